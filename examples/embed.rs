@@ -1,0 +1,2 @@
+//! Runs a conversation from a program.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Clips, files and sample rates.

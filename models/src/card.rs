@@ -1,0 +1,1 @@
+//! The model card: all that exporter and loader must agree on.

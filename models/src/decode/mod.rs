@@ -1,0 +1,1 @@
+//! Decoding: pure functions over slices, no tensor type.

@@ -1,0 +1,21 @@
+//! Signal in, meaning out, and back: features, text, decoding and engines for streaming speech models.
+//!
+//! This crate knows nothing of threads, devices, wall clocks, sockets or training.
+
+pub mod asr;
+pub mod audio;
+pub mod card;
+pub mod decode;
+pub mod features;
+pub mod llm;
+pub mod runtime;
+pub mod streaming;
+pub mod text;
+pub mod tts;
+pub mod units;
+pub mod vad;
+pub mod zoo;
+
+mod error;
+
+pub use error::{Error, Result};

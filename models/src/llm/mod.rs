@@ -1,0 +1,121 @@
+//! Dialogue: messages in, a streamed reply or a tool call out.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde::{Deserialize, Serialize};
+
+use crate::Result;
+
+/// Who says a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// The instructions that open a dialogue.
+    System,
+    /// The person.
+    User,
+    /// The model.
+    Assistant,
+    /// The result of a tool call.
+    Tool,
+}
+
+/// A call of a tool that the model asks for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ToolCall {
+    /// The tool's name.
+    pub name: String,
+    /// Its arguments: an object that keeps the tool's schema.
+    pub arguments: serde_json::Value,
+}
+
+/// One message of a dialogue.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ChatMessage {
+    /// Who says it.
+    pub role: Role,
+    /// The text; empty in a message that only calls a tool.
+    pub content: String,
+    /// The tool call that an assistant's message makes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_call: Option<ToolCall>,
+}
+
+/// What the model is told about a tool.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ToolSpec {
+    /// The name, as it stands in a call.
+    pub name: String,
+    /// What it does, in a sentence.
+    pub description: String,
+    /// JSON Schema of the arguments: an object.
+    pub parameters: serde_json::Value,
+}
+
+/// A flag by which another thread ends a reply. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    /// Asks for the work to stop.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether the work was asked to stop.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// How a reply ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Finish {
+    /// The model ended its message.
+    Stop,
+    /// The model calls a tool; the caller runs it, appends call and result, and asks again.
+    Tool(ToolCall),
+    /// The limit of tokens was reached.
+    Length,
+    /// The caller asked for the end.
+    Cancelled,
+}
+
+/// Something that answers: immutable and shared; each conversation has its own [`Dialogue`].
+pub trait Responder: Send + Sync {
+    /// The model's name.
+    fn name(&self) -> &str;
+
+    /// A dialogue for one conversation.
+    ///
+    /// # Errors
+    /// [`Error::Engine`](crate::Error::Engine) when the engine cannot make one.
+    fn dialogue(&self) -> Result<Box<dyn Dialogue>>;
+}
+
+/// The responder's state for one conversation: a cache of what it has read, keyed by the messages themselves, so that
+/// a history that was cut needs no more work than its new end.
+pub trait Dialogue: Send {
+    /// Replies to `messages`, whose last is from [`Role::User`] or [`Role::Tool`]. `on_text` gets each piece of text
+    /// as it comes, whole characters only, and may break off the reply.
+    ///
+    /// # Errors
+    /// [`Error::Engine`](crate::Error::Engine) when the engine fails; the dialogue stays usable.
+    fn reply(
+        &mut self,
+        messages: &[ChatMessage],
+        tools: &[ToolSpec],
+        cancel: &Cancel,
+        on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
+    ) -> Result<Finish>;
+
+    /// Reads `messages` ahead of a reply, so that the reply starts sooner. A hint: it may do nothing.
+    ///
+    /// # Errors
+    /// As [`reply`](Self::reply).
+    fn prefill(&mut self, _messages: &[ChatMessage], _tools: &[ToolSpec], _cancel: &Cancel) -> Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,1 @@
+//! Text: tokenizers, normalisation, clauses, error rates.

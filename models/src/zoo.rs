@@ -1,0 +1,1 @@
+//! Opens a bundle as the family that its card names.

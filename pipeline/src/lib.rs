@@ -1,0 +1,1 @@
+//! Real-time voice conversations: hear, think, answer, and be interrupted, in one process.

@@ -1,0 +1,1 @@
+//! Recipes from manifests to trained, exported speech models.
