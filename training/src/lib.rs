@@ -1,1 +1,11 @@
 //! Recipes from manifests to trained, exported speech models.
+
+pub mod device;
+pub mod losses;
+pub mod nets;
+pub mod tasks;
+pub mod trainer;
+
+mod error;
+
+pub use error::{Error, Result};

@@ -1,0 +1,5 @@
+//! Losses.
+
+mod ctc;
+
+pub use ctc::ctc_loss;

@@ -1,0 +1,147 @@
+use std::ops::Range;
+
+use burn::module::Module;
+use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
+use burn::tensor::activation::softmax;
+use burn::tensor::{Device, Tensor, TensorData};
+
+use super::ConformerConfig;
+
+/// Added to a score that must not count; large, yet finite in every float type.
+const HIDDEN: f32 = -1e4;
+
+/// The base of the rotary frequencies (RoFormer, section 3.2.2).
+const ROTARY_BASE: f32 = 10_000.0;
+
+/// What hides keys from queries: 0 where a frame is seen, -10,000 where not. A frame sees its chunk and the `left`
+/// frames before the chunk, as far as the utterance goes.
+///
+/// # Shapes
+/// - `lengths`: frames of each utterance
+/// - returns: (batch, 1, frames, frames), query by key
+pub fn chunk_mask(frames: usize, chunk: usize, left: usize, lengths: &[usize], device: &Device) -> Tensor<4> {
+    let mut mask = vec![HIDDEN; lengths.len() * frames * frames];
+    for (rows, length) in mask.chunks_mut(frames * frames).zip(lengths) {
+        for (query, row) in rows.chunks_mut(frames).enumerate() {
+            let start = query / chunk * chunk;
+            let end = (start + chunk).min((*length).max(chunk)).min(frames);
+            let begin = start.saturating_sub(left).min(end.saturating_sub(1));
+            row[begin..end].fill(0.0);
+        }
+    }
+    Tensor::from_data(TensorData::new(mask, [lengths.len(), 1, frames, frames]), device)
+}
+
+/// Hides the cached frames that are not filled yet.
+///
+/// # Shapes
+/// - `valid`: (1), filled frames at the end of the cache
+/// - returns: (1, 1, 1, left + chunk)
+pub(super) fn valid_bias(valid: Tensor<1>, left: usize, chunk: usize, device: &Device) -> Tensor<4> {
+    let ages: Vec<f32> = (0..left + chunk).map(|p| p as f32 - left as f32).collect();
+    let ages = Tensor::<1>::from_floats(ages.as_slice(), device);
+    (ages + valid).clamp_max(0.0).mul_scalar(-HIDDEN).reshape([1, 1, 1, left + chunk])
+}
+
+/// Sines and cosines that rotate queries and keys to their positions.
+pub(super) struct Positions {
+    queries: (Tensor<4>, Tensor<4>),
+    keys: (Tensor<4>, Tensor<4>),
+}
+
+impl Positions {
+    pub(super) fn new(queries: Range<usize>, keys: Range<usize>, head_dim: usize, device: &Device) -> Self {
+        let table = |positions: Range<usize>| {
+            let half = head_dim / 2;
+            let (length, mut sines, mut cosines) = (positions.len(), Vec::new(), Vec::new());
+            for position in positions {
+                for index in 0..half {
+                    let angle = position as f32 * ROTARY_BASE.powf(-(index as f32) / half as f32);
+                    sines.push(angle.sin());
+                    cosines.push(angle.cos());
+                }
+            }
+            let tensor = |values| Tensor::<4>::from_data(TensorData::new(values, [1, 1, length, half]), device);
+            (tensor(sines), tensor(cosines))
+        };
+        Self { queries: table(queries), keys: table(keys) }
+    }
+}
+
+/// Rotates the halves of each head against each other. (batch, heads, frames, head_dim) in and out.
+fn rotate(x: Tensor<4>, (sine, cosine): &(Tensor<4>, Tensor<4>)) -> Tensor<4> {
+    let half = x.dims()[3] / 2;
+    let (a, b) = (x.clone().narrow(3, 0, half), x.narrow(3, half, half));
+    let rotated_a = a.clone() * cosine.clone() - b.clone() * sine.clone();
+    let rotated_b = a * sine.clone() + b * cosine.clone();
+    Tensor::cat(vec![rotated_a, rotated_b], 3)
+}
+
+/// Multi-head self-attention with rotary positions.
+#[derive(Module, Debug)]
+pub(super) struct Attention {
+    norm: LayerNorm,
+    query_key_value: Linear,
+    out: Linear,
+    dropout: Dropout,
+    heads: usize,
+}
+
+impl Attention {
+    pub(super) fn new(config: &ConformerConfig, device: &Device) -> Self {
+        Self {
+            norm: LayerNormConfig::new(config.dim).init(device),
+            query_key_value: LinearConfig::new(config.dim, 3 * config.dim).init(device),
+            out: LinearConfig::new(config.dim, config.dim).init(device),
+            dropout: DropoutConfig::new(config.dropout).init(),
+            heads: config.heads,
+        }
+    }
+
+    fn project(&self, x: Tensor<3>) -> [Tensor<4>; 3] {
+        let [batch, frames, dim] = x.dims();
+        let all = self.query_key_value.forward(self.norm.forward(x)); // (batch, frames, 3 dim)
+        [0, 1, 2].map(|part| {
+            let one = all.clone().narrow(2, part * dim, dim);
+            one.reshape([batch, frames, self.heads, dim / self.heads]).swap_dims(1, 2)
+        })
+    }
+
+    fn attend(&self, q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, bias: &Tensor<4>, positions: &Positions) -> Tensor<3> {
+        let [batch, heads, frames, head_dim] = q.dims();
+        let q = rotate(q, &positions.queries).div_scalar((head_dim as f64).sqrt());
+        let k = rotate(k, &positions.keys);
+        let scores = q.matmul(k.swap_dims(2, 3)) + bias.clone(); // (batch, heads, queries, keys)
+        let mixed = softmax(scores, 3).matmul(v); // (batch, heads, queries, head_dim)
+        let out = self.out.forward(mixed.swap_dims(1, 2).reshape([batch, frames, heads * head_dim]));
+        self.dropout.forward(out)
+    }
+
+    /// # Shapes
+    /// - `x`: (batch, frames, dim)
+    /// - `mask`: (batch, 1, frames, frames), added to the scores
+    pub(super) fn forward(&self, x: Tensor<3>, mask: &Tensor<4>, positions: &Positions) -> Tensor<3> {
+        let [q, k, v] = self.project(x);
+        self.attend(q, k, v, mask, positions)
+    }
+
+    /// # Shapes
+    /// - `x`: (1, chunk, dim)
+    /// - `bias`: (1, 1, 1, left + chunk), added to the scores
+    /// - `keys`, `values`: (1, heads, left, head_dim), keys not rotated
+    pub(super) fn step(
+        &self,
+        x: Tensor<3>,
+        bias: &Tensor<4>,
+        positions: &Positions,
+        (keys, values): (Tensor<4>, Tensor<4>),
+    ) -> (Tensor<3>, Tensor<4>, Tensor<4>) {
+        let [_, chunk, _] = x.dims();
+        let left = keys.dims()[2];
+        let [q, k, v] = self.project(x);
+        let k = Tensor::cat(vec![keys, k], 2); // (1, heads, left + chunk, head_dim)
+        let v = Tensor::cat(vec![values, v], 2);
+        let (next_keys, next_values) = (k.clone().narrow(2, chunk, left), v.clone().narrow(2, chunk, left));
+        (self.attend(q, k, v, bias, positions), next_keys, next_values)
+    }
+}

@@ -1,0 +1,87 @@
+use burn::module::Module;
+use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
+use burn::tensor::activation::silu;
+use burn::tensor::{Device, Tensor};
+
+use super::ConformerConfig;
+use super::attention::{Attention, Positions};
+use super::convolution::Convolution;
+
+/// A layer's part of the caches: keys, values, convolution inputs.
+pub(super) type LayerCache = (Tensor<4>, Tensor<4>, Tensor<3>);
+
+#[derive(Module, Debug)]
+struct FeedForward {
+    norm: LayerNorm,
+    expand: Linear,
+    out: Linear,
+    dropout: Dropout,
+}
+
+impl FeedForward {
+    fn new(config: &ConformerConfig, device: &Device) -> Self {
+        Self {
+            norm: LayerNormConfig::new(config.dim).init(device),
+            expand: LinearConfig::new(config.dim, config.feed_forward).init(device),
+            out: LinearConfig::new(config.feed_forward, config.dim).init(device),
+            dropout: DropoutConfig::new(config.dropout).init(),
+        }
+    }
+
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let hidden = self.dropout.forward(silu(self.expand.forward(self.norm.forward(x))));
+        self.dropout.forward(self.out.forward(hidden))
+    }
+}
+
+/// One Conformer block: half a feed-forward, attention, convolution, half a feed-forward (Conformer, section 2.4).
+#[derive(Module, Debug)]
+pub(super) struct Block {
+    before: FeedForward,
+    attention: Attention,
+    convolution: Convolution,
+    after: FeedForward,
+    norm: LayerNorm,
+}
+
+impl Block {
+    pub(super) fn new(config: &ConformerConfig, device: &Device) -> Self {
+        Self {
+            before: FeedForward::new(config, device),
+            attention: Attention::new(config, device),
+            convolution: Convolution::new(config, device),
+            after: FeedForward::new(config, device),
+            norm: LayerNormConfig::new(config.dim).init(device),
+        }
+    }
+
+    /// # Shapes
+    /// - `x`: (batch, frames, dim)
+    /// - `mask`: (batch, 1, frames, frames)
+    pub(super) fn forward(&self, x: Tensor<3>, mask: &Tensor<4>, positions: &Positions) -> Tensor<3> {
+        let x = x.clone() + self.before.forward(x).mul_scalar(0.5);
+        let x = x.clone() + self.attention.forward(x, mask, positions);
+        let x = x.clone() + self.convolution.forward(x, None).0;
+        let x = x.clone() + self.after.forward(x).mul_scalar(0.5);
+        self.norm.forward(x)
+    }
+
+    /// # Shapes
+    /// - `x`: (1, chunk, dim)
+    /// - `bias`: (1, 1, 1, left + chunk)
+    pub(super) fn step(
+        &self,
+        x: Tensor<3>,
+        bias: &Tensor<4>,
+        positions: &Positions,
+        (keys, values, convolution): LayerCache,
+    ) -> (Tensor<3>, LayerCache) {
+        let x = x.clone() + self.before.forward(x).mul_scalar(0.5);
+        let (attended, keys, values) = self.attention.step(x.clone(), bias, positions, (keys, values));
+        let x = x + attended;
+        let (mixed, convolution) = self.convolution.forward(x.clone(), Some(convolution));
+        let x = x + mixed;
+        let x = x.clone() + self.after.forward(x).mul_scalar(0.5);
+        (self.norm.forward(x), (keys, values, convolution))
+    }
+}

@@ -1,0 +1,87 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use burn::module::Module;
+use burn::optim::ModuleOptimizer;
+use serde::{Deserialize, Serialize};
+
+use super::Average;
+use crate::{Error, Result};
+
+/// Where a run stands: the numbers beside the weights in a checkpoint folder.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// The epoch under way, from 0.
+    pub epoch: usize,
+    /// Batches of this epoch that are done.
+    pub batches: usize,
+    /// Optimizer steps that are done.
+    pub step: usize,
+    /// Updates of the averaged weights.
+    pub average_updates: usize,
+    /// Minutes of training that are done.
+    pub minutes: f64,
+}
+
+/// Writes the weights of a net as burnpack, in one move.
+///
+/// # Errors
+/// [`Error::Checkpoint`] when the file cannot be written.
+pub fn save_weights<M: Module>(net: &M, path: &Path) -> Result<()> {
+    net.clone().save_file(path).map_err(|reason| Error::checkpoint(path, reason))
+}
+
+/// Reads weights into a net of the same shape.
+///
+/// # Errors
+/// [`Error::Checkpoint`] when the file is missing, damaged, or of another net.
+pub fn load_weights<M: Module>(net: M, path: &Path) -> Result<M> {
+    net.try_load_file(path).map_err(|reason| Error::checkpoint(path, reason))
+}
+
+impl Checkpoint {
+    /// The folder of the newest checkpoint of a run, if there is a whole one.
+    pub fn folder(run: &Path) -> Option<PathBuf> {
+        ["checkpoint", "checkpoint.old"].iter().map(|name| run.join(name)).find(|f| f.join("state.toml").is_file())
+    }
+
+    /// Writes the checkpoint of a run. The one before it is given up only when the new one is whole.
+    pub(super) fn save<M: Module>(
+        &self,
+        run: &Path,
+        net: &M,
+        optimizer: &ModuleOptimizer,
+        average: Option<&Average>,
+    ) -> Result<()> {
+        let [new, now, old] = ["checkpoint.new", "checkpoint", "checkpoint.old"].map(|name| run.join(name));
+        remove(&new)?;
+        fs::create_dir_all(&new).map_err(|e| Error::io(&new, e))?;
+        save_weights(net, &new.join("net.bpk"))?;
+        optimizer.save(new.join("optimizer.bpk")).map_err(|e| Error::checkpoint(&new, e))?;
+        if let Some(average) = average {
+            save_weights(&average.apply(net), &new.join("average.bpk"))?;
+        }
+        let state = toml::to_string(self).map_err(|e| Error::checkpoint(&new, e))?;
+        fs::write(new.join("state.toml"), state).map_err(|e| Error::io(&new, e))?;
+        remove(&old)?;
+        if now.exists() {
+            fs::rename(&now, &old).map_err(|e| Error::io(&now, e))?;
+        }
+        fs::rename(&new, &now).map_err(|e| Error::io(&new, e))?;
+        remove(&old)
+    }
+
+    /// Reads the state of a checkpoint folder.
+    pub(super) fn load(folder: &Path) -> Result<Self> {
+        let path = folder.join("state.toml");
+        let text = fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
+        toml::from_str(&text).map_err(|e| Error::checkpoint(&path, e))
+    }
+}
+
+fn remove(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder).map_err(|e| Error::io(folder, e))?;
+    }
+    Ok(())
+}

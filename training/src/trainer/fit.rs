@@ -1,0 +1,305 @@
+use std::path::Path;
+use std::sync::mpsc::sync_channel;
+use std::time::Instant;
+
+use burn::module::Module;
+use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
+use burn::tensor::Device;
+
+use super::progress::Progress;
+use super::{Average, Batches, Checkpoint, Meter, Task, TrainOptions, gradients, interrupted, load_weights, on_interrupt};
+use crate::{Error, Result};
+
+/// Batches that wait ready for the net.
+const PREFETCH: usize = 3;
+
+/// Trains a task's net in a run folder until its limit, and returns the net to export: the average of the weights
+/// where one is kept. The weights also stand in `net.bpk` in the run folder.
+///
+/// With `resume`, goes on from the folder's checkpoint.
+///
+/// # Errors
+/// [`Error::Interrupted`] after Ctrl-C, with a checkpoint written; any error of the task.
+pub fn fit<T: Task>(task: &T, options: &TrainOptions, run: &Path, resume: bool) -> Result<T::Net> {
+    on_interrupt();
+    std::fs::create_dir_all(run).map_err(|e| Error::io(run, e))?;
+    let mut fitter = Fitter::new(task, options, run, resume)?;
+    while !fitter.is_done() {
+        fitter.epoch()?;
+        fitter.state.epoch += 1;
+        fitter.state.batches = 0;
+        if fitter.state.epoch.is_multiple_of(options.valid_every.max(1)) {
+            fitter.validate()?;
+        }
+    }
+    fitter.save()?;
+    fitter.progress.finish();
+    let net = fitter.best();
+    super::save_weights(&net, &run.join("net.bpk"))?;
+    Ok(net)
+}
+
+/// The figures of a task's validation batches.
+///
+/// # Errors
+/// Any error of the task.
+pub fn evaluate<T: Task>(task: &T, net: &T::Net, device: &Device) -> Result<Meter> {
+    let mut meter = Meter::default();
+    with_loader(task.valid_batches()?, |batches| {
+        for batch in batches {
+            for figure in task.evaluate(net, batch?, device)? {
+                meter.add_figure(&figure);
+            }
+            if interrupted() {
+                return Err(Error::Interrupted);
+            }
+        }
+        Ok(())
+    })?;
+    Ok(meter)
+}
+
+struct Fitter<'a, T: Task> {
+    task: &'a T,
+    options: &'a TrainOptions,
+    run: &'a Path,
+    device: Device,
+    net: Option<T::Net>,
+    optimizer: ModuleOptimizer,
+    average: Option<Average>,
+    state: Checkpoint,
+    progress: Progress,
+    started: Instant,
+    minutes_before: f64,
+    saved: Instant,
+    meter: Meter,
+    nonfinite: usize,
+}
+
+impl<'a, T: Task> Fitter<'a, T> {
+    fn new(task: &'a T, options: &'a TrainOptions, run: &'a Path, resume: bool) -> Result<Self> {
+        let device = options.backend.device()?.autodiff();
+        device.seed(options.seed);
+        let optimizer = AdamWConfig::new()
+            .with_beta_2(options.beta_2)
+            .with_epsilon(1e-8)
+            .with_weight_decay(options.weight_decay)
+            .init();
+        let average = (options.average_decay > 0.0).then(|| Average::new(options.average_decay));
+        let now = Instant::now();
+        let mut fitter = Self {
+            task,
+            options,
+            run,
+            net: Some(task.net(&device)),
+            device,
+            optimizer,
+            average,
+            state: Checkpoint::default(),
+            progress: Progress::new(run)?,
+            started: now,
+            minutes_before: 0.0,
+            saved: now,
+            meter: Meter::default(),
+            nonfinite: 0,
+        };
+        match Checkpoint::folder(run) {
+            Some(folder) if resume => fitter.load(&folder)?,
+            None if resume => tracing::info!("{}: no checkpoint yet, starting afresh", run.display()),
+            _ => {}
+        }
+        Ok(fitter)
+    }
+
+    fn load(&mut self, folder: &Path) -> Result<()> {
+        self.state = Checkpoint::load(folder)?;
+        self.minutes_before = self.state.minutes;
+        let fresh = self.net.take().ok_or_else(|| Error::Training("the net is in use".into()))?;
+        if self.average.is_some() {
+            let average = load_weights(fresh.clone(), &folder.join("average.bpk"))?;
+            self.average = Some(Average::resume(self.options.average_decay, &average, self.state.average_updates));
+        }
+        self.net = Some(load_weights(fresh, &folder.join("net.bpk"))?.train());
+        let path = folder.join("optimizer.bpk");
+        self.optimizer = self.optimizer.clone().load(&path).map_err(|e| Error::checkpoint(&path, e))?;
+        tracing::info!("resumed at epoch {}, step {}", self.state.epoch, self.state.step);
+        Ok(())
+    }
+
+    fn save(&mut self) -> Result<()> {
+        self.state.minutes = self.minutes();
+        self.state.average_updates = self.average.as_ref().map_or(0, Average::updates);
+        self.saved = Instant::now();
+        self.state.save(self.run, self.net()?, &self.optimizer, self.average.as_ref())
+    }
+
+    fn net(&self) -> Result<&T::Net> {
+        self.net.as_ref().ok_or_else(|| Error::Training("the net is in use".into()))
+    }
+
+    fn best(&self) -> T::Net {
+        match (&self.net, &self.average) {
+            (Some(net), Some(average)) if average.updates() > 0 => average.apply(net),
+            (Some(net), _) => net.valid(),
+            (None, _) => self.task.net(&self.device).valid(),
+        }
+    }
+
+    fn minutes(&self) -> f64 {
+        self.minutes_before + self.started.elapsed().as_secs_f64() / 60.0
+    }
+
+    /// The share of the run that is done, by whichever limit is nearest.
+    fn share(&self) -> f64 {
+        let options = self.options;
+        let limits = [
+            (self.state.epoch as f64, options.epochs as f64),
+            (self.state.step as f64, options.steps as f64),
+            (self.minutes(), options.minutes),
+        ];
+        limits.iter().filter(|(_, limit)| *limit > 0.0).map(|(done, limit)| done / limit).fold(0.0, f64::max)
+    }
+
+    fn is_done(&self) -> bool {
+        self.share() >= 1.0
+    }
+
+    fn epoch(&mut self) -> Result<()> {
+        let skip = self.state.batches;
+        let batches = self.task.train_batches(self.state.epoch, self.options.seed)?;
+        self.meter = Meter::default();
+        let outcome = with_loader(Box::new(batches.skip(skip)), |batches| self.steps(batches));
+        if let Err(Error::Interrupted) = outcome {
+            self.save()?;
+        }
+        outcome?;
+        self.progress.log("train", self.state.epoch, self.state.step, &self.meter.means())
+    }
+
+    fn steps(&mut self, batches: &mut dyn Iterator<Item = Result<T::Batch>>) -> Result<()> {
+        let mut pending: Option<GradientsParams> = None;
+        let mut counted = (Instant::now(), self.state.step);
+        for batch in batches {
+            let finite = self.backward(batch?, &mut pending)?;
+            self.state.batches += 1;
+            let accumulated = self.state.batches.is_multiple_of(self.options.grad_accumulation_factor.max(1));
+            if accumulated && finite && let Some(grads) = pending.take() {
+                self.step(grads)?;
+            }
+            let per_second = (self.state.step - counted.1) as f64 / counted.0.elapsed().as_secs_f64().max(1e-9);
+            let rate = self.rate();
+            self.progress.step(self.state.epoch, self.state.step, rate, per_second, &self.meter);
+            if counted.0.elapsed().as_secs() >= 60 {
+                counted = (Instant::now(), self.state.step);
+            }
+            if interrupted() {
+                return Err(Error::Interrupted);
+            }
+            if self.saved.elapsed().as_secs_f64() > self.options.ckpt_interval_minutes * 60.0 {
+                self.save()?;
+            }
+            if self.is_done() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the gradients of one batch to `pending`. False when the loss was not finite.
+    fn backward(&mut self, batch: T::Batch, pending: &mut Option<GradientsParams>) -> Result<bool> {
+        let net = self.net()?;
+        let loss = self.task.loss(net, batch, self.state.step, &self.device)?;
+        if loss.parts.iter().any(|(_, value)| !value.is_finite()) {
+            *pending = None;
+            return self.skip("loss").map(|()| false);
+        }
+        for (name, value) in &loss.parts {
+            self.meter.add(name, *value);
+        }
+        let net = self.net()?;
+        let mut grads = GradientsParams::from_grads(loss.total.backward(), net);
+        *pending = Some(match pending.take() {
+            Some(mut so_far) => {
+                gradients::add(net, &mut so_far, &mut grads);
+                so_far
+            }
+            None => grads,
+        });
+        Ok(true)
+    }
+
+    fn rate(&self) -> f64 {
+        let options = self.options;
+        options.learning_rate * options.schedule.factor(self.state.step, options.warmup_steps, self.share())
+    }
+
+    fn step(&mut self, mut grads: GradientsParams) -> Result<()> {
+        let norm = gradients::norm(self.net()?, &grads) / self.options.grad_accumulation_factor.max(1) as f64;
+        if !norm.is_finite() {
+            return self.skip("gradient");
+        }
+        self.nonfinite = 0;
+        let clip = match self.options.max_grad_norm {
+            limit if limit > 0.0 && norm > limit => limit / norm,
+            _ => 1.0,
+        };
+        let factor = clip / self.options.grad_accumulation_factor.max(1) as f64;
+        if factor != 1.0 {
+            gradients::scale(self.net()?, &mut grads, factor);
+        }
+        self.meter.add("grad_norm", norm);
+        let rate = self.rate();
+        let net = self.net.take().ok_or_else(|| Error::Training("the net is in use".into()))?;
+        let net = self.optimizer.step(rate, net, grads);
+        if let Some(average) = &mut self.average {
+            average.update(&net);
+        }
+        self.net = Some(net);
+        self.state.step += 1;
+        Ok(())
+    }
+
+    fn skip(&mut self, what: &str) -> Result<()> {
+        self.nonfinite += 1;
+        tracing::warn!("step {}: the {what} is not finite, skipped ({} in a row)", self.state.step, self.nonfinite);
+        if self.nonfinite > self.options.nonfinite_patience {
+            let message = format!("{} steps in a row without a finite {what}; lower learning_rate", self.nonfinite);
+            return Err(Error::Training(message));
+        }
+        Ok(())
+    }
+
+    fn validate(&mut self) -> Result<()> {
+        let net = self.best();
+        let device = self.options.backend.device()?;
+        let meter = match evaluate(self.task, &net, &device) {
+            Err(Error::Interrupted) => {
+                self.save()?;
+                return Err(Error::Interrupted);
+            }
+            other => other?,
+        };
+        self.progress.log("valid", self.state.epoch, self.state.step, &meter.means())
+    }
+}
+
+/// Runs `use_batches` while a thread of its own makes the batches.
+fn with_loader<B: Send + 'static>(
+    batches: Batches<B>,
+    use_batches: impl FnOnce(&mut dyn Iterator<Item = Result<B>>) -> Result<()>,
+) -> Result<()> {
+    std::thread::scope(|scope| {
+        let (sender, receiver) = sync_channel(PREFETCH);
+        std::thread::Builder::new()
+            .name("loader".into())
+            .spawn_scoped(scope, move || {
+                for batch in batches {
+                    if sender.send(batch).is_err() {
+                        return;
+                    }
+                }
+            })
+            .map_err(|e| Error::io("loader thread", e))?;
+        use_batches(&mut receiver.into_iter())
+    })
+}

@@ -1,0 +1,81 @@
+//! The training loop that every recipe shares: batches from a loader thread, AdamW with a schedule, clipping by the
+//! global norm, an average of the weights, checkpoints, resume, and progress.
+
+mod average;
+mod checkpoint;
+mod fit;
+mod gradients;
+mod interrupt;
+mod options;
+mod progress;
+mod schedule;
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+
+pub use average::Average;
+pub use checkpoint::{Checkpoint, load_weights, save_weights};
+pub use fit::{evaluate, fit};
+pub use interrupt::{interrupted, on_interrupt};
+pub use options::TrainOptions;
+pub use progress::Meter;
+pub use schedule::Schedule;
+
+use crate::Result;
+
+/// Batches of one epoch, made on the loader thread.
+pub type Batches<B> = Box<dyn Iterator<Item = Result<B>> + Send>;
+
+/// A loss and what to show of it.
+pub struct Loss {
+    /// The scalar whose gradient trains the net, shape `(1)`.
+    pub total: Tensor<1>,
+    /// Named figures for the log, averaged over batches.
+    pub parts: Vec<(&'static str, f64)>,
+}
+
+/// One figure of an evaluation: the mean of `value` over batches, weighted by `weight`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Figure {
+    /// The name, as it stands in the log.
+    pub name: &'static str,
+    /// The value for this batch.
+    pub value: f64,
+    /// How much this batch counts.
+    pub weight: f64,
+}
+
+/// What is trained: a net, its batches, its loss and its figures.
+pub trait Task: Sync {
+    /// The net.
+    type Net: Module + Sync;
+    /// What the loader makes and the loss takes; it lives on the host.
+    type Batch: Send + 'static;
+
+    /// A net with fresh weights.
+    fn net(&self, device: &Device) -> Self::Net;
+
+    /// The batches of one epoch, the same for the same `epoch` and `seed`.
+    ///
+    /// # Errors
+    /// When the data cannot be opened.
+    fn train_batches(&self, epoch: usize, seed: u64) -> Result<Batches<Self::Batch>>;
+
+    /// The batches to validate on, always the same.
+    ///
+    /// # Errors
+    /// When the data cannot be opened.
+    fn valid_batches(&self) -> Result<Batches<Self::Batch>>;
+
+    /// The loss of one batch; `step` counts optimizer steps from 0.
+    ///
+    /// # Errors
+    /// When a batch cannot be used.
+    fn loss(&self, net: &Self::Net, batch: Self::Batch, step: usize, device: &Device) -> Result<Loss>;
+
+    /// The figures of one validation batch, for a net without gradients.
+    ///
+    /// # Errors
+    /// When a batch cannot be used.
+    fn evaluate(&self, net: &Self::Net, batch: Self::Batch, device: &Device) -> Result<Vec<Figure>>;
+}

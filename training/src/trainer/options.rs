@@ -1,0 +1,66 @@
+use serde::{Deserialize, Serialize};
+
+use super::Schedule;
+use crate::device::Backend;
+
+/// The `[train]` table of a recipe.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainOptions {
+    /// The backend. Default: `auto`.
+    pub backend: Backend,
+    /// Stop after this many epochs. Default: 100.
+    pub epochs: usize,
+    /// Stop after this many optimizer steps, 0 for no limit. Default: 0.
+    pub steps: usize,
+    /// Stop after this many minutes, 0 for no limit; the schedule then follows the clock. Default: 0.
+    pub minutes: f64,
+    /// The peak learning rate. Default: 1e-3.
+    pub learning_rate: f64,
+    /// How the rate changes. Default: cosine.
+    pub schedule: Schedule,
+    /// Steps of linear warm-up. Default: 200.
+    pub warmup_steps: usize,
+    /// AdamW's decoupled weight decay. Default: 0.01.
+    pub weight_decay: f32,
+    /// AdamW's second-moment decay. Default: 0.98.
+    pub beta_2: f32,
+    /// The largest global norm of the gradient, 0 for no clipping. Default: 5.
+    pub max_grad_norm: f64,
+    /// Batches whose gradients are added before a step. Default: 1.
+    pub grad_accumulation_factor: usize,
+    /// Steps with a non-finite loss or gradient that are skipped in a row before training gives up. Default: 3.
+    pub nonfinite_patience: usize,
+    /// Decay of the running average of the weights, which is what is evaluated and exported; 0 for none.
+    /// Default: 0.999.
+    pub average_decay: f64,
+    /// Minutes between checkpoints. Default: 5.
+    pub ckpt_interval_minutes: f64,
+    /// Epochs between validations. Default: 1.
+    pub valid_every: usize,
+    /// The seed of weights, order and augmentation. Default: 1234.
+    pub seed: u64,
+}
+
+impl Default for TrainOptions {
+    fn default() -> Self {
+        Self {
+            backend: Backend::Auto,
+            epochs: 100,
+            steps: 0,
+            minutes: 0.0,
+            learning_rate: 1e-3,
+            schedule: Schedule::Cosine,
+            warmup_steps: 200,
+            weight_decay: 0.01,
+            beta_2: 0.98,
+            max_grad_norm: 5.0,
+            grad_accumulation_factor: 1,
+            nonfinite_patience: 3,
+            average_decay: 0.999,
+            ckpt_interval_minutes: 5.0,
+            valid_every: 1,
+            seed: 1234,
+        }
+    }
+}

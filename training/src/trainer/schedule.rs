@@ -1,0 +1,49 @@
+use serde::{Deserialize, Serialize};
+
+/// How the learning rate changes after the linear warm-up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Schedule {
+    /// Stays at the peak.
+    Constant,
+    /// Half a cosine from the peak to a hundredth of it at the end (Loshchilov and Hutter, SGDR, 2017, eq. 5).
+    #[default]
+    Cosine,
+    /// Falls with the square root of the step (Vaswani et al., Attention is all you need, 2017, section 5.3), scaled
+    /// so that the peak is at the end of the warm-up.
+    Noam,
+    /// Stays at the peak for 60 % of the run, then falls linearly to a hundredth of it.
+    Trapezoid,
+}
+
+impl Schedule {
+    /// The rate as a share of the peak, at `step` (from 0) and after `progress` (0 to 1) of the run.
+    pub fn factor(self, step: usize, warmup_steps: usize, progress: f64) -> f64 {
+        let step = step as f64 + 1.0;
+        let warmup = warmup_steps.max(1) as f64;
+        if step < warmup {
+            return step / warmup;
+        }
+        let progress = progress.clamp(0.0, 1.0);
+        match self {
+            Self::Constant => 1.0,
+            Self::Cosine => 0.01 + 0.99 * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos()),
+            Self::Noam => (warmup / step).sqrt(),
+            Self::Trapezoid => (1.0 - 0.99 * (progress - 0.6) / 0.4).min(1.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_schedule_peaks_after_the_warmup_and_falls() {
+        for schedule in [Schedule::Cosine, Schedule::Noam, Schedule::Trapezoid] {
+            assert!(schedule.factor(0, 100, 0.0) < 0.02);
+            assert!((schedule.factor(99, 100, 0.0) - 1.0).abs() < 1e-9);
+            assert!(schedule.factor(9_999, 100, 1.0) <= 0.101);
+        }
+    }
+}
