@@ -74,6 +74,19 @@ fn compressed_files_equal_other_decoders() {
 }
 
 #[test]
+fn opus_at_16_khz_is_the_same_sound() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/tone.opus");
+    let narrow = audio::read_at(&path, SampleRate::INTERNAL).unwrap();
+    let wide = audio::read(&path).unwrap().at(SampleRate::INTERNAL).unwrap();
+    assert_eq!(narrow.len(), wide.len());
+    // libopus delays the sound by a rate's own fraction of a sample.
+    let product: f32 = narrow.samples.iter().zip(&wide.samples).map(|(a, b)| a * b).sum();
+    let likeness = product / (narrow.rms() * wide.rms() * narrow.samples.len() as f32);
+    assert!(likeness > 0.97, "{likeness}");
+    assert!((narrow.rms() / wide.rms() - 1.0).abs() < 0.02);
+}
+
+#[test]
 fn what_is_not_sound_gets_one_clear_line() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("broken.wav");

@@ -12,7 +12,7 @@ use symphonia::core::io::MediaSourceStream;
 use symphonia::core::meta::MetadataOptions;
 use symphonia::core::packet::Packet;
 
-use super::opus::{self, OpusDecoder};
+use super::opus::OpusDecoder;
 use crate::audio::Clip;
 use crate::units::SampleRate;
 use crate::{Error, Result};
@@ -20,22 +20,23 @@ use crate::{Error, Result};
 const SUPPORTED: &str = "supported are WAV, FLAC, MP3, Ogg/Opus and Ogg/Vorbis";
 
 /// Reads a sound file and averages its channels: WAV (8 to 32-bit integers, floats, A-law and mu-law), FLAC, MP3,
-/// Ogg/Vorbis and Ogg/Opus, the last of which is always at 48 kHz.
+/// Ogg/Vorbis and Ogg/Opus, the last of which comes at 48 kHz.
 ///
 /// # Errors
 /// [`Error::Io`] when the file cannot be read, [`Error::Audio`] when it is empty, holds no audio of a supported kind,
 /// is damaged, or holds less than its header promises.
 pub fn read(path: impl AsRef<Path>) -> Result<Clip> {
     let path = path.as_ref();
-    Ok(decode(bytes_of(path)?, path)?.downmix())
+    Ok(decode(bytes_of(path)?, None, path)?.downmix())
 }
 
-/// As [`read`], and resamples to `rate`.
+/// As [`read`], at `rate`: Opus is decoded at it where it can be, all else is resampled.
 ///
 /// # Errors
 /// As [`read`].
 pub fn read_at(path: impl AsRef<Path>, rate: SampleRate) -> Result<Clip> {
-    read(path)?.at(rate)
+    let path = path.as_ref();
+    decode(bytes_of(path)?, Some(rate), path)?.downmix().at(rate)
 }
 
 /// As [`read`], for a file that is already in memory. `name` stands in errors, and its extension helps to tell the
@@ -44,7 +45,7 @@ pub fn read_at(path: impl AsRef<Path>, rate: SampleRate) -> Result<Clip> {
 /// # Errors
 /// As [`read`].
 pub fn read_bytes(bytes: Vec<u8>, name: impl AsRef<Path>) -> Result<Clip> {
-    Ok(decode(bytes, name.as_ref())?.downmix())
+    Ok(decode(bytes, None, name.as_ref())?.downmix())
 }
 
 /// As [`read`], with each channel apart: (channel) clips of one length.
@@ -53,7 +54,7 @@ pub fn read_bytes(bytes: Vec<u8>, name: impl AsRef<Path>) -> Result<Clip> {
 /// As [`read`].
 pub fn read_channels(path: impl AsRef<Path>) -> Result<Vec<Clip>> {
     let path = path.as_ref();
-    Ok(decode(bytes_of(path)?, path)?.split())
+    Ok(decode(bytes_of(path)?, None, path)?.split())
 }
 
 fn bytes_of(path: &Path) -> Result<Vec<u8>> {
@@ -83,7 +84,7 @@ impl Decoded {
     }
 }
 
-fn decode(bytes: Vec<u8>, name: &Path) -> Result<Decoded> {
+fn decode(bytes: Vec<u8>, wanted: Option<SampleRate>, name: &Path) -> Result<Decoded> {
     if bytes.is_empty() {
         return Err(Error::audio(name, "the file is empty (0 bytes)"));
     }
@@ -92,7 +93,7 @@ fn decode(bytes: Vec<u8>, name: &Path) -> Result<Decoded> {
         .default_track(TrackType::Audio)
         .cloned()
         .ok_or_else(|| Error::audio(name, format!("it has no audio track; {SUPPORTED}")))?;
-    let mut decoder = PacketDecoder::new(&track, name)?;
+    let mut decoder = PacketDecoder::new(&track, wanted, name)?;
     let mut samples = Vec::new();
     while let Some(packet) = next_packet(format.as_mut(), name)? {
         if packet.track_id == track.id {
@@ -136,9 +137,8 @@ fn finish(decoder: PacketDecoder, mut samples: Vec<f32>, track: &Track, name: &P
         );
         return Err(Error::audio(name, reason));
     }
-    if let PacketDecoder::Opus(_) = decoder {
-        let pre_skip = track.delay.unwrap_or(0) as usize * channels;
-        samples.drain(..pre_skip.min(samples.len()));
+    if let PacketDecoder::Opus(decoder) = &decoder {
+        decoder.trim(&mut samples, u64::from(track.delay.unwrap_or(0)));
     }
     if samples.is_empty() || rate == 0 {
         return Err(Error::audio(name, "it holds no samples"));
@@ -152,14 +152,15 @@ enum PacketDecoder {
 }
 
 impl PacketDecoder {
-    fn new(track: &Track, name: &Path) -> Result<Self> {
+    fn new(track: &Track, wanted: Option<SampleRate>, name: &Path) -> Result<Self> {
         let params = track
             .codec_params
             .as_ref()
             .and_then(|params| params.audio())
             .ok_or_else(|| Error::audio(name, format!("its codec is not known; {SUPPORTED}")))?;
         if params.codec == CODEC_ID_OPUS {
-            return Ok(Self::Opus(OpusDecoder::new(params.extra_data.as_deref().unwrap_or_default(), name)?));
+            let head = params.extra_data.as_deref().unwrap_or_default();
+            return Ok(Self::Opus(OpusDecoder::new(head, wanted, name)?));
         }
         Self::other(params, name)
     }
@@ -181,10 +182,7 @@ impl PacketDecoder {
     fn decode(&mut self, packet: &Packet, samples: &mut Vec<f32>, name: &Path) -> Result<()> {
         match self {
             Self::Opus(decoder) => {
-                let channels = decoder.channels();
-                let decoded = decoder.decode(&packet.data, name)?;
-                let padding = packet.trim_end.get() as usize * channels;
-                samples.extend_from_slice(&decoded[..decoded.len().saturating_sub(padding)]);
+                samples.extend_from_slice(decoder.decode(&packet.data, packet.trim_end.get(), name)?);
             }
             Self::Other { decoder, channels, rate, lossy_start, scratch } => match decoder.decode(packet) {
                 Ok(buffer) => {
@@ -210,7 +208,7 @@ impl PacketDecoder {
     /// Channels and rate of what was decoded.
     fn shape(&self) -> (usize, u32) {
         match self {
-            Self::Opus(decoder) => (decoder.channels(), opus::RATE_HZ),
+            Self::Opus(decoder) => (decoder.channels(), decoder.rate().get()),
             Self::Other { channels, rate, .. } => (*channels, *rate),
         }
     }

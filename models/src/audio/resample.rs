@@ -1,13 +1,13 @@
 //! The only user of rubato.
 
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
-use rubato::{Fft, FixedSync, Indexing, Resampler};
+use rubato::{Fft, FixedSync, Indexing, Resampler, WindowFunction};
 
 use crate::streaming::Streaming;
 use crate::units::{SampleRate, Samples};
 use crate::{Error, Result};
 
-/// The length of a block of the overlapping Fourier transforms. Half of it is the filter's delay.
+/// The least length of a block of the overlapping Fourier transforms. Half of a block is the filter's delay.
 const BLOCK_MS: usize = 10;
 
 /// Resamples a whole clip. The sound is not delayed, and the length is that of [`Samples::convert`].
@@ -84,10 +84,20 @@ impl StreamResampler {
     }
 }
 
+/// Blocks must be of even length on both sides, or the filter's delay is not a whole number of samples.
 fn fourier(from: SampleRate, to: SampleRate) -> Result<Fft<f32>> {
-    let chunk = (from.get() as usize * BLOCK_MS).div_ceil(1000).max(1);
-    Fft::new(from.get() as usize, to.get() as usize, chunk, 1, FixedSync::Both)
+    let (from, to) = (from.get() as usize, to.get() as usize);
+    let unit = gcd(from, to);
+    let (from_unit, to_unit) = (from / unit, to / unit);
+    let least = (from * BLOCK_MS).div_ceil(1000).div_ceil(from_unit).max(1);
+    let units = if from_unit % 2 == 1 || to_unit % 2 == 1 { least.next_multiple_of(2) } else { least };
+    let window = WindowFunction::BlackmanHarris2;
+    Fft::new_custom(from, to, units * from_unit, 1, 1, window, FixedSync::Both)
         .map_err(|error| Error::engine("rubato", error))
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 impl Streaming for StreamResampler {

@@ -70,14 +70,7 @@ impl FbankConfig {
 
     /// The default of SpeechBrain: 40 bins, 25 ms every 10 ms, 0 to 8,000 Hz, 80 dB of range.
     pub fn speechbrain() -> Self {
-        Self {
-            flavour: Flavour::Speechbrain,
-            bins: 40,
-            low_hz: 0.0,
-            high_hz: 0.0,
-            range_db: 80.0,
-            ..Self::kaldi()
-        }
+        Self { flavour: Flavour::Speechbrain, bins: 40, low_hz: 0.0, high_hz: 0.0, range_db: 80.0, ..Self::kaldi() }
     }
 
     /// Whisper's: 80 bins, 25 ms every 10 ms, 0 to 8,000 Hz, 80 dB of range. Newer models take 128 bins.

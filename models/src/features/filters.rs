@@ -25,7 +25,11 @@ impl Filters {
     /// Appends the energy of each bin.
     pub(super) fn apply(&self, spectrum: &[f32], out: &mut Vec<f32>) {
         out.extend(self.rows.iter().map(|(first, weights)| {
-            spectrum[*first..*first + weights.len()].iter().zip(weights).map(|(power, weight)| power * weight).sum::<f32>()
+            spectrum[*first..*first + weights.len()]
+                .iter()
+                .zip(weights)
+                .map(|(power, weight)| power * weight)
+                .sum::<f32>()
         }));
     }
 }
@@ -81,14 +85,7 @@ pub(super) fn slaney(
 }
 
 /// As [`slaney`], on HTK's mel scale (`librosa.filters.mel`, `htk=True`).
-pub(super) fn htk(
-    bins: usize,
-    n_fft: usize,
-    rate: SampleRate,
-    low_hz: f32,
-    high_hz: f32,
-    equal_area: bool,
-) -> Filters {
+pub(super) fn htk(bins: usize, n_fft: usize, rate: SampleRate, low_hz: f32, high_hz: f32, equal_area: bool) -> Filters {
     let edge = edges(bins, mel(f64::from(low_hz)), mel(f64::from(high_hz)), mel_to_hz);
     triangles(edge, n_fft, rate, equal_area)
 }
