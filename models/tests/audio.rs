@@ -12,7 +12,7 @@ fn tone(hz: f64, rate: u32, samples: usize) -> Vec<f32> {
 }
 
 fn message(path: &Path) -> String {
-    let text = audio::read(path).err().unwrap().to_string();
+    let text = audio::read(path).expect_err("it is no sound").to_string();
     assert!(!text.contains('\n'), "{text}");
     text.strip_prefix(&format!("{}: ", path.display())).unwrap_or(&text).to_owned()
 }
