@@ -1,5 +1,7 @@
 //! Files, their errors, and resampling.
 
+#![allow(clippy::unwrap_used, reason = "a test's helpers may fail like the test")]
+
 use std::path::Path;
 
 use proptest::prelude::*;

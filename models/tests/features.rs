@@ -1,5 +1,7 @@
 //! Filterbanks against other people's numbers, and streams against the whole.
 
+#![allow(clippy::unwrap_used, reason = "a test's helpers may fail like the test")]
+
 use proptest::prelude::*;
 use rejoinder_models::features::{Align, Fbank, FbankConfig, FbankStream, Mel, MelConfig, MelScale};
 use rejoinder_models::streaming::Streaming;
