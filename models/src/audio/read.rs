@@ -1,0 +1,225 @@
+//! The only user of symphonia.
+
+use std::io::{Cursor, ErrorKind};
+use std::path::Path;
+
+use symphonia::core::codecs::audio::well_known::{CODEC_ID_MP3, CODEC_ID_OPUS};
+use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
+use symphonia::core::errors::Error as MediaError;
+use symphonia::core::formats::probe::Hint;
+use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
+use symphonia::core::io::MediaSourceStream;
+use symphonia::core::meta::MetadataOptions;
+use symphonia::core::packet::Packet;
+
+use super::opus::{self, OpusDecoder};
+use crate::audio::Clip;
+use crate::units::SampleRate;
+use crate::{Error, Result};
+
+const SUPPORTED: &str = "supported are WAV, FLAC, MP3, Ogg/Opus and Ogg/Vorbis";
+
+/// Reads a sound file and averages its channels: WAV (8 to 32-bit integers, floats, A-law and mu-law), FLAC, MP3,
+/// Ogg/Vorbis and Ogg/Opus, the last of which is always at 48 kHz.
+///
+/// # Errors
+/// [`Error::Io`] when the file cannot be read, [`Error::Audio`] when it is empty, holds no audio of a supported kind,
+/// is damaged, or holds less than its header promises.
+pub fn read(path: impl AsRef<Path>) -> Result<Clip> {
+    let path = path.as_ref();
+    Ok(decode(bytes_of(path)?, path)?.downmix())
+}
+
+/// As [`read`], and resamples to `rate`.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_at(path: impl AsRef<Path>, rate: SampleRate) -> Result<Clip> {
+    read(path)?.at(rate)
+}
+
+/// As [`read`], for a file that is already in memory. `name` stands in errors, and its extension helps to tell the
+/// format.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_bytes(bytes: Vec<u8>, name: impl AsRef<Path>) -> Result<Clip> {
+    Ok(decode(bytes, name.as_ref())?.downmix())
+}
+
+/// As [`read`], with each channel apart: (channel) clips of one length.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_channels(path: impl AsRef<Path>) -> Result<Vec<Clip>> {
+    let path = path.as_ref();
+    Ok(decode(bytes_of(path)?, path)?.split())
+}
+
+fn bytes_of(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|source| Error::io(path, source))
+}
+
+/// Interleaved samples.
+struct Decoded {
+    samples: Vec<f32>,
+    channels: usize,
+    rate: SampleRate,
+}
+
+impl Decoded {
+    fn downmix(self) -> Clip {
+        if self.channels == 1 {
+            return Clip::new(self.samples, self.rate);
+        }
+        let share = 1.0 / self.channels as f32;
+        let mix = |frame: &[f32]| frame.iter().sum::<f32>() * share;
+        Clip::new(self.samples.chunks_exact(self.channels).map(mix).collect(), self.rate)
+    }
+
+    fn split(self) -> Vec<Clip> {
+        let channel = |at: usize| self.samples.iter().skip(at).step_by(self.channels).copied().collect();
+        (0..self.channels).map(|at| Clip::new(channel(at), self.rate)).collect()
+    }
+}
+
+fn decode(bytes: Vec<u8>, name: &Path) -> Result<Decoded> {
+    if bytes.is_empty() {
+        return Err(Error::audio(name, "the file is empty (0 bytes)"));
+    }
+    let mut format = open(bytes, name)?;
+    let track = format
+        .default_track(TrackType::Audio)
+        .cloned()
+        .ok_or_else(|| Error::audio(name, format!("it has no audio track; {SUPPORTED}")))?;
+    let mut decoder = PacketDecoder::new(&track, name)?;
+    let mut samples = Vec::new();
+    while let Some(packet) = next_packet(format.as_mut(), name)? {
+        if packet.track_id == track.id {
+            decoder.decode(&packet, &mut samples, name)?;
+        }
+    }
+    finish(decoder, samples, &track, name)
+}
+
+fn open(bytes: Vec<u8>, name: &Path) -> Result<Box<dyn FormatReader>> {
+    let mut hint = Hint::new();
+    if let Some(extension) = name.extension().and_then(|extension| extension.to_str()) {
+        hint.with_extension(extension);
+    }
+    let source = MediaSourceStream::new(Box::new(Cursor::new(bytes)), Default::default());
+    symphonia::default::get_probe()
+        .probe(&hint, source, FormatOptions::default(), MetadataOptions::default())
+        .map_err(|error| Error::audio(name, format!("not audio that can be read ({error}); {SUPPORTED}")))
+}
+
+fn next_packet(format: &mut dyn FormatReader, name: &Path) -> Result<Option<Packet>> {
+    match format.next_packet() {
+        Ok(packet) => Ok(packet),
+        Err(MediaError::IoError(error)) if error.kind() == ErrorKind::UnexpectedEof => Ok(None),
+        Err(MediaError::ResetRequired) => {
+            Err(Error::audio(name, "several streams one after another in one file; expected a single stream"))
+        }
+        Err(error) => Err(Error::audio(name, format!("damaged: {error}"))),
+    }
+}
+
+/// Refuses what is shorter than its header promises, or has no sample at all.
+fn finish(decoder: PacketDecoder, mut samples: Vec<f32>, track: &Track, name: &Path) -> Result<Decoded> {
+    let (channels, rate) = decoder.shape();
+    let frames = samples.len() / channels.max(1);
+    if let Some(promised) = decoder.promised(track).filter(|&promised| promised > frames as u64) {
+        let reason = format!(
+            "truncated: the header promises {promised} samples a channel ({:.3} s), the file holds {frames} ({:.3} s)",
+            promised as f64 / f64::from(rate),
+            frames as f64 / f64::from(rate)
+        );
+        return Err(Error::audio(name, reason));
+    }
+    if let PacketDecoder::Opus(_) = decoder {
+        let pre_skip = track.delay.unwrap_or(0) as usize * channels;
+        samples.drain(..pre_skip.min(samples.len()));
+    }
+    if samples.is_empty() || rate == 0 {
+        return Err(Error::audio(name, "it holds no samples"));
+    }
+    Ok(Decoded { samples, channels, rate: SampleRate::hz(rate) })
+}
+
+enum PacketDecoder {
+    Opus(OpusDecoder),
+    Other { decoder: Box<dyn AudioDecoder>, channels: usize, rate: u32, lossy_start: bool, scratch: Vec<f32> },
+}
+
+impl PacketDecoder {
+    fn new(track: &Track, name: &Path) -> Result<Self> {
+        let params = track
+            .codec_params
+            .as_ref()
+            .and_then(|params| params.audio())
+            .ok_or_else(|| Error::audio(name, format!("its codec is not known; {SUPPORTED}")))?;
+        if params.codec == CODEC_ID_OPUS {
+            return Ok(Self::Opus(OpusDecoder::new(params.extra_data.as_deref().unwrap_or_default(), name)?));
+        }
+        Self::other(params, name)
+    }
+
+    fn other(params: &AudioCodecParameters, name: &Path) -> Result<Self> {
+        let decoder = symphonia::default::get_codecs()
+            .make_audio_decoder(params, &AudioDecoderOptions::default())
+            .map_err(|error| Error::audio(name, format!("its codec cannot be decoded ({error}); {SUPPORTED}")))?;
+        Ok(Self::Other {
+            decoder,
+            channels: params.channels.as_ref().map_or(0, |channels| channels.count()),
+            rate: params.sample_rate.unwrap_or(0),
+            lossy_start: params.codec == CODEC_ID_MP3,
+            scratch: Vec::new(),
+        })
+    }
+
+    /// Appends the packet's interleaved samples.
+    fn decode(&mut self, packet: &Packet, samples: &mut Vec<f32>, name: &Path) -> Result<()> {
+        match self {
+            Self::Opus(decoder) => {
+                let channels = decoder.channels();
+                let decoded = decoder.decode(&packet.data, name)?;
+                let padding = packet.trim_end.get() as usize * channels;
+                samples.extend_from_slice(&decoded[..decoded.len().saturating_sub(padding)]);
+            }
+            Self::Other { decoder, channels, rate, lossy_start, scratch } => match decoder.decode(packet) {
+                Ok(buffer) => {
+                    let (found, found_rate) = (buffer.spec().channels().count(), buffer.spec().rate());
+                    if !samples.is_empty() && (found, found_rate) != (*channels, *rate) {
+                        let reason = format!(
+                            "changes from {channels} channels at {rate} Hz to {found} channels at {found_rate} Hz midway"
+                        );
+                        return Err(Error::audio(name, reason));
+                    }
+                    (*channels, *rate) = (found, found_rate);
+                    buffer.copy_to_vec_interleaved(scratch);
+                    samples.append(scratch);
+                }
+                // A cut MP3 stream begins with frames that refer to bits which are not there.
+                Err(MediaError::DecodeError(_)) if *lossy_start && samples.is_empty() => {}
+                Err(error) => return Err(Error::audio(name, format!("damaged: {error}"))),
+            },
+        }
+        Ok(())
+    }
+
+    /// Channels and rate of what was decoded.
+    fn shape(&self) -> (usize, u32) {
+        match self {
+            Self::Opus(decoder) => (decoder.channels(), opus::RATE_HZ),
+            Self::Other { channels, rate, .. } => (*channels, *rate),
+        }
+    }
+
+    /// The samples a channel that the container counts, where it counts what is decoded.
+    fn promised(&self, track: &Track) -> Option<u64> {
+        match self {
+            Self::Other { lossy_start: false, .. } => track.num_frames,
+            _ => None,
+        }
+    }
+}

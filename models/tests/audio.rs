@@ -1,0 +1,181 @@
+//! Files, their errors, and resampling.
+
+use std::path::Path;
+
+use proptest::prelude::*;
+use rejoinder_models::audio::{self, Clip, StreamResampler, WavWriter};
+use rejoinder_models::streaming::Streaming;
+use rejoinder_models::units::{SampleRate, Samples};
+
+fn tone(hz: f64, rate: u32, samples: usize) -> Vec<f32> {
+    (0..samples).map(|at| (0.5 * (std::f64::consts::TAU * hz * at as f64 / f64::from(rate)).sin()) as f32).collect()
+}
+
+fn message(path: &Path) -> String {
+    let text = audio::read(path).err().unwrap().to_string();
+    assert!(!text.contains('\n'), "{text}");
+    text.strip_prefix(&format!("{}: ", path.display())).unwrap_or(&text).to_owned()
+}
+
+#[test]
+fn a_written_clip_is_read_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tone.wav");
+    let clip = Clip::new(tone(440.0, 16_000, 1_000), SampleRate::hz(16_000));
+    audio::write_wav(&path, &clip).unwrap();
+    let back = audio::read(&path).unwrap();
+    assert_eq!((back.rate, back.len()), (clip.rate, clip.len()));
+    assert!(back.samples.iter().zip(&clip.samples).all(|(a, b)| (a - b).abs() <= 0.5 / 32_768.0));
+}
+
+#[test]
+fn integers_and_floats_of_any_width_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tone.wav");
+    let samples = tone(300.0, 44_100, 500);
+    for (bits, float) in [(8, false), (16, false), (24, false), (32, false), (32, true)] {
+        let sample_format = if float { hound::SampleFormat::Float } else { hound::SampleFormat::Int };
+        let spec = hound::WavSpec { channels: 2, sample_rate: 44_100, bits_per_sample: bits, sample_format };
+        let mut writer = hound::WavWriter::create(&path, spec).unwrap();
+        for &sample in &samples {
+            // Right is silent, so that the average is half of the left.
+            for value in [sample, 0.0] {
+                match float {
+                    true => writer.write_sample(value).unwrap(),
+                    false => writer.write_sample((f64::from(value) * 2f64.powi(i32::from(bits) - 1)) as i32).unwrap(),
+                }
+            }
+        }
+        writer.finalize().unwrap();
+        let clip = audio::read(&path).unwrap();
+        assert_eq!((clip.rate, clip.samples.len()), (SampleRate::hz(44_100), 500), "{bits} bits");
+        let step = 2f32.powi(1 - i32::from(bits.min(20)));
+        let apart = clip.samples.iter().zip(&samples).map(|(a, b)| (a - b / 2.0).abs()).fold(0.0, f32::max);
+        assert!(apart <= step, "{bits} bits, float {float}: {apart}");
+        assert_eq!(audio::read_channels(&path).unwrap().len(), 2);
+    }
+}
+
+/// tests/golden/audio.py made the files and the values: the same tone, coded by ffmpeg's libraries, and some of the
+/// samples that they decode.
+#[test]
+fn compressed_files_equal_other_decoders() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let golden: serde_json::Value = serde_json::from_str(include_str!("golden/audio.json")).unwrap();
+    for (name, expected) in golden.as_object().unwrap() {
+        let clip = audio::read(folder.join(name)).unwrap();
+        assert_eq!(u64::from(clip.rate.get()), expected["rate"].as_u64().unwrap(), "{name}");
+        assert_eq!(clip.samples.len() as u64, expected["length"].as_u64().unwrap(), "{name}");
+        let values: Vec<f32> = serde_json::from_value(expected["every_97th"].clone()).unwrap();
+        for (at, (found, expected)) in clip.samples.iter().step_by(97).zip(&values).enumerate() {
+            assert!((found - expected).abs() < 2e-4, "{name}, sample {}: {found} instead of {expected}", at * 97);
+        }
+    }
+}
+
+#[test]
+fn what_is_not_sound_gets_one_clear_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("broken.wav");
+    assert!(message(&path).contains("No such file"), "{}", message(&path));
+    std::fs::write(&path, []).unwrap();
+    assert_eq!(message(&path), "the file is empty (0 bytes)");
+    std::fs::write(&path, "turn on the kitchen light\n".repeat(100)).unwrap();
+    let text = message(&path);
+    assert!(text.starts_with("not audio that can be read"), "{text}");
+    assert!(text.ends_with("supported are WAV, FLAC, MP3, Ogg/Opus and Ogg/Vorbis"), "{text}");
+    audio::write_wav(&path, &Clip::new(Vec::new(), SampleRate::INTERNAL)).unwrap();
+    assert_eq!(message(&path), "it holds no samples");
+    assert!(audio::read(folder.path()).is_err());
+}
+
+#[test]
+fn a_truncated_file_says_what_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cut.wav");
+    audio::write_wav(&path, &Clip::new(tone(440.0, 16_000, 16_000), SampleRate::INTERNAL)).unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &bytes[..bytes.len() - 20_000]).unwrap();
+    let expected = "truncated: the header promises 16000 samples a channel (1.000 s), the file holds 6000 (0.375 s)";
+    assert_eq!(message(&path), expected);
+}
+
+#[test]
+fn damaged_compressed_files_never_panic() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    for name in ["tone.opus", "tone.ogg", "tone.mp3", "tone.flac"] {
+        let bytes = std::fs::read(folder.join(name)).unwrap();
+        for step in 1..40 {
+            let cut = bytes.len() * step / 40;
+            let _ = audio::read_bytes(bytes[..cut].to_vec(), name);
+            let mut changed = bytes.clone();
+            changed[cut] ^= 0x55;
+            let _ = audio::read_bytes(changed, name);
+        }
+    }
+}
+
+#[test]
+fn a_file_that_was_never_closed_is_valid() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("answer.wav");
+    let mut writer = WavWriter::create(&path, SampleRate::hz(24_000), 2).unwrap();
+    writer.write(&[&[0.25; 100], &[-0.25; 60]]).unwrap();
+    writer.write(&[&[0.5; 10], &[]]).unwrap();
+    std::mem::forget(writer);
+    let channels = audio::read_channels(&path).unwrap();
+    assert_eq!(channels.len(), 2);
+    assert_eq!(channels[0].samples, [[0.25; 100].as_slice(), &[0.5; 10]].concat());
+    assert_eq!(channels[1].samples, [[-0.25; 60].as_slice(), &[0.0; 50]].concat());
+}
+
+#[test]
+fn a_resampled_tone_keeps_its_phase() {
+    for (from, to) in [(48_000, 16_000), (44_100, 16_000), (8_000, 16_000), (16_000, 24_000), (22_050, 48_000)] {
+        let source = tone(440.0, from, from as usize);
+        let out = audio::resample(&source, SampleRate::hz(from), SampleRate::hz(to)).unwrap();
+        let expected = tone(440.0, to, to as usize);
+        assert_eq!(out.len(), expected.len(), "{from} to {to}");
+        let inner = to as usize / 20..to as usize * 19 / 20;
+        let apart = out[inner.clone()].iter().zip(&expected[inner]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(apart < 1e-3, "{from} to {to}: {apart}");
+    }
+}
+
+#[test]
+fn what_the_target_rate_cannot_hold_is_filtered_out() {
+    let source = tone(9_000.0, 48_000, 48_000);
+    let out = audio::resample(&source, SampleRate::hz(48_000), SampleRate::hz(16_000)).unwrap();
+    let loudest = out[800..15_200].iter().fold(0.0f32, |loudest, sample| loudest.max(sample.abs()));
+    assert!(loudest < 5e-4, "an alias of {loudest}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn any_chunking_equals_the_whole(
+        rates in prop::sample::select(vec![
+            (48_000, 16_000), (44_100, 16_000), (8_000, 16_000), (24_000, 48_000), (16_000, 16_000), (11_025, 16_000),
+        ]),
+        length in 0usize..6_000,
+        mut cuts in prop::collection::vec(0usize..6_000, 0..12),
+    ) {
+        let (from, to) = (SampleRate::hz(rates.0), SampleRate::hz(rates.1));
+        let samples: Vec<f32> = (0..length).map(|n| ((n * n) % 251) as f32 / 251.0 - 0.5).collect();
+        let whole = audio::resample(&samples, from, to).unwrap();
+        prop_assert_eq!(whole.len() as u64, Samples(length as u64).convert(from, to).0);
+        let mut stream = StreamResampler::new(from, to).unwrap();
+        let mut out = Vec::new();
+        cuts.iter_mut().for_each(|cut| *cut %= length + 1);
+        cuts.extend([0, length]);
+        cuts.sort_unstable();
+        for piece in cuts.windows(2) {
+            stream.push(&samples[piece[0]..piece[1]], &mut out).unwrap();
+            let trailing = Samples(piece[1].saturating_sub(stream.delay()) as u64).convert(from, to).0;
+            prop_assert!(out.len() as u64 + 1 >= trailing);
+        }
+        stream.flush(&mut out).unwrap();
+        prop_assert_eq!(out, whole);
+    }
+}
