@@ -1,5 +1,7 @@
 //! Recipes from manifests to trained, exported speech models.
 
+pub mod augment;
+pub mod data;
 pub mod device;
 pub mod losses;
 pub mod nets;
