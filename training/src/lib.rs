@@ -5,6 +5,7 @@ pub mod data;
 pub mod device;
 pub mod losses;
 pub mod nets;
+pub mod recipe;
 pub mod tasks;
 pub mod trainer;
 

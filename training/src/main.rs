@@ -1,2 +1,63 @@
-//! The command line.
-fn main() {}
+//! The command line of the trainer.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use rejoinder_training::recipe;
+
+/// Trains and exports speech models: prepare, tokenizer, train, evaluate, export.
+#[derive(Parser)]
+#[command(name = "rejoinder-train", version)]
+struct Cli {
+    #[command(subcommand)]
+    step: Step,
+}
+
+#[derive(clap::Args)]
+struct Args {
+    /// The recipe, such as configs/recipes/asr/conformer_ctc.toml.
+    recipe: PathBuf,
+    /// Overrides a value of the recipe; may be given several times.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+}
+
+#[derive(Subcommand)]
+enum Step {
+    /// Make manifests and packed audio, or texts, from the raw data sets.
+    Prepare(Args),
+    /// Train the tokenizer.
+    Tokenizer(Args),
+    /// Train the net.
+    Train {
+        #[command(flatten)]
+        args: Args,
+        /// Go on from the checkpoint in the run folder.
+        #[arg(long)]
+        resume: bool,
+    },
+    /// Print and save the figures of the trained net on the test sets.
+    Evaluate(Args),
+    /// Write the bundle that the pipeline opens.
+    Export(Args),
+}
+
+fn main() -> anyhow::Result<()> {
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_default_env()
+                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,rejoinder_training=info")),
+        )
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .init();
+    let open = |args: &Args| recipe::open(&args.recipe, &args.overrides);
+    match Cli::parse().step {
+        Step::Prepare(args) => open(&args)?.prepare()?,
+        Step::Tokenizer(args) => open(&args)?.tokenizer()?,
+        Step::Train { args, resume } => open(&args)?.train(resume)?,
+        Step::Evaluate(args) => open(&args)?.evaluate()?,
+        Step::Export(args) => open(&args)?.export()?,
+    }
+    Ok(())
+}

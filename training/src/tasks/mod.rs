@@ -1,1 +1,3 @@
-//! What is trained.
+//! What is trained: for each task its recipe, its batches, its loss and its figures.
+
+pub mod asr;

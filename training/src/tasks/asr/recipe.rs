@@ -1,0 +1,224 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rejoinder_models::features::{Fbank, FbankConfig};
+use rejoinder_models::text::Tokenizer;
+use serde::{Deserialize, Serialize};
+
+use super::task::AsrTask;
+use super::tokens;
+use crate::augment::{AugmentConfig, Augmenter};
+use crate::data::asr::{AsrDataset, Source};
+use crate::data::loader::{Front, LoaderConfig};
+use crate::data::prepare::{self, PrepareConfig};
+use crate::nets::conformer::ConformerConfig;
+use crate::recipe::Recipe;
+use crate::trainer::{self, TrainOptions};
+use crate::{Error, Result};
+
+/// A recipe with `task = "asr"`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AsrRecipe {
+    /// The run folder: weights, logs, checkpoints, tokens.
+    pub run: PathBuf,
+    /// From raw sets to prepared folders.
+    pub prepare: PrepareConfig,
+    /// The vocabulary.
+    pub tokenizer: TokenizerConfig,
+    /// What is trained and tested on.
+    pub data: DataConfig,
+    /// Features; default: the kaldi flavour.
+    #[serde(default = "FbankConfig::kaldi")]
+    pub features: FbankConfig,
+    /// What changes clips in training.
+    #[serde(default)]
+    pub augment: AugmentConfig,
+    /// How batches are formed.
+    #[serde(default)]
+    pub loader: LoaderConfig,
+    /// The shape of the net.
+    pub net: ConformerConfig,
+    /// Weight of the loss at the middle block (Lee and Watanabe, ICASSP 2021). Default: 0.3.
+    #[serde(default = "intermediate_weight")]
+    pub intermediate_weight: f64,
+    /// How long and how fast.
+    #[serde(default)]
+    pub train: TrainOptions,
+    /// What the card of the bundle says.
+    pub export: ExportConfig,
+}
+
+fn intermediate_weight() -> f64 {
+    0.3
+}
+
+/// The vocabulary of a recogniser.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenizerConfig {
+    /// Pieces in all, the blank included.
+    pub vocabulary: usize,
+}
+
+/// The data of a recogniser.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataConfig {
+    /// Prepared folders to train on, and how often an epoch sees each.
+    pub train: Vec<Source>,
+    /// The prepared folder to validate on.
+    pub valid: PathBuf,
+    /// Prepared folders to report on.
+    pub tests: Vec<PathBuf>,
+    /// Prepared noise to add in training.
+    #[serde(default)]
+    pub noise: Option<PathBuf>,
+    /// Prepared room responses.
+    #[serde(default)]
+    pub rooms: Option<PathBuf>,
+    /// Clips outside these lengths stay out of training. Default: 0.3 to 16.
+    #[serde(default = "limits_s")]
+    pub limits_s: [f64; 2],
+}
+
+fn limits_s() -> [f64; 2] {
+    [0.3, 16.0]
+}
+
+/// Where the bundle goes and what its card says.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExportConfig {
+    /// The bundle's folder.
+    pub bundle: PathBuf,
+    /// The model's name.
+    pub name: String,
+    /// The licence of the weights.
+    pub licence: String,
+    /// What it was trained on, for people.
+    pub data: String,
+}
+
+impl AsrRecipe {
+    fn tokens_path(&self) -> PathBuf {
+        self.run.join("tokens.txt")
+    }
+
+    /// The tokenizer of the run.
+    ///
+    /// # Errors
+    /// When the `tokenizer` step has not run.
+    pub fn read_tokenizer(&self) -> Result<Tokenizer> {
+        Ok(Tokenizer::read(self.tokens_path())?)
+    }
+
+    /// The net with the weights of the run, for inference on `device`.
+    ///
+    /// # Errors
+    /// A run without weights.
+    pub fn trained(&self, device: &burn::tensor::Device) -> Result<crate::nets::conformer::Conformer> {
+        let net = self.net.init(self.read_tokenizer()?.len(), device);
+        trainer::load_weights(net, &self.run.join("net.bpk"))
+    }
+
+    fn front(&self, augment: bool) -> Result<Arc<Front>> {
+        let fbank = Fbank::new(self.features.clone())?;
+        let open = |path: &Option<PathBuf>| path.clone().filter(|path| path.exists());
+        let (noise, rooms) = (open(&self.data.noise), open(&self.data.rooms));
+        let augmenter = match augment {
+            true => {
+                let rate = fbank.rate().get();
+                Some(Augmenter::open(self.augment.clone(), noise.as_deref(), rooms.as_deref(), rate)?)
+            }
+            false => None,
+        };
+        Ok(Arc::new(Front { fbank, augmenter }))
+    }
+
+    /// A prepared folder with its tokens, to evaluate on.
+    ///
+    /// # Errors
+    /// A folder that is not prepared.
+    pub fn open_test(&self, folder: &Path, tokenizer: &Tokenizer) -> Result<Arc<AsrDataset>> {
+        let mut dataset = AsrDataset::open_folder(folder)?;
+        dataset.encode(|words| tokenizer.encode(&tokens::normalise(words)));
+        Ok(Arc::new(dataset))
+    }
+
+    /// The task on the prepared data.
+    ///
+    /// # Errors
+    /// Data that is not prepared.
+    pub fn task(&self) -> Result<AsrTask> {
+        let tokenizer = self.read_tokenizer()?;
+        let mut train = AsrDataset::open_training(&self.data.train)?;
+        train.encode(|words| tokenizer.encode(&tokens::normalise(words)));
+        let [shortest, longest] = self.data.limits_s;
+        let outside = train.limit(shortest, longest);
+        let frame_s = self.features.hop_samples() as f64 * ConformerConfig::SUBSAMPLING as f64
+            / f64::from(Fbank::new(self.features.clone())?.rate().get());
+        let dense = train.limit_rate(frame_s);
+        tracing::info!(
+            "{} training clips, {:.1} h; left out {outside} for their length, {dense} for too many tokens",
+            train.clips().len(),
+            train.hours()
+        );
+        let valid = self.open_test(&self.data.valid, &tokenizer)?;
+        AsrTask::new(self, tokenizer, Arc::new(train), valid, self.front(true)?, self.front(false)?)
+    }
+
+    /// The task with `folder` in place of the validation data, to report on.
+    ///
+    /// # Errors
+    /// A folder that is not prepared.
+    pub fn test_task(&self, folder: &Path) -> Result<AsrTask> {
+        let tokenizer = self.read_tokenizer()?;
+        let test = self.open_test(folder, &tokenizer)?;
+        let front = self.front(false)?;
+        AsrTask::new(self, tokenizer, test.clone(), test, front.clone(), front)
+    }
+
+    fn texts(&self) -> Result<Vec<String>> {
+        let dataset = AsrDataset::open_training(&self.data.train)?;
+        Ok(dataset.clips().iter().map(|clip| tokens::normalise(&clip.item.words)).collect())
+    }
+}
+
+impl Recipe for AsrRecipe {
+    fn prepare(&self) -> Result<()> {
+        let bar = indicatif::ProgressBar::new(0);
+        prepare::prepare(&self.prepare, &mut |what, done, total| {
+            bar.set_length(total as u64);
+            bar.set_position(done as u64);
+            bar.set_message(what.to_owned());
+        })?;
+        bar.finish_and_clear();
+        Ok(())
+    }
+
+    fn tokenizer(&self) -> Result<()> {
+        fs::create_dir_all(&self.run).map_err(|e| Error::io(&self.run, e))?;
+        let tokenizer = tokens::train(&self.texts()?, self.tokenizer.vocabulary)?;
+        tokenizer.write(self.tokens_path())?;
+        tracing::info!("{}: {} pieces", self.tokens_path().display(), tokenizer.len());
+        Ok(())
+    }
+
+    fn train(&self, resume: bool) -> Result<()> {
+        fs::create_dir_all(&self.run).map_err(|e| Error::io(&self.run, e))?;
+        let resolved = toml::to_string(self).map_err(|e| Error::config("recipe", e))?;
+        let path = self.run.join("recipe.toml");
+        fs::write(&path, resolved).map_err(|e| Error::io(&path, e))?;
+        trainer::fit(&self.task()?, &self.train, &self.run, resume).map(drop)
+    }
+
+    fn evaluate(&self) -> Result<()> {
+        super::report::evaluate(self)
+    }
+
+    fn export(&self) -> Result<()> {
+        super::bundle::export(self)
+    }
+}

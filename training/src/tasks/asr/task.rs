@@ -1,0 +1,170 @@
+use std::sync::{Arc, OnceLock};
+
+use burn::tensor::{Device, Tensor, TensorData};
+use rejoinder_models::text::{ErrorCounts, Tokenizer, word_errors};
+
+use super::recipe::AsrRecipe;
+use crate::data::asr::AsrDataset;
+use crate::data::loader::{AsrBatch, Front, LoaderConfig};
+use crate::losses::ctc_loss;
+use crate::nets::conformer::{Conformer, ConformerConfig};
+use crate::trainer::{Batches, Figure, Loss, Task};
+use crate::{Error, Result};
+
+/// The feature that stands for silence around a clip: the logarithm of kaldi's floor, the smallest float step.
+pub(super) const PAD_VALUE: f32 = -15.942_385;
+
+/// Clips whose features set the normalisation.
+const STATISTICS_BATCHES: usize = 40;
+
+/// A streaming Conformer-CTC and its data.
+pub struct AsrTask {
+    net: ConformerConfig,
+    intermediate_weight: f64,
+    loader: LoaderConfig,
+    tokenizer: Tokenizer,
+    train: Arc<AsrDataset>,
+    valid: Arc<AsrDataset>,
+    augmented: Arc<Front>,
+    plain: Arc<Front>,
+    statistics: OnceLock<(Vec<f32>, Vec<f32>)>,
+}
+
+impl AsrTask {
+    pub(super) fn new(
+        recipe: &AsrRecipe,
+        tokenizer: Tokenizer,
+        train: Arc<AsrDataset>,
+        valid: Arc<AsrDataset>,
+        augmented: Arc<Front>,
+        plain: Arc<Front>,
+    ) -> Result<Self> {
+        let bins = plain.fbank.bins();
+        if bins != recipe.net.bins {
+            return Err(Error::config("net.bins", format!("expected {bins}, the features' bins, found {}", recipe.net.bins)));
+        }
+        let task = Self {
+            net: recipe.net.clone(),
+            intermediate_weight: recipe.intermediate_weight,
+            loader: recipe.loader.clone(),
+            tokenizer,
+            train,
+            valid,
+            augmented,
+            plain,
+            statistics: OnceLock::new(),
+        };
+        let statistics = task.measure()?;
+        task.statistics.get_or_init(|| statistics);
+        Ok(task)
+    }
+
+    /// Mean and deviation of each bin over some of the training clips.
+    fn measure(&self) -> Result<(Vec<f32>, Vec<f32>)> {
+        let bins = self.net.bins;
+        let (mut count, mut sum, mut square) = (0.0_f64, vec![0.0_f64; bins], vec![0.0_f64; bins]);
+        for batch in self.train.batches(&self.loader, &self.plain, 0)?.take(STATISTICS_BATCHES) {
+            let batch = batch?;
+            for (row, length) in batch.features.chunks_exact(batch.frames * bins).zip(&batch.lengths) {
+                count += *length as f64;
+                for frame in row[..length * bins].chunks_exact(bins) {
+                    for (bin, value) in frame.iter().enumerate() {
+                        sum[bin] += f64::from(*value);
+                        square[bin] += f64::from(*value) * f64::from(*value);
+                    }
+                }
+            }
+        }
+        let mean: Vec<f64> = sum.iter().map(|s| s / count.max(1.0)).collect();
+        let deviation = square.iter().zip(&mean).map(|(s, m)| (s / count.max(1.0) - m * m).max(0.0).sqrt() as f32);
+        Ok((mean.iter().map(|m| *m as f32).collect(), deviation.collect()))
+    }
+
+    /// Pads every clip in front by the net's left context and at the end to whole chunks.
+    ///
+    /// Returns the features, (batch, 14 + 8 frames, bins), and the encoder frames of each clip.
+    fn features(&self, batch: &AsrBatch, device: &Device) -> (Tensor<3>, Vec<usize>) {
+        let (bins, left) = (batch.bins, ConformerConfig::LEFT_FEATURES);
+        let lengths: Vec<usize> = batch.lengths.iter().map(|frames| self.net.encoder_frames(*frames)).collect();
+        let longest = lengths.iter().copied().max().unwrap_or(0);
+        let total = left + longest * ConformerConfig::SUBSAMPLING;
+        let mut padded = vec![PAD_VALUE; lengths.len() * total * bins];
+        let rows = batch.features.chunks_exact(batch.frames * bins);
+        for ((target, row), length) in padded.chunks_exact_mut(total * bins).zip(rows).zip(&batch.lengths) {
+            target[left * bins..(left + length) * bins].copy_from_slice(&row[..length * bins]);
+        }
+        let features = Tensor::from_data(TensorData::new(padded, [lengths.len(), total, bins]), device);
+        (features, lengths)
+    }
+
+    fn tokens(batch: &AsrBatch) -> Vec<Vec<u32>> {
+        let rows = batch.tokens.chunks_exact(batch.max_tokens.max(1)).zip(&batch.token_lengths);
+        rows.map(|(row, length)| row[..*length].to_vec()).collect()
+    }
+}
+
+impl Task for AsrTask {
+    type Net = Conformer;
+    type Batch = AsrBatch;
+
+    fn net(&self, device: &Device) -> Conformer {
+        let net = self.net.init(self.tokenizer.len(), device);
+        match self.statistics.get() {
+            Some((mean, deviation)) => net.with_statistics(mean, deviation),
+            None => net,
+        }
+    }
+
+    fn train_batches(&self, epoch: usize, seed: u64) -> Result<Batches<AsrBatch>> {
+        let config = LoaderConfig { seed, ..self.loader.clone() };
+        Ok(Box::new(self.train.batches(&config, &self.augmented, epoch)?))
+    }
+
+    fn valid_batches(&self) -> Result<Batches<AsrBatch>> {
+        let config = LoaderConfig { shuffle: false, ..self.loader.clone() };
+        Ok(Box::new(self.valid.batches(&config, &self.plain, 0)?))
+    }
+
+    fn loss(&self, net: &Conformer, batch: AsrBatch, _step: usize, device: &Device) -> Result<Loss> {
+        let (features, lengths) = self.features(&batch, device);
+        let tokens = Self::tokens(&batch);
+        let (log_probs, middle) = net.forward(features, &lengths);
+        let last = ctc_loss(log_probs, &tokens, &lengths);
+        let middle = ctc_loss(middle, &tokens, &lengths);
+        let value = f64::from(last.clone().into_scalar::<f32>());
+        let weight = self.intermediate_weight;
+        Ok(Loss { total: last.mul_scalar(1.0 - weight) + middle.mul_scalar(weight), parts: vec![("loss", value)] })
+    }
+
+    fn evaluate(&self, net: &Conformer, batch: AsrBatch, device: &Device) -> Result<Vec<Figure>> {
+        let (features, lengths) = self.features(&batch, device);
+        let (log_probs, _) = net.forward(features, &lengths);
+        let loss = f64::from(ctc_loss(log_probs.clone(), &Self::tokens(&batch), &lengths).into_scalar::<f32>());
+        let best: Vec<i64> = log_probs.argmax(2).into_data().iter::<i64>().collect();
+        let longest = lengths.iter().copied().max().unwrap_or(0).max(1);
+        let mut errors = ErrorCounts::default();
+        for ((row, length), tokens) in best.chunks_exact(longest).zip(&lengths).zip(Self::tokens(&batch)) {
+            let heard = self.tokenizer.decode(&collapse(&row[..*length]));
+            let counts = word_errors(&self.tokenizer.decode(&tokens), &heard);
+            errors += counts;
+        }
+        let words = errors.reference() as f64;
+        Ok(vec![
+            Figure { name: "loss", value: loss, weight: batch.clips.len() as f64 },
+            Figure { name: "wer", value: errors.errors() as f64 / words.max(1.0), weight: words },
+        ])
+    }
+}
+
+/// Best tokens by frame without repeats and blanks.
+fn collapse(best: &[i64]) -> Vec<u32> {
+    let mut tokens = Vec::new();
+    let mut before = 0;
+    for token in best {
+        if *token != before && *token != 0 {
+            tokens.push(*token as u32);
+        }
+        before = *token;
+    }
+    tokens
+}
