@@ -11,7 +11,7 @@ fn main() -> anyhow::Result<()> {
     let device = Backend::Auto.device()?.autodiff();
     let arg = |i: usize, d: usize| std::env::args().nth(i).and_then(|a| a.parse().ok()).unwrap_or(d);
     let (batch, seconds, dim, layers) = (arg(1, 16), arg(2, 8), arg(3, 192), arg(4, 8));
-    let config = ConformerConfig { bins: 80, dim, layers, heads: 4, feed_forward: 4 * dim, kernel: 15, channels: 64, chunk: 4, left: 40, dropout: 0.1 };
+    let config = ConformerConfig { bins: 80, dim, layers, heads: 4, feed_forward: 4 * dim, kernel: 15, channels: 256, chunk: 4, left: 40, dropout: 0.1 };
     let mut net = config.init(256, &device);
     let frames = config.encoder_frames(seconds * 100);
     let mut optimizer = AdamWConfig::new().init();

@@ -1,7 +1,7 @@
 //! A streaming Conformer encoder with a CTC head.
 //!
-//! Gulati et al., "Conformer", Interspeech 2020, with depthwise-separable subsampling by 8 (Rekesh et al., "Fast
-//! Conformer", ASRU 2023), attention over chunks (Zhang et al., "Unified streaming and non-streaming", 2020), rotary
+//! Gulati et al., "Conformer", Interspeech 2020, with subsampling by 8 (Rekesh et al., "Fast Conformer", ASRU
+//! 2023), attention over chunks (Zhang et al., "Unified streaming and non-streaming", 2020), rotary
 //! positions (Su et al., "RoFormer", 2021), causal convolution, and layer norm in place of batch norm, so that neither
 //! the batch nor the padding changes a result.
 
@@ -37,7 +37,7 @@ pub struct ConformerConfig {
     pub feed_forward: usize,
     /// Frames that the depthwise convolution sees, its own and earlier ones.
     pub kernel: usize,
-    /// Channels of the subsampling.
+    /// Width of the subsampling.
     pub channels: usize,
     /// Encoder frames of a chunk (80 ms each at a hop of 10 ms).
     pub chunk: usize,
@@ -213,7 +213,7 @@ mod tests {
             heads: 2,
             feed_forward: 64,
             kernel: 5,
-            channels: 8,
+            channels: 32,
             chunk: 4,
             left: 8,
             dropout: 0.0,
