@@ -1,1 +1,3 @@
 //! Recipes from manifests to trained, exported speech models.
+
+pub mod data;

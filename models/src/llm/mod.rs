@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 
+pub mod tools;
+
 /// Who says a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -1,0 +1,4 @@
+//! The assistant's tools: pure functions with their own state. The time is passed in.
+
+pub mod coffee;
+pub mod spoken;

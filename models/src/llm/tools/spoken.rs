@@ -1,0 +1,178 @@
+//! Numbers, times, dates and durations as words that a voice reads aloud.
+
+const ONES: [&str; 20] = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+];
+const TENS: [&str; 10] = ["", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
+const SCALES: [(u64, &str); 4] =
+    [(1_000_000_000_000, "trillion"), (1_000_000_000, "billion"), (1_000_000, "million"), (1_000, "thousand")];
+
+/// A whole number in words, without hyphens: `1234` is "one thousand two hundred and thirty four".
+pub fn cardinal(n: u64) -> String {
+    if let Some(word) = ONES.get(n as usize) {
+        return (*word).to_owned();
+    }
+    if n < 100 {
+        let tens = TENS[(n / 10) as usize];
+        return if n % 10 == 0 { tens.to_owned() } else { format!("{tens} {}", ONES[(n % 10) as usize]) };
+    }
+    if n < 1000 {
+        let hundreds = format!("{} hundred", ONES[(n / 100) as usize]);
+        return if n % 100 == 0 { hundreds } else { format!("{hundreds} and {}", cardinal(n % 100)) };
+    }
+    let (scale, name) = SCALES.into_iter().find(|(scale, _)| n >= *scale).unwrap_or((1_000, "thousand"));
+    let head = format!("{} {name}", cardinal(n / scale));
+    match n % scale {
+        0 => head,
+        rest if rest < 100 => format!("{head} and {}", cardinal(rest)),
+        rest => format!("{head} {}", cardinal(rest)),
+    }
+}
+
+/// A number in words, rounded to two decimals: `-3.14159` is "minus three point one four".
+pub fn number(value: f64) -> String {
+    let hundredths = (value.abs() * 100.0).round() as u64;
+    let (whole, part) = (hundredths / 100, hundredths % 100);
+    let mut text = String::new();
+    if value < 0.0 && hundredths > 0 {
+        text.push_str("minus ");
+    }
+    text.push_str(&cardinal(whole));
+    if part > 0 {
+        text.push_str(" point ");
+        text.push_str(ONES[(part / 10) as usize]);
+        if part % 10 > 0 {
+            text.push(' ');
+            text.push_str(ONES[(part % 10) as usize]);
+        }
+    }
+    text
+}
+
+/// An ordinal up to the ninety-ninth: `23` is "twenty third".
+pub fn ordinal(n: u64) -> String {
+    let cardinal = cardinal(n);
+    let (head, last) = cardinal.rsplit_once(' ').map_or(("", cardinal.as_str()), |(head, last)| (head, last));
+    let last = match last {
+        "one" => "first".to_owned(),
+        "two" => "second".to_owned(),
+        "three" => "third".to_owned(),
+        "five" => "fifth".to_owned(),
+        "eight" => "eighth".to_owned(),
+        "nine" => "ninth".to_owned(),
+        "twelve" => "twelfth".to_owned(),
+        word if word.ends_with('y') => format!("{}ieth", &word[..word.len() - 1]),
+        word => format!("{word}th"),
+    };
+    if head.is_empty() { last } else { format!("{head} {last}") }
+}
+
+/// A year in words: `2026` is "twenty twenty six", `2005` "two thousand and five".
+pub fn year(year: u64) -> String {
+    let (century, rest) = (year / 100, year % 100);
+    if !(10..100).contains(&century) || (century % 10 == 0 && rest < 10) {
+        return cardinal(year);
+    }
+    match rest {
+        0 => format!("{} hundred", cardinal(century)),
+        1..=9 => format!("{} oh {}", cardinal(century), ONES[rest as usize]),
+        _ => format!("{} {}", cardinal(century), cardinal(rest)),
+    }
+}
+
+/// A time of day in words: `(17, 5)` is "five oh five in the afternoon".
+pub fn time_of_day(hour: u32, minute: u32) -> String {
+    match (hour, minute) {
+        (0, 0) => return "midnight".to_owned(),
+        (12, 0) => return "noon".to_owned(),
+        _ => {}
+    }
+    let clock = cardinal(u64::from(if hour % 12 == 0 { 12 } else { hour % 12 }));
+    let minutes = match minute {
+        0 => " o'clock".to_owned(),
+        1..=9 => format!(" oh {}", ONES[minute as usize]),
+        _ => format!(" {}", cardinal(u64::from(minute))),
+    };
+    let part = match hour {
+        0..=11 => "in the morning",
+        12..=17 => "in the afternoon",
+        18..=21 => "in the evening",
+        _ => "at night",
+    };
+    format!("{clock}{minutes} {part}")
+}
+
+/// A length of time in words: `3661` is "one hour, one minute and one second".
+pub fn duration(seconds: u64) -> String {
+    let parts: Vec<String> = [(seconds / 3600, "hour"), (seconds / 60 % 60, "minute"), (seconds % 60, "second")]
+        .into_iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, unit)| format!("{} {unit}{}", cardinal(n), if n == 1 { "" } else { "s" }))
+        .collect();
+    if parts.is_empty() { "zero seconds".to_owned() } else { list(&parts) }
+}
+
+/// Items as a spoken list: "milk, eggs and bread"; empty for no items.
+pub fn list<S: AsRef<str>>(items: &[S]) -> String {
+    match items {
+        [] => String::new(),
+        [one] => one.as_ref().to_owned(),
+        [head @ .., last] => {
+            let head: Vec<&str> = head.iter().map(AsRef::as_ref).collect();
+            format!("{} and {}", head.join(", "), last.as_ref())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_as_words() {
+        assert_eq!(cardinal(0), "zero");
+        assert_eq!(cardinal(40), "forty");
+        assert_eq!(cardinal(115), "one hundred and fifteen");
+        assert_eq!(cardinal(1_000), "one thousand");
+        assert_eq!(cardinal(1_007), "one thousand and seven");
+        assert_eq!(cardinal(21_345), "twenty one thousand three hundred and forty five");
+        assert_eq!(number(-3.14159), "minus three point one four");
+        assert_eq!(number(8.05), "eight point zero five");
+        assert_eq!(number(2.5), "two point five");
+        assert_eq!(number(-0.001), "zero");
+        assert_eq!(ordinal(12), "twelfth");
+        assert_eq!(ordinal(20), "twentieth");
+        assert_eq!(ordinal(31), "thirty first");
+    }
+
+    #[test]
+    fn times_are_read_as_words() {
+        assert_eq!(time_of_day(0, 5), "twelve oh five in the morning");
+        assert_eq!(time_of_day(17, 42), "five forty two in the afternoon");
+        assert_eq!(time_of_day(23, 0), "eleven o'clock at night");
+        assert_eq!(duration(5400), "one hour and thirty minutes");
+        assert_eq!(duration(3661), "one hour, one minute and one second");
+        assert_eq!(year(2026), "twenty twenty six");
+        assert_eq!(year(2005), "two thousand and five");
+        assert_eq!(year(1907), "nineteen oh seven");
+    }
+}

@@ -1,0 +1,166 @@
+//! Dialogues that a generator writes: one assistant, "Rejoinder", and people who talk to it by voice.
+//!
+//! Everything follows from a seed. What a person says is drawn from a phrase language; what the tools answer is
+//! computed by the very tools of the assistant ([`rejoinder_models::llm::tools`]).
+
+use rand::SeedableRng;
+use rand::seq::IndexedRandom;
+
+mod chat;
+mod coffee;
+mod phrase;
+mod shopping;
+mod sums;
+mod timers;
+
+use phrase::{Chance, chance, say};
+
+/// What a turn is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Domain {
+    /// A coffee order.
+    Coffee,
+    /// Small talk and questions about the assistant.
+    Chat,
+    /// Time and date.
+    Clock,
+    /// Timers.
+    Timers,
+    /// Arithmetic.
+    Sums,
+    /// Conversion of units.
+    Units,
+    /// The shopping list.
+    Shopping,
+    /// Requests that the assistant cannot fulfil.
+    Refusal,
+    /// Input that makes no sense.
+    Unclear,
+}
+
+impl Domain {
+    /// All domains.
+    pub const ALL: [Self; 9] = [
+        Self::Coffee,
+        Self::Chat,
+        Self::Clock,
+        Self::Timers,
+        Self::Sums,
+        Self::Units,
+        Self::Shopping,
+        Self::Refusal,
+        Self::Unclear,
+    ];
+}
+
+/// How often each domain comes, relative to the others.
+pub type Weights = [(Domain, f64)];
+
+/// The usual mix of what people say, rich in coffee orders.
+pub const SPOKEN_MIX: &Weights = &[
+    (Domain::Coffee, 5.0),
+    (Domain::Chat, 1.2),
+    (Domain::Clock, 0.8),
+    (Domain::Timers, 1.5),
+    (Domain::Sums, 1.2),
+    (Domain::Units, 1.0),
+    (Domain::Shopping, 1.2),
+    (Domain::Refusal, 1.0),
+];
+
+pub(crate) fn draw(rng: &mut Chance, weights: &Weights) -> Domain {
+    weights.choose_weighted(rng, |(_, weight)| *weight).map_or(Domain::Chat, |(domain, _)| *domain)
+}
+
+/// `n` sentences as people would say them to the assistant: lower case, numbers as words, apostrophes but no other
+/// punctuation, no recognition errors. For synthetic speech and for counting n-grams. The same seed gives the same
+/// sentences. [`Domain::Unclear`] has no clean sentences; small talk stands in for it.
+pub fn spoken_sentences(seed: u64, n: usize, weights: &Weights) -> Vec<String> {
+    let mut rng = Chance::seed_from_u64(seed);
+    (0..n)
+        .map(|_| {
+            let domain = draw(&mut rng, weights);
+            spoken_sentence(&mut rng, domain)
+        })
+        .collect()
+}
+
+fn spoken_sentence(rng: &mut Chance, domain: Domain) -> String {
+    match domain {
+        Domain::Coffee => {
+            let order = coffee::Order::random(rng);
+            match rand::Rng::random_range(rng, 0..20) {
+                0 => coffee::corrected_sentence(rng).0,
+                1 => coffee::change(rng, &order).0,
+                2 => coffee::without_drink(rng).0,
+                3 => coffee::noun_phrase(rng, &order),
+                4 => {
+                    let clean = coffee::sentence(rng, &order);
+                    coffee::hesitate(rng, &clean)
+                }
+                5 if chance(rng, 40) => coffee::off_menu(rng).0,
+                _ => coffee::sentence(rng, &order),
+            }
+        }
+        Domain::Chat | Domain::Unclear => match rand::Rng::random_range(rng, 0..10) {
+            0 => chat::go_on(rng),
+            1 | 2 => chat::STORIES.choose(rng).map(|(asks, ..)| chat::ask(rng, asks)).unwrap_or_default(),
+            _ => chat::TOPICS.choose(rng).map(|topic| chat::ask(rng, topic.asks)).unwrap_or_default(),
+        },
+        Domain::Refusal => chat::REFUSALS.choose(rng).map(|topic| chat::ask(rng, topic.asks)).unwrap_or_default(),
+        Domain::Clock => timers::clock(rng).0,
+        Domain::Timers => timer_sentence(rng),
+        Domain::Sums if chance(rng, 8) => sums::further(rng, 10).0,
+        Domain::Sums => sums::sum(rng).0,
+        Domain::Units => sums::conversion(rng).0,
+        Domain::Shopping => {
+            let items = shopping::items(rng);
+            match rand::Rng::random_range(rng, 0..10) {
+                0..5 => shopping::add(rng, &items),
+                5 | 6 => shopping::remove(rng, &items),
+                7 | 8 => shopping::read(rng),
+                _ => shopping::clear(rng),
+            }
+        }
+    }
+}
+
+fn timer_sentence(rng: &mut Chance) -> String {
+    let label = if chance(rng, 35) { timers::LABELS.choose(rng).copied() } else { None };
+    match rand::Rng::random_range(rng, 0..10) {
+        0..6 => {
+            let length = timers::Length::random(rng);
+            timers::set(rng, &length, label).0
+        }
+        6 | 7 => timers::query(rng, label),
+        8 => {
+            let length = timers::Length::random(rng);
+            say(rng, "(and|) (make it|make that) {d}", &[("d", &length.said)])
+        }
+        _ => timers::cancel(rng, label),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sentences_follow_from_the_seed_and_are_clean() {
+        let sentences = spoken_sentences(7, 5000, SPOKEN_MIX);
+        assert_eq!(sentences, spoken_sentences(7, 5000, SPOKEN_MIX));
+        assert_ne!(sentences[..50], spoken_sentences(8, 50, SPOKEN_MIX)[..]);
+        for sentence in &sentences {
+            assert!(!sentence.is_empty());
+            assert!(sentence.chars().all(|c| c.is_ascii_lowercase() || c == ' ' || c == '\''), "{sentence:?}");
+            assert!(!sentence.contains("  ") && sentence.trim() == sentence, "{sentence:?}");
+        }
+        let distinct: std::collections::HashSet<&String> = sentences.iter().collect();
+        assert!(distinct.len() > 3500, "only {} of 5000 sentences differ", distinct.len());
+        assert!(
+            sentences.iter().filter(|s| s.contains("latte") || s.contains("mocha") || s.contains("coffee")).count()
+                > 1200
+        );
+    }
+}

@@ -1,0 +1,186 @@
+//! How people speak of their shopping list.
+
+use rand::Rng;
+use rand::seq::IndexedRandom;
+use rejoinder_models::llm::tools::spoken;
+
+use super::phrase::{Chance, chance, say, say_one, tidy};
+use super::timers::{polite_end, polite_start};
+
+pub(crate) const ITEMS: [&str; 96] = [
+    "milk",
+    "eggs",
+    "bread",
+    "butter",
+    "cheese",
+    "apples",
+    "bananas",
+    "oranges",
+    "lemons",
+    "grapes",
+    "strawberries",
+    "tomatoes",
+    "potatoes",
+    "onions",
+    "garlic",
+    "carrots",
+    "lettuce",
+    "spinach",
+    "broccoli",
+    "peppers",
+    "cucumbers",
+    "mushrooms",
+    "beans",
+    "rice",
+    "pasta",
+    "flour",
+    "sugar",
+    "salt",
+    "pepper",
+    "olive oil",
+    "vinegar",
+    "honey",
+    "jam",
+    "peanut butter",
+    "cereal",
+    "oatmeal",
+    "yogurt",
+    "cream",
+    "ice cream",
+    "chocolate",
+    "cookies",
+    "crackers",
+    "chips",
+    "nuts",
+    "coffee",
+    "tea",
+    "juice",
+    "orange juice",
+    "water",
+    "soda",
+    "beer",
+    "wine",
+    "chicken",
+    "beef",
+    "pork",
+    "bacon",
+    "ham",
+    "sausages",
+    "fish",
+    "salmon",
+    "tuna",
+    "shrimp",
+    "tofu",
+    "soup",
+    "ketchup",
+    "mustard",
+    "mayonnaise",
+    "toilet paper",
+    "paper towels",
+    "napkins",
+    "dish soap",
+    "laundry detergent",
+    "shampoo",
+    "toothpaste",
+    "soap",
+    "batteries",
+    "light bulbs",
+    "trash bags",
+    "dog food",
+    "cat food",
+    "diapers",
+    "candles",
+    "flowers",
+    "avocados",
+    "blueberries",
+    "corn",
+    "peas",
+    "celery",
+    "ginger",
+    "cinnamon",
+    "vanilla",
+    "baking powder",
+    "brown sugar",
+    "oat milk",
+    "almond milk",
+    "frozen pizza",
+];
+
+/// One to four different items, mostly one.
+pub(crate) fn items(rng: &mut Chance) -> Vec<&'static str> {
+    let count = match rng.random_range(0..10) {
+        0..5 => 1,
+        5..8 => 2,
+        8 => 3,
+        _ => 4,
+    };
+    ITEMS.choose_multiple(rng, count).copied().collect()
+}
+
+fn listed(rng: &mut Chance, items: &[&str]) -> String {
+    if chance(rng, 60) { spoken::list(items).replace(',', "") } else { items.join(" and ") }
+}
+
+const LIST: &str = "(the|my) (shopping list|list|shopping list|grocery list)";
+
+/// A request to put items on the list.
+pub(crate) fn add(rng: &mut Chance, items: &[&str]) -> String {
+    let templates = [
+        "(add|put|please add|please put|can you add|could you add|can you put|write) {i} (to|on|onto) {list}",
+        "add {i}",
+        "(i need|we need|i need to buy|we need to buy|we're out of|i'm out of|remind me to buy|don't let me forget|buy|get) {i}",
+        "add (some|) {i} to {list}",
+        "(put|write down) {i}",
+        "i (also|) (want|need) {i} on {list}",
+        "and (add|) {i}",
+        "{i} (on|to) {list}",
+    ];
+    wrap(rng, &templates, items)
+}
+
+/// A request to take items off the list.
+pub(crate) fn remove(rng: &mut Chance, items: &[&str]) -> String {
+    let templates = [
+        "(remove|take|delete|cross) {i} (from|off) {list}",
+        "(remove|delete|cross off|take off) {i}",
+        "(i don't need|we don't need) {i} (anymore|any more)",
+        "(i already|i just|we already) (have|bought|got) {i}",
+        "(can you|please) (remove|take) {i} (off|from) {list}",
+        "take {i} off",
+    ];
+    wrap(rng, &templates, items)
+}
+
+/// A request to hear the list.
+pub(crate) fn read(rng: &mut Chance) -> String {
+    let templates = [
+        "(read|read me|tell me|show me) {list}",
+        "what's on {list}",
+        "what (do i|do we) need (to buy|from the store|to get)",
+        "(what|which things) (is|are) on {list}",
+        "(can you|could you) read (out|) {list}",
+        "is there anything on {list}",
+        "what did i put on {list}",
+    ];
+    wrap(rng, &templates, &[])
+}
+
+/// A request to empty the list.
+pub(crate) fn clear(rng: &mut Chance) -> String {
+    wrap(
+        rng,
+        &[
+            "(clear|empty|erase|delete|reset) {list}",
+            "(remove|delete) everything from {list}",
+            "start a new (shopping|) list",
+        ],
+        &[],
+    )
+}
+
+fn wrap(rng: &mut Chance, templates: &[&str], items: &[&str]) -> String {
+    let list = say(rng, LIST, &[]);
+    let items = listed(rng, items);
+    let said = say_one(rng, templates, &[("i", &items), ("list", &list)]);
+    tidy(&format!("{} {said} {}", polite_start(rng), polite_end(rng)))
+}

@@ -1,0 +1,3 @@
+//! Data: what the trainers read and what they make up.
+
+pub mod dialogue;
