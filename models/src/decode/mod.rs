@@ -1,1 +1,3 @@
 //! Decoding: pure functions over slices, no tensor type.
+
+pub mod ngram;
