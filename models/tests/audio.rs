@@ -194,3 +194,32 @@ proptest! {
         prop_assert_eq!(out, whole);
     }
 }
+
+/// Every file decodes, and to the length that the manifest gives, but for a few whose manifest errs: libsndfile agrees.
+/// `REJOINDER_DATA_STEP=1` reads all files rather than some.
+#[test]
+fn real_recordings_decode_to_the_length_of_their_manifests() {
+    let Some(folder) = std::env::var_os("REJOINDER_DATA").map(std::path::PathBuf::from) else {
+        println!("skipped: set REJOINDER_DATA to the folder of the unpacked recordings");
+        return;
+    };
+    let step = std::env::var("REJOINDER_DATA_STEP").ok().and_then(|step| step.parse().ok()).unwrap_or(97);
+    for set in std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
+        let Ok(manifest) = std::fs::read_to_string(set.join("manifest.csv")) else { continue };
+        let (mut files, mut off, mut seconds) = (0, 0, 0.0);
+        for line in manifest.lines().skip(1).step_by(step) {
+            let mut fields = line.split(',').skip(1);
+            let (Some(path), Some(duration)) = (fields.next(), fields.next()) else { continue };
+            let Ok(duration) = duration.parse::<f64>() else { continue };
+            let clip = audio::read_at(set.join(path), SampleRate::INTERNAL).unwrap();
+            off += usize::from((clip.seconds() - duration).abs() > 0.002);
+            files += 1;
+            seconds += clip.seconds();
+        }
+        println!(
+            "{}: {files} files, {off} of another length, {seconds:.1} s",
+            set.file_name().unwrap().to_string_lossy()
+        );
+        assert!(off * 50 <= files, "{off} of {files} files have another length than the manifest says");
+    }
+}
