@@ -144,6 +144,72 @@ proptest! {
     }
 }
 
+/// A sentence of flite's slt voice after half a second of silence and before a second of it; see golden/silero.py.
+fn sentence() -> Vec<f32> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/sentence.flac");
+    audio::read(path).unwrap().samples
+}
+
+#[test]
+fn a_sentence_is_one_stretch_of_speech() {
+    let samples = sentence();
+    let (first, last) = loud_part(&samples);
+    for (vad, config) in families().into_iter().zip([SegmenterConfig::default(), smoothed()]) {
+        let mut detector = VadDetector::new(vad.as_ref(), config).unwrap();
+        let mut events = Vec::new();
+        detector.push(&samples, &mut events).unwrap();
+        let [VadEvent::SpeechStarted { at: start, .. }, VadEvent::SpeechStopped { at: stop, decided_at }] = events[..]
+        else {
+            panic!("{}: {events:?}", vad.name())
+        };
+        let apart = |at: Position, truth: usize| (at.0 as f64 - truth as f64).abs() / 16.0;
+        assert!(apart(start, first) < 80.0 && apart(stop, last) < 260.0, "{}: {start:?} {stop:?}", vad.name());
+        assert!(decided_at.since(stop).ms(SampleRate::INTERNAL) <= 300.0);
+    }
+}
+
+/// A detector that says only yes or no needs smoothing.
+fn smoothed() -> SegmenterConfig {
+    SegmenterConfig { smooth_ms: 50.0, ..SegmenterConfig::default() }
+}
+
+/// golden/silero.py wrote the probabilities of silero-vad 6.2.3. `REJOINDER_SILERO` names the folder of its files.
+#[test]
+#[cfg(feature = "ort")]
+fn silero_equals_its_own_wrapper() {
+    use rejoinder_models::runtime::{self, RuntimeConfig, RuntimeKind};
+    use rejoinder_models::vad::SileroConfig;
+
+    let Some(folder) = std::env::var_os("REJOINDER_SILERO").map(PathBuf::from) else {
+        println!("skipped: set REJOINDER_SILERO to the folder silero_vad/data of the Python package silero-vad 6.2.3");
+        return;
+    };
+    let runtime = runtime::open(&RuntimeConfig::of(RuntimeKind::Ort)).unwrap();
+    let golden: serde_json::Value = serde_json::from_str(include_str!("golden/silero.json")).unwrap();
+    for (name, expected) in golden.as_object().unwrap() {
+        let expected: Vec<f32> = serde_json::from_value(expected["probabilities"].clone()).unwrap();
+        let config = VadConfig::Silero(SileroConfig { path: folder.join(name) });
+        let mut stream = config.open(runtime.as_ref()).unwrap().stream().unwrap();
+        for round in 0..2 {
+            let found: Vec<f32> =
+                sentence().chunks_exact(512).map(|frame| stream.probability(frame).unwrap()).collect();
+            assert_eq!(found.len(), expected.len());
+            let apart = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            println!("{name}, round {round}: at most {apart:.1e} apart");
+            assert!(apart < 1e-3, "{name}, round {round}: {apart}");
+            stream.reset();
+        }
+    }
+    let other = config_error(runtime.as_ref(), &folder.join("silero_vad_16k_sequence.onnx"));
+    assert!(other.contains("not a Silero VAD of version 4 to 6: no output `output`"), "{other}");
+}
+
+#[cfg(feature = "ort")]
+fn config_error(runtime: &dyn rejoinder_models::runtime::Runtime, path: &Path) -> String {
+    let error = rejoinder_models::vad::Silero::open(runtime, path).err();
+    error.map(|error| error.to_string()).unwrap_or_default()
+}
+
 /// The folder of the unpacked recordings, when REJOINDER_DATA names it.
 fn recordings() -> Option<PathBuf> {
     let folder = std::env::var_os("REJOINDER_DATA").map(PathBuf::from);
@@ -237,8 +303,7 @@ fn real_speech_is_found_where_it_is() {
     let read = |path: &PathBuf| audio::read_at(path, SampleRate::INTERNAL).unwrap().samples;
     let clips: Vec<_> = some(&folder.join("kathleen/audio"), 12).iter().map(read).collect();
     let noise = read(&folder.join("noise_misc/kitchen.opus"));
-    let smooth = SegmenterConfig { smooth_ms: 50.0, ..SegmenterConfig::default() };
-    for (vad, config) in families().into_iter().zip([SegmenterConfig::default(), smooth]) {
+    for (vad, config) in families().into_iter().zip([SegmenterConfig::default(), smoothed()]) {
         for snr_db in [60.0, 20.0, 10.0] {
             let mut score = score(vad.as_ref(), &config, &clips, &noise, snr_db);
             let (start, stop) = (median(&mut score.starts_ms), median(&mut score.stops_ms));
