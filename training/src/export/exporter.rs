@@ -1,14 +1,15 @@
 use std::path::Path;
 
 use burn::module::Module;
+use burn::tensor::TensorData;
 use prost::Message;
 
 use super::onnx::proto::{DataType, ModelProto, OperatorSetIdProto, StringStringEntryProto};
 use super::onnx::{IR_VERSION, OPSET};
 use super::program::{Program, plan};
-use super::record::{Input, record};
+use super::record::{Input, compute, record};
 use super::translate::translate;
-use super::{Axis, Element, ExportError, Recorder, Result, fold};
+use super::{Axis, Case, Element, ExportError, Recorder, Result, fold};
 
 impl Element {
     pub(crate) fn onnx(self) -> DataType {
@@ -105,6 +106,25 @@ impl OnnxExport {
                 metadata_props: self.metadata.iter().map(entry).collect(),
             },
         })
+    }
+}
+
+impl OnnxExport {
+    /// What the net itself makes of the given inputs, computed in single precision on the processor: a case for
+    /// [`check_parity`](super::check_parity). `forward` is the closure that [`record`](Self::record) took.
+    ///
+    /// # Errors
+    /// [`ExportError::Border`] for an input that is missing or does not fit its declaration.
+    pub fn case<M: Module>(
+        &self,
+        net: &M,
+        inputs: &[(&str, TensorData)],
+        forward: impl Fn(&M, &mut Recorder<'_>) -> Result<()>,
+    ) -> Result<Case> {
+        let given = inputs.iter().map(|(name, data)| ((*name).to_owned(), data.clone())).collect();
+        let outputs = compute(net, &self.inputs, &given, &forward)?;
+        let case = inputs.iter().try_fold(Case::new(), |case, (name, data)| case.input(name, data.clone()))?;
+        outputs.into_iter().try_fold(case, |case, (name, data)| case.expect(&name, data))
     }
 }
 

@@ -1,11 +1,10 @@
 //! Recording a forward: the net runs on a device that computes nothing and writes down every operation.
 
-use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
 
 use burn::backend::ir::{OperationIr, TensorId};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{CaptureBackend, DispatchTensor, TensorMetadata};
+use burn::backend::{Capture as CaptureBackend, DispatchTensor, TensorMetadata};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{BackendPrimitive, Bool, DType, Device, Int, Shape, Tensor, TensorData};
 
@@ -77,21 +76,32 @@ pub(crate) struct Output {
     pub(crate) dtype: DType,
 }
 
-/// What a forward sees while it is recorded: its inputs by name, and a place for its outputs.
+/// What a forward sees while it is recorded, or run for comparison: its inputs by name, and a place for its outputs.
 pub struct Recorder<'a> {
     device: Device,
     declared: &'a [Input],
-    sizes: &'a BTreeMap<String, usize>,
+    mode: Mode<'a>,
     taken: HashMap<String, TensorId>,
     outputs: Vec<Output>,
     /// A handle on every border tensor: the capture takes a tensor whose last handle is gone for consumed.
-    kept: Vec<Box<dyn Any>>,
+    kept: Vec<Handle>,
+}
+
+enum Mode<'a> {
+    /// Writes operations down, at these sizes of the symbols.
+    Record(&'a BTreeMap<String, usize>),
+    /// Computes, from these inputs.
+    Run { given: &'a BTreeMap<String, TensorData>, made: Vec<(String, TensorData)> },
 }
 
 /// The capture backend's tensor, the same for all kinds.
 type Handle = FloatTensor<CaptureBackend>;
 
-impl Recorder<'_> {
+impl<'a> Recorder<'a> {
+    fn new(device: Device, declared: &'a [Input], mode: Mode<'a>) -> Self {
+        Self { device, declared, mode, taken: HashMap::new(), outputs: Vec::new(), kept: Vec::new() }
+    }
+
     /// The device on which to make tensors inside the forward.
     pub fn device(&self) -> &Device {
         &self.device
@@ -102,9 +112,8 @@ impl Recorder<'_> {
     /// # Errors
     /// [`ExportError::Border`] when it was not declared so, or was taken before.
     pub fn float<const D: usize>(&mut self, name: &str) -> Result<Tensor<D>> {
-        let shape = self.declared(name, Element::Float, D)?;
-        let tensor = Tensor::<D>::from_data(TensorData::zeros::<f32, _>(shape), &self.device);
-        self.take(name, tensor)
+        let data = self.data(name, Element::Float, D, |shape| TensorData::zeros::<f32, _>(shape))?;
+        self.take(name, Tensor::<D>::from_data(data, &self.device))
     }
 
     /// An input of 64-bit integers, of the declared shape.
@@ -112,9 +121,8 @@ impl Recorder<'_> {
     /// # Errors
     /// [`ExportError::Border`] when it was not declared so, or was taken before.
     pub fn int<const D: usize>(&mut self, name: &str) -> Result<Tensor<D, Int>> {
-        let shape = self.declared(name, Element::Int, D)?;
-        let tensor = Tensor::<D, Int>::from_data(TensorData::zeros::<i64, _>(shape), &self.device);
-        self.take(name, tensor)
+        let data = self.data(name, Element::Int, D, |shape| TensorData::zeros::<i64, _>(shape))?;
+        self.take(name, Tensor::<D, Int>::from_data(data, &self.device))
     }
 
     /// An input of flags, of the declared shape.
@@ -122,10 +130,9 @@ impl Recorder<'_> {
     /// # Errors
     /// [`ExportError::Border`] when it was not declared so, or was taken before.
     pub fn bool<const D: usize>(&mut self, name: &str) -> Result<Tensor<D, Bool>> {
-        let shape = self.declared(name, Element::Bool, D)?;
-        let elements = shape.iter().product();
-        let tensor = Tensor::<D, Bool>::from_data(TensorData::new(vec![false; elements], shape), &self.device);
-        self.take(name, tensor)
+        let none = |shape: Vec<usize>| TensorData::new(vec![false; shape.iter().product()], shape);
+        let data = self.data(name, Element::Bool, D, none)?;
+        self.take(name, Tensor::<D, Bool>::from_data(data, &self.device))
     }
 
     /// Declares an output. The order of the calls is the order in the file.
@@ -140,15 +147,25 @@ impl Recorder<'_> {
         if self.declared.iter().any(|i| i.name == name) || self.outputs.iter().any(|o| o.name == name) {
             return Err(ExportError::border(name, "a name of its own", "the name of another input or output"));
         }
+        if let Mode::Run { made, .. } = &mut self.mode {
+            made.push((name.to_owned(), tensor.into_data()));
+            return Ok(());
+        }
         let handle = handle(&tensor)?;
         let shape = TensorMetadata::shape(&handle).iter().copied().collect();
         let (id, dtype) = (handle.id(), TensorMetadata::dtype(&handle));
-        self.kept.push(Box::new((tensor, handle)));
+        self.kept.push(handle);
         self.outputs.push(Output { name: name.to_owned(), id, shape, dtype });
         Ok(())
     }
 
-    fn declared(&self, name: &str, element: Element, rank: usize) -> Result<Vec<usize>> {
+    fn data(
+        &self,
+        name: &str,
+        element: Element,
+        rank: usize,
+        blank: impl Fn(Vec<usize>) -> TensorData,
+    ) -> Result<TensorData> {
         let Some(input) = self.declared.iter().find(|i| i.name == name) else {
             let names = self.declared.iter().map(|i| i.name.as_str()).collect::<Vec<_>>().join(", ");
             return Err(ExportError::border(name, format!("one of the inputs {names}"), "no such input"));
@@ -160,15 +177,28 @@ impl Recorder<'_> {
             let declared = format!("{:?} of rank {}", input.element, input.axes.len());
             return Err(ExportError::border(name, declared, format!("{element:?} of rank {rank}")));
         }
-        Ok(input.shape(self.sizes))
+        match &self.mode {
+            Mode::Record(sizes) => Ok(blank(input.shape(sizes))),
+            Mode::Run { given, .. } => {
+                let data = given.get(name).ok_or_else(|| ExportError::border(name, "a value", "none"))?;
+                if data.rank() != rank {
+                    let found = format!("rank {}", data.rank());
+                    return Err(ExportError::border(name, format!("rank {rank}"), found));
+                }
+                Ok(data.clone())
+            }
+        }
     }
 
     fn take<const D: usize, K>(&mut self, name: &str, tensor: Tensor<D, K>) -> Result<Tensor<D, K>>
     where
         K: burn::tensor::kind::Basic + BackendPrimitive<CaptureBackend, Primitive = Handle>,
     {
-        self.taken.insert(name.to_owned(), handle(&tensor)?.id());
-        self.kept.push(Box::new(tensor.clone()));
+        if let Mode::Record(_) = self.mode {
+            let handle = handle(&tensor)?;
+            self.taken.insert(name.to_owned(), handle.id());
+            self.kept.push(handle);
+        }
         Ok(tensor)
     }
 }
@@ -204,8 +234,7 @@ pub(crate) fn record<M: Module>(
     let device = Device::capture();
     let mut outcome = Err(ExportError::recording("the forward did not run"));
     let captured = device.capture_scope(|scope| {
-        let (taken, outputs) = (HashMap::new(), Vec::new());
-        let mut recorder = Recorder { device: device.clone(), declared, sizes, taken, outputs, kept: Vec::new() };
+        let mut recorder = Recorder::new(device.clone(), declared, Mode::Record(sizes));
         outcome = run(net, &mut recorder, forward);
         let (inputs, outputs) = match &outcome {
             Ok(run) => (run.inputs.clone(), unique(run.outputs.iter().map(|o| o.id))),
@@ -217,6 +246,23 @@ pub(crate) fn record<M: Module>(
     let captured = captured.map_err(|e| ExportError::recording(e.to_string()))?;
     let (operations, values) = (captured.graph.operations, captured.values);
     Ok(Recording { operations, values, inputs: run.inputs, outputs: run.outputs, names: run.names })
+}
+
+/// Computes the forward on the processor, and gives its outputs in their order.
+pub(crate) fn compute<M: Module>(
+    net: &M,
+    declared: &[Input],
+    given: &BTreeMap<String, TensorData>,
+    forward: &impl Fn(&M, &mut Recorder<'_>) -> Result<()>,
+) -> Result<Vec<(String, TensorData)>> {
+    let device = Device::flex();
+    let net = net.valid().to_device(&device);
+    let mut recorder = Recorder::new(device, declared, Mode::Run { given, made: Vec::new() });
+    forward(&net, &mut recorder)?;
+    match recorder.mode {
+        Mode::Run { made, .. } => Ok(made),
+        Mode::Record(_) => Ok(Vec::new()),
+    }
 }
 
 struct Run {
