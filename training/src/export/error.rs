@@ -5,7 +5,9 @@ pub type Result<T, E = ExportError> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     /// An operation without a translation to ONNX.
-    #[error("operation {at} of {count}: no translation to ONNX for {operation}; write the forward with other operations")]
+    #[error(
+        "operation {at} of {count}: no translation to ONNX for {operation}; write the forward with other operations"
+    )]
     Unsupported {
         /// The operation, with the shapes that it reads and makes.
         operation: String,
@@ -47,6 +49,22 @@ pub enum ExportError {
     Recording {
         /// What is wrong.
         reason: String,
+    },
+    /// A file that does not compute what the net computes.
+    #[error(
+        "{file}: output {output} on {runtime}: expected the net's own numbers to within {allowed:e}, found a difference of {found:e}"
+    )]
+    Parity {
+        /// The file.
+        file: String,
+        /// The runtime.
+        runtime: String,
+        /// The output that is farthest off.
+        output: String,
+        /// How far off it may be.
+        allowed: f64,
+        /// How far off it is.
+        found: f64,
     },
     /// A file that could not be read or written.
     #[error("{}: {source}", path.display())]

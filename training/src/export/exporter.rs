@@ -177,6 +177,13 @@ impl OnnxModel {
         self.proto.graph.iter().flat_map(|g| &g.initializer).filter_map(|t| t.name.as_deref())
     }
 
+    /// Sets a metadata value.
+    pub fn set_metadata(&mut self, key: &str, value: &str) {
+        self.proto.metadata_props.retain(|e| e.key.as_deref() != Some(key));
+        let entry = StringStringEntryProto { key: Some(key.to_owned()), value: Some(value.to_owned()) };
+        self.proto.metadata_props.push(entry);
+    }
+
     /// A metadata value.
     pub fn metadata(&self, key: &str) -> Option<&str> {
         let entry = self.proto.metadata_props.iter().find(|e| e.key.as_deref() == Some(key))?;

@@ -2,7 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use burn::backend::ir::{FloatOperationIr, IrVisitorMut, NumericOperationIr, OperationIr, TensorId, TensorIr, TensorStatus};
+use burn::backend::ir::{
+    FloatOperationIr, IrVisitorMut, NumericOperationIr, OperationIr, TensorId, TensorIr, TensorStatus,
+};
 use burn::backend::{BoolStore, Flex, FlexDevice};
 use burn::tensor::{DType, TensorData, read_sync};
 use burn_router::TensorInterpreter;
@@ -16,11 +18,8 @@ const LARGEST_GROWTH: usize = 1 << 16;
 
 /// Replaces operations on constants by their results, computed by the backend that also trains.
 pub(crate) fn fold(program: &mut Program) -> Result<()> {
-    let mut folder = Folder {
-        interpreter: TensorInterpreter::new(FlexDevice),
-        loaded: HashSet::new(),
-        made: HashMap::new(),
-    };
+    let mut folder =
+        Folder { interpreter: TensorInterpreter::new(FlexDevice), loaded: HashSet::new(), made: HashMap::new() };
     let base = program.recordings[0].clone();
     let mut keep = vec![true; base.len()];
     for (at, op) in base.iter().enumerate() {
@@ -56,7 +55,8 @@ impl Folder {
                 | OperationIr::Custom(_)
                 | OperationIr::Distributed(_)
         );
-        let fixed = |t: &TensorIr| program.dims.get(&t.id).is_some_and(|d| d.iter().all(|s: &Size| s.fixed().is_some()));
+        let fixed =
+            |t: &TensorIr| program.dims.get(&t.id).is_some_and(|d| d.iter().all(|s: &Size| s.fixed().is_some()));
         let known = |t: &TensorIr| self.made.contains_key(&t.id) || program.constants.contains_key(&t.id);
         let read: usize = op.inputs().map(|t| t.shape.num_elements()).sum();
         let made: usize = op.outputs().map(|t| t.shape.num_elements()).sum();

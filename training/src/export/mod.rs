@@ -5,6 +5,7 @@
 
 pub mod onnx;
 
+mod bundle;
 mod error;
 mod exporter;
 mod fold;
@@ -14,8 +15,12 @@ mod quantize;
 mod record;
 mod translate;
 
+pub use bundle::Package;
 pub use error::{ExportError, Result};
 pub use exporter::{OnnxExport, OnnxModel};
 pub use parity::{Case, Difference, border_tensor, check_parity};
 pub use quantize::{Int8, quantize_matmul, store_half};
 pub use record::{Axis, Element, Recorder};
+
+#[cfg(test)]
+mod tests;

@@ -101,7 +101,11 @@ pub fn border_tensor(data: &TensorData) -> Result<Tensor> {
 fn distance(name: &str, expected: &Tensor, found: &Tensor) -> Result<f64> {
     let (left, right) = (numbers(expected), numbers(found));
     if left.0 != right.0 || std::mem::discriminant(expected) != std::mem::discriminant(found) {
-        return Err(ExportError::border(name, format!("{:?} {:?}", left.2, left.0), format!("{:?} {:?}", right.2, right.0)));
+        return Err(ExportError::border(
+            name,
+            format!("{:?} {:?}", left.2, left.0),
+            format!("{:?} {:?}", right.2, right.0),
+        ));
     }
     let off = |(a, b): (&f64, &f64)| match (a.is_finite(), b.is_finite()) {
         (true, true) => (a - b).abs(),

@@ -37,10 +37,18 @@ pub(crate) fn plan(inputs: &[Input]) -> Result<Vec<BTreeMap<String, usize>>> {
         let Axis::Symbol { name, sizes } = axis else { continue };
         let distinct: HashSet<_> = sizes.iter().collect();
         if distinct.len() < 2 {
-            return Err(ExportError::border(&input.name, format!("two sizes or more for axis {name}"), format!("{sizes:?}")));
+            return Err(ExportError::border(
+                &input.name,
+                format!("two sizes or more for axis {name}"),
+                format!("{sizes:?}"),
+            ));
         }
         if *symbols.entry(name).or_insert(sizes) != sizes.as_slice() {
-            return Err(ExportError::border(&input.name, format!("the same sizes for {name} everywhere"), format!("{sizes:?}")));
+            return Err(ExportError::border(
+                &input.name,
+                format!("the same sizes for {name} everywhere"),
+                format!("{sizes:?}"),
+            ));
         }
     }
     let base: BTreeMap<String, usize> = symbols.iter().map(|(&name, sizes)| (name.to_owned(), sizes[0])).collect();
@@ -72,7 +80,11 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    pub(crate) fn new(declared: &[Input], plan: &[BTreeMap<String, usize>], recordings: Vec<Recording>) -> Result<Self> {
+    pub(crate) fn new(
+        declared: &[Input],
+        plan: &[BTreeMap<String, usize>],
+        recordings: Vec<Recording>,
+    ) -> Result<Self> {
         let mut recordings = recordings.into_iter();
         let base = recordings.next().ok_or_else(|| ExportError::recording("no recording was made"))?;
         let mut program = Self {
@@ -109,7 +121,8 @@ impl Program {
         let base = &self.recordings[0];
         if base.len() != other.operations.len() || self.outputs.len() != other.outputs.len() {
             let (expected, found) = (base.len(), other.operations.len());
-            let reason = format!("{expected} operations at one size and {found} at another; the forward branches on a size");
+            let reason =
+                format!("{expected} operations at one size and {found} at another; the forward branches on a size");
             return Err(ExportError::recording(reason));
         }
         let mut pairs: HashMap<TensorId, (TensorId, Vec<usize>)> = HashMap::new();
@@ -219,7 +232,9 @@ fn reduced_axis(op: &mut OperationIr) -> Option<&mut ReduceDimOpIr> {
     use NumericOperationIr::{ArgMax, ArgMin, MaxAbsDim, MaxDim, MeanDim, MinDim, ProdDim, SumDim};
     match op {
         OperationIr::NumericFloat(_, op) | OperationIr::NumericInt(_, op) => match op {
-            MeanDim(r) | SumDim(r) | ProdDim(r) | ArgMax(r) | ArgMin(r) | MaxDim(r) | MinDim(r) | MaxAbsDim(r) => Some(r),
+            MeanDim(r) | SumDim(r) | ProdDim(r) | ArgMax(r) | ArgMin(r) | MaxDim(r) | MinDim(r) | MaxAbsDim(r) => {
+                Some(r)
+            }
             _ => None,
         },
         _ => None,

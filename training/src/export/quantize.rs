@@ -180,12 +180,7 @@ fn floats(tensor: &TensorProto) -> Option<Vec<f32>> {
     Some(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
 }
 
-fn node(
-    op: &str,
-    inputs: &[&str],
-    outputs: &[&str],
-    attribute: Vec<super::onnx::proto::AttributeProto>,
-) -> NodeProto {
+fn node(op: &str, inputs: &[&str], outputs: &[&str], attribute: Vec<super::onnx::proto::AttributeProto>) -> NodeProto {
     NodeProto {
         input: inputs.iter().map(|&s| s.to_owned()).collect(),
         output: outputs.iter().map(|&s| s.to_owned()).collect(),

@@ -112,7 +112,7 @@ impl<'a> Recorder<'a> {
     /// # Errors
     /// [`ExportError::Border`] when it was not declared so, or was taken before.
     pub fn float<const D: usize>(&mut self, name: &str) -> Result<Tensor<D>> {
-        let data = self.data(name, Element::Float, D, |shape| TensorData::zeros::<f32, _>(shape))?;
+        let data = self.data(name, Element::Float, D, TensorData::zeros::<f32, _>)?;
         self.take(name, Tensor::<D>::from_data(data, &self.device))
     }
 
@@ -121,7 +121,7 @@ impl<'a> Recorder<'a> {
     /// # Errors
     /// [`ExportError::Border`] when it was not declared so, or was taken before.
     pub fn int<const D: usize>(&mut self, name: &str) -> Result<Tensor<D, Int>> {
-        let data = self.data(name, Element::Int, D, |shape| TensorData::zeros::<i64, _>(shape))?;
+        let data = self.data(name, Element::Int, D, TensorData::zeros::<i64, _>)?;
         self.take(name, Tensor::<D, Int>::from_data(data, &self.device))
     }
 

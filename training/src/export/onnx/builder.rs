@@ -29,8 +29,7 @@ fn attr(name: &str, kind: AttributeType) -> AttributeProto {
 /// The declaration of an input or output; `None` stands for an axis of unknown size.
 pub(crate) fn value_info(name: &str, element: DataType, axes: Vec<Option<DimensionValue>>) -> ValueInfoProto {
     let dim = axes.into_iter().map(|value| Dimension { value }).collect();
-    let tensor_type =
-        TensorTypeProto { elem_type: Some(element as i32), shape: Some(TensorShapeProto { dim }) };
+    let tensor_type = TensorTypeProto { elem_type: Some(element as i32), shape: Some(TensorShapeProto { dim }) };
     ValueInfoProto { name: Some(name.to_owned()), r#type: Some(TypeProto { tensor_type: Some(tensor_type) }) }
 }
 

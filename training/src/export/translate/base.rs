@@ -152,7 +152,7 @@ impl Translator<'_> {
         let (from, to) = (self.dims(&op.tensor), self.dims(&op.out));
         let times = from.iter().zip(&to).map(|(from, to)| {
             let pairs = from.0.iter().zip(&to.0);
-            pairs.map(|(&from, &to)| if from == 0 { 1 } else { (to / from) as i64 }).collect()
+            pairs.map(|(&from, &to)| to.checked_div(from).unwrap_or(1) as i64).collect()
         });
         let times: Vec<Vec<i64>> = times.collect();
         let times = self.numbers(&times, &[&op.tensor])?;

@@ -1,6 +1,8 @@
 //! Operations that pick, mask, place or sort elements.
 
-use burn::backend::ir::{BaseOperationIr, MaskWhereOpIr, ReduceDimOpIr, ReduceOpIr, SliceAssignOpIr, SortOpIr, TensorIr};
+use burn::backend::ir::{
+    BaseOperationIr, MaskWhereOpIr, ReduceDimOpIr, ReduceOpIr, SliceAssignOpIr, SortOpIr, TensorIr,
+};
 use burn::tensor::IndexingUpdateOp;
 
 use super::Translator;
@@ -105,7 +107,8 @@ impl Translator<'_> {
     /// A block that is partial along several axes, scattered by constant positions.
     fn block_assign(&mut self, op: &SliceAssignOpIr, shape: &[usize], ranges: &[std::ops::Range<usize>]) -> Result<()> {
         let rank = shape.len();
-        let sides: Vec<usize> = ranges.iter().zip(shape).map(|(r, _)| r.len()).chain(shape[ranges.len()..].to_vec()).collect();
+        let sides: Vec<usize> =
+            ranges.iter().zip(shape).map(|(r, _)| r.len()).chain(shape[ranges.len()..].to_vec()).collect();
         let count: usize = sides.iter().product();
         let mut positions = Vec::with_capacity(count * rank);
         for flat in 0..count {
@@ -139,7 +142,12 @@ impl Translator<'_> {
     }
 
     /// Sorting is the top of all elements. `indices` are 64-bit in ONNX.
-    pub(super) fn sorted(&mut self, op: &SortOpIr, values: Option<&TensorIr>, indices: Option<&TensorIr>) -> Result<()> {
+    pub(super) fn sorted(
+        &mut self,
+        op: &SortOpIr,
+        values: Option<&TensorIr>,
+        indices: Option<&TensorIr>,
+    ) -> Result<()> {
         let size = self.dims(&op.input)[op.dim].fixed();
         let size = size.ok_or_else(|| self.size_dependent("the sorted axis changes"))?;
         let largest = i64::from(op.descending);

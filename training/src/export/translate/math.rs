@@ -1,8 +1,8 @@
 //! Functions of floats, activations, and the layers that are more than one node.
 
 use burn::backend::ir::{
-    ActivationOperationIr, AttentionOpIr, BatchNormOpIr, DimOpIr, FloatOperationIr, LayerNormOpIr, LinearOpIr, ScalarIr,
-    TensorIr, UnaryOpIr,
+    ActivationOperationIr, AttentionOpIr, BatchNormOpIr, DimOpIr, FloatOperationIr, LayerNormOpIr, LinearOpIr,
+    ScalarIr, TensorIr, UnaryOpIr,
 };
 
 use super::Translator;

@@ -10,7 +10,9 @@ mod sizes;
 
 use std::collections::HashMap;
 
-use burn::backend::ir::{BoolOperationIr, IntOperationIr, ModuleOperationIr, OperationIr, ScalarIr, TensorId, TensorIr};
+use burn::backend::ir::{
+    BoolOperationIr, IntOperationIr, ModuleOperationIr, OperationIr, ScalarIr, TensorId, TensorIr,
+};
 use burn::tensor::DType;
 
 use super::onnx::proto::{AttributeProto, DimensionValue, GraphProto};
@@ -117,7 +119,10 @@ impl<'a> Translator<'a> {
         } else if let Some(data) = self.program.varying.get(&tensor.id) {
             self.varying(data, tensor)?
         } else {
-            return Err(ExportError::recording(format!("{} reads a tensor that nothing makes", describe(self.current()))));
+            return Err(ExportError::recording(format!(
+                "{} reads a tensor that nothing makes",
+                describe(self.current())
+            )));
         };
         self.values.insert(tensor.id, name.clone());
         Ok(name)

@@ -48,7 +48,7 @@ impl Translator<'_> {
                 return Ok(self.length(&value, axis));
             }
         }
-        if let Some(found) = self.from_symbols(number) {
+        if let Some(found) = self.sum_of_symbols(number) {
             return Ok(found);
         }
         let made: Vec<_> = self.values.iter().map(|(id, name)| (*id, name.clone())).collect();
@@ -73,7 +73,7 @@ impl Translator<'_> {
     }
 
     /// `constant + Σ factor · symbol` with whole factors, when that holds in every recording.
-    fn from_symbols(&mut self, number: &[i64]) -> Option<String> {
+    fn sum_of_symbols(&mut self, number: &[i64]) -> Option<String> {
         let mut factors = Vec::new();
         for symbol in &self.program.symbols {
             let size = signed(&symbol.size);
