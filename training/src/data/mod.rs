@@ -1,3 +1,13 @@
-//! Data: what the trainers read and what they make up.
+//! Data: what the trainers read and what they make up. Manifests, packed audio, the steps that prepare them, batches.
 
+pub mod asr;
 pub mod dialogue;
+pub mod held_out;
+pub mod loader;
+pub mod manifest;
+pub mod pack;
+pub mod prepare;
+pub mod synth;
+pub mod text;
+
+mod table;

@@ -1,0 +1,133 @@
+//! Noise: a bank of recordings in memory, mixtures at a given ratio, and noise from formulas.
+
+use rand::Rng;
+
+/// Noise recordings in memory, as 16-bit samples, each with a class by which they are drawn evenly.
+#[derive(Clone, Debug, Default)]
+pub struct Bank {
+    classes: Vec<(String, Vec<Vec<i16>>)>,
+}
+
+impl Bank {
+    /// Adds a recording in [-1, 1] to a class.
+    pub fn push(&mut self, class: &str, samples: &[f32]) {
+        let clip = samples.iter().map(|s| (s * 32767.0).clamp(-32767.0, 32767.0) as i16).collect();
+        match self.classes.iter_mut().find(|(name, _)| name == class) {
+            Some((_, clips)) => clips.push(clip),
+            None => self.classes.push((class.to_owned(), vec![clip])),
+        }
+    }
+
+    /// Whether there is no recording.
+    pub fn is_empty(&self) -> bool {
+        self.classes.is_empty()
+    }
+
+    /// A piece of a random class and recording, from a random position, repeated where it is too short.
+    pub fn draw(&self, length: usize, rng: &mut impl Rng) -> Option<Vec<f32>> {
+        if self.classes.is_empty() {
+            return None;
+        }
+        let (_, clips) = &self.classes[rng.random_range(0..self.classes.len())];
+        let clip = &clips[rng.random_range(0..clips.len())];
+        let start = rng.random_range(0..clip.len().max(1));
+        let piece = clip[start.min(clip.len())..].iter().chain(clip.iter().cycle());
+        Some(piece.take(length).map(|s| f32::from(*s) / 32767.0).collect())
+    }
+
+    /// Adds noise at `snr_db`, over the whole clip.
+    pub fn add(&self, samples: &mut [f32], snr_db: f32, rng: &mut impl Rng) {
+        let noise = self.draw(samples.len(), rng).unwrap_or_else(|| synthetic_noise("white", samples.len(), rng));
+        mix_at_snr(samples, &noise, snr_db);
+    }
+}
+
+/// Adds `noise` to `samples` so that the ratio of their mean powers is `snr_db`. Silence stays as it is.
+pub fn mix_at_snr(samples: &mut [f32], noise: &[f32], snr_db: f32) {
+    let power = |x: &[f32]| x.iter().map(|s| s * s).sum::<f32>() / x.len().max(1) as f32;
+    let (signal, other) = (power(samples), power(noise));
+    if signal <= 1e-10 || other <= 1e-10 {
+        return;
+    }
+    let gain = (signal / other / 10.0_f32.powf(snr_db / 10.0)).sqrt();
+    samples.iter_mut().zip(noise).for_each(|(s, n)| *s += gain * n);
+}
+
+/// Noise from a formula: `white`, `pink` (-3 dB per octave, Paul Kellet's filter), `brown` (-6 dB per octave) or `hum`
+/// (50 Hz and its harmonics at 16 kHz, with a little white noise). Any other kind is white. The peak is about 0.5.
+pub fn synthetic_noise(kind: &str, length: usize, rng: &mut impl Rng) -> Vec<f32> {
+    let mut pole = [0.0_f32; 3];
+    let mut brown = 0.0_f32;
+    let mut next = |i: usize| {
+        let white: f32 = rng.random_range(-1.0..1.0);
+        match kind {
+            "pink" => {
+                pole[0] = 0.99765 * pole[0] + white * 0.099_046;
+                pole[1] = 0.963 * pole[1] + white * 0.296_516_4;
+                pole[2] = 0.57 * pole[2] + white * 1.052_691_3;
+                pole.iter().sum::<f32>() + white * 0.1848
+            }
+            "brown" => {
+                brown = 0.998 * brown + 0.05 * white;
+                brown
+            }
+            "hum" => {
+                let phase = std::f32::consts::TAU * 50.0 * i as f32 / 16_000.0;
+                (1..8).map(|k| (k as f32 * phase).sin() / k as f32).sum::<f32>() + 0.02 * white
+            }
+            _ => white,
+        }
+    };
+    let mut noise: Vec<f32> = (0..length).map(&mut next).collect();
+    let peak = noise.iter().fold(1e-6_f32, |peak, s| peak.max(s.abs()));
+    noise.iter_mut().for_each(|s| *s *= 0.5 / peak);
+    noise
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+
+    fn power(x: &[f32]) -> f32 {
+        x.iter().map(|s| s * s).sum::<f32>() / x.len() as f32
+    }
+
+    #[test]
+    fn the_ratio_is_as_asked() {
+        let mut rng = ChaCha8Rng::seed_from_u64(5);
+        let clean: Vec<f32> = (0..16_000).map(|i| 0.2 * (i as f32 * 0.1).sin()).collect();
+        for snr_db in [-5.0_f32, 0.0, 10.0, 20.0] {
+            let mut mixed = clean.clone();
+            mix_at_snr(&mut mixed, &synthetic_noise("pink", 16_000, &mut rng), snr_db);
+            let residue: Vec<f32> = mixed.iter().zip(&clean).map(|(m, c)| m - c).collect();
+            let found = 10.0 * (power(&clean) / power(&residue)).log10();
+            assert!((found - snr_db).abs() < 0.01, "{found} dB for {snr_db} dB");
+        }
+    }
+
+    #[test]
+    fn coloured_noise_falls_with_frequency() {
+        // The power of first differences over the power: 2 for white noise, less the more low frequencies weigh.
+        let tilt = |kind: &str| {
+            let noise = synthetic_noise(kind, 40_000, &mut ChaCha8Rng::seed_from_u64(6));
+            let differences: Vec<f32> = noise.windows(2).map(|w| w[1] - w[0]).collect();
+            power(&differences) / power(&noise)
+        };
+        let (white, pink, brown) = (tilt("white"), tilt("pink"), tilt("brown"));
+        assert!((white - 2.0).abs() < 0.1 && pink < 0.8 * white && brown < 0.1 * pink, "{white} {pink} {brown}");
+    }
+
+    #[test]
+    fn a_short_recording_is_repeated() {
+        let mut bank = Bank::default();
+        let mut rng = ChaCha8Rng::seed_from_u64(7);
+        assert!(bank.draw(10, &mut rng).is_none());
+        bank.push("step", &[0.25, 0.5]);
+        let drawn = bank.draw(5, &mut rng).unwrap();
+        assert_eq!(drawn.len(), 5);
+        assert!(drawn.windows(2).all(|w| (w[0] - w[1]).abs() > 0.2), "{drawn:?}");
+    }
+}

@@ -1,0 +1,244 @@
+//! Augmentation: what a recording could have been. Waveforms first (on `&mut Vec<f32>`, mono), then features.
+//!
+//! Every effect is drawn from a random generator that the caller seeds, so a batch can be made again.
+
+use std::path::Path;
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::Result;
+use crate::data::prepare::Prepared;
+
+mod band;
+mod bank;
+mod reverb;
+mod spec;
+mod speed;
+
+pub use band::{BandConfig, Biquad, clip_peaks, mu_law, quantise, telephone};
+pub use bank::{Bank, mix_at_snr, synthetic_noise};
+pub use reverb::{Room, Rooms};
+pub use spec::{SpecConfig, spec_augment};
+pub use speed::resample_by;
+
+/// Rooms from a formula beside the measured ones.
+const SYNTHETIC_ROOMS: usize = 64;
+
+/// An effect that is applied with a probability, to a degree drawn evenly from a range.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Draw {
+    /// How often, in [0, 1].
+    pub probability: f64,
+    /// The least degree.
+    pub min: f32,
+    /// The greatest degree.
+    pub max: f32,
+}
+
+impl Draw {
+    /// The degree, or nothing where the effect stays away.
+    pub fn draw(&self, rng: &mut impl Rng) -> Option<f32> {
+        rng.random_bool(self.probability.clamp(0.0, 1.0)).then(|| rng.random_range(self.min..=self.max.max(self.min)))
+    }
+}
+
+/// Which effects, how often and how strong.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AugmentConfig {
+    /// Faster (above 1) or slower playback; pitch and vocal tract go with it.
+    pub speed: Draw,
+    /// Silence before and after, each in seconds.
+    pub pad_s: Draw,
+    /// Room response; the degree is how much of it is mixed in, 1 for all.
+    pub reverb: Draw,
+    /// Added noise; the degree is the signal-to-noise ratio in dB.
+    pub noise_snr_db: Draw,
+    /// A transmission channel; the degree chooses none of its settings, see [`BandConfig`].
+    pub channel: BandConfig,
+    /// The share of a clip that drops out, in pieces of 10 to 60 ms.
+    pub drop: Draw,
+    /// The peak level in dB below full scale, as a negative number.
+    pub level_db: Draw,
+    /// Masks on features.
+    pub spec: SpecConfig,
+}
+
+impl Default for AugmentConfig {
+    fn default() -> Self {
+        Self {
+            speed: Draw { probability: 0.7, min: 0.87, max: 1.15 },
+            pad_s: Draw { probability: 0.5, min: 0.0, max: 0.3 },
+            reverb: Draw { probability: 0.3, min: 0.3, max: 1.0 },
+            noise_snr_db: Draw { probability: 0.5, min: 5.0, max: 30.0 },
+            channel: BandConfig::default(),
+            drop: Draw { probability: 0.1, min: 0.01, max: 0.05 },
+            level_db: Draw { probability: 0.9, min: -30.0, max: -1.0 },
+            spec: SpecConfig::default(),
+        }
+    }
+}
+
+/// The effects and what they draw on. Immutable, shared by all loader threads.
+#[derive(Clone, Debug, Default)]
+pub struct Augmenter {
+    /// Which effects, how often and how strong.
+    pub config: AugmentConfig,
+    /// Noise to add; without any, the noise effect adds white noise.
+    pub noise: Bank,
+    /// Room responses; without any, the reverb effect stays away.
+    pub rooms: Rooms,
+    /// Samples per second of the clips.
+    pub sample_rate_hz: u32,
+}
+
+impl Augmenter {
+    /// Opens the prepared folders of noise and of room responses, and adds `SYNTHETIC_ROOMS` rooms from a formula.
+    ///
+    /// # Errors
+    /// As [`Prepared::open`]; a folder at another rate than the first.
+    pub fn open(
+        config: AugmentConfig,
+        noise: Option<&Path>,
+        rooms: Option<&Path>,
+        sample_rate_hz: u32,
+    ) -> Result<Self> {
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        let mut augmenter = Self {
+            config,
+            noise: Bank::default(),
+            rooms: Rooms::synthetic(SYNTHETIC_ROOMS, sample_rate_hz, &mut rng),
+            sample_rate_hz,
+        };
+        if let Some(folder) = noise {
+            Prepared::open(folder)?.each(sample_rate_hz, |item, clip| augmenter.noise.push(&item.words, clip))?;
+        }
+        if let Some(folder) = rooms {
+            Prepared::open(folder)?.each(sample_rate_hz, |_, clip| augmenter.rooms.push(clip))?;
+        }
+        Ok(augmenter)
+    }
+
+    /// Changes a clip in place; its length may change.
+    pub fn waveform(&self, samples: &mut Vec<f32>, rng: &mut impl Rng) {
+        let config = &self.config;
+        let rate = self.sample_rate_hz as f32;
+        if let Some(factor) = config.speed.draw(rng) {
+            *samples = resample_by(samples, factor);
+        }
+        if let Some(seconds) = config.pad_s.draw(rng) {
+            let before = rng.random_range(0.0..=seconds.max(0.0));
+            samples.splice(0..0, std::iter::repeat_n(0.0, (before * rate) as usize));
+            samples.extend(std::iter::repeat_n(0.0, (seconds * rate) as usize));
+        }
+        if let Some(wet) = config.reverb.draw(rng) {
+            self.rooms.apply(samples, wet, rng);
+        }
+        if let Some(snr_db) = config.noise_snr_db.draw(rng) {
+            self.noise.add(samples, snr_db, rng);
+        }
+        config.channel.apply(samples, rate, rng);
+        if let Some(share) = config.drop.draw(rng) {
+            drop_pieces(samples, share, rate, rng);
+        }
+        if let Some(level_db) = config.level_db.draw(rng) {
+            set_peak(samples, level_db);
+        }
+    }
+
+    /// Masks and warps features in place. Shape: (frames, bins), row by row.
+    pub fn features(&self, features: &mut [f32], bins: usize, rng: &mut impl Rng) {
+        spec_augment(&self.config.spec, features, bins, rng);
+    }
+}
+
+/// Silences pieces of 10 to 60 ms until about `share` of the clip is gone.
+fn drop_pieces(samples: &mut [f32], share: f32, rate: f32, rng: &mut impl Rng) {
+    let mut left = (share * samples.len() as f32) as usize;
+    while left > 0 && !samples.is_empty() {
+        let length = ((rng.random_range(0.01..0.06) * rate) as usize).clamp(1, samples.len());
+        let start = rng.random_range(0..=samples.len() - length);
+        samples[start..start + length].fill(0.0);
+        left = left.saturating_sub(length);
+    }
+}
+
+/// Scales a clip so that its peak is `level_db` relative to full scale.
+fn set_peak(samples: &mut [f32], level_db: f32) {
+    let peak = samples.iter().fold(0.0_f32, |peak, s| peak.max(s.abs()));
+    if peak > 0.0 {
+        let gain = 10.0_f32.powf(level_db / 20.0) / peak;
+        samples.iter_mut().for_each(|s| *s *= gain);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tone(seconds: f32) -> Vec<f32> {
+        (0..(seconds * 16_000.0) as usize).map(|i| 0.4 * (i as f32 * 0.2).sin()).collect()
+    }
+
+    fn augmenter() -> Augmenter {
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        let mut noise = Bank::default();
+        noise.push("white", &synthetic_noise("white", 16_000, &mut rng));
+        Augmenter {
+            config: AugmentConfig::default(),
+            noise,
+            rooms: Rooms::synthetic(4, 16_000, &mut rng),
+            sample_rate_hz: 16_000,
+        }
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_clip_and_all_clips_are_sound() {
+        let augmenter = augmenter();
+        let mut distinct = Vec::new();
+        for seed in 0..40 {
+            let run = || {
+                let mut samples = tone(1.5);
+                augmenter.waveform(&mut samples, &mut ChaCha8Rng::seed_from_u64(seed));
+                samples
+            };
+            let samples = run();
+            assert_eq!(samples, run());
+            assert!(samples.iter().all(|s| s.is_finite() && s.abs() < 4.0), "seed {seed}");
+            let seconds = samples.len() as f32 / 16_000.0;
+            assert!((1.5 / 1.16..1.5 / 0.86 + 0.61).contains(&seconds), "seed {seed}: {seconds} s");
+            distinct.push(samples);
+        }
+        distinct.dedup();
+        assert!(distinct.len() > 35, "{}", distinct.len());
+    }
+
+    #[test]
+    fn an_empty_clip_stays_empty_or_becomes_padding() {
+        let augmenter = augmenter();
+        for seed in 0..40 {
+            let mut samples = Vec::new();
+            augmenter.waveform(&mut samples, &mut ChaCha8Rng::seed_from_u64(seed));
+            assert!(samples.iter().all(|s| s.is_finite()));
+        }
+    }
+
+    #[test]
+    fn dropping_silences_the_share() {
+        let mut samples = vec![1.0; 160_000];
+        drop_pieces(&mut samples, 0.1, 16_000.0, &mut ChaCha8Rng::seed_from_u64(1));
+        let gone = samples.iter().filter(|s| **s == 0.0).count();
+        assert!((12_000..=17_000).contains(&gone), "{gone}");
+    }
+
+    #[test]
+    fn the_level_is_the_peak() {
+        let mut samples = tone(0.5);
+        set_peak(&mut samples, -6.0);
+        let peak = samples.iter().fold(0.0_f32, |peak, s| peak.max(s.abs()));
+        assert!((peak - 0.501_187).abs() < 1e-4, "{peak}");
+    }
+}

@@ -1,0 +1,333 @@
+//! Batches: read, augment, compute features and pad, ahead of the trainer and on threads of their own.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rejoinder_models::features::Fbank;
+use serde::{Deserialize, Serialize};
+
+use super::asr::AsrDataset;
+use crate::augment::Augmenter;
+use crate::{Error, Result};
+
+/// How batches are formed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LoaderConfig {
+    /// Seed of order and augmentation.
+    pub seed: u64,
+    /// The most audio in a batch, padding included, before augmentation. A longer clip stands alone.
+    pub max_seconds: f64,
+    /// The most clips in a batch.
+    pub max_clips: usize,
+    /// Whether clips are drawn and ordered at random; else every clip comes once, from short to long.
+    pub shuffle: bool,
+    /// Threads that make batches. The batches do not depend on it.
+    pub workers: usize,
+    /// Batches that each thread may be ahead; a full queue blocks its thread.
+    pub queue: usize,
+}
+
+impl Default for LoaderConfig {
+    fn default() -> Self {
+        Self { seed: 0, max_seconds: 120.0, max_clips: 128, shuffle: true, workers: 1, queue: 4 }
+    }
+}
+
+/// From samples to features.
+#[derive(Clone)]
+pub struct Front {
+    /// The features, the same as in serving.
+    pub fbank: Fbank,
+    /// What changes clips and features in training; nothing in evaluation.
+    pub augmenter: Option<Augmenter>,
+}
+
+impl Front {
+    /// The features of one clip. Shape: (frames, bins), row by row.
+    fn features(&self, samples: &mut Vec<f32>, rng: &mut ChaCha8Rng) -> Result<Vec<f32>> {
+        if let Some(augmenter) = &self.augmenter {
+            augmenter.waveform(samples, rng);
+        }
+        let mut features = self.fbank.compute(samples)?;
+        if let Some(augmenter) = &self.augmenter {
+            augmenter.features(&mut features, self.fbank.bins(), rng);
+        }
+        Ok(features)
+    }
+}
+
+/// A padded batch of `clips.len()` clips.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AsrBatch {
+    /// Which clips of the data set.
+    pub clips: Vec<usize>,
+    /// Features, shape (clip, frame, bin), row by row; zeros after a clip's end.
+    pub features: Vec<f32>,
+    /// Frames of the longest clip: the second dimension of `features`.
+    pub frames: usize,
+    /// Values in a frame: the third dimension of `features`.
+    pub bins: usize,
+    /// Frames of each clip.
+    pub lengths: Vec<usize>,
+    /// Token numbers, shape (clip, token), row by row; zeros after a clip's end.
+    pub tokens: Vec<u32>,
+    /// Tokens of the longest clip: the second dimension of `tokens`.
+    pub max_tokens: usize,
+    /// Tokens of each clip.
+    pub token_lengths: Vec<usize>,
+    /// Seconds of audio in the clips as recorded, without padding.
+    pub seconds: f64,
+}
+
+impl AsrBatch {
+    /// Makes the batch of `clips`. Each clip is augmented by a generator of its own, seeded by all three numbers.
+    fn make(work: &Work, batch: usize, readers: &mut [super::pack::PackReader]) -> Result<Self> {
+        let (dataset, clips) = (&work.dataset, work.plan[batch].clone());
+        let bins = work.front.fbank.bins();
+        let mut samples = Vec::new();
+        let mut rows = Vec::with_capacity(clips.len());
+        for (place, index) in clips.iter().enumerate() {
+            dataset.read(readers, *index, &mut samples)?;
+            let seed = [work.seed, work.epoch as u64, batch as u64, place as u64];
+            let seed = seed.iter().fold(0_u64, |h, x| (h ^ x).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29));
+            rows.push(work.front.features(&mut samples, &mut ChaCha8Rng::seed_from_u64(seed))?);
+        }
+        let lengths: Vec<_> = rows.iter().map(|row| row.len() / bins).collect();
+        let frames = lengths.iter().copied().max().unwrap_or(0);
+        let mut features = vec![0.0; clips.len() * frames * bins];
+        for (target, row) in features.chunks_exact_mut((frames * bins).max(1)).zip(&rows) {
+            target[..row.len()].copy_from_slice(row);
+        }
+        let of = |index: &usize| &dataset.clips()[*index];
+        let token_lengths: Vec<_> = clips.iter().map(|i| of(i).tokens.len()).collect();
+        let max_tokens = token_lengths.iter().copied().max().unwrap_or(0);
+        let mut tokens = vec![0; clips.len() * max_tokens];
+        for (target, index) in tokens.chunks_exact_mut(max_tokens.max(1)).zip(&clips) {
+            target[..of(index).tokens.len()].copy_from_slice(&of(index).tokens);
+        }
+        let seconds = clips.iter().map(|i| of(i).item.duration_s).sum();
+        Ok(Self { clips, features, frames, bins, lengths, tokens, max_tokens, token_lengths, seconds })
+    }
+}
+
+/// What all threads of an epoch share.
+struct Work {
+    dataset: Arc<AsrDataset>,
+    front: Arc<Front>,
+    plan: Vec<Vec<usize>>,
+    seed: u64,
+    epoch: usize,
+}
+
+/// The batches of an epoch, in the order of its plan. Dropping it ends its threads.
+pub struct AsrBatches {
+    queues: Vec<Receiver<Result<AsrBatch>>>,
+    threads: Vec<JoinHandle<()>>,
+    next: usize,
+    total: usize,
+}
+
+impl AsrBatches {
+    pub(super) fn start(
+        dataset: &Arc<AsrDataset>,
+        config: &LoaderConfig,
+        front: &Arc<Front>,
+        plan: Vec<Vec<usize>>,
+        epoch: usize,
+    ) -> Result<Self> {
+        let expected = front.fbank.rate().get();
+        if dataset.sample_rate_hz() != expected {
+            let found = dataset.sample_rate_hz();
+            return Err(Error::data("data set", format!("expected {expected} Hz for the features, found {found} Hz")));
+        }
+        let total = plan.len();
+        let work = Arc::new(Work { dataset: dataset.clone(), front: front.clone(), plan, seed: config.seed, epoch });
+        let workers = config.workers.clamp(1, total.max(1));
+        let (mut queues, mut threads) = (Vec::new(), Vec::new());
+        for worker in 0..workers {
+            let (sender, receiver) = sync_channel(config.queue.max(1));
+            let (work, mut readers) = (work.clone(), dataset.readers()?);
+            let run = move || {
+                for batch in (worker..work.plan.len()).step_by(workers) {
+                    if !hand_on(&sender, AsrBatch::make(&work, batch, &mut readers)) {
+                        return;
+                    }
+                }
+            };
+            let thread = std::thread::Builder::new().name(format!("loader-{worker}")).spawn(run);
+            threads.push(thread.map_err(|e| Error::Training(format!("cannot start a loader thread: {e}")))?);
+            queues.push(receiver);
+        }
+        Ok(Self { queues, threads, next: 0, total })
+    }
+
+    /// The number of batches in the epoch.
+    pub fn total(&self) -> usize {
+        self.total
+    }
+}
+
+/// Blocks while the queue is full. False when nobody listens any more, or after an error.
+fn hand_on(sender: &SyncSender<Result<AsrBatch>>, batch: Result<AsrBatch>) -> bool {
+    let good = batch.is_ok();
+    sender.send(batch).is_ok() && good
+}
+
+impl Iterator for AsrBatches {
+    type Item = Result<AsrBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.next == self.total {
+            return None;
+        }
+        let queue = &self.queues[self.next % self.queues.len()];
+        self.next += 1;
+        let lost = |_| Err(Error::Training("a loader thread ended early".into()));
+        Some(queue.recv().unwrap_or_else(lost))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.total - self.next, Some(self.total - self.next))
+    }
+}
+
+impl Drop for AsrBatches {
+    fn drop(&mut self) {
+        self.queues.clear();
+        for thread in self.threads.drain(..) {
+            // A panic in the thread has been reported by its own message.
+            let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rejoinder_models::features::FbankConfig;
+
+    use super::super::asr::Source;
+    use super::super::manifest::{Item, Manifest};
+    use super::super::pack::PackWriter;
+    use super::super::prepare::{MANIFEST, PACK};
+    use super::*;
+    use crate::augment::AugmentConfig;
+
+    /// Clips of 0.5, 0.6, ... seconds: tones that say their number.
+    fn folder(name: &str, clips: usize) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        let mut pack = PackWriter::create(dir.path().join(PACK), 16_000).unwrap();
+        let mut manifest = Manifest::default();
+        for i in 0..clips {
+            let samples: Vec<f32> =
+                (0..8000 + 1600 * i).map(|n| 0.3 * (n as f32 * 0.01 * (i + 1) as f32).sin()).collect();
+            let id = format!("{name}/{i}");
+            pack.append(&id, &samples).unwrap();
+            manifest.items.push(Item {
+                id,
+                duration_s: samples.len() as f64 / 16_000.0,
+                wav: PACK.into(),
+                speaker: name.into(),
+                words: "a".repeat(i + 1),
+            });
+        }
+        pack.flush().unwrap();
+        manifest.write(dir.path().join(MANIFEST)).unwrap();
+        dir
+    }
+
+    fn front(augment: bool) -> Arc<Front> {
+        let augmenter = augment.then(|| Augmenter::open(AugmentConfig::default(), None, None, 16_000).unwrap());
+        Arc::new(Front { fbank: Fbank::new(FbankConfig::kaldi()).unwrap(), augmenter })
+    }
+
+    fn dataset(clips: usize) -> (tempfile::TempDir, Arc<AsrDataset>) {
+        let dir = folder("tones", clips);
+        let mut dataset = AsrDataset::open_folder(dir.path()).unwrap();
+        dataset.encode(|words| words.bytes().map(u32::from).collect());
+        (dir, Arc::new(dataset))
+    }
+
+    #[test]
+    fn every_clip_comes_once_and_padding_is_zero() {
+        let (_dir, dataset) = dataset(12);
+        let config = LoaderConfig { max_seconds: 4.0, ..LoaderConfig::default() };
+        let mut seen = Vec::new();
+        for batch in dataset.batches(&config, &front(false), 0).unwrap() {
+            let batch = batch.unwrap();
+            assert_eq!(batch.features.len(), batch.clips.len() * batch.frames * batch.bins);
+            for (row, clip) in batch.clips.iter().enumerate() {
+                let values = &batch.features[row * batch.frames * batch.bins..(row + 1) * batch.frames * batch.bins];
+                let alone =
+                    Fbank::new(FbankConfig::kaldi()).unwrap().compute(&dataset.samples(*clip).unwrap()).unwrap();
+                let (own, padding) = values.split_at(batch.lengths[row] * batch.bins);
+                assert_eq!(own, alone);
+                assert!(padding.iter().all(|x| *x == 0.0));
+                assert_eq!(batch.token_lengths[row], clip + 1);
+                let tokens = &batch.tokens[row * batch.max_tokens..(row + 1) * batch.max_tokens];
+                assert!(tokens[..clip + 1].iter().all(|t| *t == 97) && tokens[clip + 1..].iter().all(|t| *t == 0));
+            }
+            let longest = batch.clips.iter().map(|i| dataset.clips()[*i].item.duration_s).fold(0.0, f64::max);
+            assert!(longest * batch.clips.len() as f64 <= 4.0);
+            seen.extend(batch.clips);
+        }
+        seen.sort_unstable();
+        assert_eq!(seen, (0..12).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn batches_depend_on_seed_and_epoch_but_not_on_threads() {
+        let (_dir, dataset) = dataset(10);
+        let run = |seed, epoch, workers| -> Vec<AsrBatch> {
+            let config = LoaderConfig { seed, workers, max_seconds: 3.0, ..LoaderConfig::default() };
+            dataset.batches(&config, &front(true), epoch).unwrap().collect::<Result<_>>().unwrap()
+        };
+        assert_eq!(run(1, 0, 1), run(1, 0, 3));
+        assert_ne!(run(1, 0, 1), run(1, 1, 1));
+        assert_ne!(run(1, 0, 1), run(2, 0, 1));
+    }
+
+    #[test]
+    fn shares_say_how_often_a_source_comes() {
+        let (few, many) = (folder("few", 4), folder("many", 20));
+        let source = |dir: &tempfile::TempDir, share| Source { folder: dir.path().to_owned(), share };
+        let dataset = AsrDataset::open_training(&[source(&few, 3.0), source(&many, 0.25)]).unwrap();
+        let drawn: Vec<_> = dataset.plan(&LoaderConfig::default(), 0).into_iter().flatten().collect();
+        assert_eq!(drawn.iter().filter(|i| **i < 4).count(), 12);
+        assert_eq!(drawn.iter().filter(|i| **i >= 4).count(), 5);
+    }
+
+    #[test]
+    fn training_refuses_a_held_out_clip_and_a_share_of_nothing() {
+        let dir = folder("sentences_misc", 2);
+        let source = Source { folder: dir.path().to_owned(), share: 1.0 };
+        let message = AsrDataset::open_training(&[source]).unwrap_err().to_string();
+        assert!(message.contains("sentences_misc/0") && message.contains("1 more"), "{message}");
+        let dir = folder("tones", 2);
+        let source = Source { folder: dir.path().to_owned(), share: 0.0 };
+        assert!(AsrDataset::open_training(&[source]).unwrap_err().to_string().contains("share"));
+    }
+
+    #[test]
+    fn limits_take_out_what_cannot_be_learnt() {
+        let dir = folder("tones", 6);
+        let mut dataset = AsrDataset::open_folder(dir.path()).unwrap();
+        assert_eq!(dataset.limit(0.6, 0.9), 2);
+        dataset.encode(|words| vec![1; 10 * words.len()]);
+        assert_eq!(dataset.limit_rate(0.025), 1);
+        assert_eq!(dataset.clips().len(), 3);
+    }
+
+    #[test]
+    fn a_dropped_epoch_ends_its_threads() {
+        let (_dir, dataset) = dataset(12);
+        let config = LoaderConfig { max_seconds: 1.0, queue: 1, workers: 2, ..LoaderConfig::default() };
+        let mut batches = dataset.batches(&config, &front(false), 0).unwrap();
+        assert!(batches.next().unwrap().is_ok());
+        drop(batches);
+        assert_eq!(Arc::strong_count(&dataset), 1);
+    }
+}

@@ -1,0 +1,246 @@
+//! From the unpacked sets to one folder for each split: `manifest.csv`, `audio.pack`, `audio.index.csv`.
+//!
+//! One file for each set decides which split a clip belongs to; everything else is the same for all.
+
+use std::path::{Path, PathBuf};
+
+use rejoinder_models::audio;
+use rejoinder_models::units::SampleRate;
+use serde::{Deserialize, Serialize};
+
+use super::held_out::HeldOut;
+use super::manifest::{DATA_ROOT, Item, Manifest};
+use super::pack::Pack;
+use super::synth::SynthConfig;
+use crate::{Error, Result};
+
+mod folder;
+mod fsdd;
+mod kathleen;
+mod keywords;
+mod librispeech_sub;
+mod ljspeech_sub;
+mod noise;
+mod sentences_misc;
+mod set;
+mod speechocean762;
+mod unpack;
+
+use folder::FolderWriter;
+
+pub use noise::NoiseConfig;
+pub use set::{Set, SetClip};
+
+pub(super) use unpack::locate;
+
+/// The manifest inside a prepared folder.
+pub const MANIFEST: &str = "manifest.csv";
+/// The packed audio inside a prepared folder.
+pub const PACK: &str = "audio.pack";
+/// Every pack is mono at this rate.
+pub const SAMPLE_RATE_HZ: u32 = 16_000;
+
+/// What `prepare` does, as written in a recipe.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PrepareConfig {
+    /// The folder of the sets: a folder or a tar file for each.
+    pub sets: PathBuf,
+    /// Where the prepared folders go.
+    pub out: PathBuf,
+    /// Which sets of recorded speech to prepare.
+    #[serde(default)]
+    pub speech: Vec<SpeechSet>,
+    /// Background noise and room responses; after the speech, of which it makes babble.
+    #[serde(default)]
+    pub noise: Option<NoiseConfig>,
+    /// Synthetic speech, one prepared folder for each entry.
+    #[serde(default)]
+    pub synth: Vec<SynthConfig>,
+}
+
+/// A set of recorded speech that can be prepared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SpeechSet {
+    /// Accented adults and children, read sentences and digits.
+    Speechocean762,
+    /// Read audiobooks; three speakers have text to train on.
+    LibrispeechSub,
+    /// One speaker, CMU Arctic prompts.
+    Kathleen,
+    /// One speaker, 35 sentences.
+    LjspeechSub,
+    /// Digits over a narrow band.
+    Fsdd,
+    /// Transcribed clips of several origins: a test only.
+    SentencesMisc,
+    /// Wake words of many speakers, in a folder of their own.
+    WakewordPicovoice,
+}
+
+impl SpeechSet {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Speechocean762 => "speechocean762",
+            Self::LibrispeechSub => "librispeech_sub",
+            Self::Kathleen => "kathleen",
+            Self::LjspeechSub => "ljspeech_sub",
+            Self::Fsdd => "fsdd",
+            Self::SentencesMisc => "sentences_misc",
+            Self::WakewordPicovoice => "wakeword_picovoice",
+        }
+    }
+
+    fn split(self, set: &Set) -> Result<Vec<Assigned>> {
+        match self {
+            Self::Speechocean762 => speechocean762::split(set),
+            Self::LibrispeechSub => librispeech_sub::split(set),
+            Self::Kathleen => kathleen::split(set),
+            Self::LjspeechSub => ljspeech_sub::split(set),
+            Self::Fsdd => fsdd::split(set),
+            Self::SentencesMisc => sentences_misc::split(set),
+            Self::WakewordPicovoice => keywords::split(set),
+        }
+    }
+}
+
+/// Where a clip goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Split {
+    /// To train on.
+    Train,
+    /// Keyword clips to train on, apart because they say the same few words over and over.
+    Keywords,
+    /// To choose checkpoints and settings by.
+    Valid,
+    /// To report on, in a folder of this name.
+    Test(&'static str),
+}
+
+impl Split {
+    /// The prepared folder's name.
+    pub fn folder(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Keywords => "train-keywords",
+            Self::Valid => "valid",
+            Self::Test(name) => name,
+        }
+    }
+
+    fn is_test(self) -> bool {
+        matches!(self, Self::Test(_))
+    }
+}
+
+/// A clip of a set and where it goes.
+#[derive(Clone, Debug)]
+pub struct Assigned {
+    /// Where it goes.
+    pub split: Split,
+    /// The recording.
+    pub path: PathBuf,
+    /// Its row; the duration is that of the decoded audio once it is packed.
+    pub item: Item,
+}
+
+/// Runs all steps of a recipe. `progress` is told a step, how much is done, and how much there is.
+///
+/// # Errors
+/// Whatever is missing or malformed in the sets, and failed writes. What is done stays done: the next call goes on.
+pub fn prepare(config: &PrepareConfig, progress: &mut dyn FnMut(&str, usize, usize)) -> Result<()> {
+    std::fs::create_dir_all(&config.out).map_err(|e| Error::io(&config.out, e))?;
+    let mut clips = Vec::new();
+    for kind in &config.speech {
+        let set = Set::open(&config.sets, &config.out, kind.name())?;
+        clips.extend(kind.split(&set)?);
+    }
+    check(&clips)?;
+    clips.sort_by_key(|clip| clip.split);
+    for group in clips.chunk_by(|a, b| a.split == b.split) {
+        write(&config.out.join(group[0].split.folder()), group, progress)?;
+    }
+    if let Some(noise) = &config.noise {
+        noise::prepare(noise, &config.sets, &config.out, progress)?;
+    }
+    for synth in &config.synth {
+        super::synth::render(synth, &config.sets, &config.out, progress)?;
+    }
+    Ok(())
+}
+
+/// A clip outside the tests must not be held out, and a test clip must be.
+fn check(clips: &[Assigned]) -> Result<()> {
+    let held_out = HeldOut::default();
+    let wrong = clips.iter().find(|clip| clip.split.is_test() != held_out.contains(&clip.item.id));
+    match wrong {
+        None => Ok(()),
+        Some(clip) => Err(Error::data(
+            &clip.item.id,
+            format!("goes to {}, which disagrees with the list of held-out clips", clip.split.folder()),
+        )),
+    }
+}
+
+/// Packs clips into `folder`, unless that is done.
+fn write(folder: &Path, clips: &[Assigned], progress: &mut dyn FnMut(&str, usize, usize)) -> Result<()> {
+    let Some(mut writer) = FolderWriter::open(folder)? else { return Ok(()) };
+    let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    for clip in clips {
+        writer.append(clip.item.clone(), &decode(&clip.path)?)?;
+        progress(&name, writer.clips(), clips.len());
+    }
+    writer.finish()
+}
+
+/// A prepared folder, opened to read every clip of it.
+pub struct Prepared {
+    /// Its clips.
+    pub manifest: Manifest,
+    /// Their audio.
+    pub pack: Pack,
+}
+
+impl Prepared {
+    /// Opens manifest and pack of a prepared folder.
+    ///
+    /// # Errors
+    /// As [`Manifest::read`] and [`Pack::open`].
+    pub fn open(folder: &Path) -> Result<Self> {
+        Ok(Self { manifest: Manifest::read(folder.join(MANIFEST))?, pack: Pack::open(folder.join(PACK))? })
+    }
+
+    /// Hands every clip to `visit`, as mono samples in [-1, 1].
+    ///
+    /// # Errors
+    /// A pack at another rate, a clip that it lacks, or a failed read.
+    pub fn each(&self, sample_rate_hz: u32, mut visit: impl FnMut(&Item, &[f32])) -> Result<()> {
+        let mut reader = self.pack.reader_at(sample_rate_hz)?;
+        let mut samples = Vec::new();
+        for item in &self.manifest.items {
+            reader.read(&item.id, &mut samples)?;
+            visit(item, &samples);
+        }
+        Ok(())
+    }
+}
+
+/// A recording as mono samples at the rate of the packs.
+pub(crate) fn decode(path: &Path) -> Result<Vec<f32>> {
+    let clip = audio::read_at(path, SampleRate::hz(SAMPLE_RATE_HZ))?;
+    Ok(clip.samples)
+}
+
+/// A row with the text as given; a clip whose text leaves no words stays out.
+fn assign(set: &Set, clip: &SetClip, split: Split) -> Option<Assigned> {
+    let words = super::text::words(&clip.transcript)?;
+    let item = Item {
+        id: format!("{}/{}", set.name, clip.id),
+        duration_s: clip.duration_s,
+        wav: format!("{DATA_ROOT}/{}/{}", set.name, clip.path),
+        speaker: format!("{}/{}", set.name, clip.speaker),
+        words,
+    };
+    Some(Assigned { split, path: set.folder.join(&clip.path), item })
+}

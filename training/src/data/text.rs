@@ -1,0 +1,66 @@
+//! Transcripts: what recognisers are trained on and scored against.
+
+/// Abbreviations that readers say in full.
+const SPOKEN: [(&str, &str); 6] = [
+    ("mr", "mister"),
+    ("mrs", "missus"),
+    ("dr", "doctor"),
+    ("etc", "et cetera"),
+    ("messrs", "messieurs"),
+    ("st", "saint"),
+];
+
+/// The words of `text`: lower-case letters and apostrophes, single spaces. Hyphens and dashes part words, other
+/// punctuation goes, abbreviations that end in a full stop are said in full.
+///
+/// `None` when no word is left, or a character stands for words that only a reader knows (digits, `&`, `$`).
+pub fn words(text: &str) -> Option<String> {
+    let mut words = Vec::new();
+    let parted = text.replace(['-', '\u{2010}', '\u{2013}', '\u{2014}', '/'], " ");
+    for token in parted.split_whitespace() {
+        let mut word = String::new();
+        for c in token.chars() {
+            match c {
+                'a'..='z' => word.push(c),
+                'A'..='Z' => word.push(c.to_ascii_lowercase()),
+                '\'' | '\u{2019}' => word.push('\''),
+                'à' | 'á' | 'â' | 'ä' => word.push('a'),
+                'è' | 'é' | 'ê' | 'ë' => word.push('e'),
+                'ö' | 'ô' => word.push('o'),
+                'ü' | 'û' => word.push('u'),
+                '.' | ',' | ';' | ':' | '!' | '?' | '"' | '(' | ')' | '[' | ']' | '\u{201c}' | '\u{201d}' => {}
+                _ => return None,
+            }
+        }
+        let word = word.trim_matches('\'');
+        let full = SPOKEN.iter().find(|(short, _)| *short == word && token.trim_end_matches(',').ends_with('.'));
+        let word = full.map_or(word, |(_, full)| full);
+        if !word.is_empty() {
+            words.push(word.to_owned());
+        }
+    }
+    (!words.is_empty()).then(|| words.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::words;
+
+    #[test]
+    fn words_are_letters_and_apostrophes() {
+        let cases = [
+            (
+                "Author of the danger trail, Philip Steels, etc.",
+                Some("author of the danger trail philip steels et cetera"),
+            ),
+            ("WE CALL IT BEAR", Some("we call it bear")),
+            ("Typhoid -- did I tell you.", Some("typhoid did i tell you")),
+            ("\"Don\u{2019}t,\" said Mr. Low-Brow, 'now'", Some("don't said mister low brow now")),
+            ("in 1825", None),
+            ("...", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(words(text).as_deref(), expected, "{text}");
+        }
+    }
+}
