@@ -173,7 +173,8 @@ fn smoothed() -> SegmenterConfig {
     SegmenterConfig { smooth_ms: 50.0, ..SegmenterConfig::default() }
 }
 
-/// golden/silero.py wrote the probabilities of silero-vad 6.2.3. `REJOINDER_SILERO` names the folder of its files.
+/// golden/silero.py wrote the probabilities of versions 4.0, 5.0 and 6.2.3, and says where the files come from.
+/// `REJOINDER_SILERO` names their folder.
 #[test]
 #[cfg(feature = "ort")]
 fn silero_equals_its_own_wrapper() {
@@ -181,7 +182,7 @@ fn silero_equals_its_own_wrapper() {
     use rejoinder_models::vad::SileroConfig;
 
     let Some(folder) = std::env::var_os("REJOINDER_SILERO").map(PathBuf::from) else {
-        println!("skipped: set REJOINDER_SILERO to the folder silero_vad/data of the Python package silero-vad 6.2.3");
+        println!("skipped: set REJOINDER_SILERO to a folder with the files that golden/silero.py names");
         return;
     };
     let runtime = runtime::open(&RuntimeConfig::of(RuntimeKind::Ort)).unwrap();
