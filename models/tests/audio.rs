@@ -116,6 +116,33 @@ fn a_truncated_file_says_what_is_missing() {
 }
 
 #[test]
+fn a_truncated_ogg_file_says_so_and_flac_counts() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let cut = |name: &str| {
+        let bytes = std::fs::read(folder.join(name)).unwrap();
+        let half = bytes[..bytes.len() * 3 / 4].to_vec();
+        audio::read_bytes(half, name).unwrap_err().to_string()
+    };
+    assert_eq!(cut("tone.opus"), "tone.opus: truncated: the file ends within an Ogg page");
+    assert_eq!(cut("tone.ogg"), "tone.ogg: truncated: the file ends within an Ogg page");
+    assert!(cut("tone.flac").starts_with("tone.flac: truncated: the header promises 6400 samples a channel"));
+}
+
+#[test]
+fn a_wav_file_from_a_pipe_is_read_to_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pipe.wav");
+    audio::write_wav(&path, &Clip::new(tone(440.0, 16_000, 1_600), SampleRate::INTERNAL)).unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    for length in [0x7fff_f000u32, 0x7fff_ffff, u32::MAX] {
+        let mut piped = bytes.clone();
+        piped[4..8].copy_from_slice(&length.saturating_add(36).to_le_bytes());
+        piped[40..44].copy_from_slice(&length.to_le_bytes());
+        assert_eq!(audio::read_bytes(piped, "pipe.wav").unwrap().samples.len(), 1_600, "{length:x}");
+    }
+}
+
+#[test]
 fn damaged_compressed_files_never_panic() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     for name in ["tone.opus", "tone.ogg", "tone.mp3", "tone.flac"] {
