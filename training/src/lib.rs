@@ -3,6 +3,7 @@
 pub mod augment;
 pub mod data;
 pub mod device;
+pub mod export;
 pub mod losses;
 pub mod nets;
 pub mod recipe;

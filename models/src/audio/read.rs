@@ -19,6 +19,10 @@ use crate::{Error, Result};
 
 const SUPPORTED: &str = "supported are WAV, FLAC, MP3, Ogg/Opus and Ogg/Vorbis";
 
+/// Programs that write WAV into a pipe (sox, espeak-ng) put a length from here on into the header, for they cannot know
+/// it.
+const UNKNOWN_LENGTH: u64 = 0x7fff_0000;
+
 /// Reads a sound file and averages its channels: WAV (8 to 32-bit integers, floats, A-law and mu-law), FLAC, MP3,
 /// Ogg/Vorbis and Ogg/Opus, the last of which comes at 48 kHz.
 ///
@@ -88,6 +92,9 @@ fn decode(bytes: Vec<u8>, wanted: Option<SampleRate>, name: &Path) -> Result<Dec
     if bytes.is_empty() {
         return Err(Error::audio(name, "the file is empty (0 bytes)"));
     }
+    if ends_within_ogg_page(&bytes) {
+        return Err(Error::audio(name, "truncated: the file ends within an Ogg page"));
+    }
     let mut format = open(bytes, name)?;
     let track = format
         .default_track(TrackType::Audio)
@@ -101,6 +108,18 @@ fn decode(bytes: Vec<u8>, wanted: Option<SampleRate>, name: &Path) -> Result<Dec
         }
     }
     finish(decoder, samples, &track, name)
+}
+
+/// Whether the last page of an Ogg file (RFC 3533, section 6) is longer than what is left of the file.
+fn ends_within_ogg_page(bytes: &[u8]) -> bool {
+    const MARK: &[u8] = b"OggS";
+    const HEADER: usize = 27;
+    let last = bytes.windows(MARK.len()).rposition(|window| window == MARK);
+    let Some(page) = last.map(|at| &bytes[at..]).filter(|_| bytes.starts_with(MARK)) else { return false };
+    let Some(&segments) = page.get(HEADER - 1) else { return true };
+    let Some(lengths) = page.get(HEADER..HEADER + usize::from(segments)) else { return true };
+    let content: usize = lengths.iter().map(|&length| usize::from(length)).sum();
+    page.len() < HEADER + lengths.len() + content
 }
 
 fn open(bytes: Vec<u8>, name: &Path) -> Result<Box<dyn FormatReader>> {
@@ -148,7 +167,16 @@ fn finish(decoder: PacketDecoder, mut samples: Vec<f32>, track: &Track, name: &P
 
 enum PacketDecoder {
     Opus(OpusDecoder),
-    Other { decoder: Box<dyn AudioDecoder>, channels: usize, rate: u32, lossy_start: bool, scratch: Vec<f32> },
+    Other {
+        decoder: Box<dyn AudioDecoder>,
+        channels: usize,
+        rate: u32,
+        /// Bytes of a sample of all channels, as the container counts; 0 where it does not say.
+        frame_bytes: u64,
+        /// Whether the first packets may refer to ones that are not there.
+        lossy_start: bool,
+        scratch: Vec<f32>,
+    },
 }
 
 impl PacketDecoder {
@@ -169,10 +197,12 @@ impl PacketDecoder {
         let decoder = symphonia::default::get_codecs()
             .make_audio_decoder(params, &AudioDecoderOptions::default())
             .map_err(|error| Error::audio(name, format!("its codec cannot be decoded ({error}); {SUPPORTED}")))?;
+        let channels = params.channels.as_ref().map_or(0, |channels| channels.count());
         Ok(Self::Other {
             decoder,
-            channels: params.channels.as_ref().map_or(0, |channels| channels.count()),
+            channels,
             rate: params.sample_rate.unwrap_or(0),
+            frame_bytes: u64::from(params.bits_per_coded_sample.unwrap_or(0)).div_ceil(8) * channels as u64,
             lossy_start: params.codec == CODEC_ID_MP3,
             scratch: Vec::new(),
         })
@@ -184,7 +214,7 @@ impl PacketDecoder {
             Self::Opus(decoder) => {
                 samples.extend_from_slice(decoder.decode(&packet.data, packet.trim_end.get(), name)?);
             }
-            Self::Other { decoder, channels, rate, lossy_start, scratch } => match decoder.decode(packet) {
+            Self::Other { decoder, channels, rate, lossy_start, scratch, .. } => match decoder.decode(packet) {
                 Ok(buffer) => {
                     let (found, found_rate) = (buffer.spec().channels().count(), buffer.spec().rate());
                     if !samples.is_empty() && (found, found_rate) != (*channels, *rate) {
@@ -216,7 +246,9 @@ impl PacketDecoder {
     /// The samples a channel that the container counts, where it counts what is decoded.
     fn promised(&self, track: &Track) -> Option<u64> {
         match self {
-            Self::Other { lossy_start: false, .. } => track.num_frames,
+            Self::Other { lossy_start: false, frame_bytes, .. } => {
+                track.num_frames.filter(|frames| frames.saturating_mul(*frame_bytes) < UNKNOWN_LENGTH)
+            }
             _ => None,
         }
     }

@@ -1,1 +1,4 @@
 //! Decoding: pure functions over slices, no tensor type.
+
+pub mod ctc;
+pub mod ngram;

@@ -1,7 +1,24 @@
 //! Voice activity: is somebody speaking now?
+//!
+//! A [`Vad`] gives a probability for each frame, a [`Segmenter`] makes stretches of speech of them, and a
+//! [`VadDetector`] does both for audio in pieces of any size.
 
-use crate::Result;
+mod config;
+mod detector;
+mod earshot;
+mod segmenter;
+mod silero;
+mod webrtc;
+
+pub use config::{EarshotConfig, SileroConfig, VadConfig, WebrtcConfig};
+pub use detector::VadDetector;
+pub use earshot::Earshot;
+pub use segmenter::{Segmenter, SegmenterConfig, VadEvent};
+pub use silero::Silero;
+pub use webrtc::{Aggressiveness, Webrtc};
+
 use crate::units::SampleRate;
+use crate::{Error, Result};
 
 /// A voice activity detector: immutable and shared; each stream of audio has its own [`VadStream`].
 pub trait Vad: Send + Sync {
@@ -34,4 +51,12 @@ pub trait VadStream: Send {
 
     /// Forgets all audio so far.
     fn reset(&mut self);
+}
+
+/// Refuses a frame of another length than the detector takes.
+fn check_frame(frame: &[f32], expected: usize, family: &str) -> Result<()> {
+    if frame.len() == expected {
+        return Ok(());
+    }
+    Err(Error::invalid(format!("samples in a frame for {family}"), expected.to_string(), frame.len()))
 }

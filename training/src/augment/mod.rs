@@ -100,10 +100,19 @@ impl Augmenter {
     ///
     /// # Errors
     /// As [`Prepared::open`]; a folder at another rate than the first.
-    pub fn open(config: AugmentConfig, noise: Option<&Path>, rooms: Option<&Path>, sample_rate_hz: u32) -> Result<Self> {
+    pub fn open(
+        config: AugmentConfig,
+        noise: Option<&Path>,
+        rooms: Option<&Path>,
+        sample_rate_hz: u32,
+    ) -> Result<Self> {
         let mut rng = ChaCha8Rng::seed_from_u64(0);
-        let mut augmenter =
-            Self { config, noise: Bank::default(), rooms: Rooms::synthetic(SYNTHETIC_ROOMS, sample_rate_hz, &mut rng), sample_rate_hz };
+        let mut augmenter = Self {
+            config,
+            noise: Bank::default(),
+            rooms: Rooms::synthetic(SYNTHETIC_ROOMS, sample_rate_hz, &mut rng),
+            sample_rate_hz,
+        };
         if let Some(folder) = noise {
             Prepared::open(folder)?.each(sample_rate_hz, |item, clip| augmenter.noise.push(&item.words, clip))?;
         }

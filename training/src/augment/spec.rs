@@ -72,7 +72,9 @@ pub fn spec_augment(config: &SpecConfig, features: &mut [f32], bins: usize, rng:
     for _ in 0..masks {
         let width = rng.random_range(0..=longest);
         let start = rng.random_range(0..=frames - width);
-        features[start * bins..(start + width) * bins].chunks_exact_mut(bins).for_each(|row| row.copy_from_slice(&means));
+        features[start * bins..(start + width) * bins]
+            .chunks_exact_mut(bins)
+            .for_each(|row| row.copy_from_slice(&means));
     }
 }
 

@@ -98,7 +98,10 @@ impl AsrDataset {
         let source = self.packs.len();
         for item in manifest.items.into_iter().filter(|item| !item.words.is_empty()) {
             if pack.span(&item.id).is_none() {
-                return Err(Error::data(&item.id, "stands in the manifest but not in the pack; prepare the data again"));
+                return Err(Error::data(
+                    &item.id,
+                    "stands in the manifest but not in the pack; prepare the data again",
+                ));
             }
             self.clips.push(AsrClip { item, tokens: Vec::new(), source });
         }

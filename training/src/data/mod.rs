@@ -1,6 +1,7 @@
-//! Data: manifests, packed audio, the steps that prepare them, and batches.
+//! Data: what the trainers read and what they make up. Manifests, packed audio, the steps that prepare them, batches.
 
 pub mod asr;
+pub mod dialogue;
 pub mod held_out;
 pub mod loader;
 pub mod manifest;

@@ -149,8 +149,7 @@ impl PackWriter {
         if !path.exists() || !index.exists() {
             return Self::create(path, sample_rate_hz);
         }
-        let mut file =
-            File::options().read(true).write(true).open(path).map_err(|e| Error::io(path, e))?;
+        let mut file = File::options().read(true).write(true).open(path).map_err(|e| Error::io(path, e))?;
         let found = read_header(path, &mut file)?;
         if found != sample_rate_hz {
             return Err(Error::data(
@@ -250,11 +249,11 @@ fn read_index(path: &Path) -> Result<Vec<(String, Span)>> {
     let table = Table::read(path)?;
     let (id, start, samples) = (table.column("ID")?, table.column("start")?, table.column("samples")?);
     let number = |row: &super::table::Row, column: usize, name: &str| {
-        row.fields[column]
-            .parse::<u64>()
-            .map_err(|_| table.error(row, name, "a count of samples", &row.fields[column]))
+        row.fields[column].parse::<u64>().map_err(|_| table.error(row, name, "a count of samples", &row.fields[column]))
     };
-    let span = |row| Ok(Span { start: number(row, start, "start")?, samples: number(row, samples, "samples")? });
+    let span = |row| -> Result<Span> {
+        Ok(Span { start: number(row, start, "start")?, samples: number(row, samples, "samples")? })
+    };
     table.rows.iter().map(|row| Ok((row.fields[id].to_owned(), span(row)?))).collect()
 }
 

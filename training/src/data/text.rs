@@ -1,8 +1,14 @@
 //! Transcripts: what recognisers are trained on and scored against.
 
 /// Abbreviations that readers say in full.
-const SPOKEN: [(&str, &str); 6] =
-    [("mr", "mister"), ("mrs", "missus"), ("dr", "doctor"), ("etc", "et cetera"), ("messrs", "messieurs"), ("st", "saint")];
+const SPOKEN: [(&str, &str); 6] = [
+    ("mr", "mister"),
+    ("mrs", "missus"),
+    ("dr", "doctor"),
+    ("etc", "et cetera"),
+    ("messrs", "messieurs"),
+    ("st", "saint"),
+];
 
 /// The words of `text`: lower-case letters and apostrophes, single spaces. Hyphens and dashes part words, other
 /// punctuation goes, abbreviations that end in a full stop are said in full.
@@ -43,7 +49,10 @@ mod tests {
     #[test]
     fn words_are_letters_and_apostrophes() {
         let cases = [
-            ("Author of the danger trail, Philip Steels, etc.", Some("author of the danger trail philip steels et cetera")),
+            (
+                "Author of the danger trail, Philip Steels, etc.",
+                Some("author of the danger trail philip steels et cetera"),
+            ),
             ("WE CALL IT BEAR", Some("we call it bear")),
             ("Typhoid -- did I tell you.", Some("typhoid did i tell you")),
             ("\"Don\u{2019}t,\" said Mr. Low-Brow, 'now'", Some("don't said mister low brow now")),

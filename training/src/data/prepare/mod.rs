@@ -228,7 +228,7 @@ impl Prepared {
 
 /// A recording as mono samples at the rate of the packs.
 pub(crate) fn decode(path: &Path) -> Result<Vec<f32>> {
-    let clip = audio::read_at(path, SampleRate::new(SAMPLE_RATE_HZ))?;
+    let clip = audio::read_at(path, SampleRate::hz(SAMPLE_RATE_HZ))?;
     Ok(clip.samples)
 }
 

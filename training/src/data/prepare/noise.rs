@@ -98,7 +98,7 @@ fn synthesise(config: &NoiseConfig, out: &Path, writer: &mut FolderWriter, rng: 
             }
             match babble.iter().any(|s| *s != 0.0) {
                 true => mix_at_snr(&mut babble, &voice, rng.random_range(0.0..10.0)),
-                false => babble.copy_from_slice(&voice[..babble.len()]),
+                false => babble.iter_mut().zip(&voice).for_each(|(b, v)| *b = *v),
             }
         }
         let peak = babble.iter().fold(1e-6_f32, |peak, s| peak.max(s.abs()));

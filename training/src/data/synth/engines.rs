@@ -39,9 +39,8 @@ impl Studio {
         let festival: Vec<bool> = jobs.iter().map(|job| is_festival(job.reading.voice)).collect();
         groups.extend((0..jobs.len()).filter(|i| !festival[*i]).map(|i| vec![i]));
         groups.retain(|group| !group.is_empty());
-        let rendered = self.pool.install(|| {
-            groups.par_iter().map(|group| self.group(jobs, group)).collect::<Result<Vec<_>>>()
-        })?;
+        let rendered =
+            self.pool.install(|| groups.par_iter().map(|group| self.group(jobs, group)).collect::<Result<Vec<_>>>())?;
         let mut clips: Vec<_> = rendered.into_iter().flatten().collect();
         clips.sort_by_key(|(index, _)| *index);
         Ok(clips.into_iter().map(|(index, samples)| (jobs[index].id.clone(), samples)).collect())
@@ -64,10 +63,11 @@ impl Studio {
                 let script = self.scratch.join(format!("{}.scm", first.reading.speaker()));
                 let text: String = group.iter().map(|i| festival(&jobs[*i], &file(*i))).collect();
                 std::fs::write(&script, text).map_err(|e| Error::io(&script, e))?;
-                run("festival", "festival, festvox-kallpc16k, festvox-kdlpc16k, festvox-us-slt-hts", &[
-                    "-b".to_owned(),
-                    script.display().to_string(),
-                ])?
+                run(
+                    "festival",
+                    "festival, festvox-kallpc16k, festvox-kdlpc16k, festvox-us-slt-hts",
+                    &["-b".to_owned(), script.display().to_string()],
+                )?
             }
         };
         let mut clips = Vec::new();

@@ -11,6 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::numbers;
+use crate::data::dialogue::{SPOKEN_MIX, spoken_sentences};
 use crate::data::manifest::Manifest;
 use crate::data::prepare::{MANIFEST, locate};
 use crate::data::text::words;
@@ -54,6 +55,13 @@ pub enum TextSource {
         /// Relative weight.
         weight: f64,
     },
+    /// What people say to the assistant: [`spoken_sentences`](crate::data::dialogue::spoken_sentences).
+    Spoken {
+        /// How many texts to make.
+        count: usize,
+        /// Relative weight.
+        weight: f64,
+    },
     /// Digit strings, numbers, times, dates, sums of money.
     Numbers {
         /// How many texts to make.
@@ -70,6 +78,7 @@ impl TextSource {
             | Self::Sentences { weight, .. }
             | Self::Transcripts { weight, .. }
             | Self::Words { weight, .. }
+            | Self::Spoken { weight, .. }
             | Self::Numbers { weight, .. } => *weight,
         }
     }
@@ -101,6 +110,9 @@ impl TextSource {
                     (0..length).map(word).collect::<Vec<_>>().join(" ")
                 };
                 (0..*count).map(|_| draw()).collect()
+            }
+            Self::Spoken { count, .. } => {
+                spoken_sentences(seed, *count, SPOKEN_MIX).iter().filter_map(|text| words(text)).collect()
             }
             Self::Numbers { count, .. } => (0..*count).map(|_| numbers::text(&mut rng)).collect(),
         })

@@ -52,8 +52,8 @@ const ESPEAK_ACCENTS: [&str; 8] =
 
 /// Timbres that sound like people; whispers, robots and the like are left out.
 const ESPEAK_VARIANTS: [&str; 27] = [
-    "adam", "Alex", "Alicia", "Andrea", "Andy", "Annie", "anika", "belinda", "benjamin", "boris", "caleb", "david", "ed",
-    "f1", "f2", "f3", "f4", "f5", "Jacky", "john", "linda", "m1", "m3", "m7", "Michael", "steph", "zac",
+    "adam", "Alex", "Alicia", "Andrea", "Andy", "Annie", "anika", "belinda", "benjamin", "boris", "caleb", "david",
+    "ed", "f1", "f2", "f3", "f4", "f5", "Jacky", "john", "linda", "m1", "m3", "m7", "Michael", "steph", "zac",
 ];
 
 /// How one text is read.

@@ -1,0 +1,84 @@
+use crate::streaming::Streaming;
+use crate::units::{SampleRate, Samples};
+use crate::vad::{Segmenter, SegmenterConfig, Vad, VadEvent, VadStream};
+use crate::{Error, Result};
+
+/// Finds speech in audio at 16 kHz that comes in pieces of any size.
+pub struct VadDetector {
+    stream: Box<dyn VadStream>,
+    segmenter: Segmenter,
+    pending: Vec<f32>,
+}
+
+impl VadDetector {
+    /// A detector for one stream of audio.
+    ///
+    /// # Errors
+    /// As [`SegmenterConfig::check`] and [`Vad::stream`], and [`Error::Invalid`] for a detector of another rate.
+    pub fn new(vad: &dyn Vad, config: SegmenterConfig) -> Result<Self> {
+        let stream = vad.stream()?;
+        if stream.sample_rate() != SampleRate::INTERNAL {
+            let what = format!("sample rate of {}", vad.name());
+            return Err(Error::invalid(what, SampleRate::INTERNAL.to_string(), stream.sample_rate()));
+        }
+        Ok(Self { stream, segmenter: Segmenter::new(config)?, pending: Vec::new() })
+    }
+
+    /// Whether speech has begun, by the events so far, and not ended.
+    pub fn speaking(&self) -> bool {
+        self.segmenter.speaking()
+    }
+
+    /// The smoothed probability of the last whole frame, 0 before the first.
+    pub fn probability(&self) -> f32 {
+        self.segmenter.probability()
+    }
+
+    fn frame(&mut self, frame: &[f32], length: usize, out: &mut Vec<VadEvent>) -> Result<()> {
+        let probability = self.stream.probability(frame)?;
+        out.extend(self.segmenter.push(probability, Samples(length as u64)));
+        Ok(())
+    }
+}
+
+impl Streaming for VadDetector {
+    type Input = [f32];
+    type Output = Vec<VadEvent>;
+
+    fn push(&mut self, input: &[f32], out: &mut Vec<VadEvent>) -> Result<()> {
+        let size = self.stream.frame_samples();
+        let mut pending = std::mem::take(&mut self.pending);
+        pending.extend_from_slice(input);
+        let whole = pending.len() / size * size;
+        for frame in pending[..whole].chunks_exact(size) {
+            self.frame(frame, size, out)?;
+        }
+        pending.drain(..whole);
+        self.pending = pending;
+        Ok(())
+    }
+
+    /// The last piece of a frame is judged with silence after it; speech that goes on ends here.
+    fn flush(&mut self, out: &mut Vec<VadEvent>) -> Result<()> {
+        let mut last = std::mem::take(&mut self.pending);
+        if !last.is_empty() {
+            let length = last.len();
+            last.resize(self.stream.frame_samples(), 0.0);
+            self.frame(&last, length, out)?;
+        }
+        out.extend(self.segmenter.flush());
+        self.reset();
+        Ok(())
+    }
+
+    fn reset(&mut self) {
+        self.pending.clear();
+        self.stream.reset();
+        self.segmenter.reset();
+    }
+
+    /// The delay of probabilities. Events come later by the least durations of the config.
+    fn delay(&self) -> usize {
+        self.stream.frame_samples() - 1
+    }
+}

@@ -1,0 +1,30 @@
+//! How much audio one loader thread turns into augmented features, per second.
+//!
+//!     cargo run -p rejoinder-training --example loader_speed -- PREPARED [NOISE [ROOMS]]
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use rejoinder_models::features::{Fbank, FbankConfig};
+use rejoinder_training::augment::{AugmentConfig, Augmenter};
+use rejoinder_training::data::asr::AsrDataset;
+use rejoinder_training::data::loader::{Front, LoaderConfig};
+
+fn main() -> Result<()> {
+    let folders: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
+    let folder = folders.first().context("expected a prepared folder")?;
+    let dataset = Arc::new(AsrDataset::open_folder(folder)?);
+    let (noise, rooms) = (folders.get(1).map(PathBuf::as_path), folders.get(2).map(PathBuf::as_path));
+    let augmenter = Augmenter::open(AugmentConfig::default(), noise, rooms, dataset.sample_rate_hz())?;
+    for (name, augmenter) in [("plain", None), ("augmented", Some(augmenter))] {
+        let front = Arc::new(Front { fbank: Fbank::new(FbankConfig::kaldi())?, augmenter });
+        let (start, mut seconds) = (Instant::now(), 0.0);
+        for batch in dataset.batches(&LoaderConfig::default(), &front, 0)?.take(20) {
+            seconds += batch?.seconds;
+        }
+        eprintln!("{name}: {:.0} s of audio per second", seconds / start.elapsed().as_secs_f64());
+    }
+    Ok(())
+}
