@@ -44,6 +44,9 @@ pub enum Error {
     /// Ctrl-C: the checkpoint is written, `--resume` goes on from it.
     #[error("interrupted; go on with --resume")]
     Interrupted,
+    /// A net that cannot be exported, or an export that does not agree with it.
+    #[error(transparent)]
+    Export(#[from] crate::export::ExportError),
     /// An error of the layer below.
     #[error(transparent)]
     Models(#[from] rejoinder_models::Error),

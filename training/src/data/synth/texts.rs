@@ -83,7 +83,11 @@ impl TextSource {
         }
     }
 
-    fn texts(&self, seed: u64, sets: &Path, out: &Path) -> Result<Vec<String>> {
+    /// The texts, normalised. `sets` is the folder of the raw sets, `out` that of the prepared ones.
+    ///
+    /// # Errors
+    /// A file that is missing or malformed.
+    pub fn texts(&self, seed: u64, sets: &Path, out: &Path) -> Result<Vec<String>> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         Ok(match self {
             Self::Lines { path, .. } => {

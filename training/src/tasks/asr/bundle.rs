@@ -1,6 +1,174 @@
-use super::recipe::AsrRecipe;
-use crate::Result;
+use burn::tensor::{Device, Tensor, TensorData};
+use rejoinder_models::card::{
+    Chunking, LM_ROLE, MODEL_ROLE, ModelCard, NewFile, Origin, StateTensor, TOKENS_ROLE, Task, ValidCount,
+};
+use rejoinder_models::decode::ngram;
+use rejoinder_models::features::Fbank;
+use rejoinder_models::runtime::ElementType;
 
-pub(super) fn export(_recipe: &AsrRecipe) -> Result<()> {
+use super::recipe::AsrRecipe;
+use super::task::PAD_VALUE;
+use crate::export::{Axis, Case, Element, OnnxExport, Package, Recorder, quantize_matmul};
+use crate::nets::conformer::{Caches, Conformer, ConformerConfig};
+use crate::{Error, Result};
+
+/// How far 32-bit floats may be from the net.
+const ALLOWED_FLOAT: f64 = 2e-3;
+/// How far log-probabilities of 8-bit weights may be from the net: a tenth of the largest that were seen.
+const ALLOWED_INT8: f64 = 12.0;
+/// Chunks of a real clip that an export is checked on.
+const CHECKED_CHUNKS: usize = 4;
+
+/// Inputs and outputs that carry the stream, as (input, output).
+const STATES: [(&str, &str); 3] =
+    [("cache_k", "cache_k_out"), ("cache_v", "cache_v_out"), ("cache_conv", "cache_conv_out")];
+const VALID: &str = "left_valid";
+
+/// Writes the bundle: the net with 8-bit matrix products, tokens, the language model, and the card.
+pub(super) fn export(recipe: &AsrRecipe) -> Result<()> {
+    let device = Device::flex();
+    let net = recipe.trained(&device)?;
+    let declaration = declare(&recipe.net, &net, &device);
+    let float = declaration.record(&net, forward)?;
+    let cases = cases(recipe, &net, &declaration, &device)?;
+    let card = card(recipe, &net, &device);
+    let scratch = recipe.run.join("float");
+    let checked = Package::new(card.clone())
+        .model(MODEL_ROLE, "model.onnx", float.clone(), cases.clone(), ALLOWED_FLOAT)
+        .write(&scratch)?;
+    tracing::info!("32-bit: largest difference to the net {:?}", checked.card().parity);
+    let int8 = quantize_matmul(&float)?.model;
+    let tokens = recipe.read_tokenizer()?.to_text();
+    let mut package = Package::new(card)
+        .model(MODEL_ROLE, "model.int8.onnx", int8, cases, ALLOWED_INT8)
+        .file(NewFile::new(TOKENS_ROLE, "tokens.txt", tokens));
+    if let Some(lm) = language_model(recipe)? {
+        package = package.file(NewFile::new(LM_ROLE, "lm.bin", lm));
+    }
+    let bundle = package.write(&recipe.export.bundle)?;
+    tracing::info!("{}: {} bytes", bundle.root().display(), bundle.bytes());
     Ok(())
+}
+
+fn shapes(config: &ConformerConfig, net: &Conformer, device: &Device) -> [Vec<usize>; 3] {
+    let caches = net.caches(device);
+    debug_assert_eq!(config.left, caches.keys.dims()[2]);
+    [caches.keys.dims().to_vec(), caches.values.dims().to_vec(), caches.convolution.dims().to_vec()]
+}
+
+fn chunk_frames(config: &ConformerConfig) -> usize {
+    config.chunk * ConformerConfig::SUBSAMPLING
+}
+
+fn declare(config: &ConformerConfig, net: &Conformer, device: &Device) -> OnnxExport {
+    let fixed = |shape: &[usize]| shape.iter().map(|n| Axis::from(*n)).collect::<Vec<_>>();
+    let frames = ConformerConfig::LEFT_FEATURES + chunk_frames(config);
+    let declaration = OnnxExport::new("conformer-ctc").input("x", Element::Float, fixed(&[1, frames, config.bins]));
+    let shapes = shapes(config, net, device);
+    let declaration = STATES
+        .iter()
+        .zip(&shapes)
+        .fold(declaration, |declaration, ((input, _), shape)| declaration.input(input, Element::Float, fixed(shape)));
+    declaration.input(VALID, Element::Float, fixed(&[1]))
+}
+
+fn forward(net: &Conformer, recorder: &mut Recorder<'_>) -> crate::export::Result<()> {
+    let caches = Caches {
+        keys: recorder.float::<4>(STATES[0].0)?,
+        values: recorder.float::<4>(STATES[1].0)?,
+        convolution: recorder.float::<3>(STATES[2].0)?,
+        valid: recorder.float::<1>(VALID)?,
+    };
+    let (log_probs, next) = net.step(recorder.float::<3>("x")?, caches);
+    recorder.output("log_probs", log_probs)?;
+    recorder.output(STATES[0].1, next.keys)?;
+    recorder.output(STATES[1].1, next.values)?;
+    recorder.output(STATES[2].1, next.convolution)
+}
+
+/// The first chunks of a validation clip, with what the net itself makes of each.
+fn cases(recipe: &AsrRecipe, net: &Conformer, declaration: &OnnxExport, device: &Device) -> Result<Vec<Case>> {
+    let config = &recipe.net;
+    let dataset = recipe.open_test(&recipe.data.valid, &recipe.read_tokenizer()?)?;
+    let longest = (0..dataset.clips().len())
+        .max_by(|a, b| dataset.clips()[*a].item.duration_s.total_cmp(&dataset.clips()[*b].item.duration_s))
+        .ok_or_else(|| Error::data(recipe.data.valid.display().to_string(), "expected clips, found none"))?;
+    let frames = Fbank::new(recipe.features.clone())?.compute(&dataset.samples(longest)?)?;
+    let mut padded = vec![PAD_VALUE; ConformerConfig::LEFT_FEATURES * config.bins];
+    padded.extend(frames);
+    let (piece, hop) = (ConformerConfig::LEFT_FEATURES + chunk_frames(config), chunk_frames(config));
+    let mut caches = net.caches(device);
+    let mut cases = Vec::new();
+    for start in (0..CHECKED_CHUNKS).map(|chunk| chunk * hop * config.bins) {
+        let Some(values) = padded.get(start..start + piece * config.bins) else { break };
+        let x = TensorData::new(values.to_vec(), [1, piece, config.bins]);
+        let data = [
+            caches.keys.clone().into_data(),
+            caches.values.clone().into_data(),
+            caches.convolution.clone().into_data(),
+        ];
+        let mut inputs = vec![("x", x.clone()), (VALID, caches.valid.clone().into_data())];
+        inputs.extend(STATES.iter().map(|(input, _)| *input).zip(data));
+        cases.push(declaration.case(net, &inputs, forward)?);
+        caches = net.step(Tensor::from_data(x, device), caches).1;
+    }
+    Ok(cases)
+}
+
+fn card(recipe: &AsrRecipe, net: &Conformer, device: &Device) -> ModelCard {
+    let (config, export) = (&recipe.net, &recipe.export);
+    let origin = Origin { recipe: export.recipe.clone(), data: export.data.clone(), commit: commit() };
+    let mut card = ModelCard::new(&export.name, Task::Asr, "conformer-ctc", &export.licence, origin);
+    card.summary = export.summary.clone();
+    card.language = Some("en".into());
+    card.sample_rate = Some(rejoinder_models::units::SampleRate::INTERNAL);
+    card.features = Some(recipe.features.clone());
+    card.chunking = Some(Chunking {
+        left_frames: ConformerConfig::LEFT_FEATURES,
+        chunk_frames: chunk_frames(config),
+        right_frames: 0,
+        subsampling: ConformerConfig::SUBSAMPLING,
+        pad_value: PAD_VALUE,
+        valid: Some(ValidCount { input: VALID.into(), limit: config.left }),
+    });
+    let state = |((input, output), shape): (&(&str, &str), Vec<usize>)| StateTensor {
+        file: MODEL_ROLE.into(),
+        input: (*input).into(),
+        output: (*output).into(),
+        shape,
+        element: ElementType::F32,
+    };
+    card.states = STATES.iter().zip(shapes(config, net, device)).map(state).collect();
+    card.params = recipe.export.decoding.clone();
+    card.results = recipe.export.results.clone();
+    card
+}
+
+/// The n-gram model over words of the recipe's texts, in its binary form.
+fn language_model(recipe: &AsrRecipe) -> Result<Option<Vec<u8>>> {
+    let Some(config) = &recipe.lm else { return Ok(None) };
+    let mut texts = Vec::new();
+    for (number, source) in config.texts.iter().enumerate() {
+        texts.extend(source.texts(config.seed + number as u64, &recipe.prepare.sets, &recipe.prepare.out)?);
+    }
+    let settings = ngram::NgramConfig {
+        order: config.order,
+        min_word_count: config.min_word_count,
+        min_counts: config.min_counts.clone(),
+        prune: config.prune,
+    };
+    let model = ngram::count(texts.iter().map(String::as_str), &settings)?;
+    let path = recipe.run.join("lm.bin");
+    model.write(&path)?;
+    tracing::info!("language model: {} sentences", texts.len());
+    std::fs::read(&path).map(Some).map_err(|e| Error::io(&path, e))
+}
+
+/// The commit of the working tree, where git knows one.
+fn commit() -> String {
+    let output = std::process::Command::new("git").args(["rev-parse", "--short", "HEAD"]).output();
+    match output {
+        Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+        _ => "unknown".into(),
+    }
 }

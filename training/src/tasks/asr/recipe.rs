@@ -1,7 +1,9 @@
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rejoinder_models::card::Measure;
 use rejoinder_models::features::{Fbank, FbankConfig};
 use rejoinder_models::text::Tokenizer;
 use serde::{Deserialize, Serialize};
@@ -12,6 +14,7 @@ use crate::augment::{AugmentConfig, Augmenter};
 use crate::data::asr::{AsrDataset, Source};
 use crate::data::loader::{Front, LoaderConfig};
 use crate::data::prepare::{self, PrepareConfig};
+use crate::data::synth::TextSource;
 use crate::nets::conformer::ConformerConfig;
 use crate::recipe::Recipe;
 use crate::trainer::{self, TrainOptions};
@@ -46,8 +49,37 @@ pub struct AsrRecipe {
     /// How long and how fast.
     #[serde(default)]
     pub train: TrainOptions,
+    /// The language model of the bundle, if it is to have one.
+    #[serde(default)]
+    pub lm: Option<LmConfig>,
     /// What the card of the bundle says.
     pub export: ExportConfig,
+}
+
+/// An n-gram model over words.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LmConfig {
+    /// What is counted; weights count for nothing here.
+    pub texts: Vec<TextSource>,
+    /// Seed of made-up texts.
+    #[serde(default)]
+    pub seed: u64,
+    /// The length of the longest n-grams.
+    pub order: usize,
+    /// A word that occurs less often is unknown. Default: 1.
+    #[serde(default = "one")]
+    pub min_word_count: u64,
+    /// The fewest occurrences of n-grams that are kept, by length.
+    #[serde(default)]
+    pub min_counts: Vec<u64>,
+    /// N-grams that matter less than this for the perplexity are dropped.
+    #[serde(default)]
+    pub prune: f64,
+}
+
+fn one() -> u64 {
+    1
 }
 
 fn intermediate_weight() -> f64 {
@@ -97,8 +129,18 @@ pub struct ExportConfig {
     pub name: String,
     /// The licence of the weights.
     pub licence: String,
+    /// What it is, in a sentence.
+    pub summary: String,
+    /// This recipe's path in the repository.
+    pub recipe: String,
     /// What it was trained on, for people.
-    pub data: String,
+    pub data: Vec<String>,
+    /// How its probabilities become text: the card's `params`.
+    #[serde(default)]
+    pub decoding: toml::Table,
+    /// What was measured.
+    #[serde(default)]
+    pub results: BTreeMap<String, Measure>,
 }
 
 impl AsrRecipe {

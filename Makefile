@@ -1,0 +1,34 @@
+# `make help` lists the targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+QUESTION ?= tests/fixtures/audio/question.wav
+ANSWER ?= target/demo/answer.wav
+
+.PHONY: help setup demo test lint bench libtorch
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 14
+
+setup: ## install what a build needs and the machine lacks
+	@scripts/setup.sh
+
+demo: setup ## a spoken conversation: a recorded question goes in, a spoken answer comes out
+	@mkdir -p $(dir $(ANSWER))
+	cargo run -q -p rejoinder -- converse --input $(QUESTION) --output $(ANSWER)
+	@echo "The conversation is in $(ANSWER): the caller left, the assistant right."
+
+test: ## set up and run every test
+	@scripts/setup.sh test
+	cargo test --workspace --no-fail-fast
+
+lint: setup ## formatting, lints, documentation
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc -q --workspace --no-deps
+
+bench: setup ## medians and percentiles of the parts
+	cargo bench --profile dev -p rejoinder-models
+
+libtorch: ## fetch libtorch, on which nets train about three times as fast on a CPU
+	@scripts/libtorch.sh

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Installs what a build and a run need and the machine lacks: system packages (named before they are installed) and
+# the ONNX Runtime library, which goes into .runtime inside the project. Quick when nothing is missing.
+#
+#   scripts/setup.sh          what `make demo` needs
+#   scripts/setup.sh test     and what the tests need
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+ORT_VERSION=1.31.1
+ORT_LIBRARY=.runtime/onnxruntime/capi/libonnxruntime.so.$ORT_VERSION
+
+missing=()
+need() { # need PACKAGE COMMAND...: the package is missing when the command fails
+  local package=$1
+  shift
+  "$@" >/dev/null 2>&1 || missing+=("$package")
+}
+has_libclang() { ls /usr/lib/*/libclang*.so* /usr/lib/llvm-*/lib/libclang*.so* 2>/dev/null | grep -q .; }
+
+need build-essential c++ --version
+need cmake cmake --version
+need pkg-config pkg-config --version
+need libclang-dev has_libclang
+need libasound2-dev pkg-config --exists alsa
+[ -f "$ORT_LIBRARY" ] || need python3-pip python3 -m pip --version
+if [ "${1:-}" = test ]; then
+  need pulseaudio pulseaudio --version
+  need pulseaudio-utils pacat --version
+fi
+
+if [ ${#missing[@]} -gt 0 ]; then
+  echo "setup: installing system packages: ${missing[*]}"
+  if ! command -v apt-get >/dev/null; then
+    echo "setup: no apt-get here; install the counterparts of these Debian packages and run again" >&2
+    exit 1
+  fi
+  root=()
+  if [ "$(id -u)" -ne 0 ]; then root=(sudo); fi
+  "${root[@]}" apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive "${root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+if ! command -v cargo >/dev/null; then
+  echo "setup: cargo not found; install Rust 1.95 or later (https://rustup.rs)" >&2
+  exit 1
+fi
+
+if [ ! -f "$ORT_LIBRARY" ]; then
+  echo "setup: fetching ONNX Runtime $ORT_VERSION into .runtime"
+  mkdir -p .runtime/wheels
+  if python3 -m pip download -q --no-deps --only-binary=:all: -d .runtime/wheels "onnxruntime==$ORT_VERSION"; then
+    python3 -m zipfile -e .runtime/wheels/onnxruntime-"$ORT_VERSION"-*.whl .runtime
+    rm -rf .runtime/wheels
+  else
+    echo "setup: ONNX Runtime could not be fetched; models will run on tract, the slower pure-Rust engine" >&2
+  fi
+fi
