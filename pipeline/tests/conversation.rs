@@ -16,7 +16,7 @@ use rejoinder_models::units::SampleRate;
 const COST: Cost = Cost::Fixed { step: Duration::from_micros(200), output: Duration::from_millis(2) };
 
 fn simulate(parrot: &Parrot, script: &str) -> Conversation {
-    SessionBuilder::new(&assistant(parrot)).simulate(&speech(script), COST).unwrap()
+    SessionBuilder::new(&assistant(parrot)).simulate(&speech(script), COST).expect("a conversation")
 }
 
 fn timelines(conversation: &Conversation) -> Timelines {
@@ -194,5 +194,5 @@ fn a_live_session_hears_and_answers() {
     let lines: Timelines = events.iter().collect();
     assert_eq!(lines.turns()[0].text, "alpha charlie");
     assert_eq!(lines.turns()[0].reply, "alpha charlie bravo.");
-    assert_eq!(heard.iter().filter(|x| x.abs() > 0.25).count() > 1_000, true);
+    assert!(heard.iter().filter(|x| x.abs() > 0.25).count() > 1_000);
 }

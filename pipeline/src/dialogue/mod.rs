@@ -7,12 +7,14 @@ use rejoinder_models::units::Position;
 
 pub use history::History;
 
+type Run = Box<dyn FnMut(&ToolCall, Position) -> String + Send>;
+
 /// The tools of one conversation: what the model is told about them, and the function that runs a call.
 ///
 /// A result is text for the model. A call that cannot be done has one, too: it says why.
 pub struct Toolbox {
     specs: Vec<ToolSpec>,
-    run: Box<dyn FnMut(&ToolCall, Position) -> String + Send>,
+    run: Run,
 }
 
 impl Toolbox {

@@ -218,7 +218,7 @@ impl Steps<'_> {
     /// Lets a stage take its next message, unless it is busy or what it made has no place yet.
     fn work(&mut self, index: usize) {
         let last = index + 1 == self.slots.len();
-        while self.slots[index].running.is_none() && !(last && !self.chain.player.pump()) {
+        while self.slots[index].running.is_none() && (!last || self.chain.player.pump()) {
             let Some((since, message)) = self.slots[index].inbox.pop_front() else { return };
             let failed = self.slots[index].failed.is_some_and(|failed| message.turn <= failed);
             if is_wanted(&self.chain.turns, message.turn, &message.body) && !failed {

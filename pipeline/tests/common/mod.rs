@@ -187,8 +187,8 @@ impl Dialogue for Parrot {
         _cancel: &Cancel,
         on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
     ) -> Result<Finish> {
-        self.0.lock().unwrap().push(messages.to_vec());
-        let last = messages.last().unwrap();
+        self.0.lock().expect("no test panicked here").push(messages.to_vec());
+        let last = messages.last().expect("a dialogue has messages");
         let reply = match (last.role, last.content.as_str()) {
             (Role::User, "time") if !tools.is_empty() => {
                 let _ = on_text("bravo bravo. ");
