@@ -1,1 +1,36 @@
 //! Real-time voice conversations: hear, think, answer, and be interrupted, in one process.
+//!
+//! ```text
+//! mic ─ring─▶ listen ─▶ transcribe ─▶ respond ─▶ speak ─ring─▶ loudspeaker
+//!               ▲  │                     ▲                         │
+//!               │  └─ barge-in: the turn's number rises            │
+//!               └──────────────── playhead: what was heard ◀───────┘
+//! ```
+//!
+//! An [`Assistant`] is the opened models; a [`Session`] is one conversation on them, live on threads or, through
+//! [`SessionBuilder::simulate`], in virtual time.
+
+mod assistant;
+mod clock;
+mod dialogue;
+mod error;
+mod event;
+pub mod io;
+mod message;
+mod run;
+mod session;
+mod stage;
+mod stages;
+mod timeline;
+pub mod turn;
+
+pub use assistant::{Assistant, ToolboxMaker};
+pub use clock::Clock;
+pub use dialogue::{History, Toolbox};
+pub use error::{Error, Result};
+pub use event::{Event, EventKind};
+pub use message::{Body, Message, ReplyWord, Sound, TurnId, Turns};
+pub use run::steps::{Cost, StageStats};
+pub use session::{Conversation, Session, SessionBuilder};
+pub use stage::{Outbox, Stage};
+pub use timeline::{Timeline, Timelines};

@@ -1,0 +1,176 @@
+use rejoinder_models::llm::{ChatMessage, Role, ToolCall};
+
+use crate::io::playout::Heard;
+use crate::message::TurnId;
+
+/// What was said in a conversation, as the model is told it: of the assistant's own words, those that were heard.
+#[derive(Clone, Debug)]
+pub struct History {
+    messages: Vec<ChatMessage>,
+    /// For each message the turn that it belongs to and the byte of that turn's reply at which its text begins.
+    places: Vec<(TurnId, usize)>,
+    system: usize,
+    limit: usize,
+}
+
+impl History {
+    /// A conversation that begins with the instructions, where there are any. Once it has more than `limit` messages
+    /// it forgets the older half, whole exchanges at a time.
+    pub fn new(instructions: &str, limit: usize) -> Self {
+        let mut history = Self { messages: Vec::new(), places: Vec::new(), system: 0, limit: limit.max(2) };
+        if !instructions.is_empty() {
+            history.add(TurnId::default(), 0, message(Role::System, instructions));
+            history.system = 1;
+        }
+        history
+    }
+
+    /// All messages, oldest first.
+    pub fn messages(&self) -> &[ChatMessage] {
+        &self.messages
+    }
+
+    /// Whether the caller's last words have no answer yet.
+    pub fn is_unanswered(&self) -> bool {
+        self.messages.last().is_some_and(|last| last.role == Role::User)
+    }
+
+    /// The caller said something. Words that had no answer yet and these become one message.
+    pub fn heard(&mut self, turn: TurnId, text: &str) {
+        match self.messages.last_mut().filter(|last| last.role == Role::User) {
+            Some(last) => {
+                last.content.push(' ');
+                last.content.push_str(text);
+            }
+            None => {
+                self.forget();
+                self.add(turn, 0, message(Role::User, text));
+            }
+        }
+    }
+
+    /// The assistant said something, `start` bytes into its reply, and may have called a tool.
+    pub fn said(&mut self, turn: TurnId, start: usize, text: &str, tool_call: Option<ToolCall>) {
+        if !text.is_empty() || tool_call.is_some() {
+            self.add(turn, start, ChatMessage { tool_call, ..message(Role::Assistant, text) });
+        }
+    }
+
+    /// A tool gave its result.
+    pub fn returned(&mut self, turn: TurnId, result: &str) {
+        self.add(turn, 0, message(Role::Tool, result));
+    }
+
+    /// Cuts the reply to `turn` to what was heard of it, and returns that where it is less than what was said. Tool
+    /// calls stay: they were made.
+    pub fn cut(&mut self, turn: TurnId, heard: Heard) -> Option<String> {
+        let Heard::UpTo(heard) = heard else { return None };
+        let (mut kept, mut cut) = (String::new(), false);
+        for (message, (of, start)) in self.messages.iter_mut().zip(&self.places) {
+            if *of == turn && message.role == Role::Assistant {
+                let end = message.content.floor_char_boundary(heard.saturating_sub(*start));
+                cut |= end < message.content.trim_end().len();
+                if end < message.content.len() {
+                    message.content.truncate(end);
+                    message.content.truncate(message.content.trim_end().len());
+                }
+                kept.push_str(&message.content);
+            }
+        }
+        let mut places = std::mem::take(&mut self.places).into_iter();
+        self.messages.retain(|message| {
+            let place = places.next();
+            let keep = message.role != Role::Assistant || !message.content.is_empty() || message.tool_call.is_some();
+            self.places.extend(place.filter(|_| keep));
+            keep
+        });
+        cut.then_some(kept)
+    }
+
+    fn add(&mut self, turn: TurnId, start: usize, message: ChatMessage) {
+        self.messages.push(message);
+        self.places.push((turn, start));
+    }
+
+    fn forget(&mut self) {
+        if self.messages.len() < self.system + self.limit {
+            return;
+        }
+        let half = self.system + self.limit / 2;
+        let rest = self.messages[half..].iter().position(|message| message.role == Role::User);
+        let end = rest.map_or(self.messages.len(), |at| half + at);
+        self.messages.drain(self.system..end);
+        self.places.drain(self.system..end);
+    }
+}
+
+fn message(role: Role, content: &str) -> ChatMessage {
+    ChatMessage { role, content: content.to_owned(), tool_call: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(name: &str) -> ToolCall {
+        ToolCall { name: name.to_owned(), arguments: serde_json::json!({}) }
+    }
+
+    fn contents(history: &History) -> Vec<&str> {
+        history.messages().iter().map(|message| message.content.as_str()).collect()
+    }
+
+    #[test]
+    fn an_interrupted_reply_ends_at_the_last_word_that_was_heard() {
+        let mut history = History::new("be brief", 100);
+        history.heard(TurnId(1), "tell me a story");
+        history.said(TurnId(1), 0, "Once upon a time, there was a king.", None);
+        assert_eq!(history.cut(TurnId(1), Heard::UpTo(11)).as_deref(), Some("Once upon a"));
+        assert_eq!(contents(&history), ["be brief", "tell me a story", "Once upon a"]);
+    }
+
+    #[test]
+    fn a_reply_of_which_nothing_was_heard_leaves_the_caller_unanswered() {
+        let mut history = History::new("", 100);
+        history.heard(TurnId(1), "a coffee");
+        history.said(TurnId(1), 0, "Which size?", None);
+        assert_eq!(history.cut(TurnId(1), Heard::UpTo(0)).as_deref(), Some(""));
+        assert!(history.is_unanswered());
+        history.heard(TurnId(2), "and a cake");
+        assert_eq!(contents(&history), ["a coffee and a cake"]);
+    }
+
+    #[test]
+    fn tool_calls_stay_and_words_after_them_are_counted_on() {
+        let mut history = History::new("", 100);
+        history.heard(TurnId(1), "what time is it");
+        history.said(TurnId(1), 0, "Let me see. ", Some(call("time")));
+        history.returned(TurnId(1), "noon");
+        history.said(TurnId(1), 12, "It is noon.", None);
+        assert_eq!(history.clone().cut(TurnId(1), Heard::Whole), None);
+        assert_eq!(history.cut(TurnId(1), Heard::UpTo(14)).as_deref(), Some("Let me see. It"));
+        assert_eq!(contents(&history), ["what time is it", "Let me see. ", "noon", "It"]);
+        history.cut(TurnId(1), Heard::UpTo(0));
+        assert_eq!(contents(&history), ["what time is it", "", "noon"]);
+    }
+
+    #[test]
+    fn a_reply_heard_to_its_last_word_is_not_called_cut() {
+        let mut history = History::new("", 100);
+        history.heard(TurnId(1), "hello");
+        history.said(TurnId(1), 0, "Hi there. ", None);
+        assert_eq!(history.cut(TurnId(1), Heard::UpTo(9)), None);
+    }
+
+    #[test]
+    fn old_exchanges_are_forgotten_and_the_instructions_kept() {
+        let mut history = History::new("be brief", 6);
+        for turn in 0..10 {
+            history.heard(TurnId(turn), "question");
+            history.said(TurnId(turn), 0, "answer", None);
+            assert!(history.messages().len() <= 8);
+            assert_eq!(history.messages()[0].role, Role::System);
+            assert_eq!(history.messages()[1].role, Role::User);
+        }
+    }
+}

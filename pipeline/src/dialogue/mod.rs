@@ -1,0 +1,44 @@
+//! What is said to the model, and what the model may do.
+
+mod history;
+
+use rejoinder_models::llm::{ToolCall, ToolSpec};
+use rejoinder_models::units::Position;
+
+pub use history::History;
+
+type Run = Box<dyn FnMut(&ToolCall, Position) -> String + Send>;
+
+/// The tools of one conversation: what the model is told about them, and the function that runs a call.
+///
+/// A result is text for the model. A call that cannot be done has one, too: it says why.
+pub struct Toolbox {
+    specs: Vec<ToolSpec>,
+    run: Run,
+}
+
+impl Toolbox {
+    /// Tools with a function that runs a call at a moment of the conversation.
+    pub fn new(specs: Vec<ToolSpec>, run: impl FnMut(&ToolCall, Position) -> String + Send + 'static) -> Self {
+        Self { specs, run: Box::new(run) }
+    }
+
+    /// No tools.
+    pub fn empty() -> Self {
+        Self::new(Vec::new(), |call, _| format!("there is no tool named {}", call.name))
+    }
+
+    /// What the model is told.
+    pub fn specs(&self) -> &[ToolSpec] {
+        &self.specs
+    }
+
+    /// Runs a call. One of an unknown tool is answered with the names of those that there are.
+    pub fn call(&mut self, call: &ToolCall, at: Position) -> String {
+        if self.specs.iter().any(|spec| spec.name == call.name) {
+            return (self.run)(call, at);
+        }
+        let names: Vec<_> = self.specs.iter().map(|spec| spec.name.as_str()).collect();
+        format!("there is no tool named {}; there are: {}", call.name, names.join(", "))
+    }
+}

@@ -1,0 +1,34 @@
+use std::path::PathBuf;
+
+/// The result of every fallible call of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, with what was expected, what was found, and where. Every message is one line.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A model, an audio file or an engine: see [`rejoinder_models::Error`].
+    #[error(transparent)]
+    Models(#[from] rejoinder_models::Error),
+    /// A configuration that cannot run.
+    #[error("{}: {reason}", path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// The key, what was found and what is allowed.
+        reason: String,
+    },
+    /// A file could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A microphone or loudspeaker that is missing, busy or refuses the format.
+    #[error("audio device: {0}")]
+    Device(String),
+    /// The conversation cannot be put together, or a thread of it is gone.
+    #[error("{0}")]
+    Session(String),
+}

@@ -1,0 +1,160 @@
+//! What an application is told about a conversation.
+
+use rejoinder_models::asr::Word;
+use rejoinder_models::units::Position;
+use serde::{Deserialize, Serialize};
+
+use crate::message::TurnId;
+use crate::turn::State;
+
+/// Something that happened, and when. As JSON: one object with `at_ms`, `turn`, `kind` and the kind's own fields.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// When, on the one clock.
+    #[serde(rename = "at_ms", with = "as_ms")]
+    pub at: Position,
+    /// The turn that it belongs to.
+    pub turn: TurnId,
+    /// What.
+    #[serde(flatten)]
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum EventKind {
+    /// The turn-taking state changed.
+    State {
+        /// The new state.
+        state: State,
+    },
+    /// The caller began to speak.
+    SpeechStarted {
+        /// When, by the detector's reckoning: some time before the event.
+        #[serde(rename = "since_ms", with = "as_ms")]
+        since: Position,
+    },
+    /// The caller fell silent.
+    SpeechStopped {
+        /// When, by the detector's reckoning.
+        #[serde(rename = "since_ms", with = "as_ms")]
+        since: Position,
+    },
+    /// The caller's turn is over.
+    Endpoint {
+        /// When the caller last spoke.
+        #[serde(rename = "speech_end_ms", with = "as_ms")]
+        speech_end: Position,
+    },
+    /// The transcript so far.
+    Partial {
+        /// Its text.
+        text: String,
+    },
+    /// The transcript of the whole turn.
+    Final {
+        /// Its text.
+        text: String,
+        /// Its words, in samples of 16 kHz on the one clock.
+        words: Vec<Word>,
+    },
+    /// A piece of the reply's text. The first of a turn is the first token.
+    ReplyText {
+        /// The piece.
+        text: String,
+    },
+    /// The model calls a tool.
+    ToolCalled {
+        /// The tool.
+        name: String,
+        /// What it is given.
+        arguments: serde_json::Value,
+    },
+    /// The tool has answered.
+    ToolReturned {
+        /// The tool.
+        name: String,
+        /// What it gave back.
+        result: String,
+    },
+    /// The reply's text is complete.
+    ReplyFinished {
+        /// All of it.
+        text: String,
+    },
+    /// The first sample of the reply sounds.
+    AudioStarted,
+    /// A word of the reply was played to its end.
+    WordPlayed {
+        /// The word.
+        text: String,
+    },
+    /// The last sample of the reply was played.
+    AudioFinished,
+    /// The caller spoke over the reply of this turn, which is dropped.
+    Interrupted,
+    /// What the history keeps of an interrupted reply.
+    Kept {
+        /// The text that was heard.
+        text: String,
+    },
+    /// The turn gets no reply: nothing was understood, or the caller went on.
+    NoReply,
+    /// A stage failed. Its turn is over, the conversation goes on.
+    Failed {
+        /// The stage.
+        stage: String,
+        /// What it said.
+        reason: String,
+    },
+    /// A full queue lost something.
+    Overrun {
+        /// The queue.
+        queue: String,
+        /// How many samples or messages were lost.
+        lost: u64,
+    },
+}
+
+impl EventKind {
+    /// Whether this tells of work on a reply that stops being true once its turn is stale.
+    pub(crate) fn is_reply(&self) -> bool {
+        matches!(
+            self,
+            Self::ReplyText { .. } | Self::ReplyFinished { .. } | Self::ToolCalled { .. } | Self::ToolReturned { .. }
+        )
+    }
+
+    /// Whether turn-taking has to know that the turn gets no reply.
+    pub(crate) fn ends_turn(&self) -> bool {
+        matches!(self, Self::NoReply | Self::Failed { .. })
+    }
+}
+
+mod as_ms {
+    use rejoinder_models::units::Position;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(at: &Position, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(at.ms())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Position, D::Error> {
+        f64::deserialize(deserializer).map(Position::from_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_one_flat_json_object_and_comes_back_the_same() {
+        let event =
+            Event { at: Position(24_001), turn: TurnId(2), kind: EventKind::Endpoint { speech_end: Position(16_000) } };
+        let line = serde_json::to_string(&event).unwrap();
+        assert_eq!(line, r#"{"at_ms":1500.0625,"turn":2,"kind":"endpoint","speech_end_ms":1000.0}"#);
+        assert_eq!(serde_json::from_str::<Event>(&line).unwrap(), event);
+    }
+}

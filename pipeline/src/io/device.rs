@@ -1,0 +1,309 @@
+//! Microphones and loudspeakers. The only file that names `cpal`.
+
+use std::time::Duration;
+
+use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
+use cpal::{
+    BufferSize, Device, FromSample, Host, SampleFormat, SizedSample, Stream, StreamConfig, SupportedBufferSize,
+    SupportedStreamConfig,
+};
+use rejoinder_models::units::{SampleRate, Samples};
+
+use super::{Loudspeaker, Microphone, Sink, Source};
+use crate::{Error, Result};
+
+/// Mono samples converted at a time inside a callback.
+const SCRATCH: usize = 256;
+/// How long a device may take to open.
+const OPEN: Duration = Duration::from_secs(5);
+
+/// A device that can be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceInfo {
+    /// What chooses it in a config or an option.
+    pub id: String,
+    /// What a person calls it.
+    pub name: String,
+    /// Its usual input format, where it can record.
+    pub input: Option<String>,
+    /// Its usual output format, where it can play.
+    pub output: Option<String>,
+    /// Whether it is used for input where none is chosen.
+    pub is_default_input: bool,
+    /// Whether it is used for output where none is chosen.
+    pub is_default_output: bool,
+}
+
+/// A microphone.
+pub struct DeviceSource(Port);
+
+/// A loudspeaker.
+pub struct DeviceSink(Port);
+
+struct Port {
+    device: Device,
+    name: String,
+    format: SampleFormat,
+    config: StreamConfig,
+    stream: Option<Stream>,
+}
+
+#[derive(Clone, Copy)]
+enum Direction {
+    Input,
+    Output,
+}
+
+/// All devices of the machine's usual sound system.
+///
+/// # Errors
+/// [`Error::Device`] when the sound system does not answer.
+pub fn devices() -> Result<Vec<DeviceInfo>> {
+    let host = cpal::default_host();
+    let ids = (host.default_input_device().map(|d| id_of(&d)), host.default_output_device().map(|d| id_of(&d)));
+    let describe = |config: Result<SupportedStreamConfig, cpal::Error>| config.ok().map(|config| summary(&config));
+    let devices = host.devices().map_err(|error| failed("the list of devices", &error))?;
+    let info = devices.map(|device| {
+        let id = id_of(&device);
+        DeviceInfo {
+            name: name_of(&device),
+            input: describe(device.default_input_config()),
+            output: describe(device.default_output_config()),
+            is_default_input: ids.0.as_ref() == Some(&id),
+            is_default_output: ids.1.as_ref() == Some(&id),
+            id,
+        }
+    });
+    Ok(info.filter(|info| info.input.is_some() || info.output.is_some()).collect())
+}
+
+impl DeviceSource {
+    /// The microphone with this id or name, or the usual one, read in blocks of `block_ms`.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when there is none.
+    pub fn open(choice: Option<&str>, block_ms: f64) -> Result<Self> {
+        Port::open(choice, block_ms, Direction::Input).map(Self)
+    }
+
+    /// What a person calls it.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+}
+
+impl DeviceSink {
+    /// The loudspeaker with this id or name, or the usual one, written in blocks of `block_ms`.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when there is none.
+    pub fn open(choice: Option<&str>, block_ms: f64) -> Result<Self> {
+        Port::open(choice, block_ms, Direction::Output).map(Self)
+    }
+
+    /// What a person calls it.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+}
+
+impl Source for DeviceSource {
+    fn sample_rate(&self) -> SampleRate {
+        SampleRate::hz(self.0.config.sample_rate)
+    }
+
+    fn start(&mut self, microphone: Microphone) -> Result<()> {
+        let stream = match self.0.format {
+            SampleFormat::I8 => self.0.record::<i8>(microphone),
+            SampleFormat::I16 => self.0.record::<i16>(microphone),
+            SampleFormat::I32 => self.0.record::<i32>(microphone),
+            SampleFormat::U8 => self.0.record::<u8>(microphone),
+            SampleFormat::U16 => self.0.record::<u16>(microphone),
+            SampleFormat::F32 => self.0.record::<f32>(microphone),
+            SampleFormat::F64 => self.0.record::<f64>(microphone),
+            other => return Err(unsupported(&self.0.name, other)),
+        };
+        self.0.play(stream)
+    }
+
+    fn stop(&mut self) {
+        self.0.stream = None;
+    }
+}
+
+impl Sink for DeviceSink {
+    fn sample_rate(&self, _wanted: SampleRate) -> SampleRate {
+        SampleRate::hz(self.0.config.sample_rate)
+    }
+
+    fn start(&mut self, loudspeaker: Loudspeaker) -> Result<()> {
+        let stream = match self.0.format {
+            SampleFormat::I8 => self.0.sound::<i8>(loudspeaker),
+            SampleFormat::I16 => self.0.sound::<i16>(loudspeaker),
+            SampleFormat::I32 => self.0.sound::<i32>(loudspeaker),
+            SampleFormat::U8 => self.0.sound::<u8>(loudspeaker),
+            SampleFormat::U16 => self.0.sound::<u16>(loudspeaker),
+            SampleFormat::F32 => self.0.sound::<f32>(loudspeaker),
+            SampleFormat::F64 => self.0.sound::<f64>(loudspeaker),
+            other => return Err(unsupported(&self.0.name, other)),
+        };
+        self.0.play(stream)
+    }
+
+    fn stop(&mut self) -> Result<()> {
+        self.0.stream = None;
+        Ok(())
+    }
+}
+
+impl Port {
+    fn open(choice: Option<&str>, block_ms: f64, direction: Direction) -> Result<Self> {
+        let host = cpal::default_host();
+        let device = match choice {
+            Some(choice) => find(&host, choice, direction)?,
+            None => usual(&host, direction)?,
+        };
+        let name = name_of(&device);
+        let supported = match direction {
+            Direction::Input => device.default_input_config(),
+            Direction::Output => device.default_output_config(),
+        };
+        let supported = supported.map_err(|error| failed(&name, &error))?;
+        let mut config = supported.config();
+        let frames = Samples::from_ms(block_ms, SampleRate::hz(config.sample_rate)).0 as u32;
+        let frames = match *supported.buffer_size() {
+            SupportedBufferSize::Range { min, max } => frames.clamp(min.max(1), max.max(1)),
+            SupportedBufferSize::Unknown => frames,
+        };
+        config.buffer_size = BufferSize::Fixed(frames);
+        Ok(Self { device, name, format: supported.sample_format(), config, stream: None })
+    }
+
+    fn play(&mut self, stream: Result<Stream, cpal::Error>) -> Result<()> {
+        let stream = stream.map_err(|error| failed(&self.name, &error))?;
+        stream.play().map_err(|error| failed(&self.name, &error))?;
+        self.stream = Some(stream);
+        Ok(())
+    }
+
+    fn record<T>(&self, mut microphone: Microphone) -> Result<Stream, cpal::Error>
+    where
+        T: SizedSample,
+        f32: FromSample<T>,
+    {
+        let channels = usize::from(self.config.channels);
+        let callback = move |data: &[T], _: &cpal::InputCallbackInfo| record_block(data, channels, &mut microphone);
+        self.device.build_input_stream(self.config, callback, on_error(&self.name), Some(OPEN))
+    }
+
+    fn sound<T>(&self, mut loudspeaker: Loudspeaker) -> Result<Stream, cpal::Error>
+    where
+        T: SizedSample + FromSample<f32>,
+    {
+        let channels = usize::from(self.config.channels);
+        let rate = SampleRate::hz(self.config.sample_rate);
+        let callback = move |data: &mut [T], info: &cpal::OutputCallbackInfo| {
+            let moments = info.timestamp();
+            let ahead = moments.playback.saturating_duration_since(moments.callback);
+            loudspeaker.set_latency(Samples::from_ms(ahead.as_secs_f64() * 1e3, rate));
+            sound_block(data, channels, &mut loudspeaker);
+        };
+        self.device.build_output_stream(self.config, callback, on_error(&self.name), Some(OPEN))
+    }
+}
+
+/// Averages the channels of interleaved frames and pushes them.
+///
+/// # Realtime Safety
+/// Works on the stack; see [`Microphone::push`].
+#[doc(hidden)]
+pub fn record_block<T: Copy>(data: &[T], channels: usize, microphone: &mut Microphone)
+where
+    f32: FromSample<T>,
+{
+    let mut mono = [0.0_f32; SCRATCH];
+    for frames in data.chunks(SCRATCH * channels) {
+        let count = frames.len() / channels;
+        for (sample, frame) in mono.iter_mut().zip(frames.chunks_exact(channels)) {
+            let sum: f32 = frame.iter().map(|&value| f32::from_sample_(value)).sum();
+            *sample = sum / channels as f32;
+        }
+        microphone.push(&mono[..count]);
+    }
+}
+
+/// Pulls mono samples and writes them to all channels of interleaved frames.
+///
+/// # Realtime Safety
+/// Works on the stack; see [`Loudspeaker::pull`].
+#[doc(hidden)]
+pub fn sound_block<T: Copy + FromSample<f32>>(data: &mut [T], channels: usize, loudspeaker: &mut Loudspeaker) {
+    let mut mono = [0.0_f32; SCRATCH];
+    for frames in data.chunks_mut(SCRATCH * channels) {
+        let count = frames.len() / channels;
+        loudspeaker.pull(&mut mono[..count]);
+        for (frame, sample) in frames.chunks_exact_mut(channels).zip(mono) {
+            frame.fill(T::from_sample_(sample));
+        }
+    }
+}
+
+fn on_error(name: &str) -> impl FnMut(cpal::Error) + Send + 'static {
+    let name = name.to_owned();
+    move |error| tracing::warn!(device = name, "{error}")
+}
+
+fn find(host: &Host, choice: &str, direction: Direction) -> Result<Device> {
+    let devices: Vec<Device> = match direction {
+        Direction::Input => host.input_devices().map(Iterator::collect),
+        Direction::Output => host.output_devices().map(Iterator::collect),
+    }
+    .map_err(|error| failed("the list of devices", &error))?;
+    let wanted = choice.to_lowercase();
+    let by_id = devices.iter().find(|device| id_of(device) == choice);
+    let by_name = || devices.iter().find(|device| name_of(device).to_lowercase().contains(&wanted));
+    by_id.or_else(by_name).cloned().ok_or_else(|| {
+        let known: Vec<_> = devices.iter().map(id_of).collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        Error::Device(format!("no {} named {choice}; there are: {known}", kind(direction)))
+    })
+}
+
+fn usual(host: &Host, direction: Direction) -> Result<Device> {
+    let device = match direction {
+        Direction::Input => host.default_input_device(),
+        Direction::Output => host.default_output_device(),
+    };
+    device.ok_or_else(|| {
+        let kind = kind(direction);
+        Error::Device(format!("no {kind} found: connect one, start the sound server, or use a file with `converse`"))
+    })
+}
+
+fn kind(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Input => "microphone",
+        Direction::Output => "loudspeaker",
+    }
+}
+
+fn id_of(device: &Device) -> String {
+    device.id().map_or_else(|_| name_of(device), |id| id.id().to_owned())
+}
+
+fn name_of(device: &Device) -> String {
+    device.description().map_or_else(|_| "a nameless device".to_owned(), |about| about.name().to_owned())
+}
+
+fn summary(config: &SupportedStreamConfig) -> String {
+    let plural = if config.channels() == 1 { "" } else { "s" };
+    format!("{} Hz, {} channel{plural}, {}", config.sample_rate(), config.channels(), config.sample_format())
+}
+
+fn failed(what: &str, error: &cpal::Error) -> Error {
+    Error::Device(format!("{what}: {error}"))
+}
+
+fn unsupported(name: &str, format: SampleFormat) -> Error {
+    Error::Device(format!("{name}: expected samples of 8 to 32-bit integers or floats, found {format}"))
+}

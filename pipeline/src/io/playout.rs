@@ -1,0 +1,453 @@
+//! The playback ring and the playhead: sound goes from `speak` to a callback; how far the listener got comes back.
+//!
+//! Samples in the ring are numbered since the conversation began. An interruption is one number, the sample up to
+//! which the callback skips; what was heard of a reply is another, the sample that it had reached.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rejoinder_models::streaming::Streaming;
+use rejoinder_models::units::{Position, SampleRate, Samples};
+use ringbuf::traits::{Consumer, Observer, Producer, Split};
+use ringbuf::{HeapCons, HeapProd, HeapRb};
+
+use crate::Result;
+use crate::clock::{Clock, ns_of, position};
+use crate::message::{Body, Message, ReplyWord, Sound, TurnId, Turns};
+use crate::run::queue::Wake;
+
+/// How far `speak` may run ahead of the listener. Policy when the ring is full: `speak` waits.
+const LEAD_MS: f64 = 4_000.0;
+/// An interrupted reply fades out over this time, so that it does not click.
+const FADE_MS: f64 = 5.0;
+/// Replies whose marks are kept.
+const REPLIES: usize = 4;
+
+/// A stream of samples at another rate.
+pub(crate) type Resample = Box<dyn Streaming<Input = [f32], Output = Vec<f32>> + Send>;
+
+#[derive(Debug)]
+struct Shared {
+    rate: SampleRate,
+    clock: Clock,
+    written: AtomicU64,
+    played: AtomicU64,
+    skip_to: AtomicU64,
+    first: AtomicU64,
+    first_at_ns: AtomicU64,
+    latency: AtomicU64,
+    waiting: AtomicBool,
+    space: Wake,
+    replies: Mutex<VecDeque<Reply>>,
+}
+
+#[derive(Debug)]
+struct Reply {
+    turn: TurnId,
+    base: u64,
+    end: Option<u64>,
+    cut: Option<u64>,
+    words: Vec<(u64, ReplyWord)>,
+    told: usize,
+    started: bool,
+    finished: bool,
+}
+
+/// How a reply came along since the last look.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Progress {
+    /// Its first sample sounded at this moment.
+    Started(TurnId, Position),
+    /// A word was played to its end.
+    Word(TurnId, String),
+    /// It was played to its end.
+    Finished(TurnId),
+}
+
+/// What was heard of a reply.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Heard {
+    /// All of it.
+    Whole,
+    /// Its text up to this byte.
+    UpTo(usize),
+}
+
+/// The playhead: how far the listener got. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Playout(Arc<Shared>);
+
+/// The near end of the playback ring.
+pub(crate) struct Player {
+    shared: Arc<Shared>,
+    ring: HeapProd<f32>,
+    turns: Turns,
+    resample: Option<Resample>,
+    from: SampleRate,
+    turn: TurnId,
+    pending: VecDeque<f32>,
+}
+
+/// The far end of the playback ring: gives what a loudspeaker plays.
+pub struct Loudspeaker {
+    shared: Arc<Shared>,
+    ring: HeapCons<f32>,
+    fade: u64,
+}
+
+/// A playback ring for audio of `rate`, fed with sound of rate `from` through `resample` where they differ.
+pub(crate) fn playback_ring(
+    rate: SampleRate,
+    from: SampleRate,
+    resample: Option<Resample>,
+    clock: Clock,
+    turns: Turns,
+) -> (Player, Loudspeaker, Playout) {
+    let capacity = Samples::from_ms(LEAD_MS, rate).0 as usize;
+    let (near, far) = HeapRb::new(capacity).split();
+    let shared = Arc::new(Shared {
+        rate,
+        clock,
+        written: AtomicU64::new(0),
+        played: AtomicU64::new(0),
+        skip_to: AtomicU64::new(0),
+        first: AtomicU64::new(u64::MAX),
+        first_at_ns: AtomicU64::new(0),
+        latency: AtomicU64::new(0),
+        waiting: AtomicBool::new(false),
+        space: Wake::default(),
+        replies: Mutex::default(),
+    });
+    let fade = Samples::from_ms(FADE_MS, rate).0;
+    let player = Player {
+        shared: shared.clone(),
+        ring: near,
+        turns,
+        resample,
+        from,
+        turn: TurnId::default(),
+        pending: VecDeque::new(),
+    };
+    (player, Loudspeaker { shared: shared.clone(), ring: far, fade }, Playout(shared))
+}
+
+impl Playout {
+    /// Looks at the playhead and appends what is new, in order.
+    pub(crate) fn poll(&self, progress: &mut Vec<Progress>) {
+        let played = self.0.audible();
+        for reply in self.0.replies().iter_mut().filter(|reply| reply.cut.is_none() && !reply.finished) {
+            if !reply.started && played > reply.base && reply.end != Some(reply.base) {
+                reply.started = true;
+                let at = position(self.0.first_at_ns.load(Ordering::Acquire));
+                progress.push(Progress::Started(reply.turn, at));
+            }
+            while let Some((_, word)) = reply.words.get(reply.told).filter(|(end, _)| *end <= played) {
+                progress.push(Progress::Word(reply.turn, word.text.clone()));
+                reply.told += 1;
+            }
+            if reply.end.is_some_and(|end| end <= played) {
+                reply.finished = true;
+                progress.push(Progress::Finished(reply.turn));
+            }
+        }
+    }
+
+    /// Drops the sound of all replies up to `turn`, and notes what was heard of them.
+    pub(crate) fn interrupt(&self, turn: TurnId) {
+        let played = self.0.audible();
+        for reply in self.0.replies().iter_mut().filter(|reply| reply.turn <= turn && !reply.finished) {
+            reply.cut = reply.cut.or(Some(played));
+        }
+        self.0.skip_written();
+        self.0.space.notify();
+    }
+
+    /// What was heard of the reply to `turn`: nothing where it has not begun.
+    pub fn heard(&self, turn: TurnId) -> Heard {
+        let replies = self.0.replies();
+        let Some(reply) = replies.iter().rev().find(|reply| reply.turn == turn) else { return Heard::UpTo(0) };
+        let upto = reply.cut.unwrap_or_else(|| self.0.audible());
+        if reply.end.is_some_and(|end| end <= upto) {
+            return Heard::Whole;
+        }
+        let last = reply.words.iter().rev().find(|(end, _)| *end <= upto);
+        Heard::UpTo(last.map_or(0, |(_, word)| word.text_end))
+    }
+}
+
+impl Shared {
+    fn replies(&self) -> MutexGuard<'_, VecDeque<Reply>> {
+        self.replies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn audible(&self) -> u64 {
+        self.played.load(Ordering::Acquire).saturating_sub(self.latency.load(Ordering::Relaxed))
+    }
+
+    fn skip_written(&self) {
+        self.skip_to.fetch_max(self.written.load(Ordering::SeqCst), Ordering::SeqCst);
+    }
+}
+
+impl Player {
+    /// Takes a message of the last stage. Its sound may have to wait for space: see [`pump`](Self::pump).
+    pub(crate) fn take(&mut self, message: Message) -> Result<()> {
+        if message.turn < self.turn || !self.turns.is_current(message.turn) {
+            return Ok(());
+        }
+        match message.body {
+            Body::Sound(sound) => {
+                self.begin(message.turn);
+                self.sound(sound)
+            }
+            Body::SoundEnd => {
+                self.begin(message.turn);
+                self.finish()
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn begin(&mut self, turn: TurnId) {
+        if turn == self.turn {
+            return;
+        }
+        self.turn = turn;
+        self.pending.clear();
+        if let Some(resample) = &mut self.resample {
+            resample.reset();
+        }
+        let base = self.shared.written.load(Ordering::SeqCst);
+        self.shared.first.store(base, Ordering::Release);
+        let mut replies = self.shared.replies();
+        if replies.len() == REPLIES {
+            replies.pop_front();
+        }
+        let words = Vec::new();
+        replies.push_back(Reply { turn, base, end: None, cut: None, words, told: 0, started: false, finished: false });
+    }
+
+    fn sound(&mut self, sound: Sound) -> Result<()> {
+        if let Some(reply) = self.shared.replies().back_mut() {
+            let rate = self.shared.rate;
+            let at = |word: &ReplyWord| reply.base + word.end.convert(self.from, rate).0;
+            let words: Vec<_> = sound.words.into_iter().map(|word| (at(&word), word)).collect();
+            reply.words.extend(words);
+        }
+        match &mut self.resample {
+            Some(resample) => {
+                let mut out = Vec::new();
+                resample.push(&sound.samples, &mut out)?;
+                self.pending.extend(out);
+            }
+            None => self.pending.extend(sound.samples),
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        if let Some(resample) = &mut self.resample {
+            let mut out = Vec::new();
+            resample.flush(&mut out)?;
+            self.pending.extend(out);
+        }
+        let end = self.shared.written.load(Ordering::SeqCst) + self.pending.len() as u64;
+        if let Some(reply) = self.shared.replies().back_mut() {
+            reply.end = Some(end);
+            for (at, _) in &mut reply.words {
+                *at = (*at).min(end);
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves what fits into the ring. Returns true when nothing is left to move, because it fitted or because the
+    /// turn is stale.
+    pub(crate) fn pump(&mut self) -> bool {
+        if !self.turns.is_current(self.turn) {
+            self.pending.clear();
+        }
+        let (head, tail) = self.pending.as_slices();
+        let mut moved = self.ring.push_slice(head);
+        if moved == head.len() {
+            moved += self.ring.push_slice(tail);
+        }
+        self.pending.drain(..moved);
+        self.shared.written.fetch_add(moved as u64, Ordering::SeqCst);
+        if !self.turns.is_current(self.turn) {
+            self.shared.skip_written();
+        }
+        self.pending.is_empty()
+    }
+
+    /// Moves all that is pending into the ring, and waits for space where there is none.
+    pub(crate) fn pump_all(&mut self) {
+        self.shared.space.register();
+        while !self.pump() {
+            self.shared.waiting.store(true, Ordering::SeqCst);
+            fence(Ordering::SeqCst);
+            if self.ring.vacant_len() == 0 && self.turns.is_current(self.turn) {
+                std::thread::park();
+            }
+        }
+    }
+}
+
+impl Loudspeaker {
+    /// The rate of the samples that it gives.
+    pub fn sample_rate(&self) -> SampleRate {
+        self.shared.rate
+    }
+
+    /// Says how long a sample stays in the device after it has left the ring, in samples of the device's rate.
+    ///
+    /// # Realtime Safety
+    /// An atomic store.
+    pub fn set_latency(&self, latency: Samples) {
+        self.shared.latency.store(latency.0, Ordering::Relaxed);
+    }
+
+    /// Fills `out` with what is to be played next, mono in [-1, 1], silence where there is nothing.
+    ///
+    /// # Realtime Safety
+    /// Copies out of the ring, stores atomics, reads the machine's clock, and wakes the `speak` thread where that
+    /// waits for space. It neither allocates nor locks nor waits.
+    pub fn pull(&mut self, out: &mut [f32]) {
+        let now = self.shared.clock.now_ns();
+        self.pull_at(out, now);
+    }
+
+    /// As [`pull`](Self::pull), for a first sample that sounds at `ns` nanoseconds since capture began.
+    pub(crate) fn pull_at(&mut self, out: &mut [f32], ns: u64) {
+        let before = self.shared.played.load(Ordering::Relaxed);
+        let mut played = before;
+        let mut filled = 0;
+        let skip_to = self.shared.skip_to.load(Ordering::SeqCst);
+        if skip_to > played {
+            let fade = self.fade.min(skip_to - played).min(out.len() as u64) as usize;
+            filled = self.ring.pop_slice(&mut out[..fade]);
+            for (i, sample) in out[..filled].iter_mut().enumerate() {
+                *sample *= (filled - i) as f32 / (filled + 1) as f32;
+            }
+            played += filled as u64;
+            played += self.ring.skip((skip_to - played) as usize) as u64;
+        }
+        let start = played;
+        let got = self.ring.pop_slice(&mut out[filled..]);
+        out[filled + got..].fill(0.0);
+        played += got as u64;
+        let first = self.shared.first.load(Ordering::Acquire);
+        if (start..played).contains(&first) {
+            let offset = filled as u64 + first - start;
+            self.shared.first_at_ns.store(ns + ns_of(offset, self.shared.rate), Ordering::Release);
+        }
+        self.shared.played.store(played, Ordering::Release);
+        fence(Ordering::SeqCst);
+        if played > before && self.shared.waiting.swap(false, Ordering::SeqCst) {
+            self.shared.space.notify();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RATE: SampleRate = SampleRate::hz(1_000);
+
+    fn word(text: &str, text_end: usize, end: u64) -> ReplyWord {
+        ReplyWord { text: text.to_owned(), text_end, end: Samples(end) }
+    }
+
+    fn message(turn: u64, body: Body) -> Message {
+        Message { turn: TurnId(turn), at: Position(0), body }
+    }
+
+    fn ring() -> (Turns, Player, Loudspeaker, Playout) {
+        let turns = Turns::default();
+        turns.raise(TurnId(1));
+        let (player, speaker, playout) = playback_ring(RATE, RATE, None, Clock::manual(), turns.clone());
+        (turns, player, speaker, playout)
+    }
+
+    fn reply(player: &mut Player) {
+        let words = vec![word("one", 3, 40), word("two", 7, 80)];
+        player.take(message(1, Body::Sound(Sound { samples: vec![0.5; 100], words }))).unwrap();
+        player.take(message(1, Body::SoundEnd)).unwrap();
+        assert!(player.pump());
+    }
+
+    #[test]
+    fn a_reply_is_told_word_by_word_and_heard_whole() {
+        let (_, mut player, mut speaker, playout) = ring();
+        reply(&mut player);
+        let mut out = [0.0; 50];
+        speaker.pull_at(&mut out, 7_000_000);
+        let mut progress = Vec::new();
+        playout.poll(&mut progress);
+        let started = Progress::Started(TurnId(1), Position::from_ms(7.0));
+        assert_eq!(progress, [started, Progress::Word(TurnId(1), "one".to_owned())]);
+        assert_eq!(playout.heard(TurnId(1)), Heard::UpTo(3));
+        speaker.pull_at(&mut out, 0);
+        progress.clear();
+        playout.poll(&mut progress);
+        assert_eq!(progress, [Progress::Word(TurnId(1), "two".to_owned()), Progress::Finished(TurnId(1))]);
+        assert_eq!(playout.heard(TurnId(1)), Heard::Whole);
+    }
+
+    #[test]
+    fn an_interruption_fades_skips_and_remembers_the_last_word() {
+        let (turns, mut player, mut speaker, playout) = ring();
+        reply(&mut player);
+        let mut out = [0.0; 50];
+        speaker.pull_at(&mut out, 0);
+        turns.raise(TurnId(2));
+        playout.interrupt(TurnId(1));
+        speaker.pull_at(&mut out, 0);
+        assert!(out[..5].windows(2).all(|pair| pair[1] < pair[0]), "fades: {:?}", &out[..5]);
+        assert!(out[5..].iter().all(|sample| *sample == 0.0));
+        assert_eq!(playout.heard(TurnId(1)), Heard::UpTo(3));
+        let mut progress = Vec::new();
+        playout.poll(&mut progress);
+        assert!(progress.iter().all(|step| !matches!(step, Progress::Finished(_))));
+    }
+
+    #[test]
+    fn sound_that_was_on_its_way_when_the_turn_rose_is_never_played() {
+        let (turns, mut player, mut speaker, playout) = ring();
+        let sound = Sound { samples: vec![0.5; 100], words: Vec::new() };
+        player.take(message(1, Body::Sound(sound.clone()))).unwrap();
+        turns.raise(TurnId(2));
+        playout.interrupt(TurnId(1));
+        assert!(player.pump());
+        player.take(message(1, Body::Sound(sound.clone()))).unwrap();
+        assert!(player.pump());
+        player.take(message(2, Body::Sound(Sound { samples: vec![0.25; 10], ..sound }))).unwrap();
+        assert!(player.pump());
+        let mut out = [0.0; 50];
+        speaker.pull_at(&mut out, 0);
+        let loud: Vec<f32> = out.iter().copied().filter(|sample| *sample != 0.0).collect();
+        assert_eq!(loud, [0.25; 10]);
+    }
+
+    #[test]
+    fn a_full_ring_makes_the_speaker_wait_for_the_listener() {
+        let (_, mut player, mut speaker, _) = ring();
+        let samples = vec![0.5; 5_000];
+        player.take(message(1, Body::Sound(Sound { samples, words: Vec::new() }))).unwrap();
+        assert!(!player.pump());
+        speaker.pull_at(&mut [0.0; 1_000], 0);
+        assert!(player.pump());
+    }
+
+    #[test]
+    fn a_reply_without_sound_is_finished_at_once() {
+        let (_, mut player, _, playout) = ring();
+        player.take(message(1, Body::SoundEnd)).unwrap();
+        let mut progress = Vec::new();
+        playout.poll(&mut progress);
+        assert_eq!(progress, [Progress::Finished(TurnId(1))]);
+        assert_eq!(playout.heard(TurnId(1)), Heard::Whole);
+    }
+}

@@ -1,0 +1,44 @@
+//! What both runners take: the stages of one conversation and what they share.
+
+use std::ops::ControlFlow;
+
+use rejoinder_models::llm::Cancel;
+
+use crate::clock::Clock;
+use crate::event::{Event, EventKind};
+use crate::io::playout::{Loudspeaker, Player};
+use crate::message::{Body, TurnId, Turns};
+use crate::stage::Stage;
+
+/// The stages of one conversation, from `listen` to the one whose sound is played.
+pub(crate) struct Chain {
+    pub(crate) stages: Vec<Box<dyn Stage>>,
+    pub(crate) turns: Turns,
+    pub(crate) clock: Clock,
+    pub(crate) player: Player,
+    pub(crate) loudspeaker: Loudspeaker,
+    pub(crate) stop: Cancel,
+    pub(crate) on_event: EventHandler,
+}
+
+/// What an application does with an event.
+pub(crate) type EventHandler = Box<dyn FnMut(&Event) + Send>;
+
+/// Whether a message is still wanted.
+pub(crate) fn is_wanted(turns: &Turns, turn: TurnId, body: &Body) -> bool {
+    !body.is_reply() || turns.is_current(turn)
+}
+
+/// Whether an event is still true.
+pub(crate) fn is_true(turns: &Turns, turn: TurnId, kind: &EventKind) -> bool {
+    !kind.is_reply() || turns.is_current(turn)
+}
+
+/// What a sender of this turn is told.
+pub(crate) fn flow(turns: &Turns, stop: &Cancel, turn: TurnId, was_reply: bool) -> ControlFlow<()> {
+    if stop.is_cancelled() || (was_reply && !turns.is_current(turn)) {
+        ControlFlow::Break(())
+    } else {
+        ControlFlow::Continue(())
+    }
+}

@@ -1,0 +1,8 @@
+//! Two ways to run the same stages: on threads as the sound comes, or one step after another in virtual time.
+
+mod chain;
+pub(crate) mod queue;
+pub(crate) mod steps;
+pub(crate) mod threads;
+
+pub(crate) use chain::{Chain, EventHandler};

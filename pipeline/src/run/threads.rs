@@ -1,0 +1,218 @@
+//! Live: one named thread for each stage, bounded queues between them.
+//!
+//! | queue | holds | when full |
+//! |---|---|---|
+//! | capture ring → `listen` | 2 s of sound | what comes is lost and counted, and silence takes its place |
+//! | `listen` → `transcribe` | 4096 messages, more than half a minute | what comes is lost and counted |
+//! | between the other stages | 256 messages | the writer waits |
+//! | `speak` → playback ring | 4 s of sound | the writer waits |
+//! | failures → `listen` | 64 messages | the writer waits |
+//! | events → application | 8192 events | what comes is lost and counted |
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use rejoinder_models::llm::Cancel;
+use rejoinder_models::units::{Position, SampleRate};
+
+use super::chain::{Chain, EventHandler, flow, is_true, is_wanted};
+use super::queue::{Policy, Receiver, Sender, Wake, queue};
+use crate::clock::Clock;
+use crate::event::{Event, EventKind};
+use crate::io::capture::{Captured, Microphone, Next, capture_ring};
+use crate::io::playout::{Loudspeaker, Player};
+use crate::message::{Body, Message, TurnId, Turns};
+use crate::stage::{Outbox, Port, Stage};
+use crate::{Error, Result};
+
+const TO_TRANSCRIBE: usize = 4096;
+const BETWEEN_STAGES: usize = 256;
+const FAILURES: usize = 64;
+const EVENTS: usize = 8192;
+
+/// The threads of a running conversation and its two ends.
+pub(crate) struct Running {
+    pub(crate) microphone: Microphone,
+    pub(crate) loudspeaker: Loudspeaker,
+    pub(crate) threads: Vec<JoinHandle<()>>,
+}
+
+/// What the threads of one conversation share.
+#[derive(Clone)]
+struct Common {
+    turns: Turns,
+    clock: Clock,
+    stop: Cancel,
+    events: Sender<Event>,
+    failures: Option<Sender<Message>>,
+}
+
+/// Warms the stages up and starts a thread for each.
+pub(crate) fn spawn(chain: Chain, capture_rate: SampleRate) -> Result<Running> {
+    let Chain { mut stages, turns, clock, player, loudspeaker, stop, on_event } = chain;
+    for stage in &mut stages {
+        stage.start()?;
+    }
+    let (events, told) = queue(EVENTS, Policy::Refuse, Arc::default());
+    let ears = Arc::<Wake>::default();
+    let (failures, failed) = queue(FAILURES, Policy::Block, ears.clone());
+    let (microphone, captured) = capture_ring(capture_rate, clock.clone(), turns.clone(), ears.clone());
+    let common = Common { turns, clock, stop, events, failures: Some(failures) };
+
+    let mut threads = vec![thread("events", move || tell(&told, on_event))?];
+    let mut link = Link::Player(Box::new(player));
+    while let Some(stage) = stages.pop() {
+        let name = stage.name();
+        let mut worker = Worker { stage, link, common: common.clone(), failed: None };
+        if stages.is_empty() {
+            worker.common.failures = None;
+            let ears = Ears { captured, failed, wake: ears };
+            threads.push(thread(name, move || worker.listen(ears))?);
+            break;
+        }
+        let first = stages.len() == 1;
+        let (capacity, policy) = if first { (TO_TRANSCRIBE, Policy::Refuse) } else { (BETWEEN_STAGES, Policy::Block) };
+        let (near, far) = queue(capacity, policy, Arc::default());
+        threads.push(thread(name, move || worker.run(&far))?);
+        link = Link::Stage(near);
+    }
+    Ok(Running { microphone, loudspeaker, threads })
+}
+
+fn thread(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    let builder = std::thread::Builder::new().name(name.to_owned());
+    builder.spawn(body).map_err(|source| Error::Session(format!("thread {name}: {source}")))
+}
+
+fn tell(events: &Receiver<Event>, mut on_event: EventHandler) {
+    while let Some(event) = events.next() {
+        on_event(&event);
+        let lost = events.take_lost();
+        if lost > 0 {
+            on_event(&Event { kind: EventKind::Overrun { queue: "events".to_owned(), lost }, ..event });
+        }
+    }
+}
+
+enum Link {
+    Stage(Sender<Message>),
+    Player(Box<Player>),
+}
+
+struct Worker {
+    stage: Box<dyn Stage>,
+    link: Link,
+    common: Common,
+    failed: Option<TurnId>,
+}
+
+struct Ears {
+    captured: Captured,
+    failed: Receiver<Message>,
+    wake: Arc<Wake>,
+}
+
+impl Worker {
+    fn run(mut self, inbox: &Receiver<Message>) {
+        while let Some(message) = inbox.next() {
+            self.handle(message);
+            self.overrun(self.stage.name(), inbox.take_lost());
+            if self.common.stop.is_cancelled() {
+                return;
+            }
+        }
+    }
+
+    fn listen(mut self, mut ears: Ears) {
+        ears.wake.register();
+        while !self.common.stop.is_cancelled() {
+            let at = self.common.clock.now();
+            let turn = self.common.turns.current();
+            if let Ok(Some(message)) = ears.failed.try_next() {
+                self.handle(message);
+                continue;
+            }
+            match ears.captured.next() {
+                Next::Samples(samples) => self.handle(Message { turn, at, body: Body::Captured(samples) }),
+                Next::Lost(lost) => {
+                    self.overrun("capture", lost);
+                    self.handle(Message { turn, at, body: Body::Captured(vec![0.0; lost as usize]) });
+                }
+                Next::Empty => std::thread::park(),
+                Next::Closed => return,
+            }
+        }
+    }
+
+    fn handle(&mut self, message: Message) {
+        let turn = message.turn;
+        if !is_wanted(&self.common.turns, turn, &message.body) || self.failed.is_some_and(|failed| turn <= failed) {
+            return;
+        }
+        let mut port = LivePort { link: &mut self.link, common: &self.common };
+        if let Err(error) = self.stage.handle(message, &mut Outbox::new(&mut port)) {
+            let stage = self.stage.name().to_owned();
+            port.event(None, turn, EventKind::Failed { stage, reason: error.to_string() });
+            let _ = port.send(turn, Body::SoundEnd);
+            self.failed = self.common.failures.is_some().then_some(turn);
+        }
+    }
+
+    fn overrun(&self, queue: &str, lost: u64) {
+        if lost > 0 {
+            let kind = EventKind::Overrun { queue: queue.to_owned(), lost };
+            self.common.events.send(Event { at: self.common.clock.now(), turn: self.common.turns.current(), kind });
+        }
+    }
+}
+
+struct LivePort<'a> {
+    link: &'a mut Link,
+    common: &'a Common,
+}
+
+impl Port for LivePort<'_> {
+    fn send(&mut self, turn: TurnId, body: Body) -> ControlFlow<()> {
+        let Common { turns, stop, .. } = self.common;
+        let is_reply = body.is_reply();
+        if is_wanted(turns, turn, &body) {
+            let message = Message { turn, at: self.now(), body };
+            match &mut *self.link {
+                Link::Stage(next) => {
+                    if !next.send(message) {
+                        return ControlFlow::Break(());
+                    }
+                }
+                Link::Player(player) => {
+                    if let Err(error) = player.take(message) {
+                        self.event(
+                            None,
+                            turn,
+                            EventKind::Failed { stage: "play".to_owned(), reason: error.to_string() },
+                        );
+                        return ControlFlow::Break(());
+                    }
+                    player.pump_all();
+                }
+            }
+        }
+        flow(turns, stop, turn, is_reply)
+    }
+
+    fn event(&mut self, at: Option<Position>, turn: TurnId, kind: EventKind) {
+        let Common { turns, failures, events, .. } = self.common;
+        if !is_true(turns, turn, &kind) {
+            return;
+        }
+        let at = at.unwrap_or_else(|| self.now());
+        if let Some(failures) = failures.as_ref().filter(|_| kind.ends_turn()) {
+            failures.send(Message { turn, at, body: Body::NoReply });
+        }
+        events.send(Event { at, turn, kind });
+    }
+
+    fn now(&self) -> Position {
+        self.common.clock.now()
+    }
+}

@@ -1,0 +1,330 @@
+//! One conversation: what an application embeds.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use rejoinder_models::audio::{Clip, StreamResampler};
+use rejoinder_models::llm::Cancel;
+use rejoinder_models::text::ClauseStream;
+use rejoinder_models::units::{SampleRate, Samples};
+use rejoinder_models::vad::VadDetector;
+
+use crate::assistant::Assistant;
+use crate::clock::Clock;
+use crate::dialogue::History;
+use crate::event::Event;
+use crate::io::playout::{Playout, Resample, playback_ring};
+use crate::io::{Loudspeaker, Microphone, Sink, Source};
+use crate::message::{TurnId, Turns};
+use crate::run::steps::{self, Cost, StageStats};
+use crate::run::{Chain, EventHandler, threads};
+use crate::stage::Stage;
+use crate::stages::{Listen, ListenSettings, Respond, Speak, Transcribe};
+use crate::{Error, Result};
+
+/// How much longer than its least duration of speech a detector may take to be sure of it.
+const LOOKBACK_MS: f64 = 500.0;
+
+/// Puts a conversation together.
+pub struct SessionBuilder {
+    assistant: Assistant,
+    on_event: EventHandler,
+    extra: Vec<(String, Box<dyn Stage>)>,
+    source: Option<Box<dyn Source>>,
+    sink: Option<Box<dyn Sink>>,
+    capture_rate: SampleRate,
+    playback_rate: Option<SampleRate>,
+    stop: Cancel,
+}
+
+/// A running conversation. Dropping it ends it at once.
+pub struct Session {
+    microphone: Option<Microphone>,
+    loudspeaker: Option<Loudspeaker>,
+    source: Option<Box<dyn Source>>,
+    sink: Option<Box<dyn Sink>>,
+    threads: Vec<JoinHandle<()>>,
+    turns: Turns,
+    playout: Playout,
+    stop: Cancel,
+}
+
+/// A conversation that was run in virtual time.
+#[derive(Clone, Debug)]
+pub struct Conversation {
+    /// The caller, at the rate of `assistant`.
+    pub caller: Clip,
+    /// What the listener would have heard, from the moment that capture began.
+    pub assistant: Clip,
+    /// All that happened, in order.
+    pub events: Vec<Event>,
+    /// What each stage did.
+    pub stages: Vec<StageStats>,
+}
+
+impl SessionBuilder {
+    /// A conversation with this assistant.
+    pub fn new(assistant: &Assistant) -> Self {
+        Self {
+            assistant: assistant.clone(),
+            on_event: Box::new(|_| {}),
+            extra: Vec::new(),
+            source: None,
+            sink: None,
+            capture_rate: SampleRate::INTERNAL,
+            playback_rate: None,
+            stop: Cancel::default(),
+        }
+    }
+
+    /// Calls this with each event. Live, it is called on a thread of its own.
+    #[must_use]
+    pub fn on_event(mut self, handler: impl FnMut(&Event) + Send + 'static) -> Self {
+        self.on_event = Box::new(handler);
+        self
+    }
+
+    /// Inserts a stage after the one with this name: `listen`, `transcribe`, `respond`, `speak` or one inserted before.
+    #[must_use]
+    pub fn stage_after(mut self, name: &str, stage: impl Stage + 'static) -> Self {
+        self.extra.push((name.to_owned(), Box::new(stage)));
+        self
+    }
+
+    /// Takes the caller's sound from here, instead of from [`Session::push`].
+    #[must_use]
+    pub fn source(mut self, source: impl Source + 'static) -> Self {
+        self.capture_rate = source.sample_rate();
+        self.source = Some(Box::new(source));
+        self
+    }
+
+    /// Gives the assistant's sound to this, instead of to [`Session::pull`].
+    #[must_use]
+    pub fn sink(mut self, sink: impl Sink + 'static) -> Self {
+        self.sink = Some(Box::new(sink));
+        self
+    }
+
+    /// The rate of what [`Session::push`] takes. Default: 16 kHz.
+    #[must_use]
+    pub fn capture_rate(mut self, rate: SampleRate) -> Self {
+        self.capture_rate = rate;
+        self
+    }
+
+    /// The rate of what [`Session::pull`] gives. Default: the synthesizer's.
+    #[must_use]
+    pub fn playback_rate(mut self, rate: SampleRate) -> Self {
+        self.playback_rate = Some(rate);
+        self
+    }
+
+    /// A flag that ends the conversation at once when it is raised, from any thread.
+    #[must_use]
+    pub fn stop_flag(mut self, stop: Cancel) -> Self {
+        self.stop = stop;
+        self
+    }
+
+    /// Starts the conversation on threads of its own.
+    ///
+    /// # Errors
+    /// [`Error::Models`] when a model cannot make a stream, [`Error::Device`] when a device does not start,
+    /// [`Error::Session`] when a stage or a thread is missing.
+    pub fn start(mut self) -> Result<Session> {
+        let (mut source, mut sink) = (self.source.take(), self.sink.take());
+        if let Some(sink) = &sink {
+            self.playback_rate = Some(sink.sample_rate(self.assistant.synthesizer.sample_rate()));
+        }
+        let capture_rate = self.capture_rate;
+        let (chain, playout) = self.chain(Clock::live())?;
+        let (turns, stop) = (chain.turns.clone(), chain.stop.clone());
+        let running = threads::spawn(chain, capture_rate)?;
+        let mut session = Session {
+            microphone: Some(running.microphone),
+            loudspeaker: Some(running.loudspeaker),
+            source: None,
+            sink: None,
+            threads: running.threads,
+            turns,
+            playout,
+            stop,
+        };
+        if let Some(sink) = &mut sink
+            && let Some(loudspeaker) = session.loudspeaker.take()
+        {
+            sink.start(loudspeaker)?;
+        }
+        session.sink = sink;
+        if let Some(source) = &mut source
+            && let Some(microphone) = session.microphone.take()
+        {
+            source.start(microphone)?;
+        }
+        session.source = source;
+        Ok(session)
+    }
+
+    /// Runs the conversation with a recording as its caller, in virtual time on this thread.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn simulate(mut self, caller: &Clip, cost: Cost) -> Result<Conversation> {
+        self.capture_rate = caller.rate;
+        let events = Arc::<std::sync::Mutex<Vec<Event>>>::default();
+        let (kept, mut told) = (events.clone(), self.on_event);
+        self.on_event = Box::new(move |event| {
+            told(event);
+            kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(event.clone());
+        });
+        let (chain, _) = self.chain(Clock::manual())?;
+        let played = steps::run(chain, caller, cost)?;
+        let mut caller = caller.clone().at(played.sound.rate)?;
+        caller.samples.resize(played.sound.samples.len(), 0.0);
+        let events = std::mem::take(&mut *events.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        Ok(Conversation { caller, assistant: played.sound, events, stages: played.stages })
+    }
+
+    fn chain(self, clock: Clock) -> Result<(Chain, Playout)> {
+        let Self { assistant, on_event, extra, capture_rate, playback_rate, stop, .. } = self;
+        let turns = Turns::default();
+        let from = assistant.synthesizer.sample_rate();
+        let rate = playback_rate.unwrap_or(from);
+        let out = resampler(from, rate)?;
+        let (player, loudspeaker, playout) = playback_ring(rate, from, out, clock.clone(), turns.clone());
+        let mut stages = stages(&assistant, capture_rate, &turns, &playout)?;
+        for (after, stage) in extra {
+            let at = stages.iter().position(|stage| stage.name() == after).ok_or_else(|| {
+                let names: Vec<_> = stages.iter().map(|stage| stage.name()).collect();
+                Error::Session(format!("no stage named {after}; there are: {}", names.join(", ")))
+            })?;
+            stages.insert(at + 1, stage);
+        }
+        Ok((Chain { stages, turns, clock, player, loudspeaker, stop, on_event }, playout))
+    }
+}
+
+fn stages(
+    assistant: &Assistant,
+    capture_rate: SampleRate,
+    turns: &Turns,
+    playout: &Playout,
+) -> Result<Vec<Box<dyn Stage>>> {
+    let settings = ListenSettings {
+        policy: assistant.policy,
+        preroll: Samples::from_ms(assistant.preroll_ms, SampleRate::INTERNAL),
+        lookback: Samples::from_ms(
+            f64::from(assistant.segments.min_speech_ms + assistant.segments.pad_ms) + LOOKBACK_MS,
+            SampleRate::INTERNAL,
+        ),
+    };
+    let ears = resampler(capture_rate, SampleRate::INTERNAL)?;
+    let detector = VadDetector::new(&*assistant.vad, assistant.segments)?;
+    let history = History::new(&assistant.instructions, assistant.memory);
+    let dialogue = assistant.responder.dialogue()?;
+    let tools = (assistant.tools)();
+    let calls = assistant.max_tool_calls;
+    Ok(vec![
+        Box::new(Listen::new(ears, detector, settings, turns.clone(), playout.clone())),
+        Box::new(Transcribe::new(assistant.recognizer.stream()?)),
+        Box::new(Respond::new(dialogue, history, tools, calls, turns.clone(), playout.clone())),
+        Box::new(Speak::new(assistant.synthesizer.clone(), ClauseStream::new(assistant.clauses))),
+    ])
+}
+
+fn resampler(from: SampleRate, to: SampleRate) -> Result<Option<Resample>> {
+    Ok(if from == to { None } else { Some(Box::new(StreamResampler::new(from, to)?)) })
+}
+
+impl Session {
+    /// A conversation with this assistant.
+    pub fn builder(assistant: &Assistant) -> SessionBuilder {
+        SessionBuilder::new(assistant)
+    }
+
+    /// Takes mono samples of the caller in [-1, 1], in pieces of any length. Does nothing where the conversation has
+    /// a [`Source`].
+    pub fn push(&mut self, samples: &[f32]) {
+        if let Some(microphone) = &mut self.microphone {
+            microphone.push(samples);
+        }
+    }
+
+    /// Fills `out` with what the caller hears next, mono in [-1, 1], silence where there is nothing or where the
+    /// conversation has a [`Sink`].
+    pub fn pull(&mut self, out: &mut [f32]) {
+        match &mut self.loudspeaker {
+            Some(loudspeaker) => loudspeaker.pull(out),
+            None => out.fill(0.0),
+        }
+    }
+
+    /// Whether nothing is going on: nobody speaks, and no reply is on its way or sounds.
+    pub fn is_idle(&self) -> bool {
+        self.turns.is_idle()
+    }
+
+    /// The conversation's ends, for an audio callback: what [`push`](Self::push) and [`pull`](Self::pull) use.
+    pub fn take_ends(&mut self) -> Option<(Microphone, Loudspeaker)> {
+        self.microphone.take().zip(self.loudspeaker.take())
+    }
+
+    /// Whether the source has come to its end and all threads have ended.
+    pub fn is_over(&self) -> bool {
+        self.threads.iter().all(JoinHandle::is_finished)
+    }
+
+    /// Waits until the source has come to its end. Without a source, ends the conversation once all is said.
+    ///
+    /// # Errors
+    /// [`Error::Models`] when the sink's file could not be written, [`Error::Session`] when a stage panicked.
+    pub fn wait(mut self) -> Result<()> {
+        self.microphone = None;
+        self.join()
+    }
+
+    /// Ends the conversation at once, and completes the sink's file.
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait).
+    pub fn stop(mut self) -> Result<()> {
+        self.cancel();
+        self.join()
+    }
+
+    fn cancel(&mut self) {
+        self.stop.cancel();
+        self.turns.raise(TurnId(u64::MAX));
+        self.playout.interrupt(TurnId(u64::MAX));
+        if let Some(source) = &mut self.source {
+            source.stop();
+        }
+        self.microphone = None;
+    }
+
+    fn join(&mut self) -> Result<()> {
+        let mut panicked = None;
+        for thread in self.threads.drain(..) {
+            let name = thread.thread().name().unwrap_or_default().to_owned();
+            if thread.join().is_err() {
+                panicked = panicked.or(Some(name));
+            }
+        }
+        if let Some(source) = &mut self.source {
+            source.stop();
+        }
+        self.sink.as_mut().map_or(Ok(()), |sink| sink.stop())?;
+        match panicked {
+            Some(name) => Err(Error::Session(format!("the {name} thread broke down"))),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.cancel();
+        let _ = self.join();
+    }
+}

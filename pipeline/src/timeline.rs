@@ -1,0 +1,119 @@
+//! The story of each turn, told from its events.
+
+use rejoinder_models::units::Position;
+use serde::Serialize;
+
+use crate::event::{Event, EventKind};
+use crate::message::TurnId;
+
+/// When what happened in one turn. A moment that never came is none.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Timeline {
+    /// The turn.
+    pub turn: TurnId,
+    /// The caller began to speak.
+    pub speech_start: Option<Position>,
+    /// The caller spoke for the last time.
+    pub speech_end: Option<Position>,
+    /// The turn was found to be over.
+    pub endpoint: Option<Position>,
+    /// The final transcript was there.
+    pub transcript: Option<Position>,
+    /// The first piece of the reply's text was there.
+    pub first_token: Option<Position>,
+    /// The first sample of the reply sounded.
+    pub first_audio: Option<Position>,
+    /// The reply fell silent, because it was over or because the caller spoke.
+    pub audio_end: Option<Position>,
+    /// Whether the caller spoke over the reply.
+    pub interrupted: bool,
+    /// What the caller said.
+    pub text: String,
+    /// What the assistant had to say, heard or not.
+    pub reply: String,
+    /// What the history keeps of an interrupted reply.
+    pub kept: Option<String>,
+    /// The tools that were called.
+    pub tools: Vec<String>,
+    /// The stage that failed, and why.
+    pub failed: Option<String>,
+}
+
+impl Timeline {
+    /// Milliseconds from the end of the caller's speech to `moment`.
+    pub fn after_speech_ms(&self, moment: Option<Position>) -> Option<f64> {
+        Some(moment?.ms() - self.speech_end?.ms())
+    }
+
+    fn take(&mut self, event: &Event) {
+        let at = Some(event.at);
+        match &event.kind {
+            EventKind::SpeechStarted { since } => self.speech_start = self.speech_start.or(Some(*since)),
+            EventKind::SpeechStopped { since } => self.speech_end = Some(*since),
+            EventKind::Endpoint { speech_end } => {
+                self.speech_end = Some(*speech_end);
+                self.endpoint = at;
+            }
+            EventKind::Final { text, .. } => {
+                self.text.clone_from(text);
+                self.transcript = at;
+            }
+            EventKind::ReplyText { text } => {
+                self.first_token = self.first_token.or(at);
+                self.reply.push_str(text);
+            }
+            EventKind::ToolCalled { name, .. } => self.tools.push(name.clone()),
+            EventKind::ReplyFinished { text } => self.reply.clone_from(text),
+            EventKind::AudioStarted => self.first_audio = at,
+            EventKind::AudioFinished => self.audio_end = at,
+            EventKind::Interrupted => {
+                self.interrupted = true;
+                self.audio_end = self.first_audio.and(at);
+            }
+            EventKind::Kept { text } => self.kept = Some(text.clone()),
+            EventKind::Failed { stage, reason } => self.failed = Some(format!("{stage}: {reason}")),
+            EventKind::State { .. }
+            | EventKind::Partial { .. }
+            | EventKind::ToolReturned { .. }
+            | EventKind::WordPlayed { .. }
+            | EventKind::NoReply
+            | EventKind::Overrun { .. } => {}
+        }
+    }
+}
+
+/// The timelines of a conversation, in the order of its turns.
+#[derive(Clone, Debug, Default)]
+pub struct Timelines(Vec<Timeline>);
+
+impl Timelines {
+    /// Takes the next event of the conversation.
+    pub fn take(&mut self, event: &Event) {
+        if event.turn == TurnId::default() {
+            return;
+        }
+        let at = self.0.partition_point(|line| line.turn < event.turn);
+        if self.0.get(at).is_none_or(|line| line.turn != event.turn) {
+            self.0.insert(at, Timeline { turn: event.turn, ..Timeline::default() });
+        }
+        self.0[at].take(event);
+    }
+
+    /// The turns so far.
+    pub fn turns(&self) -> &[Timeline] {
+        &self.0
+    }
+
+    /// One turn.
+    pub fn get(&self, turn: TurnId) -> Option<&Timeline> {
+        self.0.iter().find(|line| line.turn == turn)
+    }
+}
+
+impl<'a> FromIterator<&'a Event> for Timelines {
+    fn from_iter<I: IntoIterator<Item = &'a Event>>(events: I) -> Self {
+        let mut lines = Self::default();
+        events.into_iter().for_each(|event| lines.take(event));
+        lines
+    }
+}
