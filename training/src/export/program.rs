@@ -244,12 +244,12 @@ fn reduced_axis(op: &mut OperationIr) -> Option<&mut ReduceDimOpIr> {
 /// An operation in words: its kind, the shapes that it reads, and those that it makes.
 pub(crate) fn describe(op: &OperationIr) -> String {
     let debug = format!("{op:?}");
-    let kinds: Vec<&str> = debug.split('(').take_while(|part| !part.contains('{')).collect();
-    let last = debug.split('(').nth(kinds.len()).and_then(|part| part.split([' ', '{']).next()).unwrap_or_default();
-    let kind = kinds.iter().rev().find(|k| k.chars().all(char::is_alphanumeric) && !k.is_empty());
+    let variants: Vec<&str> = debug.split('{').next().unwrap_or_default().split('(').collect();
+    let variant = variants.iter().rev().nth(1).copied().unwrap_or_default();
+    let kind = variant.rsplit(", ").next().unwrap_or(variant);
     let shapes = |tensors: Vec<&TensorIr>| {
         tensors.iter().map(|t| format!("{:?}", sizes_of(&t.shape))).collect::<Vec<_>>().join(" ")
     };
     let (inputs, outputs) = (shapes(op.inputs().collect()), shapes(op.outputs().collect()));
-    format!("{} {inputs} -> {outputs}", kind.copied().unwrap_or(last))
+    format!("{kind} {inputs} -> {outputs}")
 }
