@@ -8,7 +8,7 @@ use rejoinder_models::runtime::ElementType;
 
 use super::recipe::AsrRecipe;
 use super::task::PAD_VALUE;
-use crate::export::{Axis, Case, Element, OnnxExport, Package, Recorder, quantize_matmul};
+use crate::export::{Axis, Case, Element, Int8, OnnxExport, Package, Recorder, quantize_matmul};
 use crate::nets::conformer::{Caches, Conformer, ConformerConfig};
 use crate::{Error, Result};
 
@@ -37,7 +37,7 @@ pub(super) fn export(recipe: &AsrRecipe) -> Result<()> {
         .model(MODEL_ROLE, "model.onnx", float.clone(), cases.clone(), ALLOWED_FLOAT)
         .write(&scratch)?;
     tracing::info!("32-bit: largest difference to the net {:?}", checked.card().parity);
-    let int8 = quantize_matmul(&float)?.model;
+    let int8 = quantize_matmul(&float, Int8::default());
     let tokens = recipe.read_tokenizer()?.to_text();
     let mut package = Package::new(card)
         .model(MODEL_ROLE, "model.int8.onnx", int8, cases, ALLOWED_INT8)
