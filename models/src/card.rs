@@ -30,6 +30,9 @@ pub const MODEL_ROLE: &str = "model";
 /// The role of the token list of a bundle.
 pub const TOKENS_ROLE: &str = "tokens";
 
+/// The role of the language model of a recogniser's bundle.
+pub const LM_ROLE: &str = "lm";
+
 /// What a model is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

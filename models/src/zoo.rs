@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::asr::{ConformerCtc, Recognizer, conformer_ctc};
+use crate::asr::{ConformerCtc, Decoding, Recognizer, conformer_ctc};
 use crate::card::{Bundle, Task};
 use crate::runtime::{self, RuntimeConfig};
 use crate::{Error, Result};
@@ -19,6 +19,14 @@ const MODELS_FOLDER: &str = "models/pretrained";
 /// [`Error::Model`] when it is not there, damaged, of another task, or of a family that this build does not know;
 /// [`Error::Engine`] when the engine asked for is not there.
 pub fn open_recognizer(path: &Path, config: &RuntimeConfig) -> Result<Arc<dyn Recognizer>> {
+    open_recognizer_with(path, config, &Decoding::default())
+}
+
+/// As [`open_recognizer`], with another way to decode than the card's.
+///
+/// # Errors
+/// As [`open_recognizer`]; [`Error::Invalid`] when a hotword is empty.
+pub fn open_recognizer_with(path: &Path, config: &RuntimeConfig, decoding: &Decoding) -> Result<Arc<dyn Recognizer>> {
     let path = resolve(path)?;
     let runtime = runtime::open(config)?;
     let (bundle, model) = if path.is_dir() {
@@ -31,8 +39,8 @@ pub fn open_recognizer(path: &Path, config: &RuntimeConfig) -> Result<Arc<dyn Re
     };
     check_task(&bundle, &path, Task::Asr)?;
     let recognizer = match (bundle.card().family.as_str(), model) {
-        (conformer_ctc::FAMILY, Some(model)) => ConformerCtc::of_model(&bundle, model)?,
-        (conformer_ctc::FAMILY, None) => ConformerCtc::open(&bundle, runtime.as_ref())?,
+        (conformer_ctc::FAMILY, Some(model)) => ConformerCtc::of_model(&bundle, model, decoding)?,
+        (conformer_ctc::FAMILY, None) => ConformerCtc::open(&bundle, runtime.as_ref(), decoding)?,
         (other, _) => return Err(unknown_family(&path, other, &[conformer_ctc::FAMILY])),
     };
     Ok(Arc::new(recognizer))

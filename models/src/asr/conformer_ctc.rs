@@ -6,14 +6,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use super::carry::{Carry, Contract, missing};
 use super::chunker::{Chunk, Chunker};
-use super::search::Greedy;
+use super::decoding::{Decoding, ctc_decoder};
 use super::words::{FrameClock, transcript};
 use super::{Recognizer, RecognizerStream, Transcript};
 use crate::card::{Bundle, Chunking, MODEL_ROLE, Normalization, TOKENS_ROLE};
+use crate::decode::ctc::{CtcDecoder, CtcStream};
 use crate::features::{Fbank, FbankStream};
 use crate::runtime::{ElementType, Model, Runtime, Session, Tensor};
 use crate::streaming::Streaming;
@@ -27,14 +26,6 @@ pub const FAMILY: &str = "conformer-ctc";
 const FEATURES_INPUT: &str = "x";
 const LOG_PROBS_OUTPUT: &str = "log_probs";
 
-/// The family's settings in a card.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ConformerCtcParams {
-    /// The number of the CTC blank.
-    pub blank: u32,
-}
-
 /// A streaming Conformer-CTC: immutable and shared.
 #[derive(Clone)]
 pub struct ConformerCtc {
@@ -45,8 +36,8 @@ struct Shared {
     name: String,
     model: Arc<dyn Model>,
     fbank: Fbank,
-    tokenizer: Tokenizer,
-    blank: usize,
+    tokenizer: Arc<Tokenizer>,
+    decoder: Arc<CtcDecoder>,
     chunking: Chunking,
     normalization: Option<Normalization>,
     contract: Arc<Contract>,
@@ -58,16 +49,16 @@ impl ConformerCtc {
     ///
     /// # Errors
     /// [`Error::Model`] when card and file do not fit each other, naming the key or the tensor.
-    pub fn open(bundle: &Bundle, runtime: &dyn Runtime) -> Result<Self> {
+    pub fn open(bundle: &Bundle, runtime: &dyn Runtime, decoding: &Decoding) -> Result<Self> {
         let path = bundle.path(MODEL_ROLE)?;
-        Self::of_model(bundle, runtime.open(&path)?)
+        Self::of_model(bundle, runtime.open(&path)?, decoding)
     }
 
     /// As [`open`](Self::open), from a model that is open.
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub fn of_model(bundle: &Bundle, model: Arc<dyn Model>) -> Result<Self> {
+    pub fn of_model(bundle: &Bundle, model: Arc<dyn Model>, decoding: &Decoding) -> Result<Self> {
         let (card, path) = (bundle.card(), bundle.path(MODEL_ROLE)?);
         let fbank = Fbank::new(card.required_features(&path)?.clone()).map_err(|e| Error::model(&path, e.to_string()))?;
         let rate = card.required_sample_rate(&path)?;
@@ -75,10 +66,8 @@ impl ConformerCtc {
             return Err(Error::model(&path, format!("the card says sample_rate {rate}, but its features take {}", fbank.rate())));
         }
         let tokenizer = Tokenizer::parse(&bundle.text(TOKENS_ROLE)?).map_err(|e| Error::model(&path, e.to_string()))?;
-        let blank = card.params::<ConformerCtcParams>(&path)?.blank as usize;
-        if blank >= tokenizer.len() {
-            return Err(Error::model(&path, format!("params.blank: expected a number below {} tokens, found {blank}", tokenizer.len())));
-        }
+        let tokenizer = Arc::new(tokenizer);
+        let decoder = ctc_decoder(bundle, tokenizer.clone(), decoding)?;
         let chunking = card.required_chunking(&path)?.clone();
         let contract = Contract::of(&card.states, &chunking, model.as_ref(), &path)?;
         let shared = Shared {
@@ -86,7 +75,7 @@ impl ConformerCtc {
             model,
             fbank,
             tokenizer,
-            blank,
+            decoder,
             chunking,
             normalization: card.normalization.clone(),
             contract,
@@ -107,7 +96,7 @@ impl ConformerCtc {
             chunker,
             session: shared.model.session()?,
             carry: Carry::new(shared.contract.clone()),
-            search: Greedy::new(shared.tokenizer.len(), shared.blank),
+            search: shared.decoder.stream(),
             frames: Vec::new(),
             shared,
         })
@@ -157,14 +146,14 @@ struct ConformerStream {
     chunker: Chunker,
     session: Box<dyn Session>,
     carry: Carry,
-    search: Greedy,
+    search: CtcStream,
     /// Feature frames on their way to the chunker.
     frames: Vec<f32>,
 }
 
 impl ConformerStream {
-    /// Runs the net on one piece and the decoder on what it gives.
-    fn step(&mut self, chunk: Chunk) -> Result<()> {
+    /// Runs the net on one piece and the decoder on what it gives. Returns whether the best hypothesis has changed.
+    fn step(&mut self, chunk: Chunk) -> Result<bool> {
         let vocab = self.shared.tokenizer.len();
         let log_probs = self.run(chunk.frames)?;
         let real = chunk.outputs * vocab;
@@ -172,8 +161,7 @@ impl ConformerStream {
         self.search.push(values.ok_or_else(|| {
             let expected = format!("at least {} frames of {vocab}", chunk.outputs);
             Error::invalid(format!("output `{LOG_PROBS_OUTPUT}`"), expected, format!("{:?}", log_probs.shape()))
-        })?);
-        Ok(())
+        })?)
     }
 
     fn run(&mut self, frames: Vec<f32>) -> Result<ndarray::ArrayD<f32>> {
@@ -202,13 +190,14 @@ impl ConformerStream {
         Ok(())
     }
 
-    fn take_frames(&mut self) -> Result<()> {
+    fn take_frames(&mut self) -> Result<bool> {
         self.chunker.push(&self.frames);
         self.frames.clear();
+        let mut changed = false;
         while let Some(chunk) = self.chunker.next() {
-            self.step(chunk)?;
+            changed |= self.step(chunk)?;
         }
-        Ok(())
+        Ok(changed)
     }
 
     fn finish(&mut self) -> Result<Transcript> {
@@ -217,7 +206,7 @@ impl ConformerStream {
         while let Some(chunk) = self.chunker.next_padded() {
             self.step(chunk)?;
         }
-        Ok(self.partial())
+        Ok(transcript(&self.shared.tokenizer, &self.search.finish(), self.shared.clock()))
     }
 }
 
@@ -227,14 +216,12 @@ impl RecognizerStream for ConformerStream {
     }
 
     fn push(&mut self, samples: &[f32]) -> Result<bool> {
-        let before = self.search.tokens().len();
         self.features.push(samples, &mut self.frames)?;
-        self.take_frames()?;
-        Ok(self.search.tokens().len() != before)
+        self.take_frames()
     }
 
     fn partial(&self) -> Transcript {
-        transcript(&self.shared.tokenizer, self.search.tokens(), self.shared.clock())
+        transcript(&self.shared.tokenizer, &self.search.partial(), self.shared.clock())
     }
 
     fn flush(&mut self) -> Result<Transcript> {

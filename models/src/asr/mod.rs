@@ -3,10 +3,11 @@
 mod carry;
 mod chunker;
 pub mod conformer_ctc;
-mod search;
+mod decoding;
 mod words;
 
 pub use conformer_ctc::ConformerCtc;
+pub use decoding::{CtcParams, Decoding};
 
 use serde::{Deserialize, Serialize};
 

@@ -1,5 +1,5 @@
-use super::search::TimedToken;
 use super::{Transcript, Word};
+use crate::decode::ctc::{CtcWord, Hypothesis};
 use crate::text::Tokenizer;
 use crate::units::{SampleRate, Samples};
 
@@ -19,21 +19,15 @@ impl FrameClock {
     }
 }
 
-/// The text of tokens and its words. A word lasts from the first frame of its first token to the last of its last;
-/// its confidence is the geometric mean of the probabilities of its tokens.
-pub(super) fn transcript(tokenizer: &Tokenizer, tokens: &[TimedToken], clock: FrameClock) -> Transcript {
-    let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
-    let word = |word: crate::text::TokenWord| {
-        let tokens = &tokens[word.tokens];
-        let mean = tokens.iter().map(|token| token.log_prob).sum::<f32>() / tokens.len().max(1) as f32;
-        Word {
-            text: word.text,
-            start: clock.at(tokens.first().map_or(0, |token| token.start)),
-            end: clock.at(tokens.last().map_or(0, |token| token.end)),
-            confidence: mean.exp().clamp(0.0, 1.0),
-        }
+/// The words of a hypothesis, with frames turned into time, and their text.
+pub(super) fn transcript(tokenizer: &Tokenizer, hypothesis: &Hypothesis, clock: FrameClock) -> Transcript {
+    let word = |CtcWord { text, start, end, confidence }| Word {
+        text,
+        start: clock.at(start),
+        end: clock.at(end),
+        confidence,
     };
-    let words: Vec<Word> = tokenizer.words(&ids).into_iter().map(word).collect();
+    let words: Vec<Word> = hypothesis.words(tokenizer).into_iter().map(word).collect();
     let text = words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
     Transcript { text, words }
 }
