@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::asr::{ConformerCtc, Decoding, Recognizer, conformer_ctc};
 use crate::card::{Bundle, Task};
 use crate::runtime::{self, RuntimeConfig};
+use crate::vad::{Vad, VadConfig};
 use crate::{Error, Result};
 
 /// Names the folder of the bundles, before any search.
@@ -44,6 +45,15 @@ pub fn open_recognizer_with(path: &Path, config: &RuntimeConfig, decoding: &Deco
         (other, _) => return Err(unknown_family(&path, other, &[conformer_ctc::FAMILY])),
     };
     Ok(Arc::new(recognizer))
+}
+
+/// Opens a voice activity detector.
+///
+/// # Errors
+/// [`Error::Model`] when its file is missing or breaks its contract; [`Error::Engine`] when the engine asked for is
+/// not there.
+pub fn open_vad(vad: &VadConfig, config: &RuntimeConfig) -> Result<Arc<dyn Vad>> {
+    vad.open(runtime::open(config)?.as_ref())
 }
 
 fn check_task(bundle: &Bundle, path: &Path, expected: Task) -> Result<()> {

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use rejoinder_models::asr::{ConformerCtc, Decoding, Recognizer, Transcript, transcribe};
 use rejoinder_models::card::{Bundle, ModelCard, NewFile};
-use rejoinder_models::decode::ctc::CtcConfig;
+use rejoinder_models::decode::ctc::{CtcConfig, Hotword};
+use rejoinder_models::decode::ngram::{NgramConfig, count};
 use rejoinder_models::features::{Fbank, FbankConfig};
 use rejoinder_models::runtime::{ElementType, RuntimeConfig, RuntimeKind, Tensor, find_onnxruntime, open};
 use rejoinder_models::text::Tokenizer;
-use rejoinder_models::zoo::{list, open_recognizer};
+use rejoinder_models::zoo::{list, open_recognizer, open_recognizer_with};
 
 fn file() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/onnx/recognizer.onnx")
@@ -176,6 +177,34 @@ fn a_bundle_gives_what_its_lone_file_gives() {
     assert_eq!(listed[0].bundle.as_ref().unwrap().card().licence, "CC0-1.0");
 }
 
+#[test]
+fn hotwords_and_the_language_model_of_the_bundle_count() {
+    let root = tempfile::tempdir().unwrap();
+    let (card, tokens) = card_and_tokens();
+    let lm = count(["a be", "ef i a", "i be ef"], &NgramConfig::default()).unwrap();
+    let files = [
+        NewFile::new("model", "model.onnx", std::fs::read(file()).unwrap()),
+        NewFile::new("tokens", "tokens.txt", tokens),
+        NewFile::new("lm", "lm.bin", lm.to_bytes()),
+    ];
+    Bundle::write(root.path(), card, &files).unwrap();
+    let audio = audio(60_000, 14);
+    let hear = |decoding: Decoding| {
+        let recognizer = open_recognizer_with(root.path(), &config(), &decoding).unwrap();
+        transcribe(recognizer.as_ref(), &audio).unwrap().text
+    };
+    let greedy = hear(Decoding::greedy());
+    let known = |text: &str| text.split(' ').all(|word| ["a", "be", "ef", "i"].contains(&word));
+    assert!(!known(&greedy), "{greedy}");
+    let search = CtcConfig { lexicon_only: true, token_margin: 100.0, beam_margin: 100.0, ..CtcConfig::default() };
+    let with_lm = hear(Decoding { search: Some(search), ..Decoding::default() });
+    assert!(known(&with_lm) && with_lm.contains(' '), "{with_lm}");
+    let search = CtcConfig { token_margin: 100.0, beam_margin: 100.0, ..CtcConfig::default() };
+    let hotwords = vec![Hotword { text: "becd".into(), boost: 10.0 }];
+    let preferred = hear(Decoding { search: Some(search), lm: false, hotwords });
+    assert!(preferred.contains("becd") && !greedy.contains("becd"), "{preferred}");
+}
+
 /// Each mistake in a card is one line that names the key or the tensor.
 #[test]
 fn a_card_that_does_not_fit_its_file_is_refused() {
@@ -185,7 +214,10 @@ fn a_card_that_does_not_fit_its_file_is_refused() {
         (|c| c.features = None, "the card lacks the table [features]"),
         (|c| c.sample_rate = None, "the card lacks the key `sample_rate`"),
         (|c| c.states[0].input = "cache_q".into(), "the card names the input `cache_q`, which the file lacks"),
-        (|c| c.states[1].shape[2] = 9, "the card says f32 of shape [1, 2, 9, 8], the file has f32 of shape [1, 2, 8, 8]"),
+        (
+            |c| c.states[1].shape[2] = 9,
+            "the card says f32 of shape [1, 2, 9, 8], the file has f32 of shape [1, 2, 8, 8]",
+        ),
         (|c| c.chunking.as_mut().unwrap().left_frames = 4, "`x`: card and tokens ask for f32 of shape [1, 36, 80]"),
         (|c| c.chunking.as_mut().unwrap().valid.as_mut().unwrap().input = "n".into(), "names the input `n`"),
         (|c| c.normalization.as_mut().unwrap().mean.truncate(3), "as many values in std as in mean"),

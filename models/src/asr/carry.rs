@@ -21,7 +21,12 @@ impl Contract {
         if let Some(valid) = &chunking.valid {
             let port = model.input(&valid.input).ok_or_else(|| missing(path, "input", &valid.input))?;
             if port.element != ElementType::F32 || port.shape.len() != 1 {
-                let reason = format!("input `{}`: expected f32 of shape [1], found {} of rank {}", valid.input, port.element, port.shape.len());
+                let reason = format!(
+                    "input `{}`: expected f32 of shape [1], found {} of rank {}",
+                    valid.input,
+                    port.element,
+                    port.shape.len()
+                );
                 return Err(Error::model(path, reason));
             }
         }

@@ -29,7 +29,11 @@ pub(super) struct Chunk {
 impl Chunker {
     pub(super) fn new(chunking: Chunking, normalization: Option<Normalization>, bins: usize) -> Result<Self> {
         if let Some(found) = normalization.as_ref().map(|n| n.mean.len()).filter(|&found| found != bins) {
-            return Err(Error::invalid("[normalization] of the card", format!("{bins} values, one for each bin"), found));
+            return Err(Error::invalid(
+                "[normalization] of the card",
+                format!("{bins} values, one for each bin"),
+                found,
+            ));
         }
         let mut chunker = Self { chunking, normalization, bins, kept: Vec::new(), start: 0, frames: 0, chunks: 0 };
         chunker.reset();
@@ -56,7 +60,9 @@ impl Chunker {
         match &self.normalization {
             None => self.kept.extend_from_slice(frames),
             Some(Normalization { mean, std }) => self.kept.extend(
-                frames.chunks_exact(self.bins).flat_map(|row| row.iter().zip(mean).zip(std).map(|((x, m), s)| (x - m) / s)),
+                frames
+                    .chunks_exact(self.bins)
+                    .flat_map(|row| row.iter().zip(mean).zip(std).map(|((x, m), s)| (x - m) / s)),
             ),
         }
     }

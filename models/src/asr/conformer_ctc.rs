@@ -60,10 +60,14 @@ impl ConformerCtc {
     /// As [`open`](Self::open).
     pub fn of_model(bundle: &Bundle, model: Arc<dyn Model>, decoding: &Decoding) -> Result<Self> {
         let (card, path) = (bundle.card(), bundle.path(MODEL_ROLE)?);
-        let fbank = Fbank::new(card.required_features(&path)?.clone()).map_err(|e| Error::model(&path, e.to_string()))?;
+        let fbank =
+            Fbank::new(card.required_features(&path)?.clone()).map_err(|e| Error::model(&path, e.to_string()))?;
         let rate = card.required_sample_rate(&path)?;
         if rate != fbank.rate() {
-            return Err(Error::model(&path, format!("the card says sample_rate {rate}, but its features take {}", fbank.rate())));
+            return Err(Error::model(
+                &path,
+                format!("the card says sample_rate {rate}, but its features take {}", fbank.rate()),
+            ));
         }
         let tokenizer = Tokenizer::parse(&bundle.text(TOKENS_ROLE)?).map_err(|e| Error::model(&path, e.to_string()))?;
         let tokenizer = Arc::new(tokenizer);
@@ -109,14 +113,19 @@ impl Shared {
         let x = [1, left_frames + chunk_frames + right_frames, self.fbank.bins()];
         let log_probs = [1, chunk_frames / subsampling, self.tokenizer.len()];
         let input = self.model.input(FEATURES_INPUT).ok_or_else(|| missing(&self.path, "input", FEATURES_INPUT))?;
-        let output = self.model.output(LOG_PROBS_OUTPUT).ok_or_else(|| missing(&self.path, "output", LOG_PROBS_OUTPUT))?;
+        let output =
+            self.model.output(LOG_PROBS_OUTPUT).ok_or_else(|| missing(&self.path, "output", LOG_PROBS_OUTPUT))?;
         for (port, expected) in [(input, x), (output, log_probs)] {
-            let fits = port.shape.len() == 3 && port.shape.iter().zip(expected).all(|(have, want)| have.is_none_or(|n| n == want));
+            let fits = port.shape.len() == 3
+                && port.shape.iter().zip(expected).all(|(have, want)| have.is_none_or(|n| n == want));
             if !fits || port.element != ElementType::F32 {
-                let found = port.shape.iter().map(|axis| axis.map_or("?".to_owned(), |n| n.to_string())).collect::<Vec<_>>();
+                let found =
+                    port.shape.iter().map(|axis| axis.map_or("?".to_owned(), |n| n.to_string())).collect::<Vec<_>>();
                 let reason = format!(
                     "`{}`: card and tokens ask for f32 of shape {expected:?}, the file has {} of shape [{}]",
-                    port.name, port.element, found.join(", ")
+                    port.name,
+                    port.element,
+                    found.join(", ")
                 );
                 return Err(Error::model(&self.path, reason));
             }
