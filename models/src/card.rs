@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use bundle::{Bundle, NewFile};
 
+use crate::features::FbankConfig;
 use crate::runtime::ElementType;
 use crate::units::SampleRate;
 use crate::{Error, Result};
@@ -28,6 +29,9 @@ pub const MODEL_ROLE: &str = "model";
 
 /// The role of the token list of a bundle.
 pub const TOKENS_ROLE: &str = "tokens";
+
+/// The role of the language model of a recogniser's bundle.
+pub const LM_ROLE: &str = "lm";
 
 /// What a model is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -95,7 +99,7 @@ pub struct ModelCard {
     pub origin: Origin,
     /// What the audio is turned into before the net.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub features: Option<toml::Table>,
+    pub features: Option<FbankConfig>,
     /// What is subtracted from each feature, and what it is divided by; nothing when the net does it itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub normalization: Option<Normalization>,
@@ -310,6 +314,14 @@ impl ModelCard {
     /// [`Error::Model`] when the card has none.
     pub fn required_sample_rate(&self, path: &Path) -> Result<SampleRate> {
         self.sample_rate.ok_or_else(|| Error::model(path, "the card lacks the key `sample_rate`"))
+    }
+
+    /// What the audio is turned into. `path` stands in the error.
+    ///
+    /// # Errors
+    /// [`Error::Model`] when the card has no `[features]`.
+    pub fn required_features(&self, path: &Path) -> Result<&FbankConfig> {
+        self.features.as_ref().ok_or_else(|| Error::model(path, "the card lacks the table [features]"))
     }
 
     /// How a stream is cut. `path` stands in the error.

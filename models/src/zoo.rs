@@ -1,1 +1,148 @@
-//! Opens a bundle as the family that its card names.
+//! Opens a bundle as the family that its card names, and finds the bundles at hand.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::asr::{ConformerCtc, Decoding, Recognizer, conformer_ctc};
+use crate::card::{Bundle, Task};
+use crate::runtime::{self, RuntimeConfig};
+use crate::vad::{Vad, VadConfig};
+use crate::{Error, Result};
+
+/// Names the folder of the bundles, before any search.
+const MODELS_VARIABLE: &str = "REJOINDER_MODELS";
+/// The folder of the bundles in the repository.
+const MODELS_FOLDER: &str = "models/pretrained";
+
+/// Opens a recogniser: a bundle's folder, a lone ONNX file with a card inside, or the name of a bundle at hand.
+///
+/// # Errors
+/// [`Error::Model`] when it is not there, damaged, of another task, or of a family that this build does not know;
+/// [`Error::Engine`] when the engine asked for is not there.
+pub fn open_recognizer(path: &Path, config: &RuntimeConfig) -> Result<Arc<dyn Recognizer>> {
+    open_recognizer_with(path, config, &Decoding::default())
+}
+
+/// As [`open_recognizer`], with another way to decode than the card's.
+///
+/// # Errors
+/// As [`open_recognizer`]; [`Error::Invalid`] when a hotword is empty.
+pub fn open_recognizer_with(path: &Path, config: &RuntimeConfig, decoding: &Decoding) -> Result<Arc<dyn Recognizer>> {
+    let path = resolve(path)?;
+    let runtime = runtime::open(config)?;
+    let (bundle, model) = if path.is_dir() {
+        (Bundle::open(&path)?, None)
+    } else {
+        let model = runtime.open(&path)?;
+        let bundle = Bundle::of_model(&path, model.as_ref())?;
+        let missing = || Error::model(&path, format!("the metadata lacks the key `{}`", crate::card::CARD_KEY));
+        (bundle.ok_or_else(missing)?, Some(model))
+    };
+    check_task(&bundle, &path, Task::Asr)?;
+    let recognizer = match (bundle.card().family.as_str(), model) {
+        (conformer_ctc::FAMILY, Some(model)) => ConformerCtc::of_model(&bundle, model, decoding)?,
+        (conformer_ctc::FAMILY, None) => ConformerCtc::open(&bundle, runtime.as_ref(), decoding)?,
+        (other, _) => return Err(unknown_family(&path, other, &[conformer_ctc::FAMILY])),
+    };
+    Ok(Arc::new(recognizer))
+}
+
+/// Opens a voice activity detector.
+///
+/// # Errors
+/// [`Error::Model`] when its file is missing or breaks its contract; [`Error::Engine`] when the engine asked for is
+/// not there.
+pub fn open_vad(vad: &VadConfig, config: &RuntimeConfig) -> Result<Arc<dyn Vad>> {
+    vad.open(runtime::open(config)?.as_ref())
+}
+
+fn check_task(bundle: &Bundle, path: &Path, expected: Task) -> Result<()> {
+    let found = bundle.card().task;
+    if found == expected {
+        return Ok(());
+    }
+    Err(Error::model(path, format!("expected a model for {expected}, found one for {found}")))
+}
+
+fn unknown_family(path: &Path, found: &str, known: &[&str]) -> Error {
+    Error::model(path, format!("the family `{found}` is not known: expected {}", known.join(" or ")))
+}
+
+/// The path of a bundle or model file: the path itself where it exists, else the bundle of that name in one of
+/// [`model_folders`].
+///
+/// # Errors
+/// [`Error::Model`] when neither is there, naming the folders that were searched.
+pub fn resolve(path: &Path) -> Result<PathBuf> {
+    if path.exists() {
+        return Ok(path.to_owned());
+    }
+    let folders = model_folders();
+    if path.components().count() == 1
+        && let Some(found) = folders.iter().map(|folder| folder.join(path)).find(|path| path.exists())
+    {
+        return Ok(found);
+    }
+    let searched: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
+    let searched = if searched.is_empty() { "no model folder was found".to_owned() } else { searched.join(", ") };
+    Err(Error::model(path, format!("no such model: neither a path nor a bundle in {MODELS_FOLDER} ({searched})")))
+}
+
+/// The folders that hold bundles: what `REJOINDER_MODELS` names, then `models/pretrained` in the working folder, beside
+/// the executable, or in a folder above either.
+pub fn model_folders() -> Vec<PathBuf> {
+    let named = std::env::var_os(MODELS_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
+    let starts = [std::env::current_dir().ok(), std::env::current_exe().ok()];
+    folders_from(named, &starts.into_iter().flatten().collect::<Vec<_>>())
+}
+
+fn folders_from(named: Option<PathBuf>, starts: &[PathBuf]) -> Vec<PathBuf> {
+    let beside = starts.iter().filter_map(|start| {
+        let mut folders = start.ancestors().map(|folder| folder.join(MODELS_FOLDER));
+        folders.find(|folder| folder.is_dir())
+    });
+    let mut folders: Vec<PathBuf> = Vec::new();
+    for folder in named.into_iter().chain(beside) {
+        if !folders.contains(&folder) {
+            folders.push(folder);
+        }
+    }
+    folders
+}
+
+/// A bundle in a folder: its path, and its card or what is wrong with it. The card tells origin, licence and results;
+/// the files are looked at only when the bundle is opened.
+#[derive(Debug)]
+pub struct Listing {
+    /// The folder of the bundle.
+    pub path: PathBuf,
+    /// The bundle.
+    pub bundle: Result<Bundle>,
+}
+
+/// The bundles in a folder, in the order of their names. Entries without a card are no bundles and are left out.
+///
+/// # Errors
+/// [`Error::Io`] when the folder cannot be read.
+pub fn list(dir: &Path) -> Result<Vec<Listing>> {
+    let entries = std::fs::read_dir(dir).map_err(|e| Error::io(dir, e))?;
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.retain(|path| path.join("card.toml").exists());
+    paths.sort();
+    Ok(paths.into_iter().map(|path| Listing { bundle: Bundle::open_unchecked(&path), path }).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_found_above_a_start_and_named_once() {
+        let root = tempfile::tempdir().expect("a temporary folder");
+        let models = root.path().join(MODELS_FOLDER);
+        std::fs::create_dir_all(&models).expect("a folder");
+        let starts = [root.path().join("target/debug/rejoinder"), root.path().join("tests")];
+        assert_eq!(folders_from(None, &starts), std::slice::from_ref(&models));
+        assert_eq!(folders_from(Some("/elsewhere".into()), &starts), [PathBuf::from("/elsewhere"), models]);
+    }
+}

@@ -1,5 +1,14 @@
 //! Speech to text, as a stream.
 
+mod carry;
+mod chunker;
+pub mod conformer_ctc;
+mod decoding;
+mod words;
+
+pub use conformer_ctc::ConformerCtc;
+pub use decoding::{CtcParams, Decoding};
+
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
@@ -67,4 +76,15 @@ pub trait RecognizerStream: Send {
 
     /// How far the transcript trails the audio at the most.
     fn delay(&self) -> Samples;
+}
+
+/// The transcript of a whole clip of mono samples in [-1, 1], at the rate that the recogniser's streams take. It is
+/// that of a stream of the clip.
+///
+/// # Errors
+/// As [`RecognizerStream::push`].
+pub fn transcribe(recognizer: &dyn Recognizer, samples: &[f32]) -> Result<Transcript> {
+    let mut stream = recognizer.stream()?;
+    stream.push(samples)?;
+    stream.flush()
 }

@@ -3,8 +3,8 @@
 //! A [`Runtime`] opens a file and prepares an immutable, shareable [`Model`]; each stream spawns a mutable
 //! [`Session`] of its own. Tensors are bound by name, never by position.
 //!
-//! State tensors travel as plain [`Tensor`]s: an engine takes the arrays without a copy and hands new ones out with
-//! one `memcpy`, which for the caches of a streaming encoder (half a megabyte) is about one hundredth of a run.
+//! State tensors travel as plain [`Tensor`]s: ONNX Runtime takes the arrays as they are, and each engine hands new ones
+//! out with one `memcpy`.
 
 mod bind;
 mod config;

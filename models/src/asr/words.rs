@@ -1,0 +1,33 @@
+use super::{Transcript, Word};
+use crate::decode::ctc::{CtcWord, Hypothesis};
+use crate::text::Tokenizer;
+use crate::units::{SampleRate, Samples};
+
+/// How output frames lie in time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FrameClock {
+    /// Samples from one output frame to the next, at `rate`.
+    pub(super) frame_samples: u64,
+    /// The rate of the audio that the model takes.
+    pub(super) rate: SampleRate,
+}
+
+impl FrameClock {
+    /// The beginning of an output frame, at the internal rate.
+    fn at(self, frame: usize) -> Samples {
+        Samples(frame as u64 * self.frame_samples).convert(self.rate, SampleRate::INTERNAL)
+    }
+}
+
+/// The words of a hypothesis, with frames turned into time, and their text.
+pub(super) fn transcript(tokenizer: &Tokenizer, hypothesis: &Hypothesis, clock: FrameClock) -> Transcript {
+    let word = |CtcWord { text, start, end, confidence }| Word {
+        text,
+        start: clock.at(start),
+        end: clock.at(end),
+        confidence,
+    };
+    let words: Vec<Word> = hypothesis.words(tokenizer).into_iter().map(word).collect();
+    let text = words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
+    Transcript { text, words }
+}
