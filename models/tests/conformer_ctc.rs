@@ -200,7 +200,7 @@ fn hotwords_and_the_language_model_of_the_bundle_count() {
     let with_lm = hear(Decoding { search: Some(search), ..Decoding::default() });
     assert!(known(&with_lm) && with_lm.contains(' '), "{with_lm}");
     let search = CtcConfig { token_margin: 100.0, beam_margin: 100.0, ..CtcConfig::default() };
-    let hotwords = vec![Hotword { text: "becd".into(), boost: 10.0 }];
+    let hotwords = vec![Hotword { text: "becd".into(), boost: 40.0 }];
     let preferred = hear(Decoding { search: Some(search), lm: false, hotwords });
     assert!(preferred.contains("becd") && !greedy.contains("becd"), "{preferred}");
 }
@@ -221,7 +221,10 @@ fn a_card_that_does_not_fit_its_file_is_refused() {
         (|c| c.chunking.as_mut().unwrap().left_frames = 4, "`x`: card and tokens ask for f32 of shape [1, 36, 80]"),
         (|c| c.chunking.as_mut().unwrap().valid.as_mut().unwrap().input = "n".into(), "names the input `n`"),
         (|c| c.normalization.as_mut().unwrap().mean.truncate(3), "as many values in std as in mean"),
-        (|c| drop(c.params.insert("blank".into(), toml::Value::Integer(99))), "below 10 tokens, found 99"),
+        (
+            |c| drop(c.params.insert("blank".into(), toml::Value::Integer(99))),
+            "blank: expected a number below 10, found 99",
+        ),
     ];
     for (change, expected) in changes {
         let root = tempfile::tempdir().unwrap();

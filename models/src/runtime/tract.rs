@@ -74,6 +74,18 @@ impl Plans {
         Ok(plan)
     }
 
+    /// None where an output is made of symbols, such as a length: tract gives it out unresolved.
+    fn symbolic_plan(&self) -> TractResult<Option<Arc<TypedRunnableModel>>> {
+        let model = self.template.clone().into_optimized()?;
+        let resolved = (0..model.output_outlets()?.len())
+            .map(|i| Ok(model.output_fact(i)?.datum_type != TDim::datum_type()))
+            .collect::<TractResult<Vec<bool>>>()?;
+        if resolved.contains(&false) {
+            return Ok(None);
+        }
+        model.into_runnable().map(Some)
+    }
+
     fn known(&self, shapes: &[Vec<usize>]) -> Option<Arc<TypedRunnableModel>> {
         let plans = self.fixed.lock().unwrap_or_else(PoisonError::into_inner);
         plans.iter().find(|(known, _)| known == shapes).map(|(_, plan)| plan.clone())
@@ -85,8 +97,7 @@ impl Plans {
         if let Some(plan) = self.known(shapes) {
             return Ok(plan);
         }
-        let make = || self.template.clone().into_optimized().and_then(|m| m.into_runnable()).ok();
-        match self.symbolic.get_or_init(make) {
+        match self.symbolic.get_or_init(|| self.symbolic_plan().ok().flatten()) {
             Some(plan) => Ok(plan.clone()),
             None => self.fixed(ports, shapes),
         }
@@ -118,7 +129,7 @@ impl super::Model for TractModel {
             inputs: self.inputs.clone(),
             outputs: self.outputs.clone(),
             plans: self.plans.clone(),
-            state: None,
+            last: None,
         }))
     }
 
@@ -135,8 +146,8 @@ struct TractSession {
     inputs: Arc<[Port]>,
     outputs: Arc<[Port]>,
     plans: Arc<Plans>,
-    /// The state of the plan for the shapes of the last run.
-    state: Option<(Shapes, TypedSimpleState)>,
+    /// The plan for the shapes of the last run.
+    last: Option<(Shapes, Arc<TypedRunnableModel>)>,
 }
 
 impl Session for TractSession {
@@ -144,14 +155,14 @@ impl Session for TractSession {
         let wanted = wanted_outputs(NAME, &self.outputs, wanted)?;
         let ordered = order_inputs(NAME, &self.inputs, inputs)?;
         let shapes: Shapes = ordered.iter().map(|tensor| tensor.shape().to_vec()).collect();
-        // A run that failed leaves its values behind, so the state is put back only after a good one.
-        let mut state = match self.state.take() {
-            Some((known, state)) if known == shapes => state,
-            _ => self.plans.any(&self.inputs, &shapes).and_then(|plan| plan.spawn()).map_err(engine_error)?,
+        let plan = match self.last.take() {
+            Some((known, plan)) if known == shapes => plan,
+            _ => self.plans.any(&self.inputs, &shapes).map_err(engine_error)?,
         };
-        let values = ordered.into_iter().map(to_value).collect();
-        let outputs = state.run(values).map_err(engine_error)?;
-        self.state = Some((shapes, state));
+        // Each run gets a state of its own: in a state that is used again, tract's recurrent operators go on from
+        // where they were, and overlook their initial values.
+        let outputs = plan.run(ordered.into_iter().map(to_value).collect()).map_err(engine_error)?;
+        self.last = Some((shapes, plan));
         wanted.into_iter().map(|i| from_value(&outputs[i], &self.outputs[i])).collect()
     }
 }
