@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::{Error, Result};
 use crate::tasks::asr::AsrRecipe;
+use crate::{Error, Result};
 
 /// The steps of a recipe. Each leaves its result in files, so that each can be run again alone.
 pub trait Recipe {

@@ -22,7 +22,7 @@ pub(super) struct Chunker {
 pub(super) struct Chunk {
     /// (frame, bin), row after row.
     pub(super) frames: Vec<f32>,
-    /// How many of the run's output frames stand for frames that there were.
+    /// Output frames of the run. All count, at the end of a stream too: the net may name the last word in its padding.
     pub(super) outputs: usize,
 }
 
@@ -87,10 +87,9 @@ impl Chunker {
 
     fn advance(&mut self, frames: Vec<f32>) -> Chunk {
         let Chunking { chunk_frames, subsampling, .. } = self.chunking;
-        let real = (self.frames - self.chunks * chunk_frames).min(chunk_frames);
         self.chunks += 1;
         self.start = (self.start + chunk_frames * self.bins).min(self.kept.len());
-        Chunk { frames, outputs: real.div_ceil(subsampling) }
+        Chunk { frames, outputs: chunk_frames / subsampling }
     }
 }
 

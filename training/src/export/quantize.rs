@@ -132,7 +132,7 @@ impl Quantizer {
             return Some(parts.clone());
         }
         let tensor = self.weights.get(name)?;
-        let &[rows, columns] = tensor.dims.as_slice() else { return None };
+        let [rows, columns] = matrix(&tensor.dims)?;
         let values = floats(tensor).filter(|v| v.len() >= self.options.at_least)?;
         let (bytes, scales) = quantize(&values, columns as usize, self.options);
         let parts = ["i8", "i8_scale", "i8_zero"].map(|part| format!("{name}.{part}"));
@@ -148,6 +148,13 @@ impl Quantizer {
         self.done.insert(name.to_owned(), parts.clone());
         Some(parts)
     }
+}
+
+/// The sizes of a matrix; axes of one before them count for nothing, since both sides of a recorded product have the
+/// same number of axes.
+fn matrix(dims: &[i64]) -> Option<[i64; 2]> {
+    let (before, matrix) = dims.split_at_checked(dims.len().checked_sub(2)?)?;
+    before.iter().all(|&axis| axis == 1).then_some([matrix[0], matrix[1]])
 }
 
 /// Symmetric rounding of a matrix `[k, n]` to signed bytes with one scale, or one for each column. The ranges are

@@ -7,7 +7,9 @@ use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
 
 use super::progress::Progress;
-use super::{Average, Batches, Checkpoint, Meter, Task, TrainOptions, gradients, interrupted, load_weights, on_interrupt};
+use super::{
+    Average, Batches, Checkpoint, Meter, Task, TrainOptions, gradients, interrupted, load_weights, on_interrupt,
+};
 use crate::{Error, Result};
 
 /// Batches that wait ready for the net.
@@ -183,7 +185,10 @@ impl<'a, T: Task> Fitter<'a, T> {
             let finite = self.backward(batch?, &mut pending)?;
             self.state.batches += 1;
             let accumulated = self.state.batches.is_multiple_of(self.options.grad_accumulation_factor.max(1));
-            if accumulated && finite && let Some(grads) = pending.take() {
+            if accumulated
+                && finite
+                && let Some(grads) = pending.take()
+            {
                 self.step(grads)?;
             }
             let per_second = (self.state.step - counted.1) as f64 / counted.0.elapsed().as_secs_f64().max(1e-9);

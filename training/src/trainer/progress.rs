@@ -75,7 +75,13 @@ impl Progress {
         }
     }
 
-    pub(super) fn log(&mut self, event: &str, epoch: usize, step: usize, figures: &[(&'static str, f64)]) -> Result<()> {
+    pub(super) fn log(
+        &mut self,
+        event: &str,
+        epoch: usize,
+        step: usize,
+        figures: &[(&'static str, f64)],
+    ) -> Result<()> {
         let minutes = self.started.elapsed().as_secs_f64() / 60.0;
         let shown = figures.iter().map(|(name, value)| format!("{name}: {value:.4}")).collect::<Vec<_>>().join(", ");
         let line = format!("{event} epoch: {epoch}, step: {step}, minutes: {minutes:.1} - {shown}");
