@@ -2,6 +2,8 @@
 //!
 //!     cargo run -p rejoinder-training --example loader_speed -- PREPARED [NOISE [ROOMS]]
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints its figures")]
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;

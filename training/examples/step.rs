@@ -1,4 +1,6 @@
 //! Times one training step of the streaming Conformer on a backend.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints its figures")]
 use std::time::Instant;
 
 use burn::optim::{AdamWConfig, GradientsParams};

@@ -6,7 +6,7 @@ use super::{Assigned, Set, Split, assign};
 use crate::Result;
 
 /// Prompts that are held out, the last in the order of their names.
-pub const TEST_PROMPTS: usize = 50;
+pub(super) const TEST_PROMPTS: usize = 50;
 /// Prompts before those that validate.
 const VALID_PROMPTS: usize = 20;
 
