@@ -10,6 +10,9 @@ use crate::Result;
 
 pub mod tools;
 
+/// The instructions that our own model was trained with; a configuration may set others for other models.
+pub const PERSONA: &str = "You are Rejoinder, a helpful voice assistant.";
+
 /// Who says a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -90,6 +90,11 @@ impl Tools {
         tool.call(&call.arguments, now)
     }
 
+    /// [`call`](Self::call), as the text of a tool message: a failure begins with "sorry, ".
+    pub fn answer(&mut self, call: &ToolCall, now: Moment) -> String {
+        self.call(call, now).unwrap_or_else(|why| format!("sorry, {why}"))
+    }
+
     /// What has become due in any tool by `now` and was not told yet.
     pub fn due(&mut self, now: Moment) -> Vec<String> {
         self.tools.iter_mut().flat_map(|(_, tool)| tool.due(now)).collect()
