@@ -28,7 +28,8 @@ pub struct Dialogue {
 }
 
 /// What the dialogues are to be like.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct WriterConfig {
     /// How often each domain comes.
     pub mix: Vec<(Domain, f64)>,
