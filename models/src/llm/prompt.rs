@@ -132,8 +132,11 @@ fn python_method(_: &State<'_, '_>, value: &Value, method: &str, args: &[Value])
         ("upper", _) => Value::from(text.to_uppercase()),
         ("lower", _) => Value::from(text.to_lowercase()),
         ("title" | "capitalize", _) => Value::from(text),
-        ("split", 0) => Value::from(text.split_whitespace().collect::<Vec<_>>()),
-        ("split", _) => Value::from(text.split(first()?).collect::<Vec<_>>()),
+        ("split", 0) => Value::from(text.split_whitespace().map(str::to_owned).collect::<Vec<_>>()),
+        ("split", _) => {
+            let by = first()?;
+            Value::from(text.split(by).map(str::to_owned).collect::<Vec<_>>())
+        },
         ("replace", _) => {
             let (from, to): (&str, &str) = from_args(args)?;
             Value::from(text.replace(from, to))

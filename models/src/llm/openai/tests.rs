@@ -4,7 +4,8 @@ use std::net::TcpListener;
 use super::*;
 
 /// A server for one request, which sends `answer` and keeps the request.
-fn serve(answer: &'static str) -> (OpenAiOptions, std::thread::JoinHandle<String>) {
+fn serve(answer: impl Into<String>) -> (OpenAiOptions, std::thread::JoinHandle<String>) {
+    let answer = answer.into();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/v1", listener.local_addr().unwrap());
     let server = std::thread::spawn(move || {
@@ -79,13 +80,13 @@ fn text_is_streamed_and_the_request_is_whole() {
 
 #[test]
 fn a_call_comes_together_from_its_pieces() {
-    let (options, server) = serve(concat!(
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
-        "8f\r\ndata: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"x\",\"type\":\"function\",\"function\":{\"name\":\"clock\",\"arguments\":\"{\\\"wh\"}}]}}]}\n\n\r\n",
-        "67\r\ndata: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"at\\\":\\\"time\\\"}\"}}]}}]}\n\n\r\n",
-        "41\r\ndata: {\"choices\":[{\"finish_reason\":\"tool_calls\",\"delta\":{}}]}\n\n\n\r\n",
-        "0\r\n\r\n",
-    ));
+    let events = [
+        r#"data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"x","type":"function","function":{"name":"clock","arguments":"{\"wh"}}]}}]}"#,
+        r#"data: {"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"arguments":"at\":\"time\"}"}}]}}]}"#,
+        r#"data: {"choices":[{"finish_reason":"tool_calls","delta":{}}]}"#,
+    ];
+    let chunks: String = events.iter().map(|event| format!("{:x}\r\n{event}\n\n\r\n", event.len() + 2)).collect();
+    let (options, server) = serve(format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}0\r\n\r\n"));
     let spec = ToolSpec { name: "clock".into(), description: "Tells the time".into(), parameters: json!({"type": "object"}) };
     let (finish, text) = ask(options, &[spec]);
     let call = ToolCall { name: "clock".into(), arguments: json!({"what": "time"}) };
