@@ -66,7 +66,8 @@ impl CallForm {
         let around = |mark: &str| if mark.is_empty() { String::new() } else { format!("{} ws", literal(mark)) };
         let close = if self.close.is_empty() { String::new() } else { format!("ws {}", literal(self.close)) };
         let first = if self.open.is_empty() { "[^{ \\n]" } else { "[^{< \\n]" };
-        let mut text = format!("root ::= lead ( {} ( {} ) {close} | {first} any* )\n", around(self.open), calls.join(" | "));
+        let mut text =
+            format!("root ::= lead ( {} ( {} ) {close} | {first} any* )\n", around(self.open), calls.join(" | "));
         text.push_str("lead ::= [ \\n]?\nws ::= [ \\n]?\nany ::= [^\\x01]\n");
         text.push_str("char ::= [^\"\\\\\\x00-\\x1f] | \"\\\\\" ( [\"\\\\/bfnrt] | \"u\" [0-9a-fA-F] [0-9a-fA-F] [0-9a-fA-F] [0-9a-fA-F] )\n");
         text.push_str("string ::= \"\\\"\" char* \"\\\"\"\ninteger ::= \"-\"? ( \"0\" | [1-9] [0-9]* )\n");
@@ -121,7 +122,9 @@ impl Rules {
                 self.add(&format!("\"[\" ws ( {item} ( ws \",\" ws {item} )* )? ws \"]\""))
             }
             Some("object") if schema.get("properties").is_some() => self.object(schema),
-            Some("object") => self.add("\"{\" ws ( string \":\" ws json ( ws \",\" ws string \":\" ws json )* )? ws \"}\""),
+            Some("object") => {
+                self.add("\"{\" ws ( string \":\" ws json ( ws \",\" ws string \":\" ws json )* )? ws \"}\"")
+            }
             _ => "json".into(),
         }
     }
@@ -173,8 +176,12 @@ mod tests {
     #[test]
     fn every_rule_that_is_used_is_defined() {
         let grammar = OURS.grammar(&crate::llm::tools::Tools::default().specs());
-        let defined: Vec<&str> = grammar.lines().filter_map(|line| line.split_once(" ::= ")).map(|(name, _)| name).collect();
-        for word in grammar.split(|c: char| !c.is_alphanumeric()).filter(|w| w.starts_with('r') && w[1..].parse::<usize>().is_ok()) {
+        let defined: Vec<&str> =
+            grammar.lines().filter_map(|line| line.split_once(" ::= ")).map(|(name, _)| name).collect();
+        for word in grammar
+            .split(|c: char| !c.is_alphanumeric())
+            .filter(|w| w.starts_with('r') && w[1..].parse::<usize>().is_ok())
+        {
             assert!(defined.contains(&word), "{word}");
         }
         assert!(grammar.contains(r#""\"order_coffee\"""#), "{grammar}");

@@ -115,7 +115,8 @@ impl LlamaResponder {
         let (bos, eos) = (text(model.vocab().bos()), text(model.vocab().eos()));
         let template = PromptTemplate::new(&source, &bos, &eos).map_err(|e| Error::model(path, e.to_string()))?;
         let vocab = model.vocab();
-        let controls = vocab.tokens().filter(|token| vocab.is_control(*token)).map(text).filter(|c| !c.is_empty()).collect();
+        let controls =
+            vocab.tokens().filter(|token| vocab.is_control(*token)).map(text).filter(|c| !c.is_empty()).collect();
         let context = match options.context {
             0 => model.n_ctx_train().clamp(1, LARGEST_CONTEXT),
             tokens => tokens,
@@ -355,7 +356,8 @@ impl Picker {
         let mut token = candidates.selected_token().unwrap_or(LlamaToken(0));
         if let Some(grammar) = &mut self.grammar {
             // The grammar looks at one token in most steps, and at the whole vocabulary only when that one is out.
-            let mut one = LlamaTokenDataArray::new(vec![llama_cpp_2::token::data::LlamaTokenData::new(token, 0.0, 0.0)], false);
+            let mut one =
+                LlamaTokenDataArray::new(vec![llama_cpp_2::token::data::LlamaTokenData::new(token, 0.0, 0.0)], false);
             one.apply_sampler(grammar);
             if one.data.first().is_none_or(|data| data.logit() == f32::NEG_INFINITY) {
                 let mut candidates = context.token_data_array_ith(at);

@@ -136,7 +136,7 @@ fn python_method(_: &State<'_, '_>, value: &Value, method: &str, args: &[Value])
         ("split", _) => {
             let by = first()?;
             Value::from(text.split(by).map(str::to_owned).collect::<Vec<_>>())
-        },
+        }
         ("replace", _) => {
             let (from, to): (&str, &str) = from_args(args)?;
             Value::from(text.replace(from, to))

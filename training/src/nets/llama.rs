@@ -4,7 +4,7 @@
 use burn::module::{Module, Param};
 use burn::nn::{Initializer, Linear, LinearConfig, RmsNorm, RmsNormConfig};
 use burn::tensor::activation::{silu, softmax};
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 /// Added to a score that must not count; large, yet finite in every float type.
@@ -54,25 +54,51 @@ impl LlamaConfig {
     }
 
     /// A net with fresh weights for `vocabulary` tokens.
+    ///
+    /// It begins as one that repeats what it looks at: the output's table is the input's, and attention's output
+    /// undoes its values (in the spirit of Trockman and Kolter, "Mimetic initialization of self-attention layers",
+    /// ICML 2023). An assistant mostly repeats words that it has heard, and finds that out much sooner so.
     pub fn init(&self, vocabulary: usize, device: &Device) -> Llama {
-        let table = || Initializer::Normal { mean: 0.0, std: 0.02 }.init([vocabulary, self.dim], device);
+        let table = Tensor::random([vocabulary, self.dim], normal(0.02), device);
         Llama {
-            embedding: table(),
+            embedding: Param::from_tensor(table.clone()),
             blocks: (0..self.layers).map(|_| Block::new(self, device)).collect(),
             norm: RmsNormConfig::new(self.dim).with_epsilon(self.norm_epsilon).init(device),
-            output: (!self.tied).then(table),
+            output: (!self.tied).then(|| Param::from_tensor(table)),
             heads: self.heads,
             kv_heads: self.kv_heads,
             rope_base: self.rope_base,
         }
     }
 
-    /// A projection without bias; `depth_scaled` ones write into the residual stream (GPT-2, section 2.3).
-    fn linear(&self, input: usize, output: usize, depth_scaled: bool, device: &Device) -> Linear {
-        let std = if depth_scaled { 0.02 / (2.0 * self.layers as f64).sqrt() } else { 0.02 };
-        let initializer = Initializer::Normal { mean: 0.0, std };
+    /// A projection without bias whose outputs are about as large as its inputs, times `scale`.
+    fn linear(&self, input: usize, output: usize, scale: f64, device: &Device) -> Linear {
+        let initializer = Initializer::Normal { mean: 0.0, std: scale / (input as f64).sqrt() };
         LinearConfig::new(input, output).with_bias(false).with_initializer(initializer).init(device)
     }
+
+    /// The projections around attention, the second the transpose of the first's values times [`REPEAT`].
+    fn attention(&self, device: &Device) -> (Linear, Linear) {
+        let (dim, head_dim) = (self.dim, self.head_dim());
+        let queries_keys = (self.heads + self.kv_heads) * head_dim;
+        let mut all = self.linear(dim, queries_keys + self.kv_heads * head_dim, 1.0, device);
+        let mut out = self.linear(dim, dim, 1.0, device);
+        let weight = all.weight.val();
+        let undo = (0..self.heads).map(|head| {
+            let group = head / (self.heads / self.kv_heads);
+            weight.clone().narrow(1, queries_keys + group * head_dim, head_dim).transpose() // (head_dim, dim)
+        });
+        out.weight = Param::from_tensor(Tensor::cat(undo.collect(), 0).mul_scalar(REPEAT).detach());
+        all.weight = Param::from_tensor(weight.detach());
+        (all, out)
+    }
+}
+
+/// How loudly attention repeats a token at first, beside the embedding's scale.
+const REPEAT: f32 = 0.1;
+
+fn normal(std: f64) -> Distribution {
+    Distribution::Normal(0.0, std)
 }
 
 /// One block. The weights are open, since the exporter reads them.
@@ -95,14 +121,14 @@ pub struct Block {
 impl Block {
     fn new(config: &LlamaConfig, device: &Device) -> Self {
         let norm = || RmsNormConfig::new(config.dim).with_epsilon(config.norm_epsilon).init(device);
-        let heads = (config.heads + 2 * config.kv_heads) * config.head_dim();
+        let (query_key_value, attention_out) = config.attention(device);
         Self {
             attention_norm: norm(),
-            query_key_value: config.linear(config.dim, heads, false, device),
-            attention_out: config.linear(config.dim, config.dim, true, device),
+            query_key_value,
+            attention_out,
             feed_forward_norm: norm(),
-            gate_up: config.linear(config.dim, 2 * config.feed_forward, false, device),
-            down: config.linear(config.feed_forward, config.dim, true, device),
+            gate_up: config.linear(config.dim, 2 * config.feed_forward, 1.0, device),
+            down: config.linear(config.feed_forward, config.dim, 0.1, device),
         }
     }
 
@@ -210,6 +236,15 @@ impl Llama {
     pub fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
         let table = self.output.as_ref().unwrap_or(&self.embedding);
         hidden.matmul(table.val().transpose())
+    }
+
+    /// Scores of the token after `tokens`.
+    pub fn score(&self, tokens: &[i32], device: &Device) -> Vec<f32> {
+        let time = tokens.len();
+        let ids = Tensor::<2, Int>::from_data(TensorData::new(tokens.to_vec(), [1, time]), device);
+        let hidden = self.forward(ids, packed_mask(&[vec![0]], time, device)); // (1, time, dim)
+        let dim = hidden.dims()[2];
+        self.logits(hidden.narrow(1, time - 1, 1).reshape([1, dim])).into_data().iter::<f32>().collect()
     }
 
     fn rotations(&self, time: usize, head_dim: usize, device: &Device) -> (Tensor<4>, Tensor<4>) {

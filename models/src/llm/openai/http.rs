@@ -277,7 +277,8 @@ mod tests {
         let endpoint = Endpoint::parse("http://localhost:8080/v1/").unwrap();
         assert_eq!(endpoint, Endpoint { host: "localhost".into(), port: 8080, path: "/v1".into() });
         assert_eq!(Endpoint::parse("http://[::1]/v1").unwrap().host, "[::1]");
-        for wrong in ["https://example.org/v1", "localhost", "http://", "http://a:b/", "http://a b/", "http://a/\r\nx"] {
+        for wrong in ["https://example.org/v1", "localhost", "http://", "http://a:b/", "http://a b/", "http://a/\r\nx"]
+        {
             assert!(Endpoint::parse(wrong).is_err(), "{wrong}");
         }
     }

@@ -206,8 +206,9 @@ impl StreamedReply {
     fn finish(self) -> Result<Finish> {
         if let Some((_, PartialCall { name, arguments })) = self.calls.into_iter().next() {
             let arguments = if arguments.trim().is_empty() { "{}" } else { arguments.as_str() };
-            let arguments = serde_json::from_str(arguments)
-                .map_err(|e| Error::engine(ENGINE, format!("a call of {name} with arguments that are not JSON: {e}")))?;
+            let arguments = serde_json::from_str(arguments).map_err(|e| {
+                Error::engine(ENGINE, format!("a call of {name} with arguments that are not JSON: {e}"))
+            })?;
             return Ok(Finish::Tool(ToolCall { name, arguments }));
         }
         match self.reason.as_deref() {

@@ -56,7 +56,10 @@ mod tests {
     fn events_of_the_standard_are_read() {
         // The examples of section 9.2.6.
         assert_eq!(parse(&[b"data: YHOO\ndata: +2\ndata: 10\n\n"]), ["YHOO\n+2\n10"]);
-        assert_eq!(parse(&[b": test stream\n\ndata: first event\nid: 1\n\ndata:second event\nid\n\ndata:  third event\n"]), ["first event", "second event"]);
+        assert_eq!(
+            parse(&[b": test stream\n\ndata: first event\nid: 1\n\ndata:second event\nid\n\ndata:  third event\n"]),
+            ["first event", "second event"]
+        );
         assert_eq!(parse(&[b"data\n\ndata\ndata\n\ndata:"]), ["", "\n"]);
         assert_eq!(parse(&[b"event: x\r\ndata: a\r\n\r\ndata: b\r\r"]), ["a", "b"]);
     }

@@ -16,7 +16,8 @@ fn serve(answer: impl Into<String>) -> (OpenAiOptions, std::thread::JoinHandle<S
             let count = stream.read(&mut bytes).unwrap();
             request.extend_from_slice(&bytes[..count]);
             let text = String::from_utf8_lossy(&request);
-            let length = text.split("Content-Length: ").nth(1).and_then(|rest| rest.split("\r\n").next()?.parse::<usize>().ok());
+            let length =
+                text.split("Content-Length: ").nth(1).and_then(|rest| rest.split("\r\n").next()?.parse::<usize>().ok());
             if let (Some((_, body)), Some(length)) = (text.split_once("\r\n\r\n"), length)
                 && body.len() >= length
             {
@@ -87,7 +88,8 @@ fn a_call_comes_together_from_its_pieces() {
     ];
     let chunks: String = events.iter().map(|event| format!("{:x}\r\n{event}\n\n\r\n", event.len() + 2)).collect();
     let (options, server) = serve(format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}0\r\n\r\n"));
-    let spec = ToolSpec { name: "clock".into(), description: "Tells the time".into(), parameters: json!({"type": "object"}) };
+    let spec =
+        ToolSpec { name: "clock".into(), description: "Tells the time".into(), parameters: json!({"type": "object"}) };
     let (finish, text) = ask(options, &[spec]);
     let call = ToolCall { name: "clock".into(), arguments: json!({"what": "time"}) };
     assert_eq!((finish.unwrap(), text.as_str()), (Finish::Tool(call), ""));
@@ -96,10 +98,13 @@ fn a_call_comes_together_from_its_pieces() {
 
 #[test]
 fn failures_say_what_the_endpoint_said() {
-    let (options, _server) = serve("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 46\r\n\r\n{\"error\":{\"code\":503,\"message\":\"Loading model\"}}");
+    let (options, _server) = serve(
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 46\r\n\r\n{\"error\":{\"code\":503,\"message\":\"Loading model\"}}",
+    );
     let error = ask(options, &[]).0.unwrap_err().to_string();
     assert!(error.contains("503") && error.contains("Loading model"), "{error}");
-    let (options, _server) = serve("HTTP/1.1 200 OK\r\n\r\ndata: {\"choices\":[{\"delta\":{\"content\":\"Hel\"}}]}\n\n");
+    let (options, _server) =
+        serve("HTTP/1.1 200 OK\r\n\r\ndata: {\"choices\":[{\"delta\":{\"content\":\"Hel\"}}]}\n\n");
     assert!(ask(options, &[]).0.unwrap_err().to_string().contains("in the middle"));
     let (options, _server) = serve("HTTP/1.1 200 OK\r\n\r\ndata: {\"error\":{\"message\":\"context is full\"}}\n\n");
     assert!(ask(options, &[]).0.unwrap_err().to_string().contains("context is full"));

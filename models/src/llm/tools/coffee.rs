@@ -82,11 +82,7 @@ impl CoffeeCounter {
 
 impl Tool for CoffeeCounter {
     fn spec(&self) -> ToolSpec {
-        ToolSpec {
-            name: "order_coffee".into(),
-            description: "Takes an order of coffee".into(),
-            parameters: schema(),
-        }
+        ToolSpec { name: "order_coffee".into(), description: "Takes an order of coffee".into(), parameters: schema() }
     }
 
     fn call(&mut self, arguments: &Value, _now: Moment) -> Outcome {

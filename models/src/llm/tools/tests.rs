@@ -23,7 +23,9 @@ fn the_clock_reads_the_moment_that_it_is_given() {
 
 #[test]
 fn sums_follow_the_rules_of_arithmetic() {
-    for (expression, value) in [("1 + 2 * 3", 7.0), ("(1 + 2) * 3", 9.0), ("-4 / -2", 2.0), ("80 * 15 / 100", 12.0), ("2 - 3 - 4", -5.0)] {
+    for (expression, value) in
+        [("1 + 2 * 3", 7.0), ("(1 + 2) * 3", 9.0), ("-4 / -2", 2.0), ("80 * 15 / 100", 12.0), ("2 - 3 - 4", -5.0)]
+    {
         assert_eq!(evaluate(expression), Ok(value), "{expression}");
     }
     for bad in ["", "1 +", "2 2", "(1", "one", "1 / 0", &"(".repeat(10_000)] {
@@ -34,7 +36,8 @@ fn sums_follow_the_rules_of_arithmetic() {
 #[test]
 fn units_convert_within_their_kind() {
     let mut tools = Tools::default();
-    let mut ask = |value: f64, from, to| run(&mut tools, "convert", json!({"value": value, "from": from, "to": to}), NOW);
+    let mut ask =
+        |value: f64, from, to| run(&mut tools, "convert", json!({"value": value, "from": from, "to": to}), NOW);
     assert_eq!(ask(5.0, "miles", "kilometers").unwrap(), "eight point zero five kilometers");
     assert_eq!(ask(1.0, "kilograms", "pounds").unwrap(), "two point two pounds");
     assert_eq!(ask(212.0, "fahrenheit", "celsius").unwrap(), "one hundred degrees celsius");
@@ -79,10 +82,16 @@ fn the_list_keeps_what_is_added() {
 fn an_order_is_read_back_and_bad_arguments_are_named() {
     let mut tools = Tools::default();
     let order = json!({"coffeeDrink": "iced mocha", "size": "small", "roast": "dark roast", "sugarAmount": "a lot of brown sugar"});
-    assert_eq!(run(&mut tools, "order_coffee", order, NOW).unwrap(), "small iced mocha, dark roast, a lot of brown sugar");
+    assert_eq!(
+        run(&mut tools, "order_coffee", order, NOW).unwrap(),
+        "small iced mocha, dark roast, a lot of brown sugar"
+    );
     let wrong = run(&mut tools, "order_coffee", json!({"coffeeDrink": "beer"}), NOW);
     assert_eq!(wrong.unwrap_err(), "beer is not a coffee drink that I know");
-    assert_eq!(run(&mut tools, "order_coffee", json!({"size": "small"}), NOW).unwrap_err(), "the coffee drink is missing");
+    assert_eq!(
+        run(&mut tools, "order_coffee", json!({"size": "small"}), NOW).unwrap_err(),
+        "the coffee drink is missing"
+    );
     assert!(run(&mut tools, "order_coffee", json!({"coffeeDrink": "latte", "cup": "red"}), NOW).is_err());
     assert!(run(&mut tools, "fly", json!({}), NOW).is_err());
 }

@@ -9,9 +9,10 @@ use super::phrase::{Chance, chance};
 
 /// Words whose loss does not change what was meant.
 const LIGHT: [&str; 52] = [
-    "a", "an", "the", "i", "i'd", "i'll", "i'm", "can", "could", "may", "me", "my", "to", "of", "is", "it", "and", "with", "in", "please",
-    "like", "get", "have", "you", "would", "want", "for", "on", "we", "that", "this", "do", "does", "are", "just", "um", "uh", "okay",
-    "hi", "hey", "hello", "some", "so", "well", "thanks", "one", "need", "let", "what's", "what", "am", "going",
+    "a", "an", "the", "i", "i'd", "i'll", "i'm", "can", "could", "may", "me", "my", "to", "of", "is", "it", "and",
+    "with", "in", "please", "like", "get", "have", "you", "would", "want", "for", "on", "we", "that", "this", "do",
+    "does", "are", "just", "um", "uh", "okay", "hi", "hey", "hello", "some", "so", "well", "thanks", "one", "need",
+    "let", "what's", "what", "am", "going",
 ];
 
 /// A model of recognition errors: neighbours by sound from a pronouncing dictionary, and misspellings as a recogniser
@@ -42,7 +43,11 @@ impl Noise {
             let limit = 0.2 + 0.26 * phones.len() as f32;
             let mut near: Vec<(f32, &str)> = entries
                 .iter()
-                .filter(|(other, heard)| other != word && heard.len().abs_diff(phones.len()) <= 1 && (light.contains(other) || !words.contains(*other)))
+                .filter(|(other, heard)| {
+                    other != word
+                        && heard.len().abs_diff(phones.len()) <= 1
+                        && (light.contains(other) || !words.contains(*other))
+                })
                 .filter_map(|(other, heard)| Some((distance(phones, heard, limit)?, *other)))
                 .collect();
             near.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(b.1)));
@@ -146,7 +151,13 @@ fn distance(a: &[&str], b: &[&str], limit: f32) -> Option<f32> {
         let mut diagonal = row[0];
         row[0] = (i + 1) as f32;
         for (j, y) in b.iter().enumerate() {
-            let cost = if x == y { 0.0 } else if class(x) == class(y) { 0.5 } else { 1.0 };
+            let cost = if x == y {
+                0.0
+            } else if class(x) == class(y) {
+                0.5
+            } else {
+                1.0
+            };
             let best = (diagonal + cost).min(row[j] + 1.0).min(row[j + 1] + 1.0);
             diagonal = row[j + 1];
             row[j + 1] = best;
@@ -180,7 +191,13 @@ mod tests {
         let sentence = "can i get a large latte with soy milk and brown sugar please";
         assert_eq!(noise.garble(&mut rng, sentence, 0.0), sentence);
         let kept: usize = (0..400)
-            .map(|_| noise.garble(&mut rng, sentence, 0.3).split(' ').filter(|word| sentence.split(' ').any(|w| w == *word)).count())
+            .map(|_| {
+                noise
+                    .garble(&mut rng, sentence, 0.3)
+                    .split(' ')
+                    .filter(|word| sentence.split(' ').any(|w| w == *word))
+                    .count()
+            })
             .sum();
         let share = kept as f64 / (400.0 * 13.0);
         assert!((0.6..0.9).contains(&share), "{share}");

@@ -136,7 +136,11 @@ impl Scene<'_> {
             }
             Domain::Shopping => self.shopping(),
             Domain::Unclear => {
-                let said = if chance(self.rng, 15) { say(self.rng, "(um|uh|er|hmm|um uh|the|a|and|but|i)", &[]) } else { self.noise.nonsense(self.rng) };
+                let said = if chance(self.rng, 15) {
+                    say(self.rng, "(um|uh|er|hmm|um uh|the|a|and|but|i)", &[])
+                } else {
+                    self.noise.nonsense(self.rng)
+                };
                 self.push(Role::User, said, None, false);
                 self.say("Sorry, I didn't catch that. Could you say it again?".to_owned());
             }
@@ -205,7 +209,8 @@ impl Scene<'_> {
                 let choice = coffee::Order { drink: coffee::Order::random(self.rng).drink, ..coffee::Order::default() };
                 order.drink = choice.drink;
                 let phrase = coffee::noun_phrase(self.rng, &choice);
-                let said = tidy(&say(self.rng, "(a|i'd like a|make it a|let's do a|) {p} (please|)", &[("p", &phrase)]));
+                let said =
+                    tidy(&say(self.rng, "(a|i'd like a|make it a|let's do a|) {p} (please|)", &[("p", &phrase)]));
                 self.order(&said, &order);
             }
             3 => {

@@ -30,11 +30,13 @@ pub struct PackingConfig {
     pub other_every: usize,
     /// The weight of those tokens. Default: 0.2.
     pub other_weight: f32,
+    /// Whether every epoch is the same, to see whether a net can learn it by heart. Default: false.
+    pub repeat: bool,
 }
 
 impl Default for PackingConfig {
     fn default() -> Self {
-        Self { context: 256, rows: 8, batches: 250, valid_batches: 12, other_every: 8, other_weight: 0.2 }
+        Self { context: 256, rows: 8, batches: 250, valid_batches: 12, other_every: 8, other_weight: 0.2, repeat: false }
     }
 }
 
@@ -159,6 +161,11 @@ impl Exact {
 }
 
 impl LmTask {
+    /// The writer's seed for the first batch of an epoch.
+    pub fn seed(&self, epoch: usize, seed: u64) -> u64 {
+        seed.wrapping_mul(1 << 20).wrapping_add((epoch * self.packing.batches) as u64)
+    }
+
     /// Batches of dialogues that training never sees, written with `writer`.
     pub fn held_out(&self, writer: WriterConfig, count: usize) -> impl Iterator<Item = Result<LmBatch>> + Send + use<> {
         let packer = Packer {
@@ -201,7 +208,7 @@ impl Task for LmTask {
             noise: self.noise.clone(),
             writer: self.writer.clone(),
             packing: self.packing.clone(),
-            seed: seed.wrapping_mul(1 << 20).wrapping_add((epoch * self.packing.batches) as u64),
+            seed: self.seed(if self.packing.repeat { 0 } else { epoch }, seed),
         };
         Ok(Box::new(packer.batches(self.packing.batches)))
     }
