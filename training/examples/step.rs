@@ -11,7 +11,18 @@ fn main() -> anyhow::Result<()> {
     let device = Backend::Auto.device()?.autodiff();
     let arg = |i: usize, d: usize| std::env::args().nth(i).and_then(|a| a.parse().ok()).unwrap_or(d);
     let (batch, seconds, dim, layers) = (arg(1, 16), arg(2, 8), arg(3, 192), arg(4, 8));
-    let config = ConformerConfig { bins: 80, dim, layers, heads: 4, feed_forward: 4 * dim, kernel: 15, channels: 256, chunk: 4, left: 40, dropout: 0.1 };
+    let config = ConformerConfig {
+        bins: 80,
+        dim,
+        layers,
+        heads: 4,
+        feed_forward: 4 * dim,
+        kernel: 15,
+        channels: 256,
+        chunk: 4,
+        left: 40,
+        dropout: 0.1,
+    };
     let mut net = config.init(256, &device);
     let frames = config.encoder_frames(seconds * 100);
     let mut optimizer = AdamWConfig::new().init();
@@ -19,7 +30,8 @@ fn main() -> anyhow::Result<()> {
         let x = Tensor::<3>::random([batch, 14 + frames * 8, 80], Distribution::Normal(0.0, 1.0), &device);
         let started = Instant::now();
         let (a, b) = net.forward(x, &vec![frames; batch]);
-        let tokens: Vec<Vec<u32>> = (0..batch).map(|i| (0..40).map(|j| 1 + (i as u32 * 7 + j * 3) % 200).collect()).collect();
+        let tokens: Vec<Vec<u32>> =
+            (0..batch).map(|i| (0..40).map(|j| 1 + (i as u32 * 7 + j * 3) % 200).collect()).collect();
         let lengths = vec![frames; batch];
         let loss = ctc_loss(a, &tokens, &lengths) + ctc_loss(b, &tokens, &lengths).mul_scalar(0.3);
         let value: f32 = loss.clone().into_scalar();
@@ -27,7 +39,10 @@ fn main() -> anyhow::Result<()> {
         let grads = GradientsParams::from_grads(loss.backward(), &net);
         let backward = started.elapsed();
         net = optimizer.step(1e-4, net, grads);
-        println!("step {step}: loss {value:.3} forward {forward:.0?} backward {backward:.0?} all {:.0?}", started.elapsed());
+        println!(
+            "step {step}: loss {value:.3} forward {forward:.0?} backward {backward:.0?} all {:.0?}",
+            started.elapsed()
+        );
     }
     Ok(())
 }

@@ -1,8 +1,5 @@
 //! Writes a Llama as a GGUF file (version 3; `gguf.md` in ggml's documentation), with tokenizer and chat template.
 
-use std::io::Write;
-use std::path::Path;
-
 use burn::tensor::Tensor;
 use rejoinder_models::llm::template::{CONTROLS, TEMPLATE};
 use rejoinder_models::text::Tokenizer;
@@ -98,11 +95,11 @@ struct Stored {
     bytes: Vec<u8>,
 }
 
-/// Writes `net` to `path`.
+/// The bytes of a GGUF file of `net`.
 ///
 /// # Errors
-/// [`Error::Io`] when the file cannot be written; [`Error::Data`] when a width does not suit the storage.
-pub fn write_gguf(path: &Path, net: &Llama, config: &LlamaConfig, tokenizer: &Tokenizer, info: &GgufInfo<'_>) -> Result<()> {
+/// [`Error::Data`] when a width does not suit the storage, or the vocabulary lacks a control piece.
+pub fn gguf(net: &Llama, config: &LlamaConfig, tokenizer: &Tokenizer, info: &GgufInfo<'_>) -> Result<Vec<u8>> {
     let metadata = metadata(config, tokenizer, info)?;
     let tensors = tensors(net, config, info.storage)?;
     let mut out: Vec<u8> = b"GGUF".to_vec();
@@ -128,8 +125,7 @@ pub fn write_gguf(path: &Path, net: &Llama, config: &LlamaConfig, tokenizer: &To
         out.extend(&tensor.bytes);
     }
     out.resize(out.len().next_multiple_of(ALIGNMENT), 0);
-    let mut file = std::fs::File::create(path).map_err(|e| Error::io(path, e))?;
-    file.write_all(&out).map_err(|e| Error::io(path, e))
+    Ok(out)
 }
 
 fn metadata(config: &LlamaConfig, tokenizer: &Tokenizer, info: &GgufInfo<'_>) -> Result<Vec<(String, Value)>> {
@@ -195,7 +191,13 @@ fn tensors(net: &Llama, config: &LlamaConfig, storage: Storage) -> Result<Vec<St
     Ok(all)
 }
 
-fn block_tensors(at: usize, block: &Block, config: &LlamaConfig, storage: Storage, all: &mut Vec<Stored>) -> Result<()> {
+fn block_tensors(
+    at: usize,
+    block: &Block,
+    config: &LlamaConfig,
+    storage: Storage,
+    all: &mut Vec<Stored>,
+) -> Result<()> {
     let (dim, head_dim) = (config.dim, config.head_dim());
     let (queries, keys) = (config.heads * head_dim, config.kv_heads * head_dim);
     let name = |part: &str| format!("blk.{at}.{part}.weight");

@@ -41,7 +41,10 @@ impl AsrTask {
     ) -> Result<Self> {
         let bins = plain.fbank.bins();
         if bins != recipe.net.bins {
-            return Err(Error::config("net.bins", format!("expected {bins}, the features' bins, found {}", recipe.net.bins)));
+            return Err(Error::config(
+                "net.bins",
+                format!("expected {bins}, the features' bins, found {}", recipe.net.bins),
+            ));
         }
         let task = Self {
             net: recipe.net.clone(),

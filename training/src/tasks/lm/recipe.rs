@@ -5,14 +5,16 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use burn::module::Module;
 use burn::tensor::Device;
+use rejoinder_models::card::{Bundle, MODEL_ROLE, Measure, ModelCard, NewFile, Origin, Task as CardTask};
 use rejoinder_models::text::Tokenizer;
 use serde::{Deserialize, Serialize};
 
 use super::chat::{self, Chat};
 use super::task::{Exact, LmTask, PackingConfig};
 use crate::data::dialogue::{Dialogue, Domain, Noise, SPOKEN_MIX, Writer, WriterConfig, spoken_sentences};
-use crate::export::gguf::{GgufInfo, Storage, write_gguf};
+use crate::export::gguf::{GgufInfo, Storage, gguf};
 use crate::nets::llama::{Llama, LlamaConfig};
 use crate::recipe::Recipe;
 use crate::trainer::{self, TrainOptions};
@@ -68,6 +70,13 @@ pub struct ExportConfig {
     /// How matrices are stored. Default: q8_0.
     #[serde(default)]
     pub storage: Storage,
+    /// The commit that the card names. Default: unknown.
+    #[serde(default = "unknown")]
+    pub commit: String,
+}
+
+fn unknown() -> String {
+    "unknown".into()
 }
 
 /// The seed of the dialogues that the vocabulary is learnt from.
@@ -154,7 +163,8 @@ impl Recipe for LmRecipe {
         let mut text = String::new();
         for dialogue in self.dialogues(&noise, 200) {
             for line in dialogue.lines {
-                let call = line.message.tool_call.and_then(|call| serde_json::to_string(&call).ok()).unwrap_or_default();
+                let call =
+                    line.message.tool_call.and_then(|call| serde_json::to_string(&call).ok()).unwrap_or_default();
                 let _ = writeln!(text, "{:?}: {}{call}", line.message.role, line.message.content);
             }
             text.push('\n');
@@ -187,14 +197,44 @@ impl Recipe for LmRecipe {
     fn export(&self) -> Result<()> {
         let net = self.trained(&Device::flex())?;
         let tokenizer = Tokenizer::read(self.tokens_path())?;
-        let folder = &self.export.bundle;
-        fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
         let info = GgufInfo {
             name: &self.export.name,
             licence: &self.export.licence,
-            context: self.packing.context,
+            context: self.packing.context.max(TRAINED_CONTEXT),
             storage: self.export.storage,
         };
-        write_gguf(&folder.join("model.gguf"), &net, &self.net, &tokenizer, &info)
+        let bytes = gguf(&net, &self.net, &tokenizer, &info)?;
+        let file = NewFile::new(MODEL_ROLE, "model.gguf", bytes);
+        Bundle::write(&self.export.bundle, self.card(net.num_params()), &[file])?;
+        Ok(())
+    }
+}
+
+/// The context that the file declares, at the least: rotary positions carry a little further than the rows of training.
+const TRAINED_CONTEXT: usize = 512;
+
+impl LmRecipe {
+    /// The card, with the figures of `evaluate` where it has run.
+    fn card(&self, parameters: usize) -> ModelCard {
+        let origin = Origin {
+            recipe: "configs/recipes/lm/rejoinder.toml".into(),
+            data: vec![
+                "dialogues written by the generator of this repository".into(),
+                "CMU pronouncing dictionary".into(),
+            ],
+            commit: self.export.commit.clone(),
+        };
+        let mut card = ModelCard::new(&self.export.name, CardTask::Llm, "gguf", &self.export.licence, origin);
+        card.summary =
+            format!("a Llama of {:.1} million parameters that takes orders and calls tools", parameters as f64 / 1e6);
+        card.language = Some("en".into());
+        let table = fs::read_to_string(self.run.join("evaluation.tsv")).unwrap_or_default();
+        for row in table.lines().skip(1) {
+            if let [domain, kind, condition, exact, of] = row.split('\t').collect::<Vec<_>>()[..] {
+                let name = format!("exact {kind}s, {}, {condition}", domain.to_lowercase());
+                card.results.insert(name, Measure::Text(format!("{exact} of {of}")));
+            }
+        }
+        card
     }
 }

@@ -30,13 +30,25 @@ pub struct PackingConfig {
     pub other_every: usize,
     /// The weight of those tokens. Default: 0.2.
     pub other_weight: f32,
+    /// Epochs until dialogues are as long and as noisy as the writer's settings say; the first are of one turn and
+    /// clean. Default: 0.
+    pub ramp_epochs: usize,
     /// Whether every epoch is the same, to see whether a net can learn it by heart. Default: false.
     pub repeat: bool,
 }
 
 impl Default for PackingConfig {
     fn default() -> Self {
-        Self { context: 256, rows: 8, batches: 250, valid_batches: 12, other_every: 8, other_weight: 0.2, repeat: false }
+        Self {
+            context: 256,
+            rows: 8,
+            batches: 250,
+            valid_batches: 12,
+            other_every: 8,
+            other_weight: 0.2,
+            ramp_epochs: 0,
+            repeat: false,
+        }
     }
 }
 
@@ -98,7 +110,9 @@ impl Packer {
             let (ids, spans) = self.chat.encode(&writer.dialogue());
             starts.push(row.len());
             let at = row.len();
-            learnt.extend(spans.into_iter().map(|span| Span { tokens: span.tokens.start + at..span.tokens.end + at, ..span }));
+            learnt.extend(
+                spans.into_iter().map(|span| Span { tokens: span.tokens.start + at..span.tokens.end + at, ..span }),
+            );
             row.extend(ids);
         }
         starts.retain(|start| *start < context);
@@ -112,7 +126,8 @@ impl Packer {
             batch.spans.push(Span { tokens: first..batch.places.len(), ..span });
         }
         let every = self.packing.other_every;
-        let other = (1..=context).filter(|at| !said[*at] && !starts.contains(at) && every > 0 && (at + base / context) % every == 0);
+        let other = (1..=context)
+            .filter(|at| !said[*at] && !starts.contains(at) && every > 0 && (at + base / context) % every == 0);
         for target in other {
             batch.count(base + target - 1, row[target], self.packing.other_weight);
         }
@@ -166,6 +181,17 @@ impl LmTask {
         seed.wrapping_mul(1 << 20).wrapping_add((epoch * self.packing.batches) as u64)
     }
 
+    /// What dialogues are like in an epoch.
+    fn writer_at(&self, epoch: usize) -> WriterConfig {
+        let (done, all) = (epoch.min(self.packing.ramp_epochs), self.packing.ramp_epochs.max(1));
+        let mut writer = self.writer.clone();
+        if done < self.packing.ramp_epochs {
+            writer.noisy_percent = writer.noisy_percent * done as u32 / all as u32;
+            writer.max_turns = 1 + (writer.max_turns - 1) * done / all;
+        }
+        writer
+    }
+
     /// Batches of dialogues that training never sees, written with `writer`.
     pub fn held_out(&self, writer: WriterConfig, count: usize) -> impl Iterator<Item = Result<LmBatch>> + Send + use<> {
         let packer = Packer {
@@ -206,7 +232,7 @@ impl Task for LmTask {
         let packer = Packer {
             chat: self.chat.clone(),
             noise: self.noise.clone(),
-            writer: self.writer.clone(),
+            writer: self.writer_at(epoch),
             packing: self.packing.clone(),
             seed: self.seed(if self.packing.repeat { 0 } else { epoch }, seed),
         };
@@ -229,8 +255,14 @@ impl Task for LmTask {
     fn evaluate(&self, net: &Llama, batch: LmBatch, device: &Device) -> Result<Vec<Figure>> {
         let said = batch.weights.iter().filter(|weight| **weight == 1.0).count();
         let picked = batch.scores(net, device).gather(1, batch.column(device)).into_data();
-        let sum: f32 = picked.iter::<f32>().zip(&batch.weights).filter(|(_, weight)| **weight == 1.0).map(|(score, _)| score).sum();
-        let mut figures = vec![Figure { name: "loss", value: -f64::from(sum) / said.max(1) as f64, weight: said as f64 }];
+        let sum: f32 = picked
+            .iter::<f32>()
+            .zip(&batch.weights)
+            .filter(|(_, weight)| **weight == 1.0)
+            .map(|(score, _)| score)
+            .sum();
+        let mut figures =
+            vec![Figure { name: "loss", value: -f64::from(sum) / said.max(1) as f64, weight: said as f64 }];
         for ((domain, call), exact) in self.exact(net, &batch, device) {
             let name = match (domain, call) {
                 (Domain::Coffee, true) => "orders_exact",
