@@ -26,7 +26,7 @@ pub mod turn;
 
 pub use assistant::{Assistant, ToolboxMaker};
 pub use clock::Clock;
-pub use dialogue::{History, Toolbox};
+pub use dialogue::{History, Toolbox, moment_at};
 pub use error::{Error, Result};
 pub use event::{Event, EventKind};
 pub use message::{Body, Message, ReplyWord, Sound, TurnId, Turns};

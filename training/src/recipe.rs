@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::tasks::asr::AsrRecipe;
+use crate::tasks::lm::LmRecipe;
 use crate::{Error, Result};
 
 /// The steps of a recipe. Each leaves its result in files, so that each can be run again alone.
@@ -44,6 +45,7 @@ pub trait Recipe {
 #[serde(tag = "task", rename_all = "snake_case")]
 enum AnyRecipe {
     Asr(Box<AsrRecipe>),
+    Lm(Box<LmRecipe>),
 }
 
 /// Reads a recipe and applies `key=value` overrides, whose keys are dotted paths and whose values are TOML, or bare
@@ -61,6 +63,7 @@ pub fn open(path: &Path, overrides: &[String]) -> Result<Box<dyn Recipe>> {
     let recipe = table.try_into::<AnyRecipe>().map_err(|e| Error::config(&place, one_line(&e)))?;
     Ok(match recipe {
         AnyRecipe::Asr(recipe) => recipe,
+        AnyRecipe::Lm(recipe) => recipe,
     })
 }
 

@@ -8,7 +8,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 
+mod grammar;
+#[cfg(feature = "llama")]
+pub mod llama;
+pub mod openai;
+mod prompt;
+pub mod template;
 pub mod tools;
+#[cfg(feature = "llama")]
+mod utf8;
+
+pub use grammar::CallForm;
+pub use prompt::{CHATML, PromptTemplate};
+
+/// The instructions that our own model was trained with; a configuration may set others for other models.
+pub const PERSONA: &str = "You are Rejoinder, a helpful voice assistant.";
 
 /// Who says a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,6 +3,7 @@
 //! The forward that was trained is recorded as operations, and each is translated to ONNX nodes: there is no second
 //! description of a net to keep in step. Recording at several sizes shows what follows from a symbolic axis.
 
+pub mod gguf;
 pub mod onnx;
 
 mod bundle;

@@ -1,3 +1,4 @@
 //! What is trained: for each task its recipe, its batches, its loss and its figures.
 
 pub mod asr;
+pub mod lm;

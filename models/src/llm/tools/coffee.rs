@@ -2,6 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::{Moment, Outcome, Tool, text};
+use crate::llm::ToolSpec;
+
 /// Drinks on the menu.
 pub const DRINKS: [&str; 10] = [
     "coffee",
@@ -49,10 +52,44 @@ pub fn fields() -> [(&'static str, Vec<String>); 6] {
 }
 
 /// JSON Schema of an order.
-pub fn schema() -> Value {
+fn schema() -> Value {
     let properties: serde_json::Map<String, Value> = fields()
         .into_iter()
         .map(|(name, values)| (name.to_owned(), json!({"type": "string", "enum": values})))
         .collect();
     json!({"type": "object", "properties": properties, "required": ["coffeeDrink"], "additionalProperties": false})
+}
+
+/// An order that was taken.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Order {
+    /// The arguments of the call.
+    pub fields: Value,
+}
+
+/// Takes orders of coffee.
+#[derive(Debug, Default)]
+pub struct CoffeeCounter {
+    orders: Vec<Order>,
+}
+
+impl CoffeeCounter {
+    /// The orders so far.
+    pub fn orders(&self) -> &[Order] {
+        &self.orders
+    }
+}
+
+impl Tool for CoffeeCounter {
+    fn spec(&self) -> ToolSpec {
+        ToolSpec { name: "order_coffee".into(), description: "Takes an order of coffee".into(), parameters: schema() }
+    }
+
+    fn call(&mut self, arguments: &Value, _now: Moment) -> Outcome {
+        self.orders.push(Order { fields: arguments.clone() });
+        let field = |name| text(arguments, name);
+        let drink = [field("size"), field("coffeeDrink")].into_iter().flatten().collect::<Vec<_>>().join(" ");
+        let rest = ["roast", "numberOfShots", "milkAmount", "sugarAmount"].into_iter().filter_map(field);
+        Ok([drink.as_str()].into_iter().chain(rest).collect::<Vec<_>>().join(", "))
+    }
 }

@@ -33,11 +33,11 @@ pub fn cardinal(n: u64) -> String {
     }
     if n < 100 {
         let tens = TENS[(n / 10) as usize];
-        return if n % 10 == 0 { tens.to_owned() } else { format!("{tens} {}", ONES[(n % 10) as usize]) };
+        return if n.is_multiple_of(10) { tens.to_owned() } else { format!("{tens} {}", ONES[(n % 10) as usize]) };
     }
     if n < 1000 {
         let hundreds = format!("{} hundred", ONES[(n / 100) as usize]);
-        return if n % 100 == 0 { hundreds } else { format!("{hundreds} and {}", cardinal(n % 100)) };
+        return if n.is_multiple_of(100) { hundreds } else { format!("{hundreds} and {}", cardinal(n % 100)) };
     }
     let (scale, name) = SCALES.into_iter().find(|(scale, _)| n >= *scale).unwrap_or((1_000, "thousand"));
     let head = format!("{} {name}", cardinal(n / scale));
@@ -48,7 +48,7 @@ pub fn cardinal(n: u64) -> String {
     }
 }
 
-/// A number in words, rounded to two decimals: `-3.14159` is "minus three point one four".
+/// A number in words, rounded to two decimals: `-3.243` is "minus three point two four".
 pub fn number(value: f64) -> String {
     let hundredths = (value.abs() * 100.0).round() as u64;
     let (whole, part) = (hundredths / 100, hundredths % 100);
@@ -106,7 +106,7 @@ pub fn time_of_day(hour: u32, minute: u32) -> String {
         (12, 0) => return "noon".to_owned(),
         _ => {}
     }
-    let clock = cardinal(u64::from(if hour % 12 == 0 { 12 } else { hour % 12 }));
+    let clock = cardinal(u64::from(if hour.is_multiple_of(12) { 12 } else { hour % 12 }));
     let minutes = match minute {
         0 => " o'clock".to_owned(),
         1..=9 => format!(" oh {}", ONES[minute as usize]),
@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(cardinal(1_000), "one thousand");
         assert_eq!(cardinal(1_007), "one thousand and seven");
         assert_eq!(cardinal(21_345), "twenty one thousand three hundred and forty five");
-        assert_eq!(number(-3.14159), "minus three point one four");
+        assert_eq!(number(-3.243), "minus three point two four");
         assert_eq!(number(8.05), "eight point zero five");
         assert_eq!(number(2.5), "two point five");
         assert_eq!(number(-0.001), "zero");

@@ -8,12 +8,17 @@ use rand::seq::IndexedRandom;
 
 mod chat;
 mod coffee;
+mod noise;
 mod phrase;
 mod shopping;
 mod sums;
 mod timers;
+mod writer;
 
-use phrase::{Chance, chance, say};
+pub use noise::Noise;
+pub use writer::{Dialogue, Line, Writer, WriterConfig};
+
+use phrase::{Chance, chance};
 
 /// What a turn is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -133,11 +138,7 @@ fn timer_sentence(rng: &mut Chance) -> String {
             let length = timers::Length::random(rng);
             timers::set(rng, &length, label).0
         }
-        6 | 7 => timers::query(rng, label),
-        8 => {
-            let length = timers::Length::random(rng);
-            say(rng, "(and|) (make it|make that) {d}", &[("d", &length.said)])
-        }
+        6..8 => timers::query(rng, label),
         _ => timers::cancel(rng, label),
     }
 }

@@ -1,0 +1,189 @@
+//! A grammar in GBNF that holds a reply to text, or to one well-formed call of a tool.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::{ToolCall, ToolSpec};
+
+/// How a model writes a call, by the convention of its chat template.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallForm {
+    /// What stands before the object: nothing, or `<tool_call>`.
+    pub open: &'static str,
+    /// What stands after it.
+    pub close: &'static str,
+    /// The key of the arguments: `arguments`, or Llama 3's `parameters`.
+    pub key: &'static str,
+}
+
+impl CallForm {
+    /// The convention that a chat template teaches: Hermes and Qwen wrap calls in `<tool_call>`, Llama 3 names the
+    /// arguments `parameters`, and ours is the bare object with `arguments`.
+    pub fn of_template(template: &str) -> Self {
+        if template.contains("<tool_call>") {
+            Self { open: "<tool_call>", close: "</tool_call>", key: "arguments" }
+        } else if template.contains("\"parameters\": ") || template.contains("parameters\\\"") {
+            Self { open: "", close: "", key: "parameters" }
+        } else {
+            Self { open: "", close: "", key: "arguments" }
+        }
+    }
+
+    /// Whether a reply that begins with `text` is a call. None when more text is needed to tell.
+    pub fn begins_call(&self, text: &str) -> Option<bool> {
+        let text = text.trim_start();
+        let mark = if self.open.is_empty() { "{" } else { self.open };
+        if text.starts_with(mark) {
+            return Some(true);
+        }
+        if mark.starts_with(text) { None } else { Some(false) }
+    }
+
+    /// The call that a whole reply makes.
+    pub fn parse(&self, reply: &str) -> Option<ToolCall> {
+        let inner = reply.trim().strip_prefix(self.open)?.trim();
+        let inner = inner.strip_suffix(self.close).unwrap_or(inner);
+        let mut object: serde_json::Map<String, Value> = serde_json::from_str(inner).ok()?;
+        let name = object.get("name")?.as_str()?.to_owned();
+        let arguments = object.remove(self.key).or_else(|| object.remove("arguments"))?;
+        arguments.is_object().then_some(ToolCall { name, arguments })
+    }
+
+    /// The grammar of replies that may call one of `tools`. Keys come in the order of the schema's map, optional ones
+    /// may be left out.
+    pub fn grammar(&self, tools: &[ToolSpec]) -> String {
+        let mut rules = Rules::default();
+        let calls: Vec<String> = tools
+            .iter()
+            .map(|tool| {
+                let arguments = rules.value(&tool.parameters);
+                let name = literal(&Value::from(tool.name.as_str()).to_string());
+                let (name_key, key) = (literal("\"name\":"), literal(&format!("\"{}\":", self.key)));
+                format!("\"{{\" ws {name_key} ws {name} ws \",\" ws {key} ws {arguments} ws \"}}\"")
+            })
+            .collect();
+        let around = |mark: &str| if mark.is_empty() { String::new() } else { format!("{} ws", literal(mark)) };
+        let close = if self.close.is_empty() { String::new() } else { format!("ws {}", literal(self.close)) };
+        let first = if self.open.is_empty() { "[^{ \\n]" } else { "[^{< \\n]" };
+        let mut text =
+            format!("root ::= lead ( {} ( {} ) {close} | {first} any* )\n", around(self.open), calls.join(" | "));
+        text.push_str("lead ::= [ \\n]?\nws ::= [ \\n]?\nany ::= [^\\x01]\n");
+        text.push_str("char ::= [^\"\\\\\\x00-\\x1f] | \"\\\\\" ( [\"\\\\/bfnrt] | \"u\" [0-9a-fA-F] [0-9a-fA-F] [0-9a-fA-F] [0-9a-fA-F] )\n");
+        text.push_str("string ::= \"\\\"\" char* \"\\\"\"\ninteger ::= \"-\"? ( \"0\" | [1-9] [0-9]* )\n");
+        text.push_str("number ::= integer ( \".\" [0-9]+ )?\nboolean ::= \"true\" | \"false\"\n");
+        text.push_str("json ::= string | number | boolean | \"null\" | \"[\" ws ( json ( ws \",\" ws json )* )? ws \"]\" | \"{\" ws ( string \":\" ws json ( ws \",\" ws string \":\" ws json )* )? ws \"}\"\n");
+        text.push_str(&rules.text);
+        text
+    }
+}
+
+/// A GBNF literal.
+fn literal(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            '\n' => out.push_str("\\n"),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+#[derive(Default)]
+struct Rules {
+    text: String,
+    count: usize,
+}
+
+impl Rules {
+    fn add(&mut self, body: &str) -> String {
+        let name = format!("r{}", self.count);
+        self.count += 1;
+        let _ = writeln!(self.text, "{name} ::= {body}");
+        name
+    }
+
+    /// An expression for values that keep `schema`.
+    fn value(&mut self, schema: &Value) -> String {
+        if let Some(allowed) = schema.get("enum").and_then(Value::as_array) {
+            let allowed: Vec<String> = allowed.iter().map(|value| literal(&value.to_string())).collect();
+            return self.add(&allowed.join(" | "));
+        }
+        match schema.get("type").and_then(Value::as_str) {
+            Some("string") => "string".into(),
+            Some("integer") => "integer".into(),
+            Some("number") => "number".into(),
+            Some("boolean") => "boolean".into(),
+            Some("array") => {
+                let item = schema.get("items").map_or("json".into(), |items| self.value(items));
+                self.add(&format!("\"[\" ws ( {item} ( ws \",\" ws {item} )* )? ws \"]\""))
+            }
+            Some("object") if schema.get("properties").is_some() => self.object(schema),
+            Some("object") => {
+                self.add("\"{\" ws ( string \":\" ws json ( ws \",\" ws string \":\" ws json )* )? ws \"}\"")
+            }
+            _ => "json".into(),
+        }
+    }
+
+    /// From the last property to the first, two rules each: what may follow when nothing was written yet, and when
+    /// something was.
+    fn object(&mut self, schema: &Value) -> String {
+        let required: Vec<&str> =
+            schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+        let properties = schema.get("properties").and_then(Value::as_object);
+        let (mut first, mut later) = (self.add("\"\""), self.add("\"\""));
+        for (name, schema) in properties.into_iter().flatten().rev() {
+            let value = self.value(schema);
+            let member = format!("{} ws {value}", literal(&format!("{}:", Value::from(name.as_str()))));
+            let optional = !required.contains(&name.as_str());
+            let skip = |rule: &str| if optional { format!(" | {rule}") } else { String::new() };
+            let next_first = format!("{member} {later}{}", skip(&first));
+            let next_later = format!("ws \",\" ws {member} {later}{}", skip(&later));
+            (first, later) = (self.add(&next_first), self.add(&next_later));
+        }
+        self.add(&format!("\"{{\" ws {first} ws \"}}\""))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const OURS: CallForm = CallForm { open: "", close: "", key: "arguments" };
+
+    #[test]
+    fn calls_are_told_from_text_as_soon_as_possible() {
+        assert_eq!(OURS.begins_call(" "), None);
+        assert_eq!(OURS.begins_call(" {"), Some(true));
+        assert_eq!(OURS.begins_call(" I"), Some(false));
+        let qwen = CallForm::of_template("… <tool_call>\n{\"name\": …");
+        assert_eq!(qwen.begins_call("<tool"), None);
+        assert_eq!(qwen.begins_call("<b>"), Some(false));
+        let reply = "<tool_call>\n{\"name\": \"clock\", \"arguments\": {\"what\": \"time\"}}\n</tool_call>";
+        let call = ToolCall { name: "clock".into(), arguments: json!({"what": "time"}) };
+        assert_eq!(qwen.parse(reply), Some(call.clone()));
+        let llama = CallForm::of_template("{\"name\": function name, \"parameters\": dictionary}");
+        assert_eq!(llama.parse("{\"name\": \"clock\", \"parameters\": {\"what\": \"time\"}}"), Some(call));
+        assert_eq!(OURS.parse("{\"name\":\"clock\"}"), None);
+    }
+
+    #[test]
+    fn every_rule_that_is_used_is_defined() {
+        let grammar = OURS.grammar(&crate::llm::tools::Tools::default().specs());
+        let defined: Vec<&str> =
+            grammar.lines().filter_map(|line| line.split_once(" ::= ")).map(|(name, _)| name).collect();
+        for word in grammar
+            .split(|c: char| !c.is_alphanumeric())
+            .filter(|w| w.starts_with('r') && w[1..].parse::<usize>().is_ok())
+        {
+            assert!(defined.contains(&word), "{word}");
+        }
+        assert!(grammar.contains(r#""\"order_coffee\"""#), "{grammar}");
+    }
+}

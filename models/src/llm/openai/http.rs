@@ -1,0 +1,299 @@
+//! One POST over HTTP/1.1 (RFC 9112) whose answer is read as it comes.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::{Duration, Instant};
+
+use super::ENGINE;
+use crate::{Error, Result};
+
+/// How often a wait looks whether the caller still wants the answer.
+const POLL: Duration = Duration::from_millis(20);
+
+/// The most bytes of a head, and of an error's body that is shown.
+const LARGEST_HEAD: usize = 64 * 1024;
+const SHOWN: usize = 300;
+
+/// Where requests go.
+#[derive(Debug, PartialEq)]
+pub(super) struct Endpoint {
+    host: String,
+    port: u16,
+    path: String,
+}
+
+impl Endpoint {
+    pub(super) fn parse(url: &str) -> Result<Self> {
+        let wrong = || Error::invalid("url", "http://host[:port][/path] without TLS", url);
+        let rest = url.strip_prefix("http://").ok_or_else(wrong)?;
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => (host, port.parse().map_err(|_| wrong())?),
+            _ => (authority, 80),
+        };
+        let clean = |text: &str| !text.chars().any(|c| c.is_whitespace() || c.is_control());
+        if host.is_empty() || !clean(host) || !clean(path) {
+            return Err(wrong());
+        }
+        let path = format!("/{}", path.trim_end_matches('/')).trim_end_matches('/').to_owned();
+        Ok(Self { host: host.to_owned(), port, path })
+    }
+
+    fn connect(&self, timeout: Duration) -> Result<TcpStream> {
+        let place = format!("{}:{}", self.host, self.port);
+        let failed = |e: std::io::Error| Error::engine(ENGINE, format!("no connection to {place}: {e}"));
+        let host = self.host.trim_matches(['[', ']']);
+        let mut last = std::io::Error::new(ErrorKind::NotFound, "no address");
+        for address in (host, self.port).to_socket_addrs().map_err(failed)? {
+            match TcpStream::connect_timeout(&address, timeout) {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last = error,
+            }
+        }
+        Err(failed(last))
+    }
+}
+
+/// What comes next of an answer.
+#[derive(Debug, PartialEq)]
+pub(super) enum Piece {
+    Bytes(Vec<u8>),
+    End,
+    Cancelled,
+}
+
+/// A request that was sent, and its answer.
+pub(super) struct Exchange {
+    stream: TcpStream,
+    timeout: Duration,
+    head: Option<Head>,
+    buffer: Vec<u8>,
+}
+
+struct Head {
+    status: u16,
+    body: Body,
+}
+
+enum Body {
+    Chunked(ChunkedBody),
+    Sized(usize),
+    UntilClose,
+}
+
+impl Exchange {
+    pub(super) fn post(endpoint: &Endpoint, key: Option<&str>, body: &str, timeout: Duration) -> Result<Self> {
+        let mut stream = endpoint.connect(timeout)?;
+        let Endpoint { host, port, path } = endpoint;
+        let key = match key {
+            Some(key) if key.chars().all(|c| c.is_ascii_graphic()) => format!("Authorization: Bearer {key}\r\n"),
+            Some(_) => return Err(Error::invalid("api_key", "printable ASCII without spaces", "other characters")),
+            None => String::new(),
+        };
+        let request = format!(
+            "POST {path}/chat/completions HTTP/1.1\r\nHost: {host}:{port}\r\n{key}Content-Type: application/json\r\n\
+             Accept: text/event-stream\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        let failed = |e: std::io::Error| Error::engine(ENGINE, format!("{host}:{port}: {e}"));
+        stream.set_nodelay(true).map_err(failed)?;
+        stream.set_read_timeout(Some(POLL)).map_err(failed)?;
+        stream.set_write_timeout(Some(timeout)).map_err(failed)?;
+        stream.write_all(request.as_bytes()).map_err(failed)?;
+        Ok(Self { stream, timeout, head: None, buffer: Vec::new() })
+    }
+
+    /// Waits for the next piece of the body, or until `cancelled`.
+    pub(super) fn next(&mut self, cancelled: &dyn Fn() -> bool) -> Result<Piece> {
+        loop {
+            if let Some(piece) = self.take()? {
+                return Ok(piece);
+            }
+            match self.fill(cancelled)? {
+                Fill::More => {}
+                Fill::Cancelled => return Ok(Piece::Cancelled),
+                Fill::Closed => return self.closed(),
+            }
+        }
+    }
+
+    fn closed(&mut self) -> Result<Piece> {
+        match &self.head {
+            Some(Head { status: 200..=299, .. }) => Ok(Piece::End),
+            Some(Head { status, .. }) => {
+                let shown: String = String::from_utf8_lossy(&self.buffer).chars().take(SHOWN).collect();
+                let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+                Err(Error::engine(ENGINE, format!("the endpoint answered with status {status}: {shown}")))
+            }
+            None => Err(Error::engine(ENGINE, "the endpoint closed the connection without an answer")),
+        }
+    }
+
+    /// What the buffer already holds.
+    fn take(&mut self) -> Result<Option<Piece>> {
+        if self.head.is_none() {
+            let Some(end) = self.buffer.windows(4).position(|four| four == b"\r\n\r\n") else {
+                let large = self.buffer.len() > LARGEST_HEAD;
+                return if large { Err(Error::engine(ENGINE, "an answer that is not HTTP")) } else { Ok(None) };
+            };
+            let head = parse_head(&String::from_utf8_lossy(&self.buffer[..end]))?;
+            self.buffer.drain(..end + 4);
+            self.head = Some(head);
+        }
+        let Some(head) = &mut self.head else { return Ok(None) };
+        if !(200..300).contains(&head.status) {
+            let complete = matches!(head.body, Body::Sized(size) if self.buffer.len() >= size);
+            return if complete { self.closed().map(Some) } else { Ok(None) };
+        }
+        if self.buffer.is_empty() {
+            return Ok(matches!(head.body, Body::Sized(0)).then_some(Piece::End));
+        }
+        let bytes = std::mem::take(&mut self.buffer);
+        match &mut head.body {
+            Body::UntilClose => Ok(Some(Piece::Bytes(bytes))),
+            Body::Sized(left) => {
+                let now = bytes.len().min(*left);
+                *left -= now;
+                Ok(Some(Piece::Bytes(bytes[..now].to_vec())))
+            }
+            Body::Chunked(chunked) => {
+                let mut out = Vec::new();
+                let done = chunked.push(&bytes, &mut out)?;
+                Ok(if !out.is_empty() { Some(Piece::Bytes(out)) } else { done.then_some(Piece::End) })
+            }
+        }
+    }
+
+    fn fill(&mut self, cancelled: &dyn Fn() -> bool) -> Result<Fill> {
+        let started = Instant::now();
+        let mut bytes = [0; 8192];
+        loop {
+            if cancelled() {
+                return Ok(Fill::Cancelled);
+            }
+            match self.stream.read(&mut bytes) {
+                Ok(0) => return Ok(Fill::Closed),
+                Ok(count) => {
+                    self.buffer.extend_from_slice(&bytes[..count]);
+                    return Ok(Fill::More);
+                }
+                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {}
+                Err(e) => return Err(Error::engine(ENGINE, format!("the connection broke: {e}"))),
+            }
+            if started.elapsed() > self.timeout {
+                let waited = self.timeout.as_millis();
+                return Err(Error::engine(ENGINE, format!("nothing came from the endpoint for {waited} ms")));
+            }
+        }
+    }
+}
+
+enum Fill {
+    More,
+    Closed,
+    Cancelled,
+}
+
+fn parse_head(head: &str) -> Result<Head> {
+    let mut lines = head.split("\r\n");
+    let status = lines.next().and_then(|line| line.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.parse().ok());
+    let status = status.ok_or_else(|| Error::engine(ENGINE, "an answer that is not HTTP/1.1"))?;
+    let mut body = Body::UntilClose;
+    for (name, value) in lines.filter_map(|line| line.split_once(':')) {
+        let value = value.trim();
+        if name.eq_ignore_ascii_case("transfer-encoding") && value.eq_ignore_ascii_case("chunked") {
+            body = Body::Chunked(ChunkedBody::default());
+        } else if name.eq_ignore_ascii_case("content-length") && !matches!(body, Body::Chunked(_)) {
+            let length = value.parse().map_err(|_| Error::engine(ENGINE, "a content length that is no number"))?;
+            body = Body::Sized(length);
+        }
+    }
+    Ok(Head { status, body })
+}
+
+/// The chunked transfer coding (RFC 9112, section 7.1). Trailers are left out.
+#[derive(Debug, Default)]
+pub(super) struct ChunkedBody {
+    line: Vec<u8>,
+    left: usize,
+    state: ChunkState,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum ChunkState {
+    #[default]
+    Size,
+    Data,
+    AfterData,
+    Done,
+}
+
+impl ChunkedBody {
+    /// Takes a piece of any length and appends the body's bytes. True at the last chunk.
+    pub(super) fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<bool> {
+        let mut rest = bytes;
+        while let Some((&byte, after)) = rest.split_first() {
+            match self.state {
+                ChunkState::Done => break,
+                ChunkState::Data => {
+                    let now = self.left.min(rest.len());
+                    out.extend_from_slice(&rest[..now]);
+                    self.left -= now;
+                    rest = &rest[now..];
+                    if self.left == 0 {
+                        self.state = ChunkState::AfterData;
+                    }
+                    continue;
+                }
+                ChunkState::AfterData if byte == b'\n' => self.state = ChunkState::Size,
+                ChunkState::AfterData => {}
+                ChunkState::Size if byte == b'\n' => self.size()?,
+                ChunkState::Size => self.line.push(byte),
+            }
+            rest = after;
+        }
+        Ok(self.state == ChunkState::Done)
+    }
+
+    fn size(&mut self) -> Result<()> {
+        let line = std::mem::take(&mut self.line);
+        let text = String::from_utf8_lossy(&line);
+        let digits = text.split(';').next().unwrap_or_default().trim();
+        self.left = usize::from_str_radix(digits, 16)
+            .map_err(|_| Error::engine(ENGINE, format!("a chunk whose size is {digits:?}")))?;
+        self.state = if self.left == 0 { ChunkState::Done } else { ChunkState::Data };
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn urls_are_read_or_refused() {
+        let endpoint = Endpoint::parse("http://localhost:8080/v1/").unwrap();
+        assert_eq!(endpoint, Endpoint { host: "localhost".into(), port: 8080, path: "/v1".into() });
+        assert_eq!(Endpoint::parse("http://[::1]/v1").unwrap().host, "[::1]");
+        for wrong in ["https://example.org/v1", "localhost", "http://", "http://a:b/", "http://a b/", "http://a/\r\nx"]
+        {
+            assert!(Endpoint::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_chunking_of_chunks_equals_the_whole(parts in prop::collection::vec("[a-z]{1,9}", 0..5), cut in 1usize..7) {
+            let mut wire: String = parts.iter().map(|part| format!("{:x};x=y\r\n{part}\r\n", part.len())).collect();
+            wire.push_str("0\r\n\r\n");
+            let (mut body, mut out, mut done) = (ChunkedBody::default(), Vec::new(), false);
+            for piece in wire.as_bytes().chunks(cut) {
+                done = body.push(piece, &mut out).unwrap();
+            }
+            prop_assert!(done);
+            prop_assert_eq!(out, parts.concat().into_bytes());
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Models behind an OpenAI-compatible chat completions endpoint: llama.cpp's server, vLLM, and others.
+//!
+//! Plain `http://` only; for an endpoint with TLS, put a local proxy before it.
+
+mod http;
+mod sse;
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use http::{Endpoint, Exchange};
+use sse::SseParser;
+
+use super::{Cancel, ChatMessage, Dialogue, Finish, Responder, Role, ToolCall, ToolSpec, prompt};
+use crate::{Error, Result};
+
+const ENGINE: &str = "openai";
+
+/// Where the endpoint is and how it is asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenAiOptions {
+    /// The base of the API, such as `http://localhost:8080/v1`.
+    pub url: String,
+    /// The model's name at the endpoint. Default: `default`.
+    #[serde(default = "default_model")]
+    pub model: String,
+    /// Sent as a bearer token when set. Default: none.
+    #[serde(default)]
+    pub api_key: Option<String>,
+    /// Sampling temperature. Default: 0.
+    #[serde(default)]
+    pub temperature: f32,
+    /// Tokens of a reply at the most. Default: 256.
+    #[serde(default = "default_tokens")]
+    pub max_tokens: usize,
+    /// How long to wait for a connection, and for the next piece of a reply. Default: 30,000.
+    #[serde(default = "default_timeout")]
+    pub timeout_ms: u64,
+}
+
+fn default_model() -> String {
+    "default".into()
+}
+
+fn default_tokens() -> usize {
+    256
+}
+
+fn default_timeout() -> u64 {
+    30_000
+}
+
+/// An OpenAI-compatible endpoint.
+pub struct OpenAiResponder {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    options: OpenAiOptions,
+    endpoint: Endpoint,
+}
+
+impl OpenAiResponder {
+    /// A responder for an endpoint. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when the URL is not `http://host[:port][/path]`.
+    pub fn new(options: OpenAiOptions) -> Result<Self> {
+        let endpoint = Endpoint::parse(&options.url)?;
+        Ok(Self { shared: Arc::new(Shared { options, endpoint }) })
+    }
+}
+
+impl Responder for OpenAiResponder {
+    fn name(&self) -> &str {
+        &self.shared.options.model
+    }
+
+    fn dialogue(&self) -> Result<Box<dyn Dialogue>> {
+        Ok(Box::new(OpenAiDialogue { shared: self.shared.clone() }))
+    }
+}
+
+struct OpenAiDialogue {
+    shared: Arc<Shared>,
+}
+
+impl Dialogue for OpenAiDialogue {
+    fn reply(
+        &mut self,
+        messages: &[ChatMessage],
+        tools: &[ToolSpec],
+        cancel: &Cancel,
+        on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
+    ) -> Result<Finish> {
+        let options = &self.shared.options;
+        let body = request(options, messages, tools).to_string();
+        let timeout = Duration::from_millis(options.timeout_ms);
+        let mut exchange = Exchange::post(&self.shared.endpoint, options.api_key.as_deref(), &body, timeout)?;
+        let (mut parser, mut reply) = (SseParser::default(), StreamedReply::default());
+        let mut events = Vec::new();
+        loop {
+            // Dropping the exchange closes the socket, by which the server learns that nobody listens any more.
+            let piece = match exchange.next(&|| cancel.is_cancelled())? {
+                http::Piece::Cancelled => return Ok(Finish::Cancelled),
+                http::Piece::End => return reply.finish(),
+                http::Piece::Bytes(bytes) => bytes,
+            };
+            parser.push(&piece, &mut events);
+            for event in events.drain(..) {
+                match reply.event(&event, on_text)? {
+                    Step::More => {}
+                    Step::Broken => return Ok(Finish::Cancelled),
+                    Step::Done => return reply.finish(),
+                }
+            }
+        }
+    }
+}
+
+/// The body of a request (API reference, "Create chat completion").
+fn request(options: &OpenAiOptions, messages: &[ChatMessage], tools: &[ToolSpec]) -> Value {
+    let mut body = json!({
+        "model": options.model,
+        "messages": wire_messages(messages),
+        "temperature": options.temperature,
+        "max_tokens": options.max_tokens,
+        "stream": true,
+    });
+    if !tools.is_empty() {
+        body["tools"] = tools.iter().map(prompt::tool).collect();
+    }
+    body
+}
+
+/// Calls have ids on the wire; ours are numbered in the order of the history, and a result answers the call before it.
+fn wire_messages(messages: &[ChatMessage]) -> Vec<Value> {
+    let mut calls = 0;
+    let wire = |message: &ChatMessage| match (message.role, &message.tool_call) {
+        (Role::Assistant, Some(call)) => {
+            calls += 1;
+            let function = json!({"name": call.name, "arguments": call.arguments.to_string()});
+            let call = json!({"id": format!("call_{calls}"), "type": "function", "function": function});
+            json!({"role": "assistant", "content": message.content, "tool_calls": [call]})
+        }
+        (Role::Tool, _) => json!({"role": "tool", "tool_call_id": format!("call_{calls}"), "content": message.content}),
+        (role, _) => json!({"role": role, "content": message.content}),
+    };
+    messages.iter().map(wire).collect()
+}
+
+#[derive(Debug, Default)]
+struct PartialCall {
+    name: String,
+    arguments: String,
+}
+
+/// What came of a streamed reply so far.
+#[derive(Debug, Default)]
+struct StreamedReply {
+    calls: BTreeMap<u64, PartialCall>,
+    reason: Option<String>,
+}
+
+#[derive(Debug, PartialEq)]
+enum Step {
+    More,
+    Done,
+    Broken,
+}
+
+impl StreamedReply {
+    fn event(&mut self, data: &str, on_text: &mut dyn FnMut(&str) -> ControlFlow<()>) -> Result<Step> {
+        if data.trim() == "[DONE]" {
+            return Ok(Step::Done);
+        }
+        let chunk: Value =
+            serde_json::from_str(data).map_err(|e| Error::engine(ENGINE, format!("an event that is not JSON: {e}")))?;
+        if let Some(error) = chunk.get("error") {
+            let reason = error.get("message").and_then(Value::as_str).map_or_else(|| error.to_string(), str::to_owned);
+            return Err(Error::engine(ENGINE, reason));
+        }
+        let Some(choice) = chunk.pointer("/choices/0") else { return Ok(Step::More) };
+        for call in choice.pointer("/delta/tool_calls").and_then(Value::as_array).into_iter().flatten() {
+            let partial = self.calls.entry(call.get("index").and_then(Value::as_u64).unwrap_or(0)).or_default();
+            let text = |path| call.pointer(path).and_then(Value::as_str).unwrap_or_default();
+            partial.name.push_str(text("/function/name"));
+            partial.arguments.push_str(text("/function/arguments"));
+        }
+        if let Some(reason) = choice.get("finish_reason").and_then(Value::as_str) {
+            self.reason = Some(reason.to_owned());
+        }
+        match choice.pointer("/delta/content").and_then(Value::as_str) {
+            Some(text) if !text.is_empty() && on_text(text).is_break() => Ok(Step::Broken),
+            _ => Ok(Step::More),
+        }
+    }
+
+    /// The first call where there are several: a spoken turn takes one step at a time.
+    fn finish(self) -> Result<Finish> {
+        if let Some((_, PartialCall { name, arguments })) = self.calls.into_iter().next() {
+            let arguments = if arguments.trim().is_empty() { "{}" } else { arguments.as_str() };
+            let arguments = serde_json::from_str(arguments).map_err(|e| {
+                Error::engine(ENGINE, format!("a call of {name} with arguments that are not JSON: {e}"))
+            })?;
+            return Ok(Finish::Tool(ToolCall { name, arguments }));
+        }
+        match self.reason.as_deref() {
+            Some("length") => Ok(Finish::Length),
+            Some(_) => Ok(Finish::Stop),
+            None => Err(Error::engine(ENGINE, "the endpoint closed the connection in the middle of a reply")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,74 @@
+use serde_json::{Value, json};
+
+use super::{Moment, Outcome, Tool, spoken, text};
+use crate::llm::ToolSpec;
+
+/// Keeps a shopping list.
+#[derive(Debug, Default)]
+pub struct ShoppingList {
+    items: Vec<String>,
+}
+
+impl Tool for ShoppingList {
+    fn spec(&self) -> ToolSpec {
+        ToolSpec {
+            name: "shopping".into(),
+            description: "Adds items to the shopping list, removes them, reads it or clears it".into(),
+            parameters: json!({
+                "type": "object",
+                "properties": {
+                    "action": {"type": "string", "enum": ["add", "remove", "read", "clear"]},
+                    "items": {"type": "array", "items": {"type": "string"}},
+                },
+                "required": ["action"],
+                "additionalProperties": false,
+            }),
+        }
+    }
+
+    fn call(&mut self, arguments: &Value, _now: Moment) -> Outcome {
+        let named: Vec<String> = arguments
+            .get("items")
+            .and_then(Value::as_array)
+            .map(|items| items.iter().filter_map(|item| Some(item.as_str()?.trim().to_owned())).collect())
+            .unwrap_or_default();
+        match text(arguments, "action") {
+            Some("add" | "remove") if named.is_empty() => Err("I did not catch the item".into()),
+            Some("add") => Ok(self.add(named)),
+            Some("remove") => self.remove(&named),
+            Some("clear") => {
+                self.items.clear();
+                Ok("the list is empty now".into())
+            }
+            _ if self.items.is_empty() => Ok("nothing".into()),
+            _ => Ok(spoken::list(&self.items)),
+        }
+    }
+}
+
+impl ShoppingList {
+    /// What stands on the list.
+    pub fn items(&self) -> &[String] {
+        &self.items
+    }
+
+    fn add(&mut self, named: Vec<String>) -> String {
+        let said = spoken::list(&named);
+        for item in named {
+            if !self.items.contains(&item) {
+                self.items.push(item);
+            }
+        }
+        format!("{said} added")
+    }
+
+    fn remove(&mut self, named: &[String]) -> Outcome {
+        let (found, missing): (Vec<&String>, Vec<&String>) = named.iter().partition(|item| self.items.contains(item));
+        if found.is_empty() {
+            return Err(format!("{} not on the list", spoken::list(&missing)));
+        }
+        let said = spoken::list(&found);
+        self.items.retain(|item| !named.contains(item));
+        Ok(format!("{said} removed"))
+    }
+}

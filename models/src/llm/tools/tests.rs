@@ -1,0 +1,97 @@
+use serde_json::json;
+
+use super::*;
+
+/// 2026-11-23 17:42 (a Monday), checked with `date -d @1795455720 -u`.
+const NOW: Moment = Moment { local_ms: 1_795_455_720_000 };
+
+fn run(tools: &mut Tools, name: &str, arguments: Value, now: Moment) -> Outcome {
+    tools.call(&ToolCall { name: name.into(), arguments }, now)
+}
+
+#[test]
+fn the_clock_reads_the_moment_that_it_is_given() {
+    let mut tools = Tools::default();
+    let mut ask = |arguments| run(&mut tools, "clock", arguments, NOW).unwrap();
+    assert_eq!(ask(json!({"what": "time"})), "five forty two in the afternoon");
+    assert_eq!(ask(json!({"what": "date"})), "Monday, November twenty third");
+    assert_eq!(ask(json!({"what": "day", "days": -1})), "Sunday");
+    assert_eq!(ask(json!({"what": "year"})), "twenty twenty six");
+    assert_eq!(Moment::from_local_ms(951_782_400_000).date(), (2000, 2, 29));
+    assert_eq!(Moment::from_local_ms(-1).date(), (1969, 12, 31));
+}
+
+#[test]
+fn sums_follow_the_rules_of_arithmetic() {
+    for (expression, value) in
+        [("1 + 2 * 3", 7.0), ("(1 + 2) * 3", 9.0), ("-4 / -2", 2.0), ("80 * 15 / 100", 12.0), ("2 - 3 - 4", -5.0)]
+    {
+        assert_eq!(evaluate(expression), Ok(value), "{expression}");
+    }
+    for bad in ["", "1 +", "2 2", "(1", "one", "1 / 0", &"(".repeat(10_000)] {
+        assert!(evaluate(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn units_convert_within_their_kind() {
+    let mut tools = Tools::default();
+    let mut ask =
+        |value: f64, from, to| run(&mut tools, "convert", json!({"value": value, "from": from, "to": to}), NOW);
+    assert_eq!(ask(5.0, "miles", "kilometers").unwrap(), "eight point zero five kilometers");
+    assert_eq!(ask(1.0, "kilograms", "pounds").unwrap(), "two point two pounds");
+    assert_eq!(ask(212.0, "fahrenheit", "celsius").unwrap(), "one hundred degrees celsius");
+    assert_eq!(ask(12.0, "inches", "feet").unwrap(), "one foot");
+    assert_eq!(ask(3.0, "gallons", "cups").unwrap(), "forty eight cups");
+    assert!(ask(1.0, "miles", "grams").unwrap_err().contains("miles"));
+}
+
+#[test]
+fn timers_run_are_listed_cancelled_and_fall_due_once() {
+    let mut tools = Tools::default();
+    let later = |seconds: i64| Moment::from_local_ms(NOW.local_ms + seconds * 1000);
+    let set = json!({"action": "set", "minutes": 10, "label": "pasta"});
+    assert_eq!(run(&mut tools, "timer", set, NOW).unwrap(), "pasta timer set for ten minutes");
+    run(&mut tools, "timer", json!({"action": "set", "seconds": 90}), NOW).unwrap();
+    let left = run(&mut tools, "timer", json!({"action": "list"}), later(30)).unwrap();
+    assert_eq!(left, "nine minutes and thirty seconds left on the pasta timer and one minute left on the timer");
+    assert_eq!(tools.due(later(89)), Vec::<String>::new());
+    assert_eq!(tools.due(later(90)), ["Your timer for one minute and thirty seconds is done."]);
+    assert_eq!(tools.due(later(91)), Vec::<String>::new());
+    assert!(run(&mut tools, "timer", json!({"action": "cancel", "label": "eggs"}), later(92)).is_err());
+    assert_eq!(run(&mut tools, "timer", json!({"action": "cancel"}), later(92)).unwrap(), "timer cancelled");
+    assert!(run(&mut tools, "timer", json!({"action": "set"}), NOW).is_err());
+}
+
+#[test]
+fn the_list_keeps_what_is_added() {
+    let mut tools = Tools::default();
+    let mut ask = |arguments| run(&mut tools, "shopping", arguments, NOW);
+    assert_eq!(ask(json!({"action": "read"})).unwrap(), "nothing");
+    assert_eq!(ask(json!({"action": "add", "items": ["milk", "eggs"]})).unwrap(), "milk and eggs added");
+    ask(json!({"action": "add", "items": ["milk", "bread"]})).unwrap();
+    assert_eq!(ask(json!({"action": "read"})).unwrap(), "milk, eggs and bread");
+    assert_eq!(ask(json!({"action": "remove", "items": ["eggs"]})).unwrap(), "eggs removed");
+    assert!(ask(json!({"action": "remove", "items": ["eggs"]})).is_err());
+    assert!(ask(json!({"action": "add"})).is_err());
+    ask(json!({"action": "clear"})).unwrap();
+    assert_eq!(ask(json!({"action": "read"})).unwrap(), "nothing");
+}
+
+#[test]
+fn an_order_is_read_back_and_bad_arguments_are_named() {
+    let mut tools = Tools::default();
+    let order = json!({"coffeeDrink": "iced mocha", "size": "small", "roast": "dark roast", "sugarAmount": "a lot of brown sugar"});
+    assert_eq!(
+        run(&mut tools, "order_coffee", order, NOW).unwrap(),
+        "small iced mocha, dark roast, a lot of brown sugar"
+    );
+    let wrong = run(&mut tools, "order_coffee", json!({"coffeeDrink": "beer"}), NOW);
+    assert_eq!(wrong.unwrap_err(), "beer is not a coffee drink that I know");
+    assert_eq!(
+        run(&mut tools, "order_coffee", json!({"size": "small"}), NOW).unwrap_err(),
+        "the coffee drink is missing"
+    );
+    assert!(run(&mut tools, "order_coffee", json!({"coffeeDrink": "latte", "cup": "red"}), NOW).is_err());
+    assert!(run(&mut tools, "fly", json!({}), NOW).is_err());
+}

@@ -1,0 +1,205 @@
+//! What a recogniser makes of speech: words dropped, misheard, misspelt, joined and split.
+
+use std::collections::{HashMap, HashSet};
+
+use rand::Rng;
+use rand::seq::IndexedRandom;
+
+use super::phrase::{Chance, chance};
+
+/// Words whose loss does not change what was meant.
+const LIGHT: [&str; 52] = [
+    "a", "an", "the", "i", "i'd", "i'll", "i'm", "can", "could", "may", "me", "my", "to", "of", "is", "it", "and",
+    "with", "in", "please", "like", "get", "have", "you", "would", "want", "for", "on", "we", "that", "this", "do",
+    "does", "are", "just", "um", "uh", "okay", "hi", "hey", "hello", "some", "so", "well", "thanks", "one", "need",
+    "let", "what's", "what", "am", "going",
+];
+
+/// A model of recognition errors: neighbours by sound from a pronouncing dictionary, and misspellings as a recogniser
+/// without a dictionary makes them.
+#[derive(Clone, Debug, Default)]
+pub struct Noise {
+    neighbours: HashMap<String, Vec<String>>,
+    anything: Vec<String>,
+}
+
+impl Noise {
+    /// Errors for `words`, by a dictionary in the form of the CMU's: a word and its phones a line. A word of `words`
+    /// is never taken for another of `words` that is heavy with meaning: "fifteen" stays apart from "fifty".
+    pub fn from_lexicon(lexicon: &str, words: &HashSet<String>) -> Self {
+        let entries: Vec<(&str, Vec<&str>)> = lexicon
+            .lines()
+            .filter_map(|line| {
+                let (word, phones) = line.split_once(' ')?;
+                let plain = word.len() > 1 && word.chars().all(|c| c.is_ascii_lowercase());
+                (plain || word == "a" || word == "i").then(|| (word, phones.split_whitespace().collect()))
+            })
+            .collect();
+        let sounds: HashMap<&str, &Vec<&str>> = entries.iter().map(|(word, phones)| (*word, phones)).collect();
+        let light: HashSet<&str> = LIGHT.into_iter().collect();
+        let mut neighbours = HashMap::new();
+        for word in words {
+            let Some(phones) = sounds.get(word.as_str()) else { continue };
+            let limit = 0.2 + 0.26 * phones.len() as f32;
+            let mut near: Vec<(f32, &str)> = entries
+                .iter()
+                .filter(|(other, heard)| {
+                    other != word
+                        && heard.len().abs_diff(phones.len()) <= 1
+                        && (light.contains(other) || !words.contains(*other))
+                })
+                .filter_map(|(other, heard)| Some((distance(phones, heard, limit)?, *other)))
+                .collect();
+            near.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(b.1)));
+            neighbours.insert(word.clone(), near.into_iter().take(10).map(|(_, other)| other.to_owned()).collect());
+        }
+        let anything = entries.iter().filter(|(word, _)| word.len() < 9).map(|(word, _)| (*word).to_owned()).collect();
+        Self { neighbours, anything }
+    }
+
+    /// `sentence` as a recogniser might write it, with about `rate` errors a word.
+    pub(crate) fn garble(&self, rng: &mut Chance, sentence: &str, rate: f64) -> String {
+        let mut out: Vec<String> = Vec::new();
+        for word in sentence.split(' ') {
+            let light = LIGHT.contains(&word);
+            if light && rng.random_bool(rate * 0.5) {
+                continue;
+            }
+            if rng.random_bool(rate * 0.12) {
+                out.extend(LIGHT.choose(rng).map(|word| (*word).to_owned()));
+            }
+            let heard = if rng.random_bool(rate * 0.8) { self.mishear(rng, word) } else { word.to_owned() };
+            match out.last_mut() {
+                Some(last) if rng.random_bool(rate * 0.06) => last.push_str(&heard),
+                _ => out.push(heard),
+            }
+        }
+        if out.is_empty() { sentence.to_owned() } else { out.join(" ") }
+    }
+
+    fn mishear(&self, rng: &mut Chance, word: &str) -> String {
+        match self.neighbours.get(word) {
+            Some(near) if !near.is_empty() && chance(rng, 60) => near.choose(rng).cloned().unwrap_or_default(),
+            _ => misspell(rng, word),
+        }
+    }
+
+    /// Words that mean nothing together.
+    pub(crate) fn nonsense(&self, rng: &mut Chance) -> String {
+        let count = rng.random_range(1..7);
+        let words: Vec<String> = (0..count)
+            .map(|_| {
+                let any = if chance(rng, 60) { self.anything.choose(rng).cloned() } else { None };
+                any.unwrap_or_else(|| LIGHT.choose(rng).map_or_else(String::new, |word| misspell(rng, word)))
+            })
+            .collect();
+        words.join(" ")
+    }
+}
+
+fn misspell(rng: &mut Chance, word: &str) -> String {
+    let mut letters: Vec<char> = word.chars().collect();
+    for _ in 0..if letters.len() > 5 && chance(rng, 40) { 2 } else { 1 } {
+        if letters.len() < 2 {
+            break;
+        }
+        let at = rng.random_range(0..letters.len());
+        match rng.random_range(0..6) {
+            0 | 1 => {
+                letters.remove(at);
+            }
+            2 | 3 => {
+                let similar: &[char] = match letters[at] {
+                    'a' | 'e' | 'i' | 'o' | 'u' | 'y' => &['a', 'e', 'i', 'o', 'u'],
+                    'c' | 'k' | 'g' | 'q' => &['c', 'k', 'g'],
+                    't' | 'd' => &['t', 'd'],
+                    's' | 'z' | 'x' => &['s', 'z', 'c'],
+                    'p' | 'b' => &['p', 'b'],
+                    'f' | 'v' => &['f', 'v'],
+                    'm' | 'n' => &['m', 'n'],
+                    _ => &['l', 'r', 'h'],
+                };
+                letters[at] = *similar.choose(rng).unwrap_or(&'e');
+            }
+            4 => letters.insert(at, letters[at]),
+            _ if at > 1 && at + 2 < letters.len() => letters.insert(at, ' '),
+            _ => {}
+        }
+    }
+    letters.into_iter().collect()
+}
+
+/// A coarse class of sounds; within one class a sound is easily taken for another.
+fn class(phone: &str) -> u8 {
+    match phone {
+        "AA" | "AE" | "AH" | "AO" | "AW" | "AY" | "EH" | "ER" | "EY" | "IH" | "IY" | "OW" | "OY" | "UH" | "UW" => 0,
+        "P" | "B" => 1,
+        "T" | "D" | "DH" | "TH" => 2,
+        "K" | "G" => 3,
+        "F" | "V" => 4,
+        "S" | "Z" | "SH" | "ZH" | "CH" | "JH" => 5,
+        "M" | "N" | "NG" => 6,
+        "L" | "R" | "W" | "Y" => 7,
+        _ => 8,
+    }
+}
+
+/// The weighted edit distance of two pronunciations, if it is at most `limit`.
+fn distance(a: &[&str], b: &[&str], limit: f32) -> Option<f32> {
+    let mut row: Vec<f32> = (0..=b.len()).map(|n| n as f32).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = (i + 1) as f32;
+        for (j, y) in b.iter().enumerate() {
+            let cost = if x == y {
+                0.0
+            } else if class(x) == class(y) {
+                0.5
+            } else {
+                1.0
+            };
+            let best = (diagonal + cost).min(row[j] + 1.0).min(row[j + 1] + 1.0);
+            diagonal = row[j + 1];
+            row[j + 1] = best;
+        }
+        if row.iter().all(|cost| *cost > limit) {
+            return None;
+        }
+    }
+    row.last().copied().filter(|cost| *cost <= limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::*;
+
+    #[test]
+    fn neighbours_sound_alike_and_keep_meanings_apart() {
+        let lexicon = "latte L AA T EY\nlottie L AA T IY\nlate L EY T\nelephant EH L AH F AH N T\nfifty F IH F T IY\nfifteen F IH F T IY N\n";
+        let words = ["latte", "fifty", "fifteen"].map(str::to_owned).into_iter().collect();
+        let noise = Noise::from_lexicon(lexicon, &words);
+        assert_eq!(noise.neighbours["latte"], ["lottie"]);
+        assert!(noise.neighbours["fifty"].is_empty());
+    }
+
+    #[test]
+    fn the_rate_is_kept() {
+        let mut rng = Chance::seed_from_u64(5);
+        let noise = Noise::default();
+        let sentence = "can i get a large latte with soy milk and brown sugar please";
+        assert_eq!(noise.garble(&mut rng, sentence, 0.0), sentence);
+        let kept: usize = (0..400)
+            .map(|_| {
+                noise
+                    .garble(&mut rng, sentence, 0.3)
+                    .split(' ')
+                    .filter(|word| sentence.split(' ').any(|w| w == *word))
+                    .count()
+            })
+            .sum();
+        let share = kept as f64 / (400.0 * 13.0);
+        assert!((0.6..0.9).contains(&share), "{share}");
+    }
+}

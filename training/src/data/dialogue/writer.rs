@@ -1,0 +1,382 @@
+//! Whole dialogues, turn by turn.
+
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
+use rejoinder_models::llm::tools::{Moment, Tools};
+use rejoinder_models::llm::{ChatMessage, PERSONA, Role, ToolCall, ToolSpec};
+use serde_json::{Value, json};
+
+use super::phrase::{Chance, chance, say, tidy};
+use super::{Domain, Noise, chat, coffee, draw, shopping, sums, timers};
+
+/// One message of a written dialogue.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Line {
+    /// The message.
+    pub message: ChatMessage,
+    /// What its turn is about.
+    pub domain: Domain,
+    /// Whether a model should learn to say it: an assistant's message that was not cut short.
+    pub learn: bool,
+}
+
+/// A written dialogue.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dialogue {
+    /// The messages, the system's first.
+    pub lines: Vec<Line>,
+}
+
+/// What the dialogues are to be like.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WriterConfig {
+    /// How often each domain comes.
+    pub mix: Vec<(Domain, f64)>,
+    /// The share of a person's sentences that are written as a recogniser would, in percent.
+    pub noisy_percent: u32,
+    /// The most errors a word in such a sentence.
+    pub max_noise: f64,
+    /// The turns of a dialogue, at the most.
+    pub max_turns: usize,
+}
+
+impl Default for WriterConfig {
+    fn default() -> Self {
+        let mix = vec![
+            (Domain::Coffee, 5.0),
+            (Domain::Chat, 1.2),
+            (Domain::Clock, 0.8),
+            (Domain::Timers, 1.5),
+            (Domain::Sums, 1.2),
+            (Domain::Units, 1.0),
+            (Domain::Shopping, 1.2),
+            (Domain::Refusal, 0.8),
+            (Domain::Unclear, 0.5),
+        ];
+        Self { mix, noisy_percent: 60, max_noise: 0.4, max_turns: 6 }
+    }
+}
+
+/// Writes dialogues, without end: each seed gives its own sequence.
+pub struct Writer<'a> {
+    config: &'a WriterConfig,
+    noise: &'a Noise,
+    rng: Chance,
+}
+
+impl<'a> Writer<'a> {
+    /// A writer that starts from `seed`.
+    pub fn new(config: &'a WriterConfig, noise: &'a Noise, seed: u64) -> Self {
+        Self { config, noise, rng: Chance::seed_from_u64(seed) }
+    }
+
+    /// The tools that every dialogue has.
+    pub fn tools() -> Vec<ToolSpec> {
+        Tools::default().specs()
+    }
+
+    /// The next dialogue.
+    pub fn dialogue(&mut self) -> Dialogue {
+        let now = Moment::from_local_ms(1_600_000_000_000 + self.rng.random_range(0..400_000_000) * 1000);
+        let turns = self.rng.random_range(1..=self.config.max_turns);
+        let mut scene = Scene {
+            config: self.config,
+            noise: self.noise,
+            rng: &mut self.rng,
+            tools: Tools::default(),
+            now,
+            domain: Domain::Chat,
+            lines: Vec::new(),
+        };
+        if chance(scene.rng, 92) {
+            scene.push(Role::System, PERSONA.to_owned(), None, false);
+        }
+        for _ in 0..turns {
+            scene.domain = draw(scene.rng, &scene.config.mix);
+            scene.turn();
+            scene.now.local_ms += scene.rng.random_range(3_000..120_000);
+        }
+        Dialogue { lines: scene.lines }
+    }
+}
+
+struct Scene<'a> {
+    config: &'a WriterConfig,
+    noise: &'a Noise,
+    rng: &'a mut Chance,
+    tools: Tools,
+    now: Moment,
+    domain: Domain,
+    lines: Vec<Line>,
+}
+
+impl Scene<'_> {
+    fn turn(&mut self) {
+        match self.domain {
+            Domain::Coffee => self.coffee(),
+            Domain::Chat => self.chat(),
+            Domain::Refusal => {
+                if let Some(topic) = chat::REFUSALS.choose(self.rng) {
+                    self.topic(topic);
+                }
+            }
+            Domain::Clock => {
+                let (said, arguments) = timers::clock(self.rng);
+                let opener = if arguments.get("days").is_some() { "That's" } else { "It's" };
+                let result = self.ask_tool(&said, "clock", arguments);
+                self.reply(&result, |result| format!("{opener} {result}."));
+            }
+            Domain::Timers => self.timers(),
+            Domain::Sums => self.sums(),
+            Domain::Units => {
+                let (said, arguments) = sums::conversion(self.rng);
+                let result = self.ask_tool(&said, "convert", arguments);
+                self.reply(&result, |result| format!("That's {result}."));
+            }
+            Domain::Shopping => self.shopping(),
+            Domain::Unclear => {
+                let said = if chance(self.rng, 15) {
+                    say(self.rng, "(um|uh|er|hmm|um uh|the|a|and|but|i)", &[])
+                } else {
+                    self.noise.nonsense(self.rng)
+                };
+                self.push(Role::User, said, None, false);
+                self.say("Sorry, I didn't catch that. Could you say it again?".to_owned());
+            }
+        }
+    }
+
+    fn push(&mut self, role: Role, content: String, tool_call: Option<ToolCall>, learn: bool) {
+        let message = ChatMessage { role, content, tool_call };
+        self.lines.push(Line { message, domain: self.domain, learn });
+    }
+
+    /// What a person says, as it comes from the recogniser.
+    fn hear(&mut self, said: &str) {
+        let said = if chance(self.rng, 7) { coffee::hesitate(self.rng, said) } else { said.to_owned() };
+        let said = if chance(self.rng, self.config.noisy_percent) {
+            let rate = self.rng.random_range(0.0..=self.config.max_noise);
+            self.noise.garble(self.rng, &said, rate)
+        } else {
+            said
+        };
+        self.push(Role::User, tidy_only(&said), None, false);
+    }
+
+    /// What the assistant says; now and then a person cuts it short.
+    fn say(&mut self, reply: String) {
+        if chance(self.rng, 4) {
+            let words: Vec<&str> = reply.split(' ').collect();
+            let heard = words[..self.rng.random_range(1..=words.len())].join(" ");
+            return self.push(Role::Assistant, heard, None, false);
+        }
+        self.push(Role::Assistant, reply, None, true);
+    }
+
+    fn ask_tool(&mut self, said: &str, name: &str, arguments: Value) -> String {
+        self.hear(said);
+        let call = ToolCall { name: name.to_owned(), arguments };
+        let result = self.tools.answer(&call, self.now);
+        self.push(Role::Assistant, String::new(), Some(call), true);
+        self.push(Role::Tool, result.clone(), None, false);
+        result
+    }
+
+    fn reply(&mut self, result: &str, usual: impl FnOnce(&str) -> String) {
+        let reply = match result.strip_prefix("sorry, ") {
+            Some(why) => format!("Sorry, {why}."),
+            None => usual(result),
+        };
+        self.say(reply);
+    }
+
+    fn order(&mut self, said: &str, order: &coffee::Order) {
+        let result = self.ask_tool(said, "order_coffee", order.arguments());
+        self.reply(&result, |result| format!("Okay, one {result}, coming right up."));
+    }
+
+    fn coffee(&mut self) {
+        match self.rng.random_range(0..24) {
+            0 | 1 => {
+                let (said, order) = coffee::corrected_sentence(self.rng);
+                self.order(&said, &order);
+            }
+            2 => {
+                let (said, mut order) = coffee::without_drink(self.rng);
+                self.hear(&said);
+                self.say("What kind of coffee would you like?".to_owned());
+                let choice = coffee::Order { drink: coffee::Order::random(self.rng).drink, ..coffee::Order::default() };
+                order.drink = choice.drink;
+                let phrase = coffee::noun_phrase(self.rng, &choice);
+                let said =
+                    tidy(&say(self.rng, "(a|i'd like a|make it a|let's do a|) {p} (please|)", &[("p", &phrase)]));
+                self.order(&said, &order);
+            }
+            3 => {
+                let (said, _) = coffee::off_menu(self.rng);
+                self.hear(&said);
+                self.say("I'm sorry, that's not on the menu.".to_owned());
+            }
+            4 | 5 => {
+                let order = coffee::Order::random(self.rng);
+                let said = coffee::sentence(self.rng, &order);
+                self.order(&said, &order);
+                let (said, order) = coffee::change(self.rng, &order);
+                self.order(&said, &order);
+            }
+            6 => {
+                let order = coffee::Order::random(self.rng);
+                let said = coffee::noun_phrase(self.rng, &order);
+                self.order(&said, &order);
+            }
+            _ => {
+                let order = coffee::Order::random(self.rng);
+                let said = coffee::sentence(self.rng, &order);
+                self.order(&said, &order);
+            }
+        }
+    }
+
+    fn chat(&mut self) {
+        if chance(self.rng, 22) {
+            return self.story();
+        }
+        if let Some(topic) = chat::TOPICS.choose(self.rng) {
+            self.topic(topic);
+        }
+    }
+
+    fn topic(&mut self, topic: &chat::Topic) {
+        let said = chat::ask(self.rng, topic.asks);
+        self.hear(&said);
+        if let Some(reply) = topic.replies.choose(self.rng) {
+            self.say((*reply).to_owned());
+        }
+    }
+
+    /// A longer answer, which a person may cut short and then ask to go on.
+    fn story(&mut self) {
+        let Some((asks, first, rest)) = chat::STORIES.choose(self.rng) else { return };
+        let said = chat::ask(self.rng, asks);
+        self.hear(&said);
+        let whole = format!("{first} {rest}");
+        if chance(self.rng, 50) {
+            return self.push(Role::Assistant, whole, None, true);
+        }
+        let words: Vec<&str> = whole.split(' ').collect();
+        let heard = self.rng.random_range(1..words.len());
+        self.push(Role::Assistant, words[..heard].join(" "), None, false);
+        let said = chat::go_on(self.rng);
+        self.hear(&said);
+        let unheard = if heard < first.split(' ').count() { whole.as_str() } else { rest };
+        self.push(Role::Assistant, format!("As I was saying. {unheard}"), None, true);
+    }
+
+    fn timers(&mut self) {
+        let label = if chance(self.rng, 35) { timers::LABELS.choose(self.rng).copied() } else { None };
+        let mut arguments = match label {
+            Some(label) => json!({"label": label}),
+            None => json!({}),
+        };
+        match self.rng.random_range(0..10) {
+            0..6 => {
+                let length = timers::Length::random(self.rng);
+                let (said, arguments) = timers::set(self.rng, &length, label);
+                let result = self.ask_tool(&said, "timer", arguments);
+                self.reply(&result, |result| format!("Okay, {result}."));
+            }
+            6 | 7 => {
+                arguments["action"] = json!("list");
+                let said = timers::query(self.rng, label);
+                let result = self.ask_tool(&said, "timer", arguments);
+                self.reply(&result, |result| format!("You have {result}."));
+            }
+            _ => {
+                arguments["action"] = json!("cancel");
+                let said = timers::cancel(self.rng, label);
+                let result = self.ask_tool(&said, "timer", arguments);
+                self.reply(&result, |result| format!("Okay, {result}."));
+            }
+        }
+    }
+
+    fn sums(&mut self) {
+        let (said, arguments) = sums::sum(self.rng);
+        let last = arguments["expression"].as_str().and_then(|text| rejoinder_models::llm::tools::evaluate(text).ok());
+        let result = self.ask_tool(&said, "calculate", arguments);
+        self.reply(&result, |result| format!("That's {result}."));
+        if let Some(last) = last.filter(|value| value.fract() == 0.0 && (0.0..10_000.0).contains(value))
+            && chance(self.rng, 15)
+        {
+            let (said, arguments) = sums::further(self.rng, last as u64);
+            let result = self.ask_tool(&said, "calculate", arguments);
+            self.reply(&result, |result| format!("That's {result}."));
+        }
+    }
+
+    fn shopping(&mut self) {
+        let items = shopping::items(self.rng);
+        match self.rng.random_range(0..10) {
+            0..5 => {
+                let said = shopping::add(self.rng, &items);
+                let result = self.ask_tool(&said, "shopping", json!({"action": "add", "items": items}));
+                self.reply(&result, |result| format!("Okay, {result}."));
+            }
+            5 | 6 => {
+                let said = shopping::remove(self.rng, &items);
+                let result = self.ask_tool(&said, "shopping", json!({"action": "remove", "items": items}));
+                self.reply(&result, |result| format!("Okay, {result}."));
+            }
+            7 | 8 => {
+                let said = shopping::read(self.rng);
+                let result = self.ask_tool(&said, "shopping", json!({"action": "read"}));
+                self.reply(&result, |result| match result {
+                    "nothing" => "Your list is empty.".to_owned(),
+                    items => format!("Your list has {items}."),
+                });
+            }
+            _ => {
+                let said = shopping::clear(self.rng);
+                let result = self.ask_tool(&said, "shopping", json!({"action": "clear"}));
+                self.reply(&result, |result| format!("Okay, {result}."));
+            }
+        }
+    }
+}
+
+/// Single spaces; leaves the recogniser's articles alone.
+fn tidy_only(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use rejoinder_models::llm::tools::check_arguments;
+
+    use super::*;
+
+    #[test]
+    fn dialogues_follow_from_the_seed_and_every_call_keeps_its_schema() {
+        let (config, noise) = (WriterConfig::default(), Noise::default());
+        let specs = Writer::tools();
+        let mut writer = Writer::new(&config, &noise, 11);
+        let mut again = Writer::new(&config, &noise, 11);
+        let mut calls = 0;
+        for _ in 0..800 {
+            let dialogue = writer.dialogue();
+            assert_eq!(dialogue, again.dialogue());
+            for pair in dialogue.lines.windows(2) {
+                let (before, after) = (&pair[0].message, &pair[1].message);
+                assert_eq!(after.role == Role::Tool, before.tool_call.is_some());
+                if let Some(call) = &before.tool_call {
+                    let spec = specs.iter().find(|spec| spec.name == call.name).unwrap();
+                    check_arguments(&spec.parameters, &call.arguments).unwrap();
+                    calls += 1;
+                }
+            }
+            assert_eq!(dialogue.lines.last().unwrap().message.role, Role::Assistant);
+        }
+        assert!(calls > 1000);
+    }
+}

@@ -1,0 +1,240 @@
+use std::collections::{BTreeMap, HashSet};
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use burn::module::Module;
+use burn::tensor::Device;
+use rejoinder_models::card::{Bundle, MODEL_ROLE, Measure, ModelCard, NewFile, Origin, Task as CardTask};
+use rejoinder_models::text::Tokenizer;
+use serde::{Deserialize, Serialize};
+
+use super::chat::{self, Chat};
+use super::task::{Exact, LmTask, PackingConfig};
+use crate::data::dialogue::{Dialogue, Domain, Noise, SPOKEN_MIX, Writer, WriterConfig, spoken_sentences};
+use crate::export::gguf::{GgufInfo, Storage, gguf};
+use crate::nets::llama::{Llama, LlamaConfig};
+use crate::recipe::Recipe;
+use crate::trainer::{self, TrainOptions};
+use crate::{Error, Result};
+
+/// A recipe with `task = "lm"`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LmRecipe {
+    /// The run folder: weights, logs, checkpoints, tokens.
+    pub run: PathBuf,
+    /// A pronouncing dictionary in the CMU's form, plain or gzipped, for recognition errors by sound. Default: none,
+    /// which leaves misspellings only.
+    #[serde(default)]
+    pub lexicon: Option<PathBuf>,
+    /// The vocabulary.
+    pub tokenizer: TokenizerConfig,
+    /// What the dialogues are like.
+    #[serde(default)]
+    pub writer: WriterConfig,
+    /// Batches.
+    #[serde(default)]
+    pub packing: PackingConfig,
+    /// The shape of the net.
+    pub net: LlamaConfig,
+    /// How long and how fast.
+    #[serde(default)]
+    pub train: TrainOptions,
+    /// Where the bundle goes.
+    pub export: ExportConfig,
+}
+
+/// The vocabulary of a language model.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenizerConfig {
+    /// Pieces in all, control and byte pieces included.
+    pub pieces: usize,
+    /// Dialogues to learn them from.
+    pub dialogues: usize,
+}
+
+/// What the bundle of a language model is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExportConfig {
+    /// The bundle's folder.
+    pub bundle: PathBuf,
+    /// The model's name.
+    pub name: String,
+    /// The licence of the weights.
+    pub licence: String,
+    /// How matrices are stored. Default: q8_0.
+    #[serde(default)]
+    pub storage: Storage,
+    /// The commit that the card names. Default: unknown.
+    #[serde(default = "unknown")]
+    pub commit: String,
+}
+
+fn unknown() -> String {
+    "unknown".into()
+}
+
+/// The seed of the dialogues that the vocabulary is learnt from.
+const VOCABULARY_SEED: u64 = 77;
+
+impl LmRecipe {
+    fn noise(&self) -> Result<Noise> {
+        let Some(path) = &self.lexicon else { return Ok(Noise::default()) };
+        let bytes = fs::read(path).map_err(|e| Error::io(path, e))?;
+        let mut text = String::new();
+        let read = match bytes.starts_with(&[0x1f, 0x8b]) {
+            true => flate2::read::GzDecoder::new(bytes.as_slice()).read_to_string(&mut text),
+            false => bytes.as_slice().read_to_string(&mut text),
+        };
+        read.map_err(|e| Error::io(path, e))?;
+        let sentences = spoken_sentences(VOCABULARY_SEED, 20_000, SPOKEN_MIX);
+        let words: HashSet<String> = sentences.iter().flat_map(|s| s.split(' ')).map(str::to_owned).collect();
+        Ok(Noise::from_lexicon(&text, &words))
+    }
+
+    fn tokens_path(&self) -> PathBuf {
+        self.run.join("tokens.txt")
+    }
+
+    fn dialogues<'a>(&'a self, noise: &'a Noise, count: usize) -> impl Iterator<Item = Dialogue> + 'a {
+        let mut writer = Writer::new(&self.writer, noise, VOCABULARY_SEED);
+        (0..count).map(move |_| writer.dialogue())
+    }
+
+    /// The task, for the vocabulary of the run.
+    ///
+    /// # Errors
+    /// When the `tokenizer` step has not run, or the dictionary is missing.
+    pub fn task(&self) -> Result<LmTask> {
+        let tools: Vec<String> = Writer::tools().into_iter().map(|spec| spec.name).collect();
+        let chat = Chat::new(Tokenizer::read(self.tokens_path())?, &tools)?;
+        Ok(LmTask {
+            net: self.net.clone(),
+            chat: Arc::new(chat),
+            noise: Arc::new(self.noise()?),
+            writer: self.writer.clone(),
+            packing: self.packing.clone(),
+        })
+    }
+
+    /// The net with the weights of the run, for inference on `device`.
+    ///
+    /// # Errors
+    /// A run without weights.
+    pub fn trained(&self, device: &Device) -> Result<Llama> {
+        let vocabulary = Tokenizer::read(self.tokens_path())?.len();
+        trainer::load_weights(self.net.init(vocabulary, device), &self.run.join("net.bpk"))
+    }
+
+    /// How often greedy decoding is exact, by domain, tool call or reply, and condition.
+    fn measure(&self) -> Result<BTreeMap<(Domain, bool, &'static str), Exact>> {
+        let device = self.train.backend.device()?;
+        let (task, net) = (self.task()?, self.trained(&device)?);
+        let mut table: BTreeMap<_, Exact> = BTreeMap::new();
+        let clean = WriterConfig { noisy_percent: 0, ..self.writer.clone() };
+        let noisy = WriterConfig { noisy_percent: 100, ..self.writer.clone() };
+        for (condition, writer) in [("clean", clean), ("noisy", noisy)] {
+            for batch in task.held_out(writer, self.packing.valid_batches * 2) {
+                for ((domain, call), exact) in task.exact(&net, &batch?, &device) {
+                    let sum = table.entry((domain, call, condition)).or_default();
+                    sum.right += exact.right;
+                    sum.all += exact.all;
+                }
+            }
+        }
+        Ok(table)
+    }
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).map_err(|e| Error::io(path, e))
+}
+
+impl Recipe for LmRecipe {
+    /// Writes dialogues for people to look at; training writes its own as it goes.
+    fn prepare(&self) -> Result<()> {
+        fs::create_dir_all(&self.run).map_err(|e| Error::io(&self.run, e))?;
+        let noise = self.noise()?;
+        let mut text = String::new();
+        for dialogue in self.dialogues(&noise, 200) {
+            for line in dialogue.lines {
+                let call =
+                    line.message.tool_call.and_then(|call| serde_json::to_string(&call).ok()).unwrap_or_default();
+                let _ = writeln!(text, "{:?}: {}{call}", line.message.role, line.message.content);
+            }
+            text.push('\n');
+        }
+        write(&self.run.join("dialogues.txt"), &text)
+    }
+
+    fn tokenizer(&self) -> Result<()> {
+        fs::create_dir_all(&self.run).map_err(|e| Error::io(&self.run, e))?;
+        let noise = self.noise()?;
+        let dialogues = self.dialogues(&noise, self.tokenizer.dialogues);
+        let tokenizer = chat::learn_vocabulary(dialogues, self.tokenizer.pieces)?;
+        Ok(tokenizer.write(self.tokens_path())?)
+    }
+
+    fn train(&self, resume: bool) -> Result<()> {
+        trainer::fit(&self.task()?, &self.train, &self.run, resume).map(drop)
+    }
+
+    fn evaluate(&self) -> Result<()> {
+        let mut text = String::from("domain\tkind\tcondition\texact\tof\n");
+        for ((domain, call, condition), exact) in self.measure()? {
+            let kind = if call { "call" } else { "reply" };
+            let _ = writeln!(text, "{domain:?}\t{kind}\t{condition}\t{:.4}\t{}", exact.share(), exact.all);
+        }
+        tracing::info!("exact messages of held-out dialogues:\n{text}");
+        write(&self.run.join("evaluation.tsv"), &text)
+    }
+
+    fn export(&self) -> Result<()> {
+        let net = self.trained(&Device::flex())?;
+        let tokenizer = Tokenizer::read(self.tokens_path())?;
+        let info = GgufInfo {
+            name: &self.export.name,
+            licence: &self.export.licence,
+            context: self.packing.context.max(TRAINED_CONTEXT),
+            storage: self.export.storage,
+        };
+        let bytes = gguf(&net, &self.net, &tokenizer, &info)?;
+        let file = NewFile::new(MODEL_ROLE, "model.gguf", bytes);
+        Bundle::write(&self.export.bundle, self.card(net.num_params()), &[file])?;
+        Ok(())
+    }
+}
+
+/// The context that the file declares, at the least: rotary positions carry a little further than the rows of training.
+const TRAINED_CONTEXT: usize = 512;
+
+impl LmRecipe {
+    /// The card, with the figures of `evaluate` where it has run.
+    fn card(&self, parameters: usize) -> ModelCard {
+        let origin = Origin {
+            recipe: "configs/recipes/lm/rejoinder.toml".into(),
+            data: vec![
+                "dialogues written by the generator of this repository".into(),
+                "CMU pronouncing dictionary".into(),
+            ],
+            commit: self.export.commit.clone(),
+        };
+        let mut card = ModelCard::new(&self.export.name, CardTask::Llm, "gguf", &self.export.licence, origin);
+        card.summary =
+            format!("a Llama of {:.1} million parameters that takes orders and calls tools", parameters as f64 / 1e6);
+        card.language = Some("en".into());
+        let table = fs::read_to_string(self.run.join("evaluation.tsv")).unwrap_or_default();
+        for row in table.lines().skip(1) {
+            if let [domain, kind, condition, exact, of] = row.split('\t').collect::<Vec<_>>()[..] {
+                let name = format!("exact {kind}s, {}, {condition}", domain.to_lowercase());
+                card.results.insert(name, Measure::Text(format!("{exact} of {of}")));
+            }
+        }
+        card
+    }
+}
