@@ -5,7 +5,9 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::tasks::asr::AsrRecipe;
+use crate::tasks::g2p::G2pRecipe;
 use crate::tasks::lm::LmRecipe;
+use crate::tasks::tts::TtsRecipe;
 use crate::{Error, Result};
 
 /// The steps of a recipe. Each leaves its result in files, so that each can be run again alone.
@@ -46,6 +48,8 @@ pub trait Recipe {
 enum AnyRecipe {
     Asr(Box<AsrRecipe>),
     Lm(Box<LmRecipe>),
+    G2p(Box<G2pRecipe>),
+    Tts(Box<TtsRecipe>),
 }
 
 /// Reads a recipe and applies `key=value` overrides, whose keys are dotted paths and whose values are TOML, or bare
@@ -64,6 +68,8 @@ pub fn open(path: &Path, overrides: &[String]) -> Result<Box<dyn Recipe>> {
     Ok(match recipe {
         AnyRecipe::Asr(recipe) => recipe,
         AnyRecipe::Lm(recipe) => recipe,
+        AnyRecipe::G2p(recipe) => recipe,
+        AnyRecipe::Tts(recipe) => recipe,
     })
 }
 

@@ -2,3 +2,4 @@
 
 pub mod conformer;
 pub mod llama;
+pub mod tts;
