@@ -5,6 +5,8 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::tasks::asr::AsrRecipe;
+use crate::tasks::g2p::G2pRecipe;
+use crate::tasks::tts::TtsRecipe;
 use crate::{Error, Result};
 
 /// The steps of a recipe. Each leaves its result in files, so that each can be run again alone.
@@ -44,6 +46,8 @@ pub trait Recipe {
 #[serde(tag = "task", rename_all = "snake_case")]
 enum AnyRecipe {
     Asr(Box<AsrRecipe>),
+    G2p(Box<G2pRecipe>),
+    Tts(Box<TtsRecipe>),
 }
 
 /// Reads a recipe and applies `key=value` overrides, whose keys are dotted paths and whose values are TOML, or bare
@@ -61,6 +65,8 @@ pub fn open(path: &Path, overrides: &[String]) -> Result<Box<dyn Recipe>> {
     let recipe = table.try_into::<AnyRecipe>().map_err(|e| Error::config(&place, one_line(&e)))?;
     Ok(match recipe {
         AnyRecipe::Asr(recipe) => recipe,
+        AnyRecipe::G2p(recipe) => recipe,
+        AnyRecipe::Tts(recipe) => recipe,
     })
 }
 

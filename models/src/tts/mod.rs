@@ -1,5 +1,13 @@
 //! Text to speech, as a stream of audio with word marks.
 
+pub mod excitation;
+pub mod frontend;
+pub mod g2p;
+pub mod lexicon;
+pub mod phones;
+pub mod rejoinder;
+pub mod source_filter;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Result;

@@ -6,6 +6,7 @@ pub mod held_out;
 pub mod loader;
 pub mod manifest;
 pub mod pack;
+pub mod pitch;
 pub mod prepare;
 pub mod synth;
 pub mod text;

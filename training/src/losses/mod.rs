@@ -2,4 +2,6 @@
 
 mod ctc;
 
+pub mod spectral;
+
 pub use ctc::ctc_loss;

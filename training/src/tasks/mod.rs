@@ -1,3 +1,6 @@
 //! What is trained: for each task its recipe, its batches, its loss and its figures.
 
+pub mod aligner;
 pub mod asr;
+pub mod g2p;
+pub mod tts;

@@ -1,0 +1,119 @@
+use burn::config::Config;
+use burn::module::Module;
+use burn::nn::conv::{Conv1d, Conv1dConfig};
+use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
+use burn::tensor::{Device, Tensor, activation};
+
+/// Configuration of a [`ConvBlock`].
+#[derive(Config, Debug)]
+pub struct ConvBlockConfig {
+    /// Channels.
+    pub width: usize,
+    /// Frames under the depthwise kernel.
+    pub kernel: usize,
+    /// Channels inside, as a multiple of `width`.
+    #[config(default = 3)]
+    pub expansion: usize,
+    /// Whether the kernel sees only the past.
+    #[config(default = false)]
+    pub causal: bool,
+}
+
+/// A depthwise convolution over time and a two-layer perceptron over channels, with a residual connection: the block of
+/// ConvNeXt (Liu et al., "A ConvNet for the 2020s", 2022, figure 4) in one dimension.
+#[derive(Module, Debug)]
+pub struct ConvBlock {
+    depthwise: Conv1d,
+    norm: LayerNorm,
+    wide: Linear,
+    narrow: Linear,
+    kernel: usize,
+    causal: bool,
+}
+
+impl ConvBlockConfig {
+    /// A block with fresh weights.
+    pub fn init(&self, device: &Device) -> ConvBlock {
+        ConvBlock {
+            depthwise: Conv1dConfig::new(self.width, self.width, self.kernel).with_groups(self.width).init(device),
+            norm: LayerNormConfig::new(self.width).init(device),
+            wide: LinearConfig::new(self.width, self.width * self.expansion).init(device),
+            narrow: LinearConfig::new(self.width * self.expansion, self.width).init(device),
+            kernel: self.kernel,
+            causal: self.causal,
+        }
+    }
+}
+
+impl ConvBlock {
+    /// # Shapes
+    /// - x: `[batch, time, channels]`
+    /// - mask: `[batch, time, 1]`, 1 for frames that are there and 0 for the rest
+    /// - output: `[batch, time, channels]`
+    pub fn forward(&self, x: Tensor<3>, mask: Option<&Tensor<3>>) -> Tensor<3> {
+        let [batch, _, channels] = x.dims();
+        let right = if self.causal { 0 } else { self.kernel / 2 };
+        let left = self.kernel - 1 - right;
+        let zeros = |n| Tensor::<3>::zeros([batch, n, channels], &x.device());
+        let padded = match right {
+            0 => Tensor::cat(vec![zeros(left), x.clone()], 1),
+            _ => Tensor::cat(vec![zeros(left), x.clone(), zeros(right)], 1),
+        };
+        let y = self.depthwise.forward(padded.swap_dims(1, 2)).swap_dims(1, 2);
+        let y = activation::relu(self.wide.forward(self.norm.forward(y)));
+        apply_mask(x + self.narrow.forward(y), mask)
+    }
+}
+
+/// Self-attention over a whole clause, with a residual connection.
+#[derive(Module, Debug)]
+pub struct Attention {
+    norm: LayerNorm,
+    query: Linear,
+    key: Linear,
+    value: Linear,
+    output: Linear,
+    heads: usize,
+}
+
+impl Attention {
+    /// Attention with fresh weights.
+    pub fn new(width: usize, heads: usize, device: &Device) -> Self {
+        let linear = || LinearConfig::new(width, width).init(device);
+        Self {
+            norm: LayerNormConfig::new(width).init(device),
+            query: linear(),
+            key: linear(),
+            value: linear(),
+            output: linear(),
+            heads,
+        }
+    }
+
+    /// # Shapes
+    /// - x: `[batch, time, channels]`
+    /// - mask: `[batch, time, 1]`
+    /// - output: `[batch, time, channels]`
+    pub fn forward(&self, x: Tensor<3>, mask: Option<&Tensor<3>>) -> Tensor<3> {
+        let [batch, time, channels] = x.dims();
+        let width = channels / self.heads;
+        let split = |y: Tensor<3>| y.reshape([batch, time, self.heads, width]).swap_dims(1, 2);
+        let y = self.norm.forward(x.clone());
+        let (query, key) = (split(self.query.forward(y.clone())), split(self.key.forward(y.clone())));
+        let value = split(self.value.forward(y)); // [batch, heads, time, width]
+        let mut scores = query.matmul(key.swap_dims(2, 3)).mul_scalar(1.0 / (width as f64).sqrt());
+        if let Some(mask) = mask {
+            let bias = mask.clone().sub_scalar(1.0).mul_scalar(1e4).reshape([batch, 1, 1, time]);
+            scores = scores + bias;
+        }
+        let heard = activation::softmax(scores, 3).matmul(value).swap_dims(1, 2).reshape([batch, time, channels]);
+        apply_mask(x + self.output.forward(heard), mask)
+    }
+}
+
+pub(super) fn apply_mask(x: Tensor<3>, mask: Option<&Tensor<3>>) -> Tensor<3> {
+    match mask {
+        Some(mask) => x * mask.clone(),
+        None => x,
+    }
+}

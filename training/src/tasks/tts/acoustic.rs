@@ -1,0 +1,282 @@
+use std::sync::Arc;
+
+use burn::tensor::activation::{log_sigmoid, sigmoid};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rejoinder_models::tts::phones;
+
+use super::corpus::{Corpus, Utterance};
+use crate::Result;
+use crate::nets::tts::{Acoustic, AcousticConfig, Encoded, POSITION_WIDTH};
+use crate::trainer::{Batches, Figure, Loss, Task};
+
+pub use rejoinder_models::tts::rejoinder::{expansion, positions};
+
+/// Predicted and real mel bands of the same frames, normalised, `[frames, bands]`.
+#[derive(Clone, Debug, Default)]
+pub struct Bands {
+    /// What the model predicts, given the real durations and pitch.
+    pub predicted: Vec<f32>,
+    /// What was recorded.
+    pub real: Vec<f32>,
+}
+
+/// Trains the acoustic model on a corpus.
+#[derive(Clone, Debug)]
+pub struct AcousticTask {
+    /// The corpus.
+    pub corpus: Arc<Corpus>,
+    /// The net.
+    pub net: AcousticConfig,
+    /// Frames in a batch, about.
+    pub batch_frames: usize,
+}
+
+/// Utterances of similar length, padded: rows are utterances.
+#[derive(Clone, Debug)]
+pub struct AcousticBatch {
+    size: usize,
+    tokens: usize,
+    frames: usize,
+    token: Vec<i64>,
+    place: Vec<i64>,
+    token_mask: Vec<f32>,
+    duration: Vec<f32>,
+    token_pitch: Vec<f32>,
+    alignment: Vec<f32>,
+    position: Vec<f32>,
+    frame_mask: Vec<f32>,
+    target: Vec<f32>,
+}
+
+struct Tensors {
+    token_mask: Tensor<3>,
+    frame_mask: Tensor<3>,
+    target: Tensor<3>,
+    encoded: Encoded,
+    frames: Tensor<3>,
+    duration: Tensor<2>,
+    pitch: Tensor<2>,
+}
+
+impl AcousticBatch {
+    /// A batch of utterances.
+    pub fn new(utterances: &[&Utterance], corpus: &Corpus) -> Self {
+        let bands = corpus.statistics.mel_mean.len();
+        let size = utterances.len();
+        let tokens = utterances.iter().map(|u| u.prepared.tokens.len()).max().unwrap_or(0);
+        let frames = utterances.iter().map(|u| u.frames()).max().unwrap_or(0);
+        let mut batch = Self {
+            size,
+            tokens,
+            frames,
+            token: vec![0; size * tokens],
+            place: vec![0; size * tokens],
+            token_mask: vec![0.0; size * tokens],
+            duration: vec![0.0; size * tokens],
+            token_pitch: vec![0.0; size * tokens],
+            alignment: vec![0.0; size * frames * tokens],
+            position: vec![0.0; size * frames * POSITION_WIDTH],
+            frame_mask: vec![0.0; size * frames],
+            target: vec![0.0; size * frames * (bands + 2)],
+        };
+        for (row, utterance) in utterances.iter().enumerate() {
+            batch.fill(row, utterance, corpus);
+        }
+        batch
+    }
+
+    fn fill(&mut self, row: usize, utterance: &Utterance, corpus: &Corpus) {
+        let prepared = &utterance.prepared;
+        let pitch = token_pitch(utterance, corpus);
+        for at in 0..prepared.tokens.len() {
+            let to = row * self.tokens + at;
+            self.token[to] = i64::from(prepared.tokens[at]);
+            self.place[to] = i64::from(prepared.places[at]);
+            self.token_mask[to] = 1.0;
+            self.duration[to] = (1.0 + prepared.durations[at] as f32).ln();
+            self.token_pitch[to] = pitch[at];
+        }
+        for (t, token) in expansion(&prepared.durations).into_iter().enumerate() {
+            self.alignment[(row * self.frames + t) * self.tokens + token] = 1.0;
+        }
+        let first = row * self.frames;
+        let position = positions(&prepared.durations);
+        self.position[first * POSITION_WIDTH..][..position.len()].copy_from_slice(&position);
+        self.frame_mask[first..first + utterance.frames()].fill(1.0);
+        let target = utterance.frame_inputs(&corpus.statistics);
+        let width = self.target.len() / (self.size * self.frames);
+        self.target[first * width..][..target.len()].copy_from_slice(&target);
+    }
+
+    fn run(self, net: &Acoustic, device: &Device) -> Tensors {
+        let (b, l, t) = (self.size, self.tokens, self.frames);
+        let width = self.target.len() / (b * t);
+        let matrix = |values: Vec<f32>| Tensor::<2>::from_data(TensorData::new(values, [b, l]), device);
+        let ids = |values: Vec<i64>| Tensor::<2, Int>::from_data(TensorData::new(values, [b, l]), device);
+        let cube = |values: Vec<f32>, n, w| Tensor::<3>::from_data(TensorData::new(values, [b, n, w]), device);
+        let token_mask = cube(self.token_mask, l, 1);
+        let frame_mask = cube(self.frame_mask, t, 1);
+        let pitch = matrix(self.token_pitch);
+        let encoded = net.encoder.forward(ids(self.token), ids(self.place), Some(pitch.clone()), Some(&token_mask));
+        let hidden = cube(self.alignment, t, l).matmul(encoded.hidden.clone());
+        let frames = net.decoder.forward(hidden, cube(self.position, t, POSITION_WIDTH), Some(&frame_mask));
+        let (duration, target) = (matrix(self.duration), cube(self.target, t, width));
+        Tensors { token_mask, frame_mask, target, encoded, frames, duration, pitch }
+    }
+}
+
+/// The mean normalised log pitch of each token's voiced frames, or of all its frames when none is voiced.
+fn token_pitch(utterance: &Utterance, corpus: &Corpus) -> Vec<f32> {
+    let mut start = 0;
+    let mean = |values: &[f32]| values.iter().sum::<f32>() / values.len().max(1) as f32;
+    let durations = utterance.prepared.durations.iter().zip(&utterance.prepared.tokens);
+    let of = |(&frames, &token): (&usize, &u8)| {
+        let own = &utterance.pitch[start..start + frames];
+        start += frames;
+        let all: Vec<f32> = own.iter().map(|p| corpus.statistics.pitch(p.hz)).collect();
+        let voiced: Vec<f32> =
+            own.iter().zip(&all).filter(|(p, _)| p.voicing > 0.5).map(|(_, normalised)| *normalised).collect();
+        match phones::is_phone(token) {
+            true if !voiced.is_empty() => mean(&voiced),
+            true => mean(&all),
+            false => 0.0,
+        }
+    };
+    durations.map(of).collect()
+}
+
+impl Tensors {
+    /// The parts of the loss: mel, pitch contour, voicing, duration, token pitch.
+    fn losses(self) -> [Tensor<1>; 5] {
+        let [b, t, width] = self.target.dims();
+        let mels = width - 2;
+        let part = |x: &Tensor<3>, from: usize, to: usize| x.clone().slice([0..b, 0..t, from..to]);
+        let frames = self.frame_mask.clone().sum();
+        let over_frames = |x: Tensor<3>| (x * self.frame_mask.clone()).sum() / frames.clone();
+        let mel = part(&self.frames, 0, mels) - part(&self.target, 0, mels);
+        let mel = over_frames(mel.abs()).div_scalar(mels as f64);
+        let voiced = part(&self.target, width - 1, width);
+        let contour = part(&self.frames, mels, mels + 1) - part(&self.target, mels, mels + 1);
+        let contour = over_frames(contour.abs() * voiced.clone().mul_scalar(0.9).add_scalar(0.1));
+        let logit = part(&self.frames, width - 1, width);
+        let unvoiced = voiced.clone().neg().add_scalar(1.0);
+        let voicing = voiced * log_sigmoid(logit.clone()) + unvoiced * log_sigmoid(logit.neg());
+        let voicing = over_frames(voicing).neg();
+        let [_, l, _] = self.token_mask.dims();
+        let mask: Tensor<2> = self.token_mask.reshape([b, l]);
+        let tokens = mask.clone().sum();
+        let over_tokens = |x: Tensor<2>| (x * mask.clone()).sum() / tokens.clone();
+        let duration = over_tokens((self.encoded.duration - self.duration).powi_scalar(2));
+        let pitch = over_tokens((self.encoded.pitch - self.pitch).powi_scalar(2));
+        [mel, contour, voicing, duration, pitch]
+    }
+}
+
+const NAMES: [&str; 5] = ["mel", "contour", "voicing", "duration", "pitch"];
+const WEIGHTS: [f64; 5] = [1.0, 0.3, 0.2, 0.3, 0.1];
+
+impl AcousticTask {
+    fn select(&self, held_out: bool) -> Vec<usize> {
+        let chosen = |i: &usize| self.corpus.utterances[*i].prepared.held_out == held_out;
+        (0..self.corpus.utterances.len()).filter(chosen).collect()
+    }
+
+    /// The mel bands of at most `limit` utterances, held-out ones or others.
+    ///
+    /// # Errors
+    /// None in practice: those of the batches.
+    pub fn bands(&self, net: &Acoustic, held_out: bool, limit: usize, device: &Device) -> Result<Bands> {
+        let mut chosen = self.select(held_out);
+        chosen.truncate(limit);
+        let mut bands = Bands::default();
+        for batch in self.batches(chosen, None) {
+            let batch = batch?;
+            let mask = batch.frame_mask.clone();
+            let tensors = batch.run(net, device);
+            let [b, t, width] = tensors.target.dims();
+            let mels = |x: Tensor<3>| x.slice([0..b, 0..t, 0..width - 2]).into_data().iter::<f32>().collect::<Vec<_>>();
+            let (predicted, real) = (mels(tensors.frames), mels(tensors.target));
+            let rows = predicted.chunks(width - 2).zip(real.chunks(width - 2)).zip(mask);
+            for ((p, r), _) in rows.filter(|(_, there)| *there > 0.5) {
+                bands.predicted.extend_from_slice(p);
+                bands.real.extend_from_slice(r);
+            }
+        }
+        Ok(bands)
+    }
+
+    /// Batches of utterances of similar length.
+    fn batches(&self, mut chosen: Vec<usize>, rng: Option<ChaCha8Rng>) -> Batches<AcousticBatch> {
+        let mut rng = rng;
+        let length = |i: usize| self.corpus.utterances[i].frames();
+        let mut noise: Vec<usize> = vec![0; self.corpus.utterances.len()];
+        if let Some(rng) = &mut rng {
+            noise.iter_mut().for_each(|n| *n = rng.random_range(0..40));
+        }
+        chosen.sort_by_key(|&i| length(i) + noise[i]);
+        let mut groups: Vec<Vec<usize>> = vec![Vec::new()];
+        for i in chosen {
+            let last = groups.last().map_or(0, Vec::len);
+            if last > 0 && (last + 1) * length(i) > self.batch_frames {
+                groups.push(Vec::new());
+            }
+            if let Some(group) = groups.last_mut() {
+                group.push(i);
+            }
+        }
+        groups.retain(|group| !group.is_empty());
+        if let Some(rng) = &mut rng {
+            groups.shuffle(rng);
+        }
+        let corpus = Arc::clone(&self.corpus);
+        Box::new(groups.into_iter().map(move |group| -> Result<AcousticBatch> {
+            let utterances: Vec<&Utterance> = group.iter().map(|&i| &corpus.utterances[i]).collect();
+            Ok(AcousticBatch::new(&utterances, &corpus))
+        }))
+    }
+}
+
+impl Task for AcousticTask {
+    type Net = Acoustic;
+    type Batch = AcousticBatch;
+
+    fn net(&self, device: &Device) -> Acoustic {
+        self.net.init(device)
+    }
+
+    fn train_batches(&self, epoch: usize, seed: u64) -> Result<Batches<AcousticBatch>> {
+        let rng = ChaCha8Rng::seed_from_u64(seed.wrapping_add(epoch as u64));
+        Ok(self.batches(self.select(false), Some(rng)))
+    }
+
+    fn valid_batches(&self) -> Result<Batches<AcousticBatch>> {
+        Ok(self.batches(self.select(true), None))
+    }
+
+    fn loss(&self, net: &Acoustic, batch: AcousticBatch, step: usize, device: &Device) -> Result<Loss> {
+        let losses = batch.run(net, device).losses();
+        let parts = if step.is_multiple_of(10) {
+            NAMES.into_iter().zip(losses.clone().map(|l| f64::from(l.into_scalar::<f32>()))).collect()
+        } else {
+            Vec::new()
+        };
+        let weighted = losses.into_iter().zip(WEIGHTS).map(|(loss, weight)| loss.mul_scalar(weight));
+        let total = weighted.reduce(|a, b| a + b).unwrap_or_else(|| Tensor::zeros([1], device));
+        Ok(Loss { total, parts })
+    }
+
+    fn evaluate(&self, net: &Acoustic, batch: AcousticBatch, device: &Device) -> Result<Vec<Figure>> {
+        let weight = batch.frame_mask.iter().map(|m| f64::from(*m)).sum();
+        let tensors = batch.run(net, device);
+        let [b, t, width] = tensors.target.dims();
+        let part = |x: &Tensor<3>| x.clone().slice([0..b, 0..t, width - 1..width]);
+        let wrong = (sigmoid(part(&tensors.frames)).round() - part(&tensors.target)).abs() * tensors.frame_mask.clone();
+        let wrong = f64::from(wrong.sum().into_scalar::<f32>()) / weight;
+        let losses = tensors.losses().map(|l| f64::from(l.into_scalar::<f32>()));
+        let figure = |(name, value)| Figure { name, value, weight };
+        Ok(NAMES.into_iter().zip(losses).chain([("voicing_error", wrong)]).map(figure).collect())
+    }
+}

@@ -1,0 +1,285 @@
+//! One voice's recordings, trimmed and aligned with their transcripts.
+
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use rejoinder_models::audio;
+use rejoinder_models::tts::excitation::Pitch;
+use rejoinder_models::tts::frontend::{Frontend, Script};
+use rejoinder_models::tts::phones;
+use rejoinder_models::units::SampleRate;
+use serde::{Deserialize, Serialize};
+
+use super::VoiceConfig;
+use super::mel::MelConfig;
+use crate::data::pitch;
+use crate::tasks::aligner::{self, Alignment};
+use crate::{Error, Result};
+
+/// The list of a prepared corpus.
+const LIST: &str = "corpus.json";
+/// Frames of silence kept before and after the words.
+const LEAD: usize = 4;
+const TAIL: usize = 16;
+/// A silence between words of at least so many frames is a pause; a shorter one belongs to the word before.
+const SHORTEST_PAUSE: usize = 4;
+
+/// An utterance as it was prepared.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Prepared {
+    /// Its name.
+    pub id: String,
+    /// Its transcript.
+    pub text: String,
+    /// Tokens.
+    pub tokens: Vec<u8>,
+    /// Places.
+    pub places: Vec<u8>,
+    /// Frames of each token.
+    pub durations: Vec<usize>,
+    /// Whether it is kept out of training.
+    pub held_out: bool,
+}
+
+/// An utterance in memory.
+#[derive(Clone, Debug)]
+pub struct Utterance {
+    /// What was prepared.
+    pub prepared: Prepared,
+    /// Samples.
+    pub samples: Vec<f32>,
+    /// Normalised log mel bands, `[frames, bands]`.
+    pub mel: Vec<f32>,
+    /// Pitch, one a frame.
+    pub pitch: Vec<Pitch>,
+}
+
+/// How mel bands and log pitch are normalised: to mean 0 and variance 1 over the training part.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Statistics {
+    /// Means of the bands.
+    pub mel_mean: Vec<f32>,
+    /// Standard deviations of the bands.
+    pub mel_scale: Vec<f32>,
+    /// Mean of the logarithm of the pitch in hertz, over voiced frames.
+    pub pitch_mean: f32,
+    /// Its standard deviation.
+    pub pitch_scale: f32,
+}
+
+/// A corpus in memory.
+#[derive(Clone, Debug)]
+pub struct Corpus {
+    /// The utterances, in the order of the prompts.
+    pub utterances: Vec<Utterance>,
+    /// How they are normalised.
+    pub statistics: Statistics,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    id: String,
+    path: PathBuf,
+    transcript: String,
+    prompt: String,
+}
+
+/// Reads, aligns, trims and writes a corpus: `<folder>/<id>.wav` and a list.
+///
+/// # Errors
+/// [`Error::Io`], [`Error::Data`] for a manifest that cannot be used, audio errors of the layer below.
+pub fn prepare(voice: &VoiceConfig, frontend: &Frontend, folder: &Path) -> Result<usize> {
+    std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
+    let rows = manifest(&voice.manifest)?;
+    let root = voice.manifest.parent().unwrap_or(Path::new("."));
+    let rate = SampleRate::hz(voice.geometry.rate_hz);
+    let clips: Vec<Vec<f32>> =
+        rows.par_iter().map(|row| Ok(audio::read_at(root.join(&row.path), rate)?.samples)).collect::<Result<_>>()?;
+    let scripts: Vec<Script> = rows.iter().map(|row| frontend.script(&row.transcript)).collect();
+    let hop = voice.geometry.hop / 2;
+    let to_align: Vec<aligner::Utterance> =
+        clips.par_iter().zip(&scripts).map(|(clip, script)| for_aligner(clip, script, voice, hop)).collect();
+    let alignments = aligner::align(&to_align, &voice.aligner);
+    let first_held_out = rows.len().saturating_sub(voice.held_out);
+    let mut list = Vec::new();
+    for (at, row) in rows.iter().enumerate() {
+        let Some(alignment) = &alignments[at] else {
+            tracing::warn!("{}: shorter than its transcript, left out", row.id);
+            continue;
+        };
+        let (samples, mut prepared) = cut(&clips[at], &scripts[at], alignment, voice.geometry.hop);
+        prepared.id.clone_from(&row.id);
+        prepared.text.clone_from(&row.transcript);
+        prepared.held_out = at >= first_held_out;
+        let path = folder.join(format!("{}.wav", row.id));
+        audio::write_wav(&path, &audio::Clip::new(samples, rate))?;
+        list.push(prepared);
+    }
+    let path = folder.join(LIST);
+    let json = serde_json::to_string(&list).map_err(|e| Error::data(path.display().to_string(), e))?;
+    std::fs::write(&path, json).map_err(|e| Error::io(&path, e))?;
+    Ok(list.len())
+}
+
+fn manifest(path: &Path) -> Result<Vec<Row>> {
+    let place = || path.display().to_string();
+    let mut reader = csv::Reader::from_path(path).map_err(|e| Error::data(place(), e))?;
+    let mut rows = reader.deserialize().collect::<Result<Vec<Row>, _>>().map_err(|e| Error::data(place(), e))?;
+    rows.sort_by(|a, b| a.prompt.cmp(&b.prompt));
+    Ok(rows)
+}
+
+/// Mel cepstra with their first and second differences, normalised over the utterance but for the scale.
+fn for_aligner(samples: &[f32], script: &Script, voice: &VoiceConfig, hop: usize) -> aligner::Utterance {
+    const CEPSTRA: usize = 13;
+    let bands = 40;
+    let mel = MelConfig { rate_hz: voice.geometry.rate_hz, window: 600, hop, bands };
+    let frames = samples.len() / hop;
+    let logs = mel.compute(samples, frames);
+    let angle = |c: usize, b: usize| std::f32::consts::PI * c as f32 * (b as f32 + 0.5) / bands as f32;
+    let cepstrum = |t: usize, c: usize| -> f32 { (0..bands).map(|b| logs[t * bands + b] * angle(c, b).cos()).sum() };
+    let statics: Vec<f32> = (0..frames * CEPSTRA).map(|i| cepstrum(i / CEPSTRA, i % CEPSTRA)).collect();
+    let slope = |row: &[f32]| -> Vec<f32> {
+        let at = |t: isize, c: usize| row[t.clamp(0, frames as isize - 1) as usize * CEPSTRA + c];
+        let one = |t: isize, c: usize| (1..=3).map(|d| d as f32 * (at(t + d, c) - at(t - d, c))).sum::<f32>() / 28.0;
+        (0..frames * CEPSTRA).map(|i| one((i / CEPSTRA) as isize, i % CEPSTRA)).collect()
+    };
+    let first = slope(&statics);
+    let second = slope(&first);
+    let width = 3 * CEPSTRA;
+    let mut features = Vec::with_capacity(frames * width);
+    for t in 0..frames {
+        for part in [&statics, &first, &second] {
+            features.extend_from_slice(&part[t * CEPSTRA..(t + 1) * CEPSTRA]);
+        }
+    }
+    let words = script.words.iter().map(|w| script.tokens[w.tokens.clone()].to_vec()).collect();
+    aligner::Utterance { features, width, words }
+}
+
+/// Trims the silence around the words and gives every frame to a token.
+fn cut(samples: &[f32], script: &Script, alignment: &Alignment, hop: usize) -> (Vec<f32>, Prepared) {
+    let frame = |fine: usize| fine.div_ceil(2);
+    let bounds: Vec<(usize, usize)> = alignment.phones.iter().map(|&(a, b)| (frame(a), frame(b))).collect();
+    let frames = samples.len() / hop;
+    let (speech_start, speech_end) = (bounds.first().map_or(0, |b| b.0), bounds.last().map_or(0, |b| b.1));
+    let start = speech_start.saturating_sub(LEAD);
+    let end = (speech_end + TAIL).min(frames).max(speech_end);
+    let mut prepared = Prepared {
+        id: String::new(),
+        text: String::new(),
+        tokens: vec![phones::SILENCE],
+        places: Vec::new(),
+        durations: vec![speech_start - start],
+        held_out: false,
+    };
+    let mut script_out = Script::default();
+    let (mut phone, mut at) = (0, 1);
+    for (i, word) in script.words.iter().enumerate() {
+        let first = prepared.tokens.len();
+        for token in &script.tokens[word.tokens.clone()] {
+            prepared.tokens.push(*token);
+            prepared.durations.push(bounds[phone].1 - bounds[phone].0);
+            phone += 1;
+        }
+        let mut placed = word.clone();
+        placed.tokens = first..prepared.tokens.len();
+        script_out.words.push(placed);
+        let next = bounds.get(phone).map_or(end, |b| b.0);
+        let gap = next - bounds[phone - 1].1;
+        at = word.tokens.end.max(at);
+        let until = script.words.get(i + 1).map_or(script.tokens.len(), |w| w.tokens.start);
+        match script.tokens.get(at..until).and_then(|between| between.first()) {
+            Some(&mark) => {
+                prepared.tokens.push(mark);
+                prepared.durations.push(gap);
+            }
+            None if gap >= SHORTEST_PAUSE => {
+                prepared.tokens.push(phones::PAUSE);
+                prepared.durations.push(gap);
+            }
+            None => *prepared.durations.last_mut().unwrap_or(&mut 0) += gap,
+        }
+    }
+    script_out.tokens.clone_from(&prepared.tokens);
+    script_out.place();
+    prepared.places = script_out.places;
+    let total: usize = prepared.durations.iter().sum();
+    let range = (start * hop).min(samples.len())..((start + total) * hop).min(samples.len());
+    (samples[range].to_vec(), prepared)
+}
+
+/// Loads a prepared corpus and computes its features.
+///
+/// # Errors
+/// [`Error::Io`], [`Error::Data`] when it was not prepared.
+pub fn load(voice: &VoiceConfig, folder: &Path) -> Result<Corpus> {
+    let path = folder.join(LIST);
+    let json = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
+    let list: Vec<Prepared> = serde_json::from_str(&json).map_err(|e| Error::data(path.display().to_string(), e))?;
+    let geometry = &voice.geometry;
+    let mel = MelConfig { rate_hz: geometry.rate_hz, window: 4 * geometry.hop, hop: geometry.hop, bands: voice.mels };
+    let mut utterances = list
+        .into_par_iter()
+        .map(|prepared| {
+            let samples = audio::read(folder.join(format!("{}.wav", prepared.id)))?.samples;
+            let frames = prepared.durations.iter().sum();
+            let pitch = pitch::track(&samples, geometry.rate_hz, geometry.hop, frames, &voice.pitch);
+            Ok(Utterance { mel: mel.compute(&samples, frames), prepared, samples, pitch })
+        })
+        .collect::<Result<Vec<Utterance>>>()?;
+    let statistics = statistics(&utterances, voice.mels);
+    for utterance in &mut utterances {
+        for (i, x) in utterance.mel.iter_mut().enumerate() {
+            *x = (*x - statistics.mel_mean[i % voice.mels]) / statistics.mel_scale[i % voice.mels];
+        }
+    }
+    Ok(Corpus { utterances, statistics })
+}
+
+fn statistics(utterances: &[Utterance], bands: usize) -> Statistics {
+    let moments = |values: &mut dyn Iterator<Item = f32>| {
+        let (n, sum, squares) = values.fold((0.0f64, 0.0f64, 0.0f64), |(n, s, q), x| {
+            let x = f64::from(x);
+            (n + 1.0, s + x, q + x * x)
+        });
+        let mean = sum / n.max(1.0);
+        (mean as f32, (squares / n.max(1.0) - mean * mean).max(1e-6).sqrt() as f32)
+    };
+    let trained = || utterances.iter().filter(|u| !u.prepared.held_out);
+    let band = |b: usize| moments(&mut trained().flat_map(|u| u.mel.iter().skip(b).step_by(bands).copied()));
+    let (mel_mean, mel_scale) = (0..bands).map(band).unzip();
+    let voiced = trained().flat_map(|u| u.pitch.iter().filter(|p| p.voicing > 0.5).map(|p| p.hz.ln()));
+    let (pitch_mean, pitch_scale) = moments(&mut { voiced });
+    Statistics { mel_mean, mel_scale, pitch_mean, pitch_scale }
+}
+
+impl Corpus {
+    /// The root mean square of all samples.
+    pub fn loudness(&self) -> f32 {
+        let samples = || self.utterances.iter().flat_map(|u| &u.samples);
+        let power: f64 = samples().map(|x| f64::from(x * x)).sum();
+        (power / samples().count().max(1) as f64).sqrt() as f32
+    }
+}
+
+impl Statistics {
+    /// The normalised logarithm of a pitch.
+    pub fn pitch(&self, hz: f32) -> f32 {
+        (hz.ln() - self.pitch_mean) / self.pitch_scale
+    }
+}
+
+impl Utterance {
+    /// Frames.
+    pub fn frames(&self) -> usize {
+        self.pitch.len()
+    }
+
+    /// What the vocoder reads: the mel bands, the normalised log pitch and the voicing, `[frames, bands + 2]`.
+    pub fn frame_inputs(&self, statistics: &Statistics) -> Vec<f32> {
+        let bands = self.mel.len() / self.pitch.len().max(1);
+        let rows = self.mel.chunks(bands).zip(&self.pitch);
+        rows.flat_map(|(mel, p)| mel.iter().copied().chain([statistics.pitch(p.hz), p.voicing])).collect()
+    }
+}

@@ -1,0 +1,55 @@
+//! A voice: corpus, acoustic model, vocoder.
+
+mod acoustic;
+mod bundle;
+pub mod corpus;
+mod measures;
+mod mel;
+mod recipe;
+mod report;
+mod vocoder;
+
+use std::path::PathBuf;
+
+use rejoinder_models::tts::source_filter::SourceFilterConfig;
+use serde::{Deserialize, Serialize};
+
+pub use acoustic::{AcousticBatch, AcousticTask, Bands, expansion, positions};
+pub use measures::Measures;
+pub use mel::MelConfig;
+pub use recipe::{AcousticSection, ExportSection, Part, TtsRecipe, VocoderSection};
+pub use vocoder::{VocoderBatch, VocoderTask};
+
+use crate::data::pitch::PitchConfig;
+use crate::tasks::aligner::AlignerConfig;
+
+/// What recordings a voice is made from, and how they are cut into frames.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct VoiceConfig {
+    /// A CSV file with the columns `id`, `path` (relative to it), `transcript` and `prompt`.
+    pub manifest: PathBuf,
+    /// The last so many prompts are kept out of training.
+    pub held_out: usize,
+    /// Sample rate, frames and filters.
+    pub geometry: SourceFilterConfig,
+    /// Mel bands.
+    pub mels: usize,
+    /// What counts as pitch.
+    pub pitch: PitchConfig,
+    /// How the aligner trains.
+    pub aligner: AlignerConfig,
+}
+
+impl Default for VoiceConfig {
+    fn default() -> Self {
+        Self {
+            manifest: PathBuf::from("data/kathleen/manifest.csv"),
+            held_out: 50,
+            geometry: SourceFilterConfig::default(),
+            mels: 80,
+            pitch: PitchConfig::default(),
+            aligner: AlignerConfig::default(),
+        }
+    }
+}

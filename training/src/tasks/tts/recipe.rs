@@ -1,0 +1,260 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use burn::module::Module;
+use burn::tensor::Device;
+use rejoinder_models::tts::frontend::{Frontend, PLACES};
+use rejoinder_models::tts::g2p::G2p;
+use rejoinder_models::tts::lexicon::Lexicon;
+use rejoinder_models::tts::phones;
+use serde::{Deserialize, Serialize};
+
+use super::corpus::{self, Corpus};
+use super::{AcousticTask, Measures, VocoderTask, VoiceConfig};
+use crate::nets::tts::{Acoustic, AcousticConfig, Vocoder, VocoderConfig};
+use crate::recipe::Recipe;
+use crate::tasks::g2p::{LEXICON_FILE, MODEL_FILE};
+use crate::trainer::{self, TrainOptions};
+use crate::{Error, Result};
+
+/// A recipe with `task = "tts"`: a voice.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TtsRecipe {
+    /// The run folder: `vocoder/` and `acoustic/` with weights, logs and checkpoints.
+    pub run: PathBuf,
+    /// The run folder of the letters-to-sound recipe.
+    pub g2p: PathBuf,
+    /// Where the prepared recordings go.
+    pub corpus: PathBuf,
+    /// The recordings and how they are cut.
+    #[serde(default)]
+    pub voice: VoiceConfig,
+    /// Which nets `train` trains. Default: both.
+    #[serde(default = "both")]
+    pub parts: Vec<Part>,
+    /// The acoustic model.
+    #[serde(default)]
+    pub acoustic: AcousticSection,
+    /// The vocoder.
+    #[serde(default)]
+    pub vocoder: VocoderSection,
+    /// What the card of the bundle says, and what is measured.
+    pub export: ExportSection,
+}
+
+/// One of the two nets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Part {
+    /// From frames to sound.
+    Vocoder,
+    /// From tokens to frames.
+    Acoustic,
+}
+
+fn both() -> Vec<Part> {
+    vec![Part::Vocoder, Part::Acoustic]
+}
+
+/// The acoustic model of a recipe.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AcousticSection {
+    /// Channels.
+    pub width: usize,
+    /// Blocks that read tokens.
+    pub encoder_blocks: usize,
+    /// Blocks that write frames.
+    pub decoder_blocks: usize,
+    /// The share of channels that is dropped in training.
+    pub dropout: f64,
+    /// Frames in a batch, about.
+    pub batch_frames: usize,
+    /// How long and how fast.
+    pub train: TrainOptions,
+}
+
+impl Default for AcousticSection {
+    fn default() -> Self {
+        Self {
+            width: 160,
+            encoder_blocks: 4,
+            decoder_blocks: 5,
+            dropout: 0.1,
+            batch_frames: 2400,
+            train: TrainOptions::default(),
+        }
+    }
+}
+
+/// The vocoder of a recipe.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct VocoderSection {
+    /// Channels.
+    pub width: usize,
+    /// Blocks.
+    pub blocks: usize,
+    /// Segments in a batch.
+    pub segments: usize,
+    /// Frames in a segment.
+    pub segment_frames: usize,
+    /// Batches that count as an epoch.
+    pub batches: usize,
+    /// How long and how fast.
+    pub train: TrainOptions,
+}
+
+impl Default for VocoderSection {
+    fn default() -> Self {
+        Self { width: 160, blocks: 4, segments: 10, segment_frames: 80, batches: 100, train: TrainOptions::default() }
+    }
+}
+
+/// Where the bundle goes, what its card says, and what `evaluate` reads aloud.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExportSection {
+    /// The bundle's folder.
+    pub bundle: PathBuf,
+    /// The model's name.
+    pub name: String,
+    /// What it is, in a sentence.
+    pub summary: String,
+    /// The licence of the weights.
+    pub licence: String,
+    /// What it was trained on.
+    pub data: Vec<String>,
+    /// A file with one sentence a line that the training never saw.
+    #[serde(default)]
+    pub sentences: Option<PathBuf>,
+}
+
+impl TtsRecipe {
+    /// The shape of the acoustic model.
+    pub fn acoustic_net(&self) -> AcousticConfig {
+        AcousticConfig::new(phones::TOKENS, PLACES)
+            .with_width(self.acoustic.width)
+            .with_encoder_blocks(self.acoustic.encoder_blocks)
+            .with_decoder_blocks(self.acoustic.decoder_blocks)
+            .with_mels(self.voice.mels)
+            .with_dropout(self.acoustic.dropout)
+    }
+
+    /// The shape of the vocoder.
+    pub fn vocoder_net(&self) -> VocoderConfig {
+        let geometry = &self.voice.geometry;
+        VocoderConfig::new(self.voice.mels + 2, geometry.harmonic_order, geometry.noise_order)
+            .with_width(self.vocoder.width)
+            .with_blocks(self.vocoder.blocks)
+    }
+
+    /// The run folder of a part.
+    pub fn run_of(&self, part: Part) -> PathBuf {
+        self.run.join(match part {
+            Part::Vocoder => "vocoder",
+            Part::Acoustic => "acoustic",
+        })
+    }
+
+    /// The front end of the letters-to-sound recipe.
+    ///
+    /// # Errors
+    /// When that recipe has not run.
+    pub fn frontend(&self) -> Result<Frontend> {
+        let lexicon = Lexicon::read(&self.g2p.join(LEXICON_FILE))?;
+        Ok(Frontend::new(lexicon, G2p::read(&self.g2p.join(MODEL_FILE))?))
+    }
+
+    /// The prepared corpus with its features.
+    ///
+    /// # Errors
+    /// When `prepare` has not run.
+    pub fn load_corpus(&self) -> Result<Arc<Corpus>> {
+        Ok(Arc::new(corpus::load(&self.voice, &self.corpus)?))
+    }
+
+    /// The task of the acoustic model.
+    pub fn acoustic_task(&self, corpus: Arc<Corpus>) -> AcousticTask {
+        AcousticTask { corpus, net: self.acoustic_net(), batch_frames: self.acoustic.batch_frames }
+    }
+
+    /// The task of the vocoder, for `device` without gradients.
+    pub fn vocoder_task(&self, corpus: Arc<Corpus>, device: &Device) -> VocoderTask {
+        let section = &self.vocoder;
+        let sizes = [section.segments, section.segment_frames, section.batches];
+        VocoderTask::new(corpus, &self.voice.geometry, self.vocoder_net(), sizes, device)
+    }
+
+    /// The trained acoustic model.
+    ///
+    /// # Errors
+    /// A run without weights.
+    pub fn trained_acoustic(&self, device: &Device) -> Result<Acoustic> {
+        weights(self.acoustic_net().init(device), &self.run_of(Part::Acoustic))
+    }
+
+    /// The trained vocoder.
+    ///
+    /// # Errors
+    /// A run without weights.
+    pub fn trained_vocoder(&self, device: &Device) -> Result<Vocoder> {
+        weights(self.vocoder_net().init(device), &self.run_of(Part::Vocoder))
+    }
+}
+
+/// The final weights of a run, or the average of its last checkpoint while it is going on.
+fn weights<M: Module>(net: M, run: &Path) -> Result<M> {
+    let last = run.join("net.bpk");
+    if last.exists() {
+        return trainer::load_weights(net, &last);
+    }
+    let folder = trainer::Checkpoint::folder(run)
+        .ok_or_else(|| Error::checkpoint(run, "no weights; run `rejoinder-train train` first"))?;
+    trainer::load_weights(net, &folder.join("average.bpk"))
+}
+
+impl Recipe for TtsRecipe {
+    fn prepare(&self) -> Result<()> {
+        let count = corpus::prepare(&self.voice, &self.frontend()?, &self.corpus)?;
+        tracing::info!("{}: {count} utterances", self.corpus.display());
+        Ok(())
+    }
+
+    fn tokenizer(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn train(&self, resume: bool) -> Result<()> {
+        fs::create_dir_all(&self.run).map_err(|e| Error::io(&self.run, e))?;
+        let resolved = toml::to_string(self).map_err(|e| Error::config("recipe", e))?;
+        let path = self.run.join("recipe.toml");
+        fs::write(&path, resolved).map_err(|e| Error::io(&path, e))?;
+        let corpus = self.load_corpus()?;
+        for part in &self.parts {
+            let run = self.run_of(*part);
+            match part {
+                Part::Vocoder => {
+                    let task = self.vocoder_task(Arc::clone(&corpus), &self.vocoder.train.backend.device()?);
+                    trainer::fit(&task, &self.vocoder.train, &run, resume)?;
+                }
+                Part::Acoustic => {
+                    let task = self.acoustic_task(Arc::clone(&corpus));
+                    let net = trainer::fit(&task, &self.acoustic.train, &run, resume)?;
+                    Measures::of(&task, &net, &self.acoustic.train.backend.device()?)?.write(&self.run)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn evaluate(&self) -> Result<()> {
+        super::report::evaluate(self)
+    }
+
+    fn export(&self) -> Result<()> {
+        super::bundle::export(self)
+    }
+}

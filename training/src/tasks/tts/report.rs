@@ -1,0 +1,142 @@
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Instant;
+
+use burn::tensor::Device;
+use rejoinder_models::audio::{self, Clip};
+use rejoinder_models::card::{Bundle, Measure};
+use rejoinder_models::runtime::{self, RuntimeConfig};
+use rejoinder_models::text::{ErrorCounts, NormalizeConfig, normalize, word_errors};
+use rejoinder_models::tts::Synthesizer;
+use rejoinder_models::tts::rejoinder::RejoinderVoice;
+use rejoinder_models::units::SampleRate;
+
+use super::corpus::Corpus;
+use super::recipe::TtsRecipe;
+use crate::{Error, Result};
+
+/// The free recogniser that listens; it comes with its model as a Debian package.
+const LISTENER: &str = "pocketsphinx_continuous";
+
+pub(super) fn evaluate(recipe: &TtsRecipe) -> Result<()> {
+    let mut bundle = Bundle::open(&recipe.export.bundle)?;
+    let voice = RejoinderVoice::open(&bundle, runtime::open(&RuntimeConfig::default())?.as_ref())?;
+    let corpus = recipe.load_corpus()?;
+    let mut results = BTreeMap::new();
+    results.insert("mel distance on held-out prompts, dB".to_owned(), mel_distance(recipe, &corpus)?);
+    let folder = recipe.run.join("speech");
+    std::fs::create_dir_all(&folder).map_err(|e| Error::io(&folder, e))?;
+    let held_out = || corpus.utterances.iter().filter(|u| u.prepared.held_out);
+    let real: Vec<(PathBuf, String)> = held_out()
+        .map(|u| {
+            let path = folder.join(format!("real-{}.wav", u.prepared.id));
+            save(&path, u.samples.clone(), recipe.voice.geometry.rate_hz)?;
+            Ok((path, u.prepared.text.clone()))
+        })
+        .collect::<Result<_>>()?;
+    let prompts: Vec<String> = held_out().map(|u| u.prepared.text.clone()).collect();
+    let sentences = match &recipe.export.sentences {
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+            text.lines().map(str::trim).filter(|l| !l.is_empty()).map(str::to_owned).collect()
+        }
+        None => Vec::new(),
+    };
+    let spoken_prompts = speak(&voice, "prompt", &prompts, &folder, &mut BTreeMap::new())?;
+    let spoken = speak(&voice, "unseen", &sentences, &folder, &mut results)?;
+    let parts = [
+        ("held-out prompts, the real recordings", real),
+        ("held-out prompts, spoken", spoken_prompts),
+        ("unseen sentences", spoken),
+    ];
+    for (what, files) in parts {
+        if let Some(errors) = listen(&files)? {
+            results.insert(format!("pocketsphinx WER on {} {what}, %", files.len()), round(100.0 * errors.rate()));
+        }
+    }
+    for (what, value) in &results {
+        tracing::info!("{what}: {value}");
+    }
+    let mut card = bundle.card().clone();
+    card.results.extend(results.into_iter().map(|(what, value)| (what, Measure::Number(value))));
+    bundle.rewrite_card(card)?;
+    Ok(())
+}
+
+fn round(x: f64) -> f64 {
+    (x * 100.0).round() / 100.0
+}
+
+/// The mean difference of log mel bands in decibels, given the real durations and pitch.
+fn mel_distance(recipe: &TtsRecipe, corpus: &Arc<Corpus>) -> Result<f64> {
+    let device = Device::flex();
+    let task = recipe.acoustic_task(Arc::clone(corpus));
+    let bands = task.bands(&recipe.trained_acoustic(&device)?, true, usize::MAX, &device)?;
+    let scale = &corpus.statistics.mel_scale;
+    let db = 20.0 / std::f64::consts::LN_10;
+    let pairs = bands.predicted.iter().zip(&bands.real).enumerate();
+    let sum: f64 = pairs.map(|(i, (p, r))| f64::from((p - r).abs() * scale[i % scale.len()]) * db).sum();
+    Ok(round(sum / bands.real.len().max(1) as f64))
+}
+
+fn save(path: &Path, samples: Vec<f32>, rate_hz: u32) -> Result<()> {
+    let clip = Clip::new(samples, SampleRate::hz(rate_hz)).at(SampleRate::INTERNAL)?;
+    Ok(audio::write_wav(path, &clip)?)
+}
+
+/// Speaks each text into a file, and notes the time to the first audio and the real-time factor.
+fn speak(
+    voice: &RejoinderVoice,
+    what: &str,
+    texts: &[String],
+    folder: &Path,
+    results: &mut BTreeMap<String, f64>,
+) -> Result<Vec<(PathBuf, String)>> {
+    let mut files = Vec::new();
+    let (mut first_ms, mut compute_s, mut audio_s) = (Vec::new(), 0.0, 0.0);
+    for (number, text) in texts.iter().enumerate() {
+        let started = Instant::now();
+        let mut utterance = voice.speak(text)?;
+        let mut samples = Vec::new();
+        while let Some(chunk) = utterance.next_chunk()? {
+            if samples.is_empty() && !chunk.samples.is_empty() {
+                first_ms.push(started.elapsed().as_secs_f64() * 1000.0);
+            }
+            samples.extend(chunk.samples);
+        }
+        compute_s += started.elapsed().as_secs_f64();
+        audio_s += samples.len() as f64 / f64::from(voice.sample_rate().get());
+        let path = folder.join(format!("{what}-{number:03}.wav"));
+        save(&path, samples, voice.sample_rate().get())?;
+        files.push((path, text.clone()));
+    }
+    first_ms.sort_by(f64::total_cmp);
+    if let (Some(median), Some(late)) = (first_ms.get(first_ms.len() / 2), first_ms.get(first_ms.len() * 95 / 100)) {
+        results.insert("time to first audio, median, ms".to_owned(), round(*median));
+        results.insert("time to first audio, p95, ms".to_owned(), round(*late));
+        results.insert("real-time factor on one thread".to_owned(), (1e4 * compute_s / audio_s).round() / 1e4);
+    }
+    Ok(files)
+}
+
+/// The word errors of the free recogniser, or nothing where it is not installed.
+fn listen(files: &[(PathBuf, String)]) -> Result<Option<ErrorCounts>> {
+    let mut sum = ErrorCounts::default();
+    for (path, text) in files {
+        let output = Command::new(LISTENER).arg("-infile").arg(path).stderr(Stdio::null()).output();
+        let output = match output {
+            Ok(output) => output,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                tracing::warn!("{LISTENER} is not installed, no word error rates");
+                return Ok(None);
+            }
+            Err(e) => return Err(Error::io(LISTENER, e)),
+        };
+        let heard = String::from_utf8_lossy(&output.stdout).replace('\n', " ");
+        let plain = |text: &str| normalize(text, &NormalizeConfig::recognition());
+        sum += word_errors(&plain(text), &plain(&heard));
+    }
+    Ok((!files.is_empty()).then_some(sum))
+}

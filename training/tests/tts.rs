@@ -1,0 +1,182 @@
+//! The voice recipe in small: a corpus that the test makes itself is learnt by heart, exported, and spoken.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use rejoinder_models::card::Bundle;
+use rejoinder_models::runtime::{self, RuntimeConfig, RuntimeKind};
+use rejoinder_models::tts::excitation::Pitch;
+use rejoinder_models::tts::frontend::Script;
+use rejoinder_models::tts::rejoinder::RejoinderVoice;
+use rejoinder_models::tts::source_filter::{SourceFilter, SourceFilterConfig};
+use rejoinder_models::tts::{Synthesizer, phones};
+use rejoinder_training::recipe;
+use rejoinder_training::tasks::tts::MelConfig;
+use rejoinder_training::trainer::{self, Task};
+
+/// A pronouncing dictionary of five words.
+const DICTIONARY: &str = "see S IY1\nsaw S AO1\nme M IY1\nmow M OW1\nso S OW1\n";
+
+/// The sound of a phone as the two cepstra of the synthesizer.
+fn cepstra(config: &SourceFilterConfig, phone: &str) -> (Vec<f32>, f32) {
+    let mut cepstra = vec![0.0; config.width()];
+    let noise = config.harmonic_order;
+    let (harmonic_level, noise_level, tilt, voicing) = match phone {
+        "S" => (-9.0, -2.5, -0.8, 0.0),
+        "M" => (-3.0, -8.0, 1.5, 1.0),
+        "IY1" => (-2.5, -8.0, 0.2, 1.0),
+        "AO1" => (-2.0, -8.0, 1.2, 1.0),
+        "OW1" => (-2.2, -8.0, 0.8, 1.0),
+        _ => (-9.0, -9.0, 0.0, 0.0),
+    };
+    (cepstra[0], cepstra[1], cepstra[noise]) = (harmonic_level, tilt, noise_level);
+    (cepstra, voicing)
+}
+
+/// Writes recordings of the dictionary's words, with their manifest.
+fn make_recordings(folder: &Path, config: &SourceFilterConfig) {
+    let words = [["see", "saw"], ["me", "mow"], ["so", "me"], ["saw", "mow"], ["mow", "see"], ["me", "so"]];
+    let mut manifest = "id,path,transcript,prompt\n".to_owned();
+    for (number, pair) in words.iter().enumerate() {
+        let mut synthesizer = SourceFilter::new(config).unwrap();
+        let mut samples = Vec::new();
+        let line = |word: &str| DICTIONARY.lines().find(|l| l.starts_with(&format!("{word} "))).unwrap();
+        let spoken = pair.iter().flat_map(|w| line(w).split(' ').skip(1).map(|p| (p, 12)));
+        for (phone, frames) in [("sil", 10)].into_iter().chain(spoken).chain([("sil", 10)]) {
+            let (cepstra, voicing) = cepstra(config, phone);
+            for t in 0..frames {
+                let pitch = Pitch { hz: 180.0 - t as f32, voicing };
+                synthesizer.push(pitch, &cepstra, &mut samples).unwrap();
+            }
+        }
+        synthesizer.flush(&mut samples).unwrap();
+        let clip = rejoinder_models::audio::Clip::new(samples, rejoinder_models::units::SampleRate::hz(config.rate_hz));
+        rejoinder_models::audio::write_wav(folder.join(format!("{number}.wav")), &clip).unwrap();
+        manifest.push_str(&format!("{number},{number}.wav,{} {}.,p{number}\n", pair[0], pair[1]));
+    }
+    std::fs::write(folder.join("manifest.csv"), manifest).unwrap();
+}
+
+fn write_recipes(folder: &Path) {
+    let at = |name: &str| folder.join(name).display().to_string();
+    std::fs::write(folder.join("words.dict"), DICTIONARY).unwrap();
+    let g2p = format!(
+        "task = \"g2p\"\nrun = {:?}\n[g2p]\ndictionary = {:?}\nheld_out = 0\nmin_unit_count = 1\nmin_count = 1\norder = 3\n",
+        at("g2p"),
+        at("words.dict")
+    );
+    std::fs::write(folder.join("g2p.toml"), g2p).unwrap();
+    let train = "epochs = 0\nlearning_rate = 4e-3\nwarmup_steps = 10\naverage_decay = 0.0\nbackend = \"flex\"\n";
+    let tts = format!(
+        "task = \"tts\"\nrun = {:?}\ng2p = {:?}\ncorpus = {:?}\n\
+         [voice]\nmanifest = {:?}\nheld_out = 1\nmels = 30\n\
+         [voice.geometry]\nrate_hz = 16000\nhop = 200\nfft = 800\nharmonic_order = 40\nnoise_order = 20\n\
+         [acoustic]\nwidth = 32\nencoder_blocks = 2\ndecoder_blocks = 2\ndropout = 0.0\nbatch_frames = 800\n\
+         [acoustic.train]\nsteps = 150\n{train}\
+         [vocoder]\nwidth = 32\nblocks = 2\nsegments = 2\nsegment_frames = 24\nbatches = 10\n\
+         [vocoder.train]\nsteps = 60\n{train}\
+         [export]\nbundle = {:?}\nname = \"tiny\"\nsummary = \"a test\"\nlicence = \"CC0-1.0\"\ndata = [\"made up\"]\n",
+        at("run"),
+        at("g2p"),
+        at("corpus"),
+        at("manifest.csv"),
+        at("bundle")
+    );
+    std::fs::write(folder.join("tts.toml"), tts).unwrap();
+}
+
+fn speak(voice: &RejoinderVoice, script: &Script, text: &str, piece: Option<usize>) -> (Vec<f32>, Vec<String>) {
+    let mut utterance = voice.speak_script(script, text, piece).unwrap();
+    let (mut samples, mut words) = (Vec::new(), Vec::new());
+    while let Some(chunk) = utterance.next_chunk().unwrap() {
+        for word in chunk.words {
+            assert!(word.start < word.end);
+            words.push(word.text);
+        }
+        samples.extend(chunk.samples);
+    }
+    (samples, words)
+}
+
+#[test]
+fn a_tiny_voice_is_learnt_by_heart_exported_and_spoken() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let geometry = SourceFilterConfig { rate_hz: 16_000, hop: 200, fft: 800, harmonic_order: 40, noise_order: 20 };
+    make_recordings(folder, &geometry);
+    write_recipes(folder);
+    recipe::open(&folder.join("g2p.toml"), &[]).unwrap().train(false).unwrap();
+    let voice = recipe::open(&folder.join("tts.toml"), &[]).unwrap();
+    voice.prepare().unwrap();
+    voice.train(false).unwrap();
+    voice.export().unwrap();
+
+    let bundle = Bundle::open(&folder.join("bundle")).unwrap();
+    for (engine, off) in &bundle.card().parity {
+        assert!(*off < 0.05, "{engine} is off by {off}");
+    }
+    let runtime = runtime::open(&RuntimeConfig::of(RuntimeKind::Tract)).unwrap();
+    let voice = RejoinderVoice::open(&bundle, runtime.as_ref()).unwrap();
+    let token = |name: &str| phones::id(name).unwrap();
+    let mut script = Script { tokens: ["sil", "S", "IY1", "M", "OW1", "."].map(token).to_vec(), ..Script::default() };
+    let word = |span, tokens| rejoinder_models::tts::frontend::ScriptWord { span, tokens };
+    script.words = vec![word(0..3, 1..3), word(4..8, 3..5)];
+    script.place();
+    let (whole, words) = speak(&voice, &script, "see mow.", Some(1000));
+    assert_eq!(words, ["see", "mow."]);
+    let seconds = whole.len() as f32 / 16_000.0;
+    assert!((0.4..1.2).contains(&seconds), "four phones of 0.15 s took {seconds} s");
+    for piece in [Some(1), Some(7), None] {
+        let (pieces, _) = speak(&voice, &script, "see mow.", piece);
+        assert_eq!(pieces.len(), whole.len());
+        let off = pieces.iter().zip(&whole).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(off < 1e-3, "pieces of {piece:?} frames differ by {off}");
+    }
+    assert_spectra(&whole, &geometry);
+    assert!(speak(&voice, &Script::default(), "", None).0.is_empty());
+    assert_eq!(voice.sample_rate().get(), 16_000);
+}
+
+/// The hiss of `S` has most of its energy above 3 kHz, the hum of `M` below.
+fn assert_spectra(samples: &[f32], geometry: &SourceFilterConfig) {
+    let mel = MelConfig { rate_hz: geometry.rate_hz, window: 800, hop: geometry.hop, bands: 30 };
+    let frames = samples.len() / geometry.hop;
+    let bands = mel.compute(samples, frames);
+    let tilt = |t: usize| {
+        let frame = &bands[t * 30..(t + 1) * 30];
+        frame[20..].iter().sum::<f32>() / 10.0 - frame[..10].iter().sum::<f32>() / 10.0
+    };
+    let quarter = frames / 4;
+    let mean = |from: usize| (from..from + 6).map(tilt).sum::<f32>() / 6.0;
+    assert!(mean(4) > mean(2 * quarter + 4) + 1.0, "hiss {} and hum {}", mean(4), mean(2 * quarter + 4));
+}
+
+#[test]
+fn the_acoustic_task_counts_every_utterance_once_an_epoch() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let geometry = SourceFilterConfig { rate_hz: 16_000, hop: 200, fft: 800, harmonic_order: 40, noise_order: 20 };
+    make_recordings(folder, &geometry);
+    write_recipes(folder);
+    recipe::open(&folder.join("g2p.toml"), &[]).unwrap().train(false).unwrap();
+    recipe::open(&folder.join("tts.toml"), &[]).unwrap().prepare().unwrap();
+    let text = std::fs::read_to_string(folder.join("tts.toml")).unwrap();
+    let mut table: toml::Table = text.parse().unwrap();
+    table.remove("task");
+    let voice: rejoinder_training::tasks::tts::TtsRecipe = table.try_into().unwrap();
+    let task = voice.acoustic_task(voice.load_corpus().unwrap());
+    let figures = |held_out| {
+        let net = task.net(&Device::flex());
+        task.bands(&net, held_out, usize::MAX, &Device::flex()).unwrap().real.len() / 30
+    };
+    let frames = |held_out| -> usize {
+        let utterances = Arc::clone(&task.corpus);
+        let chosen = utterances.utterances.iter().filter(|u| u.prepared.held_out == held_out);
+        chosen.map(|u| u.prepared.durations.iter().sum::<usize>()).sum()
+    };
+    assert_eq!(figures(false), frames(false));
+    assert_eq!(figures(true), frames(true));
+    let meter = trainer::evaluate(&task, &task.net(&Device::flex()), &Device::flex()).unwrap();
+    assert!(meter.means().iter().any(|(name, value)| name.contains("mel") && value.is_finite()));
+}
