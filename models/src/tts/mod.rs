@@ -8,10 +8,14 @@ pub mod phones;
 pub mod rejoinder;
 pub mod source_filter;
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use crate::Result;
+use crate::card::Bundle;
+use crate::runtime::Runtime;
 use crate::units::{SampleRate, Samples};
+use crate::{Error, Result};
 
 /// When a word of the given text sounds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,4 +61,18 @@ pub trait Utterance: Send {
     /// # Errors
     /// [`Error::Engine`](crate::Error::Engine) when a model run fails; the utterance is then at its end.
     fn next_chunk(&mut self) -> Result<Option<SpeechChunk>>;
+}
+
+/// Opens a bundle as the family that its card names.
+///
+/// # Errors
+/// [`Error::Model`] for another task or a family that is not known here, or a bundle that does not keep its contract.
+pub fn open(bundle: &Bundle, runtime: &dyn Runtime) -> Result<Arc<dyn Synthesizer>> {
+    match bundle.card().family.as_str() {
+        rejoinder::FAMILY => Ok(Arc::new(rejoinder::RejoinderVoice::open(bundle, runtime)?)),
+        other => {
+            let known = rejoinder::FAMILY;
+            Err(Error::model(bundle.root(), format!("family: expected a synthesizer ({known}), found `{other}`")))
+        }
+    }
 }
