@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::asr::{ConformerCtc, Decoding, Recognizer, conformer_ctc};
 use crate::card::{Bundle, Task};
 use crate::runtime::{self, RuntimeConfig};
+use crate::tts::{self, Synthesizer};
 use crate::vad::{Vad, VadConfig};
 use crate::{Error, Result};
 
@@ -54,6 +55,18 @@ pub fn open_recognizer_with(path: &Path, config: &RuntimeConfig, decoding: &Deco
 /// not there.
 pub fn open_vad(vad: &VadConfig, config: &RuntimeConfig) -> Result<Arc<dyn Vad>> {
     vad.open(runtime::open(config)?.as_ref())
+}
+
+/// Opens a synthesizer: a bundle's folder, or the name of a bundle at hand.
+///
+/// # Errors
+/// [`Error::Model`] when it is not there, damaged, of another task, or of a family that this build does not know;
+/// [`Error::Engine`] when the engine asked for is not there.
+pub fn open_synthesizer(path: &Path, config: &RuntimeConfig) -> Result<Arc<dyn Synthesizer>> {
+    let path = resolve(path)?;
+    let bundle = Bundle::open(&path)?;
+    check_task(&bundle, &path, Task::Tts)?;
+    tts::open(&bundle, runtime::open(config)?.as_ref())
 }
 
 fn check_task(bundle: &Bundle, path: &Path, expected: Task) -> Result<()> {
