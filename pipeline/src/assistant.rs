@@ -3,11 +3,18 @@
 use std::sync::Arc;
 
 use rejoinder_models::asr::Recognizer;
+use rejoinder_models::card::{Bundle, MODEL_ROLE};
 use rejoinder_models::llm::Responder;
+use rejoinder_models::llm::llama::LlamaResponder;
+use rejoinder_models::llm::openai::OpenAiResponder;
+use rejoinder_models::llm::tools::Moment;
 use rejoinder_models::text::ClauseConfig;
 use rejoinder_models::tts::Synthesizer;
 use rejoinder_models::vad::{SegmenterConfig, Vad};
+use rejoinder_models::{runtime, zoo};
 
+use crate::Result;
+use crate::config::{Config, ResponderConfig};
 use crate::dialogue::Toolbox;
 use crate::turn::Policy;
 
@@ -41,4 +48,45 @@ pub struct Assistant {
     pub max_tool_calls: usize,
     /// The tools.
     pub tools: ToolboxMaker,
+}
+
+impl Assistant {
+    /// Opens the models that a configuration names.
+    ///
+    /// # Errors
+    /// [`Error::Models`](crate::Error::Models) naming the bundle, file or engine that is missing or damaged.
+    pub fn open(config: &Config) -> Result<Self> {
+        let runtime = runtime::open(&config.runtime)?;
+        let tools = config.tools.clone();
+        Ok(Self {
+            vad: config.vad.open(runtime.as_ref())?,
+            segments: config.segments,
+            recognizer: zoo::open_recognizer_with(&config.recognizer, &config.runtime, &config.decoding)?,
+            responder: open_responder(&config.responder)?,
+            clauses: config.clauses,
+            synthesizer: zoo::open_synthesizer(&config.synthesizer, &config.runtime)?,
+            policy: config.policy,
+            preroll_ms: config.preroll_ms,
+            instructions: config.instructions.clone(),
+            memory: config.memory,
+            max_tool_calls: config.max_tool_calls,
+            tools: Arc::new(move || Toolbox::assistant(&tools, local_now())),
+        })
+    }
+}
+
+fn open_responder(config: &ResponderConfig) -> Result<Arc<dyn Responder>> {
+    Ok(match config {
+        ResponderConfig::Llama(path, options) if path.is_dir() => {
+            let bundle = Bundle::open(path)?;
+            Arc::new(LlamaResponder::open(bundle.path(MODEL_ROLE)?, options.clone())?)
+        }
+        ResponderConfig::Llama(path, options) => Arc::new(LlamaResponder::open(path, options.clone())?),
+        ResponderConfig::OpenAi(options) => Arc::new(OpenAiResponder::new(options.clone())?),
+    })
+}
+
+/// The moment at which a conversation begins, by the machine's clock and time zone.
+fn local_now() -> Moment {
+    Moment::from_local_ms(chrono::Local::now().naive_local().and_utc().timestamp_millis())
 }

@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The result of every fallible call of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -31,4 +31,14 @@ pub enum Error {
     /// The conversation cannot be put together, or a thread of it is gone.
     #[error("{0}")]
     Session(String),
+}
+
+impl Error {
+    pub(crate) fn config(path: impl AsRef<Path>, reason: impl Into<String>) -> Self {
+        Self::Config { path: path.as_ref().to_owned(), reason: reason.into() }
+    }
+
+    pub(crate) fn io(path: impl AsRef<Path>, source: std::io::Error) -> Self {
+        Self::Io { path: path.as_ref().to_owned(), source }
+    }
 }

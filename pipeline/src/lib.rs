@@ -12,6 +12,7 @@
 
 mod assistant;
 mod clock;
+pub mod config;
 mod dialogue;
 mod error;
 mod event;
@@ -26,7 +27,8 @@ pub mod turn;
 
 pub use assistant::{Assistant, ToolboxMaker};
 pub use clock::Clock;
-pub use dialogue::{History, Toolbox, moment_at};
+pub use config::Config;
+pub use dialogue::{History, Toolbox};
 pub use error::{Error, Result};
 pub use event::{Event, EventKind};
 pub use message::{Body, Message, ReplyWord, Sound, TurnId, Turns};

@@ -3,6 +3,7 @@
 mod history;
 mod tools;
 
+use rejoinder_models::llm::tools::{Moment, Tools};
 use rejoinder_models::llm::{ToolCall, ToolSpec};
 use rejoinder_models::units::Position;
 
@@ -28,6 +29,15 @@ impl Toolbox {
     /// No tools.
     pub fn empty() -> Self {
         Self::new(Vec::new(), |call, _| format!("there is no tool named {}", call.name))
+    }
+
+    /// Those of the assistant's own tools that are named, in a conversation that begins at `start`.
+    pub fn assistant(names: &[String], start: Moment) -> Self {
+        let mut tools = Tools::default();
+        let specs = tools.specs().into_iter().filter(|spec| names.contains(&spec.name)).collect();
+        Self::new(specs, move |call, at| {
+            tools.answer(call, Moment::from_local_ms(start.local_ms + at.ms().round() as i64))
+        })
     }
 
     /// What the model is told.

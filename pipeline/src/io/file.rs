@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rejoinder_models::audio::{Clip, WavWriter};
+use rejoinder_models::audio::{self, Clip, WavWriter};
 use rejoinder_models::units::SampleRate;
 
 use super::{Loudspeaker, Microphone, Sink, Source};
@@ -100,12 +100,19 @@ struct Recorder {
     failed: Option<rejoinder_models::Error>,
 }
 
+/// [`conversation`] with a sound file as the caller.
+///
+/// # Errors
+/// [`Error::Models`] when the file cannot be read.
+pub fn open(input: impl AsRef<Path>, output: impl AsRef<Path>) -> Result<(FileSource, FileSink)> {
+    Ok(conversation(audio::read(input)?, output))
+}
+
 /// A recording as the caller and a file for the conversation, which share one clock, so that the file's two sides are
 /// in step. The sink is started before the source.
 pub fn conversation(clip: Clip, output: impl AsRef<Path>) -> (FileSource, FileSink) {
     let ends = Arc::<Mutex<Ends>>::default();
     let sink = FileSink { path: output.as_ref().to_owned(), ends: ends.clone() };
-    ends.lock().unwrap_or_else(PoisonError::into_inner).recorder = None;
     (FileSource { clip, ends, ticker: None }, sink)
 }
 

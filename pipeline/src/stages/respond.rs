@@ -127,8 +127,9 @@ impl Stage for Respond {
     fn handle(&mut self, message: Message, out: &mut Outbox<'_>) -> Result<()> {
         let turn = message.turn;
         match message.body {
-            Body::Began(_) => {
+            Body::Began(from) => {
                 self.settle(out);
+                let _ = out.send(turn, Body::Began(from));
                 Ok(self.dialogue.prefill(self.history.messages(), self.tools.specs(), &self.turns.guard(turn))?)
             }
             Body::Partial(_) => Ok(()),

@@ -1,0 +1,50 @@
+use std::path::PathBuf;
+
+use clap::Args;
+use rejoinder::io::file;
+use rejoinder::{Cost, SessionBuilder};
+use rejoinder_models::audio;
+
+use super::print::Printer;
+use super::{ConfigOption, Ended, interrupt_flag};
+
+/// `rejoinder converse`
+#[derive(Args)]
+pub(crate) struct Converse {
+    /// The caller: a sound file
+    #[arg(long, value_name = "FILE")]
+    input: PathBuf,
+    /// What was heard, as stereo WAV: the caller on the left, the assistant on the right
+    #[arg(long, value_name = "FILE")]
+    output: PathBuf,
+    #[command(flatten)]
+    config: ConfigOption,
+    /// Play the recording as a microphone would
+    #[arg(long, conflicts_with = "fast")]
+    realtime: bool,
+    /// Run the same stages in virtual time (the default)
+    #[arg(long)]
+    fast: bool,
+    /// Write all events here, one JSON object a line
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
+}
+
+impl Converse {
+    pub(crate) fn run(self) -> anyhow::Result<Ended> {
+        let caller = audio::read(&self.input)?;
+        let (_, assistant) = self.config.open()?;
+        let stop = interrupt_flag()?;
+        let mut printer = Printer::new(self.events.as_deref(), stop.clone())?;
+        let builder = SessionBuilder::new(&assistant).stop_flag(stop.clone());
+        let builder = builder.on_event(move |event| printer.event(event));
+        if self.realtime {
+            let (source, sink) = file::conversation(caller, &self.output);
+            builder.source(source).sink(sink).start()?.wait()?;
+        } else {
+            let conversation = builder.simulate(&caller, Cost::Measured)?;
+            audio::write_wav_channels(&self.output, &[&conversation.caller, &conversation.assistant])?;
+        }
+        Ok(if stop.is_cancelled() { Ended::Interrupted } else { Ended::Done })
+    }
+}

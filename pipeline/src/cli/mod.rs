@@ -1,0 +1,113 @@
+//! The commands: each reads its options, calls the library and prints.
+
+mod converse;
+mod devices;
+mod models;
+mod print;
+mod speak;
+mod talk;
+mod transcribe;
+mod validate;
+
+use std::io::{ErrorKind, Write};
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::{Args, Subcommand};
+use rejoinder::{Assistant, Config};
+use rejoinder_models::llm::Cancel;
+
+/// What to do.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Talk with microphone and loudspeaker
+    Talk(talk::Talk),
+    /// Have a conversation with a recording as the caller
+    Converse(converse::Converse),
+    /// Write down what is said in sound files
+    Transcribe(transcribe::Transcribe),
+    /// Say a text
+    Speak(speak::Speak),
+    /// List the models at hand
+    Models(models::Models),
+    /// List microphones and loudspeakers
+    Devices(devices::Devices),
+    /// Check a configuration without running it
+    Validate(validate::Validate),
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// As it should.
+    Done,
+    /// Some of what was asked for failed, and that was said.
+    Partly,
+    /// By Ctrl-C.
+    Interrupted,
+}
+
+impl Command {
+    pub(crate) fn run(self) -> anyhow::Result<Ended> {
+        match self {
+            Self::Talk(command) => command.run(),
+            Self::Converse(command) => command.run(),
+            Self::Transcribe(command) => command.run(),
+            Self::Speak(command) => command.run(),
+            Self::Models(command) => command.run(),
+            Self::Devices(command) => command.run(),
+            Self::Validate(command) => command.run(),
+        }
+    }
+}
+
+/// Which assistant.
+#[derive(Args)]
+pub(crate) struct ConfigOption {
+    /// The assistant's configuration [default: configs/assistants/default.toml]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl ConfigOption {
+    pub(crate) fn load(&self) -> anyhow::Result<Config> {
+        Ok(match &self.config {
+            Some(path) => Config::load(path)?,
+            None => Config::load_default()?,
+        })
+    }
+
+    pub(crate) fn open(&self) -> anyhow::Result<(Config, Assistant)> {
+        let config = self.load()?;
+        let assistant = Assistant::open(&config)?;
+        Ok((config, assistant))
+    }
+}
+
+/// A flag that the first Ctrl-C raises; the second ends the program on the spot.
+pub(crate) fn interrupt_flag() -> anyhow::Result<Cancel> {
+    let flag = Cancel::default();
+    let raised = flag.clone();
+    let handler = move || {
+        if raised.is_cancelled() {
+            std::process::exit(130);
+        }
+        raised.cancel();
+    };
+    ctrlc::set_handler(handler).context("cannot listen for Ctrl-C")?;
+    Ok(flag)
+}
+
+/// One line on the standard error.
+pub(crate) fn complain(error: &anyhow::Error) {
+    let line = format!("{error:#}").split('\n').map(str::trim).collect::<Vec<_>>().join(" ");
+    let _ = writeln!(std::io::stderr(), "error: {line}");
+}
+
+/// Whether the reader of our output is gone, as with `| head`.
+pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+    };
+    error.chain().any(io)
+}

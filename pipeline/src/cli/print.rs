@@ -1,0 +1,102 @@
+//! A conversation as a person reads it, and as a program does.
+
+use std::fs::File;
+use std::io::{BufWriter, Stdout, Write};
+use std::path::Path;
+
+use anyhow::Context;
+use rejoinder::{Event, EventKind, Timeline, Timelines};
+use rejoinder_models::llm::Cancel;
+
+/// Prints events to the standard output and, as JSON lines, to a file. Where the reader of the output is gone, it ends
+/// the conversation.
+pub(crate) struct Printer {
+    out: Stdout,
+    events: Option<BufWriter<File>>,
+    lines: Timelines,
+    in_reply: bool,
+    stop: Cancel,
+}
+
+impl Printer {
+    pub(crate) fn new(events: Option<&Path>, stop: Cancel) -> anyhow::Result<Self> {
+        let create = |path: &Path| File::create(path).with_context(|| path.display().to_string());
+        let events = events.map(create).transpose()?.map(BufWriter::new);
+        Ok(Self { out: std::io::stdout(), events, lines: Timelines::default(), in_reply: false, stop })
+    }
+
+    pub(crate) fn event(&mut self, event: &Event) {
+        self.lines.take(event);
+        if self.write(event).is_err() {
+            self.stop.cancel();
+        }
+    }
+
+    fn write(&mut self, event: &Event) -> std::io::Result<()> {
+        if let Some(file) = &mut self.events {
+            serde_json::to_writer(&mut *file, event)?;
+            file.write_all(b"\n")?;
+            file.flush()?;
+        }
+        let at = event.at.ms() / 1e3;
+        if let EventKind::ReplyText { text } = &event.kind {
+            if !self.in_reply {
+                write!(self.out, "{at:8.2} s  < ")?;
+            }
+            self.in_reply = true;
+            write!(self.out, "{text}")?;
+            return self.out.flush();
+        }
+        let Some(line) = line(&event.kind) else { return self.turn_over(event) };
+        if std::mem::take(&mut self.in_reply) {
+            writeln!(self.out)?;
+        }
+        writeln!(self.out, "{at:8.2} s  {line}")?;
+        self.out.flush()?;
+        self.turn_over(event)
+    }
+
+    /// Prints the timeline of a turn that is over.
+    fn turn_over(&mut self, event: &Event) -> std::io::Result<()> {
+        let over = matches!(event.kind, EventKind::AudioFinished | EventKind::Interrupted | EventKind::Failed { .. });
+        let Some(turn) = self.lines.get(event.turn).filter(|turn| over && turn.endpoint.is_some()) else {
+            return Ok(());
+        };
+        if std::mem::take(&mut self.in_reply) {
+            writeln!(self.out)?;
+        }
+        writeln!(self.out, "            {}", timeline(turn))?;
+        self.out.flush()
+    }
+}
+
+fn line(kind: &EventKind) -> Option<String> {
+    Some(match kind {
+        EventKind::Partial { text } => format!("… {text}"),
+        EventKind::Final { text, .. } => format!("> {text}"),
+        EventKind::ToolCalled { name, arguments } => format!("* {name} {arguments}"),
+        EventKind::ToolReturned { name, result } => format!("* {name}: {result}"),
+        EventKind::Interrupted => "! interrupted".to_owned(),
+        EventKind::Kept { text } => format!("! the caller heard: {text}"),
+        EventKind::NoReply => "- no reply".to_owned(),
+        EventKind::Failed { stage, reason } => format!("! {stage} failed: {reason}"),
+        EventKind::Overrun { queue, lost } => format!("! {queue} lost {lost}"),
+        _ => return None,
+    })
+}
+
+fn timeline(turn: &Timeline) -> String {
+    let after = |name: &str, moment| match turn.after_speech_ms(moment) {
+        Some(ms) => format!("{name} +{ms:.0} ms"),
+        None => format!("{name} –"),
+    };
+    let end = turn.speech_end.map_or(0.0, |at| at.ms() / 1e3);
+    let steps = [
+        format!("turn {}: end of speech {end:.2} s", turn.turn),
+        after("endpoint", turn.endpoint),
+        after("final transcript", turn.transcript),
+        after("first token", turn.first_token),
+        after("first audio", turn.first_audio),
+    ];
+    steps.join(", ")
+}

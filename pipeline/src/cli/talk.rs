@@ -1,0 +1,47 @@
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+use rejoinder::SessionBuilder;
+use rejoinder::io::device::{DeviceSink, DeviceSource};
+
+use super::print::Printer;
+use super::{ConfigOption, Ended, interrupt_flag};
+
+/// `rejoinder talk`
+#[derive(Args)]
+pub(crate) struct Talk {
+    #[command(flatten)]
+    config: ConfigOption,
+    /// The microphone, by id or name [default: the configuration's, else the system's]
+    #[arg(long, value_name = "DEVICE")]
+    input: Option<String>,
+    /// The loudspeaker, by id or name [default: the configuration's, else the system's]
+    #[arg(long, value_name = "DEVICE")]
+    output: Option<String>,
+    /// Write all events here, one JSON object a line
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
+}
+
+impl Talk {
+    pub(crate) fn run(self) -> anyhow::Result<Ended> {
+        let config = self.config.load()?;
+        let audio = &config.audio;
+        let source = DeviceSource::open(self.input.as_deref().or(audio.input.as_deref()), audio.block_ms)?;
+        let sink = DeviceSink::open(self.output.as_deref().or(audio.output.as_deref()), audio.block_ms)?;
+        let mut out = std::io::stdout();
+        writeln!(out, "microphone: {}, loudspeaker: {}; Ctrl-C ends", source.name(), sink.name())?;
+        out.flush()?;
+        let assistant = rejoinder::Assistant::open(&config)?;
+        let stop = interrupt_flag()?;
+        let mut printer = Printer::new(self.events.as_deref(), stop.clone())?;
+        let builder = SessionBuilder::new(&assistant).stop_flag(stop.clone());
+        let builder = builder.on_event(move |event| printer.event(event));
+        let session = builder.source(source).sink(sink).start()?;
+        writeln!(out, "listening")?;
+        out.flush()?;
+        session.wait()?;
+        Ok(if stop.is_cancelled() { Ended::Interrupted } else { Ended::Done })
+    }
+}

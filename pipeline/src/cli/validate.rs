@@ -1,0 +1,34 @@
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+use rejoinder::Config;
+use rejoinder::config::ResponderConfig;
+use rejoinder_models::units::SampleRate;
+
+use super::Ended;
+
+/// `rejoinder validate`
+#[derive(Args)]
+pub(crate) struct Validate {
+    /// The configuration
+    config: PathBuf,
+}
+
+impl Validate {
+    pub(crate) fn run(self) -> anyhow::Result<Ended> {
+        let config = Config::load(&self.config)?;
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "{}: ok", config.path.display())?;
+        writeln!(out, "    voice activity: {:?}", config.vad)?;
+        writeln!(out, "    speech to text: {}", config.recognizer.display())?;
+        match &config.responder {
+            ResponderConfig::Llama(path, _) => writeln!(out, "    dialogue: {}", path.display())?,
+            ResponderConfig::OpenAi(options) => writeln!(out, "    dialogue: {} at {}", options.model, options.url)?,
+        }
+        writeln!(out, "    text to speech: {}", config.synthesizer.display())?;
+        writeln!(out, "    a turn ends after {} ms of silence", config.policy.silence.ms(SampleRate::INTERNAL))?;
+        writeln!(out, "    tools: {}", config.tools.join(", "))?;
+        Ok(Ended::Done)
+    }
+}

@@ -1,0 +1,185 @@
+//! What an assistant is made of: a TOML file that is read (raw), looked up and checked (resolved), and then opened.
+
+mod raw;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use rejoinder_models::asr::Decoding;
+use rejoinder_models::llm::llama::LlamaOptions;
+use rejoinder_models::llm::openai::{OpenAiOptions, OpenAiResponder};
+use rejoinder_models::llm::tools::Tools;
+use rejoinder_models::runtime::RuntimeConfig;
+use rejoinder_models::text::ClauseConfig;
+use rejoinder_models::units::{SampleRate, Samples};
+use rejoinder_models::vad::{SegmenterConfig, VadConfig};
+use rejoinder_models::zoo;
+
+pub use raw::{AudioConfig, RawAsr, RawConfig, RawDialogue, RawLlama, RawLlm, RawOpenAi, RawTts, RawTurn};
+
+use crate::turn::Policy;
+use crate::{Error, Result};
+
+/// Where the configuration is that is used when none is named.
+const DEFAULT: &str = "configs/assistants/default.toml";
+
+/// What will run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// The file that it came from.
+    pub path: PathBuf,
+    /// The engine for ONNX models.
+    pub runtime: RuntimeConfig,
+    /// Microphone and loudspeaker.
+    pub audio: AudioConfig,
+    /// Is somebody speaking?
+    pub vad: VadConfig,
+    /// When speech begins and ends.
+    pub segments: SegmenterConfig,
+    /// When a turn is over.
+    pub policy: Policy,
+    /// Sound before the detected beginning that belongs to a turn.
+    pub preroll_ms: f64,
+    /// The recogniser's bundle or file.
+    pub recognizer: PathBuf,
+    /// How it decodes.
+    pub decoding: Decoding,
+    /// Who answers.
+    pub responder: ResponderConfig,
+    /// The synthesizer's bundle.
+    pub synthesizer: PathBuf,
+    /// Where a reply is cut.
+    pub clauses: ClauseConfig,
+    /// The instructions that open a dialogue.
+    pub instructions: String,
+    /// Messages that are remembered.
+    pub memory: usize,
+    /// Tools that one reply may call.
+    pub max_tool_calls: usize,
+    /// The names of the tools that the model may call.
+    pub tools: Vec<String>,
+}
+
+/// Who answers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ResponderConfig {
+    /// llama.cpp in process, with a bundle or a GGUF file.
+    Llama(PathBuf, LlamaOptions),
+    /// An OpenAI-compatible endpoint.
+    OpenAi(OpenAiOptions),
+}
+
+impl Config {
+    /// Reads and resolves a file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be read, [`Error::Config`] when it cannot run: the message names the key, what was
+    /// found and what is allowed.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let text = std::fs::read_to_string(path).map_err(|source| Error::io(path, source))?;
+        Self::parse(&text, path)
+    }
+
+    /// Reads and resolves the configuration that is used when none is named: `configs/assistants/default.toml` in the
+    /// working folder, beside the program, or in a folder above either.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_default() -> Result<Self> {
+        let starts = [std::env::current_dir().ok(), std::env::current_exe().ok()];
+        let mut beside = starts.iter().flatten().flat_map(|start| start.ancestors()).map(|folder| folder.join(DEFAULT));
+        let found = beside.find(|path| path.is_file());
+        Self::load(found.unwrap_or_else(|| PathBuf::from(DEFAULT)))
+    }
+
+    /// Resolves what was read from `path`.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn parse(text: &str, path: &Path) -> Result<Self> {
+        let raw: RawConfig = toml::from_str(text).map_err(|error| Error::config(path, one_line(text, &error)))?;
+        raw.resolve(path).map_err(|reason| Error::config(path, reason))
+    }
+}
+
+impl RawConfig {
+    fn resolve(self, path: &Path) -> Result<Config, String> {
+        self.segments.check().map_err(|error| format!("segments: {error}"))?;
+        within("audio.block_ms", self.audio.block_ms, 1.0, 200.0)?;
+        within("turn.silence_ms", self.turn.silence_ms, 0.0, 10_000.0)?;
+        within("turn.max_turn_ms", self.turn.max_turn_ms, 1_000.0, 600_000.0)?;
+        within("turn.preroll_ms", self.turn.preroll_ms, 0.0, 2_000.0)?;
+        within("dialogue.memory", self.dialogue.memory as f64, 2.0, 10_000.0)?;
+        within("dialogue.max_tool_calls", self.dialogue.max_tool_calls as f64, 0.0, 100.0)?;
+        within("runtime.threads", self.runtime.threads as f64, 1.0, 256.0)?;
+        let policy = Policy {
+            silence: Samples::from_ms(self.turn.silence_ms, SampleRate::INTERNAL),
+            max_turn: Samples::from_ms(self.turn.max_turn_ms, SampleRate::INTERNAL),
+        };
+        Ok(Config {
+            path: path.to_owned(),
+            runtime: self.runtime,
+            audio: self.audio,
+            vad: self.vad,
+            segments: self.segments,
+            policy,
+            preroll_ms: self.turn.preroll_ms,
+            recognizer: model("asr.model", &self.asr.model, path)?,
+            decoding: self.asr.decoding,
+            responder: self.llm.resolve(path)?,
+            synthesizer: model("tts.model", &self.tts.model, path)?,
+            clauses: self.clauses,
+            instructions: self.dialogue.instructions,
+            memory: self.dialogue.memory,
+            max_tool_calls: self.dialogue.max_tool_calls,
+            tools: tools(self.dialogue.tools)?,
+        })
+    }
+}
+
+impl RawLlm {
+    fn resolve(self, path: &Path) -> Result<ResponderConfig, String> {
+        match self {
+            Self::Llama(raw) => Ok(ResponderConfig::Llama(model("llm.model", &raw.model, path)?, raw.options)),
+            Self::Openai(RawOpenAi { mut endpoint, api_key_variable }) => {
+                if let Some(name) = api_key_variable {
+                    let key = std::env::var(&name);
+                    let key = key.map_err(|_| format!("llm.api_key_variable: {name} is not in the environment"))?;
+                    endpoint.api_key = Some(key);
+                }
+                OpenAiResponder::new(endpoint.clone()).map_err(|error| format!("llm.endpoint: {error}"))?;
+                Ok(ResponderConfig::OpenAi(endpoint))
+            }
+        }
+    }
+}
+
+/// A model by its name, or by a path that counts from the configuration's folder.
+fn model(key: &str, value: &str, config: &Path) -> Result<PathBuf, String> {
+    let beside = config.parent().unwrap_or(Path::new("")).join(value);
+    let path = if beside.exists() { beside } else { PathBuf::from(value) };
+    zoo::resolve(&path).map_err(|error| format!("{key}: {error}"))
+}
+
+fn tools(wanted: Option<Vec<String>>) -> Result<Vec<String>, String> {
+    let known: Vec<String> = Tools::default().specs().into_iter().map(|spec| spec.name).collect();
+    let wanted = wanted.unwrap_or_else(|| known.clone());
+    match wanted.iter().find(|name| !known.contains(name)) {
+        Some(name) => Err(format!("dialogue.tools: expected {}, found {name}", known.join(", "))),
+        None => Ok(wanted),
+    }
+}
+
+fn within(key: &str, value: f64, low: f64, high: f64) -> Result<(), String> {
+    if (low..=high).contains(&value) { Ok(()) } else { Err(format!("{key}: expected {low} to {high}, found {value}")) }
+}
+
+fn one_line(text: &str, error: &toml::de::Error) -> String {
+    let message = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
+    match error.span() {
+        Some(span) => format!("line {}: {message}", text[..span.start].matches('\n').count() + 1),
+        None => message,
+    }
+}

@@ -1,0 +1,150 @@
+//! What was written: the shape of a TOML file, with nothing looked up or checked against anything else.
+
+use rejoinder_models::asr::Decoding;
+use rejoinder_models::llm::llama::LlamaOptions;
+use rejoinder_models::llm::openai::OpenAiOptions;
+use rejoinder_models::runtime::RuntimeConfig;
+use rejoinder_models::text::ClauseConfig;
+use rejoinder_models::vad::{SegmenterConfig, VadConfig};
+use serde::{Deserialize, Serialize};
+
+/// A file in `configs/assistants`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawConfig {
+    /// The engine for ONNX models.
+    #[serde(default)]
+    pub runtime: RuntimeConfig,
+    /// Microphone and loudspeaker.
+    #[serde(default)]
+    pub audio: AudioConfig,
+    /// Is somebody speaking?
+    #[serde(default)]
+    pub vad: VadConfig,
+    /// When speech begins and ends.
+    #[serde(default)]
+    pub segments: SegmenterConfig,
+    /// When a turn is over.
+    #[serde(default)]
+    pub turn: RawTurn,
+    /// Speech to text.
+    pub asr: RawAsr,
+    /// Dialogue.
+    pub llm: RawLlm,
+    /// Text to speech.
+    pub tts: RawTts,
+    /// Where a reply is cut into pieces to be spoken.
+    #[serde(default)]
+    pub clauses: ClauseConfig,
+    /// What the model is told, and what it may do.
+    #[serde(default)]
+    pub dialogue: RawDialogue,
+}
+
+/// Microphone and loudspeaker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AudioConfig {
+    /// The microphone's id or name. Default: the system's.
+    pub input: Option<String>,
+    /// The loudspeaker's id or name. Default: the system's.
+    pub output: Option<String>,
+    /// How much sound a device takes or gives at a time. Default: 10.
+    pub block_ms: f64,
+}
+
+impl Default for AudioConfig {
+    fn default() -> Self {
+        Self { input: None, output: None, block_ms: 10.0 }
+    }
+}
+
+/// When a turn is over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawTurn {
+    /// Silence that ends a turn. Default: 600.
+    pub silence_ms: f64,
+    /// A longer turn is cut here. Default: 30,000.
+    pub max_turn_ms: f64,
+    /// Sound before the detected beginning that belongs to a turn. Default: 200.
+    pub preroll_ms: f64,
+}
+
+impl Default for RawTurn {
+    fn default() -> Self {
+        Self { silence_ms: 600.0, max_turn_ms: 30_000.0, preroll_ms: 200.0 }
+    }
+}
+
+/// Speech to text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawAsr {
+    /// A bundle's name, its folder, or an ONNX file with a card inside.
+    pub model: String,
+    /// The search, where the bundle's own is not wanted.
+    #[serde(default)]
+    pub decoding: Decoding,
+}
+
+/// Dialogue.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum RawLlm {
+    /// llama.cpp in process.
+    Llama(RawLlama),
+    /// An OpenAI-compatible endpoint.
+    Openai(RawOpenAi),
+}
+
+/// llama.cpp in process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawLlama {
+    /// A bundle's name, its folder, or any GGUF file.
+    pub model: String,
+    /// How it answers.
+    #[serde(default)]
+    pub options: LlamaOptions,
+}
+
+/// An OpenAI-compatible endpoint.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawOpenAi {
+    /// Where it is and how it is asked.
+    pub endpoint: OpenAiOptions,
+    /// The environment variable that holds the key. Default: no key is sent.
+    #[serde(default)]
+    pub api_key_variable: Option<String>,
+}
+
+/// Text to speech.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawTts {
+    /// A bundle's name or its folder.
+    pub model: String,
+}
+
+/// What the model is told, and what it may do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawDialogue {
+    /// The instructions that open a dialogue. Default: those that the embedded model was trained with.
+    pub instructions: String,
+    /// Messages that are remembered. Default: 40.
+    pub memory: usize,
+    /// Tools that one reply may call, one after another. Default: 3.
+    pub max_tool_calls: usize,
+    /// The tools that the model may call. Default: all.
+    pub tools: Option<Vec<String>>,
+}
+
+impl Default for RawDialogue {
+    fn default() -> Self {
+        let instructions = rejoinder_models::llm::PERSONA.to_owned();
+        Self { instructions, memory: 40, max_tool_calls: 3, tools: None }
+    }
+}
