@@ -1,14 +1,12 @@
 //! What is said to the model, and what the model may do.
 
 mod history;
-mod tools;
 
 use rejoinder_models::llm::tools::{Moment, Tools};
 use rejoinder_models::llm::{ToolCall, ToolSpec};
 use rejoinder_models::units::Position;
 
 pub use history::History;
-pub use tools::moment_at;
 
 type Run = Box<dyn FnMut(&ToolCall, Position) -> String + Send>;
 
