@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-QUESTION ?= tests/fixtures/audio/question.wav
+QUESTION ?= tests/fixtures/audio/what_time_is_it.wav
 ANSWER ?= target/demo/answer.wav
 
 .PHONY: help setup demo test lint bench libtorch

@@ -37,10 +37,7 @@ fn server(folder: &Path) -> String {
 }
 
 fn sound_server(folder: &Path) -> std::io::Result<Running> {
-    let socket = format!(
-        "--load=module-native-protocol-unix auth-anonymous=1 socket={}/pulse.sock",
-        folder.display()
-    );
+    let socket = format!("--load=module-native-protocol-unix auth-anonymous=1 socket={}/pulse.sock", folder.display());
     let sink = |name: &str, channels| {
         format!("--load=module-null-sink sink_name={name} rate=48000 channels={channels} norewinds=1")
     };
