@@ -1,4 +1,5 @@
 //! The language model from its net to its answers: what llama.cpp makes of an exported file is what was trained.
+#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 use std::ops::ControlFlow;
 use std::sync::Arc;

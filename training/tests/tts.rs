@@ -1,4 +1,5 @@
 //! The voice recipe in small: a corpus that the test makes itself is learnt by heart, exported, and spoken.
+#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 use std::path::Path;
 use std::sync::Arc;

@@ -126,8 +126,9 @@ impl Packer {
             batch.spans.push(Span { tokens: first..batch.places.len(), ..span });
         }
         let every = self.packing.other_every;
-        let other = (1..=context)
-            .filter(|at| !said[*at] && !starts.contains(at) && every > 0 && (at + base / context) % every == 0);
+        let other = (1..=context).filter(|at| {
+            !said[*at] && !starts.contains(at) && every > 0 && (at + base / context).is_multiple_of(every)
+        });
         for target in other {
             batch.count(base + target - 1, row[target], self.packing.other_weight);
         }

@@ -91,13 +91,13 @@ impl AcousticBatch {
     fn fill(&mut self, row: usize, utterance: &Utterance, corpus: &Corpus) {
         let prepared = &utterance.prepared;
         let pitch = token_pitch(utterance, corpus);
-        for at in 0..prepared.tokens.len() {
+        for (at, pitch) in pitch.iter().enumerate().take(prepared.tokens.len()) {
             let to = row * self.tokens + at;
             self.token[to] = i64::from(prepared.tokens[at]);
             self.place[to] = i64::from(prepared.places[at]);
             self.token_mask[to] = 1.0;
             self.duration[to] = (1.0 + prepared.durations[at] as f32).ln();
-            self.token_pitch[to] = pitch[at];
+            self.token_pitch[to] = *pitch;
         }
         for (t, token) in expansion(&prepared.durations).into_iter().enumerate() {
             self.alignment[(row * self.frames + t) * self.tokens + token] = 1.0;
