@@ -16,7 +16,8 @@ need() { # need PACKAGE COMMAND...: the package is missing when the command fail
   shift
   "$@" >/dev/null 2>&1 || missing+=("$package")
 }
-has_libclang() { ls /usr/lib/*/libclang*.so* /usr/lib/llvm-*/lib/libclang*.so* 2>/dev/null | grep -q .; }
+# bindgen loads libclang.so or libclang-N.so; libclang-cpp.so, which other packages bring, is not it.
+has_libclang() { ls /usr/lib/*/libclang{,-[0-9]*}.so* /usr/lib/llvm-*/lib/libclang{,-[0-9]*}.so* 2>/dev/null | grep -q .; }
 
 need build-essential c++ --version
 need cmake cmake --version
