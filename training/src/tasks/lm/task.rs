@@ -321,3 +321,47 @@ impl Task for LmTask {
         Ok(figures)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tasks::lm::learn_vocabulary;
+
+    fn task(packing: PackingConfig) -> LmTask {
+        let (writer, noise) = (WriterConfig::default(), Noise::default());
+        let mut dialogues = Writer::new(&writer, &noise, 1);
+        let tokenizer = learn_vocabulary((0..300).map(|_| dialogues.dialogue()), 700).unwrap();
+        let tools: Vec<String> = Writer::tools().into_iter().map(|spec| spec.name).collect();
+        let chat = Arc::new(Chat::new(tokenizer, &tools).unwrap());
+        let net = serde_json::json!({"dim": 32, "layers": 1, "heads": 2, "kv_heads": 1, "feed_forward": 32});
+        LmTask { net: serde_json::from_value(net).unwrap(), chat, noise: Arc::new(noise), writer, packing }
+    }
+
+    #[test]
+    fn batches_follow_from_the_seed_and_what_counts_is_what_is_said() {
+        let packing = PackingConfig { context: 512, rows: 4, batches: 5, other_every: 0, ..PackingConfig::default() };
+        let task = task(packing);
+        let began = std::time::Instant::now();
+        let batches: Vec<LmBatch> = task.train_batches(3, 9).unwrap().map(Result::unwrap).collect();
+        let all: usize = batches.iter().map(|batch| batch.sizes().0).sum();
+        println!("{:.0} tokens a second", all as f64 / began.elapsed().as_secs_f64());
+        let again: Vec<LmBatch> = task.train_batches(3, 9).unwrap().map(Result::unwrap).collect();
+        let said: usize = batches.iter().map(|batch| batch.sizes().1).sum();
+        println!("{:.1} % are said", said as f64 / all as f64 * 100.0);
+        for (batch, again) in batches.iter().zip(&again) {
+            assert_eq!((&batch.tokens, &batch.targets), (&again.tokens, &again.targets));
+            assert_eq!((batch.tokens.len(), batch.starts.len()), (4 * 512, 4));
+            assert!(batch.places.len().is_multiple_of(4 * 512 / PLACE_STEPS));
+            for ((place, target), _) in
+                batch.places.iter().zip(&batch.targets).zip(&batch.weights).filter(|(_, weight)| **weight > 0.0)
+            {
+                assert_eq!(batch.tokens[*place as usize + 1], *target);
+            }
+            let end = task.chat.tokenizer().id("<|end|>").map(|id| id as i32);
+            assert!(batch.spans.iter().all(|span| Some(batch.targets[span.tokens.end - 1]) == end));
+            let padding = batch.tokens.iter().filter(|token| **token == 0).count();
+            assert!(padding * 10 < batch.tokens.len(), "{padding} of {}", batch.tokens.len());
+        }
+        assert_ne!(batches[0].tokens, batches[1].tokens);
+    }
+}
