@@ -8,8 +8,9 @@ use rand_chacha::ChaCha8Rng;
 use rejoinder_models::tts::phones;
 
 use super::corpus::{Corpus, Utterance};
+use super::vocoder::{Adversary, JUDGE_SCALE};
 use crate::Result;
-use crate::nets::tts::{Acoustic, AcousticConfig, Encoded, POSITION_WIDTH};
+use crate::nets::tts::{Acoustic, AcousticConfig, DiscriminatorConfig, Encoded, JudgedAcoustic, POSITION_WIDTH, play};
 use crate::trainer::{Batches, Figure, Loss, Task};
 
 pub use rejoinder_models::tts::rejoinder::{expansion, positions};
@@ -32,7 +33,12 @@ pub struct AcousticTask {
     pub net: AcousticConfig,
     /// Frames in a batch, about.
     pub batch_frames: usize,
+    /// The judge of the mel bands.
+    pub adversary: Adversary,
 }
+
+/// Batches are as long as a multiple of this, so that kernels run on even sizes and meet few of them.
+const LENGTHS: usize = 16;
 
 /// Utterances of similar length, padded: rows are utterances.
 #[derive(Clone, Debug)]
@@ -66,8 +72,8 @@ impl AcousticBatch {
     pub fn new(utterances: &[&Utterance], corpus: &Corpus) -> Self {
         let bands = corpus.statistics.mel_mean.len();
         let size = utterances.len();
-        let tokens = utterances.iter().map(|u| u.prepared.tokens.len()).max().unwrap_or(0);
-        let frames = utterances.iter().map(|u| u.frames()).max().unwrap_or(0);
+        let tokens = utterances.iter().map(|u| u.prepared.tokens.len()).max().unwrap_or(0).next_multiple_of(LENGTHS);
+        let frames = utterances.iter().map(|u| u.frames()).max().unwrap_or(0).next_multiple_of(LENGTHS);
         let mut batch = Self {
             size,
             tokens,
@@ -106,7 +112,7 @@ impl AcousticBatch {
         let position = positions(&prepared.durations);
         self.position[first * POSITION_WIDTH..][..position.len()].copy_from_slice(&position);
         self.frame_mask[first..first + utterance.frames()].fill(1.0);
-        let target = utterance.frame_inputs(&corpus.statistics);
+        let target = utterance.frame_inputs(&corpus.statistics, 0..utterance.frames());
         let width = self.target.len() / (self.size * self.frames);
         self.target[first * width..][..target.len()].copy_from_slice(&target);
     }
@@ -149,6 +155,12 @@ fn token_pitch(utterance: &Utterance, corpus: &Corpus) -> Vec<f32> {
 }
 
 impl Tensors {
+    /// Predicted and real mel bands, silence where there is no frame.
+    fn mels(&self) -> [Tensor<3>; 2] {
+        let [b, t, width] = self.target.dims();
+        [&self.frames, &self.target].map(|x| x.clone().slice([0..b, 0..t, 0..width - 2]) * self.frame_mask.clone())
+    }
+
     /// The parts of the loss: mel, pitch contour, voicing, duration, token pitch.
     fn losses(self) -> [Tensor<1>; 5] {
         let [b, t, width] = self.target.dims();
@@ -173,6 +185,11 @@ impl Tensors {
         let pitch = over_tokens((self.encoded.pitch - self.pitch).powi_scalar(2));
         [mel, contour, voicing, duration, pitch]
     }
+}
+
+/// An acoustic model with a fresh judge.
+pub(super) fn judged(net: &AcousticConfig, device: &Device) -> JudgedAcoustic {
+    JudgedAcoustic { net: net.init(device), judges: vec![DiscriminatorConfig::new(net.mels).init(device)] }
 }
 
 const NAMES: [&str; 5] = ["mel", "contour", "voicing", "duration", "pitch"];
@@ -240,11 +257,11 @@ impl AcousticTask {
 }
 
 impl Task for AcousticTask {
-    type Net = Acoustic;
+    type Net = JudgedAcoustic;
     type Batch = AcousticBatch;
 
-    fn net(&self, device: &Device) -> Acoustic {
-        self.net.init(device)
+    fn net(&self, device: &Device) -> JudgedAcoustic {
+        judged(&self.net, device)
     }
 
     fn train_batches(&self, epoch: usize, seed: u64) -> Result<Batches<AcousticBatch>> {
@@ -256,21 +273,26 @@ impl Task for AcousticTask {
         Ok(self.batches(self.select(true), None))
     }
 
-    fn loss(&self, net: &Acoustic, batch: AcousticBatch, step: usize, device: &Device) -> Result<Loss> {
-        let losses = batch.run(net, device).losses();
-        let parts = if step.is_multiple_of(10) {
-            NAMES.into_iter().zip(losses.clone().map(|l| f64::from(l.into_scalar::<f32>()))).collect()
-        } else {
-            Vec::new()
-        };
+    fn loss(&self, net: &JudgedAcoustic, batch: AcousticBatch, step: usize, device: &Device) -> Result<Loss> {
+        let tensors = batch.run(&net.net, device);
+        let mels = self.adversary.plays(step).then(|| tensors.mels());
+        let losses = tensors.losses();
+        let mut shown: Vec<(&'static str, Tensor<1>)> = NAMES.into_iter().zip(losses.clone()).collect();
         let weighted = losses.into_iter().zip(WEIGHTS).map(|(loss, weight)| loss.mul_scalar(weight));
-        let total = weighted.reduce(|a, b| a + b).unwrap_or_else(|| Tensor::zeros([1], device));
+        let mut total = weighted.reduce(|a, b| a + b).unwrap_or_else(|| Tensor::zeros([1], device));
+        if let Some([made, real]) = mels {
+            let game = play(&net.judges, &[made], &[real]);
+            shown.extend([("maker", game.maker.clone()), ("judge", game.judge.clone())]);
+            total = total + game.maker.mul_scalar(self.adversary.weight) + game.judge.mul_scalar(JUDGE_SCALE);
+        }
+        let read = |(name, x): (&'static str, Tensor<1>)| (name, f64::from(x.into_scalar::<f32>()));
+        let parts = if step.is_multiple_of(10) { shown.into_iter().map(read).collect() } else { Vec::new() };
         Ok(Loss { total, parts })
     }
 
-    fn evaluate(&self, net: &Acoustic, batch: AcousticBatch, device: &Device) -> Result<Vec<Figure>> {
+    fn evaluate(&self, net: &JudgedAcoustic, batch: AcousticBatch, device: &Device) -> Result<Vec<Figure>> {
         let weight = batch.frame_mask.iter().map(|m| f64::from(*m)).sum();
-        let tensors = batch.run(net, device);
+        let tensors = batch.run(&net.net, device);
         let [b, t, width] = tensors.target.dims();
         let part = |x: &Tensor<3>| x.clone().slice([0..b, 0..t, width - 1..width]);
         let wrong = (sigmoid(part(&tensors.frames)).round() - part(&tensors.target)).abs() * tensors.frame_mask.clone();

@@ -18,7 +18,7 @@ pub use acoustic::{AcousticBatch, AcousticTask, Bands, expansion, positions};
 pub use measures::Measures;
 pub use mel::MelConfig;
 pub use recipe::{AcousticSection, ExportSection, Part, TtsRecipe, VocoderSection};
-pub use vocoder::{VocoderBatch, VocoderTask};
+pub use vocoder::{Adversary, VocoderBatch, VocoderTask};
 
 use crate::data::pitch::PitchConfig;
 use crate::tasks::aligner::AlignerConfig;
