@@ -24,6 +24,17 @@ pub struct Bands {
     pub real: Vec<f32>,
 }
 
+/// How far durations and pitch of the held-out utterances are from the recordings, the pitch given the real durations.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Prosody {
+    /// The mean difference of a phone's duration, in frames.
+    pub duration_frames: f64,
+    /// The root mean square difference of the normalised log pitch, over voiced frames.
+    pub pitch: f64,
+    /// The share of frames whose voicing is wrong.
+    pub wrong_voicing: f64,
+}
+
 /// Trains the acoustic model on a corpus.
 #[derive(Clone, Debug)]
 pub struct AcousticTask {
@@ -223,6 +234,45 @@ impl AcousticTask {
             }
         }
         Ok(bands)
+    }
+
+    /// The prosody of the held-out utterances.
+    ///
+    /// # Errors
+    /// None in practice: those of the batches.
+    pub fn prosody(&self, net: &Acoustic, device: &Device) -> Result<Prosody> {
+        let (mut tokens, mut frames, mut voiced) = (0.0, 0.0, 0.0);
+        let mut sum = Prosody::default();
+        for batch in self.batches(self.select(true), None) {
+            let batch = batch?;
+            let (token, real, mask) = (batch.token.clone(), batch.duration.clone(), batch.frame_mask.clone());
+            let tensors = batch.run(net, device);
+            let read = |x: Tensor<2>| x.into_data().iter::<f32>().collect::<Vec<_>>();
+            let phones = token.iter().zip(read(tensors.encoded.duration)).zip(real);
+            for ((_, made), real) in phones.filter(|((token, _), _)| phones::is_phone(**token as u8)) {
+                tokens += 1.0;
+                sum.duration_frames += f64::from((made.exp() - real.exp()).abs());
+            }
+            let width = tensors.target.dims()[2];
+            let flat = |x: Tensor<3>| x.into_data().iter::<f32>().collect::<Vec<_>>();
+            let (made, real) = (flat(tensors.frames), flat(tensors.target));
+            let rows = made.chunks(width).zip(real.chunks(width)).zip(mask);
+            for ((made, real), _) in rows.filter(|(_, there)| *there > 0.5) {
+                let is_voiced = real[width - 1] > 0.5;
+                frames += 1.0;
+                sum.wrong_voicing += f64::from(u8::from((made[width - 1] > 0.0) != is_voiced));
+                if is_voiced {
+                    voiced += 1.0;
+                    sum.pitch += f64::from(made[width - 2] - real[width - 2]).powi(2);
+                }
+            }
+        }
+        let mean = |sum: f64, n: f64| sum / f64::max(n, 1.0);
+        Ok(Prosody {
+            duration_frames: mean(sum.duration_frames, tokens),
+            pitch: mean(sum.pitch, voiced).sqrt(),
+            wrong_voicing: mean(sum.wrong_voicing, frames),
+        })
     }
 
     /// Batches of utterances of similar length.

@@ -3,8 +3,10 @@
 mod acoustic;
 mod bundle;
 pub mod corpus;
+mod listeners;
 mod measures;
 mod mel;
+mod pictures;
 mod recipe;
 mod report;
 mod vocoder;
@@ -14,7 +16,7 @@ use std::path::PathBuf;
 use rejoinder_models::tts::source_filter::SourceFilterConfig;
 use serde::{Deserialize, Serialize};
 
-pub use acoustic::{AcousticBatch, AcousticTask, Bands, expansion, positions};
+pub use acoustic::{AcousticBatch, AcousticTask, Bands, Prosody, expansion, positions};
 pub use measures::Measures;
 pub use mel::MelConfig;
 pub use recipe::{AcousticSection, ExportSection, Part, TtsRecipe, VocoderSection};

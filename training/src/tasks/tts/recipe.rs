@@ -149,6 +149,9 @@ pub struct ExportSection {
     /// A file with one sentence a line that the training never saw.
     #[serde(default)]
     pub sentences: Option<PathBuf>,
+    /// A bundle of ours that writes down what the voice says, beside PocketSphinx.
+    #[serde(default)]
+    pub recogniser: Option<PathBuf>,
 }
 
 impl TtsRecipe {
