@@ -1,6 +1,5 @@
 //! The voice recipe in small: a corpus that the test makes itself is learnt by heart, exported, and spoken.
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
-
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 use std::path::Path;
@@ -171,7 +170,7 @@ fn the_acoustic_task_counts_every_utterance_once_an_epoch() {
     let task = voice.acoustic_task(voice.load_corpus().unwrap());
     let figures = |held_out| {
         let net = task.net(&Device::flex());
-        task.bands(&net, held_out, usize::MAX, &Device::flex()).unwrap().real.len() / 30
+        task.bands(&net.net, held_out, usize::MAX, &Device::flex()).unwrap().real.len() / 30
     };
     let frames = |held_out| -> usize {
         let utterances = Arc::clone(&task.corpus);
