@@ -5,7 +5,7 @@ SHELL := /bin/bash
 QUESTION ?= tests/fixtures/audio/what_time_is_it.wav
 ANSWER ?= target/demo/answer.wav
 
-.PHONY: help setup demo test lint bench libtorch
+.PHONY: help setup demo test barista lint bench libtorch
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 14
@@ -22,13 +22,20 @@ test: ## set up and run every test
 	@scripts/setup.sh test
 	cargo test --workspace --no-fail-fast
 
+barista: setup ## all spoken coffee orders of the recordings in REJOINDER_DATA as whole conversations, clean and noisy
+	REJOINDER_BARISTA_STEP=1 cargo test -p rejoinder-tests --test barista -- --nocapture
+
 lint: setup ## formatting, lints, documentation
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc -q --workspace --no-deps
 
-bench: setup ## medians and percentiles of the parts
+bench: setup ## medians and percentiles of the parts and of whole turns, and two of the parts beside their peers
+	@scripts/setup.sh bench
 	cargo bench --profile dev -p rejoinder-models
+	@mkdir -p target
+	cargo run -q -p rejoinder -- bench --json target/bench.json
+	PYTHONPATH=.runtime/peers:.runtime python3 tests/peers/bench.py target/bench.json
 
 libtorch: ## fetch libtorch, on which nets train about three times as fast on a CPU
 	@scripts/libtorch.sh

@@ -4,6 +4,7 @@
 #
 #   scripts/setup.sh          what `make demo` needs
 #   scripts/setup.sh test     and what the tests need
+#   scripts/setup.sh bench    and the peers that benchmarks are set beside
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -25,6 +26,7 @@ need pkg-config pkg-config --version
 need libclang-dev has_libclang
 need libasound2-dev pkg-config --exists alsa
 [ -f "$ORT_LIBRARY" ] || need python3-pip python3 -m pip --version
+if [ "${1:-}" = bench ]; then need python3-pip python3 -m pip --version; fi
 if [ "${1:-}" = test ]; then
   need pulseaudio pulseaudio --version
   need pulseaudio-utils pacat --version
@@ -56,4 +58,9 @@ if [ ! -f "$ORT_LIBRARY" ]; then
   else
     echo "setup: ONNX Runtime could not be fetched; models will run on tract, the slower pure-Rust engine" >&2
   fi
+fi
+
+if [ "${1:-}" = bench ] && [ ! -d .runtime/peers/kaldi_native_fbank ]; then
+  echo "setup: fetching numpy, kaldi-native-fbank and jiwer into .runtime/peers"
+  python3 -m pip install -q --target .runtime/peers numpy kaldi-native-fbank jiwer
 fi

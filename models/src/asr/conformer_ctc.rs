@@ -32,6 +32,7 @@ pub struct ConformerCtc {
     shared: Arc<Shared>,
 }
 
+#[derive(Clone)]
 struct Shared {
     name: String,
     model: Arc<dyn Model>,
@@ -89,6 +90,40 @@ impl ConformerCtc {
         let recognizer = Self { shared: Arc::new(shared) };
         recognizer.new_stream()?.warm_up()?;
         Ok(recognizer)
+    }
+
+    /// The same net, not opened again, with another way to decode. `bundle` is the one that it was opened from.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn with_decoding(&self, bundle: &Bundle, decoding: &Decoding) -> Result<Self> {
+        let decoder = ctc_decoder(bundle, self.shared.tokenizer.clone(), decoding)?;
+        Ok(Self { shared: Arc::new(Shared { decoder, ..self.shared.as_ref().clone() }) })
+    }
+
+    /// What the net says of a whole clip: natural log probabilities, (frames, tokens) row by row.
+    ///
+    /// # Errors
+    /// As [`RecognizerStream::push`].
+    pub fn log_probs(&self, samples: &[f32]) -> Result<Vec<f32>> {
+        let mut stream = self.new_stream()?;
+        stream.features.push(samples, &mut stream.frames)?;
+        stream.features.flush(&mut stream.frames)?;
+        stream.chunker.push(&stream.frames);
+        let mut all = Vec::new();
+        while let Some(chunk) = stream.chunker.next().or_else(|| stream.chunker.next_padded()) {
+            all.extend(stream.log_probs(chunk)?);
+        }
+        Ok(all)
+    }
+
+    /// The transcript of a clip whose [`log_probs`](Self::log_probs) are given.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when they are none.
+    pub fn decode(&self, log_probs: &[f32]) -> Result<Transcript> {
+        let hypothesis = self.shared.decoder.decode(log_probs)?;
+        Ok(transcript(&self.shared.tokenizer, &hypothesis, self.shared.clock()))
     }
 
     fn new_stream(&self) -> Result<ConformerStream> {
@@ -163,14 +198,19 @@ struct ConformerStream {
 impl ConformerStream {
     /// Runs the net on one piece and the decoder on what it gives. Returns whether the best hypothesis has changed.
     fn step(&mut self, chunk: Chunk) -> Result<bool> {
+        let log_probs = self.log_probs(chunk)?;
+        self.search.push(&log_probs)
+    }
+
+    /// What the net says of one piece, without the frames that only pad it.
+    fn log_probs(&mut self, chunk: Chunk) -> Result<Vec<f32>> {
         let vocab = self.shared.tokenizer.len();
         let log_probs = self.run(chunk.frames)?;
-        let real = chunk.outputs * vocab;
-        let values = log_probs.as_slice().and_then(|values| values.get(..real));
-        self.search.push(values.ok_or_else(|| {
+        let values = log_probs.as_slice().and_then(|values| values.get(..chunk.outputs * vocab));
+        values.map(<[f32]>::to_vec).ok_or_else(|| {
             let expected = format!("at least {} frames of {vocab}", chunk.outputs);
             Error::invalid(format!("output `{LOG_PROBS_OUTPUT}`"), expected, format!("{:?}", log_probs.shape()))
-        })?)
+        })
     }
 
     fn run(&mut self, frames: Vec<f32>) -> Result<ndarray::ArrayD<f32>> {

@@ -1,5 +1,6 @@
 //! The commands: each reads its options, calls the library and prints.
 
+mod bench;
 mod converse;
 mod devices;
 mod models;
@@ -34,6 +35,8 @@ pub(crate) enum Command {
     Devices(devices::Devices),
     /// Check a configuration without running it
     Validate(validate::Validate),
+    /// Measure how long the parts take, and a whole turn
+    Bench(bench::Bench),
 }
 
 /// How a command ended.
@@ -57,6 +60,7 @@ impl Command {
             Self::Models(command) => command.run(),
             Self::Devices(command) => command.run(),
             Self::Validate(command) => command.run(),
+            Self::Bench(command) => command.run(),
         }
     }
 }

@@ -127,6 +127,18 @@ impl AsrDataset {
         before - self.clips.len()
     }
 
+    /// Leaves at most this many clips, spread evenly over the file; 0 for all.
+    pub fn thin(&mut self, most: usize) {
+        let all = self.clips.len();
+        if most > 0 && most < all {
+            let mut index = 0;
+            self.clips.retain(|_| {
+                index += 1;
+                index * most / all > (index - 1) * most / all
+            });
+        }
+    }
+
     /// Turns every transcript into tokens.
     pub fn encode(&mut self, encode: impl Fn(&str) -> Vec<u32>) {
         self.clips.iter_mut().for_each(|clip| clip.tokens = encode(&clip.item.words));

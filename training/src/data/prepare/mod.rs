@@ -3,6 +3,7 @@
 //! One file for each set decides which split a clip belongs to; everything else is the same for all.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use rejoinder_models::audio;
 use rejoinder_models::units::SampleRate;
@@ -57,6 +58,15 @@ pub struct PrepareConfig {
     /// Synthetic speech, one prepared folder for each entry.
     #[serde(default)]
     pub synth: Vec<SynthConfig>,
+}
+
+impl PrepareConfig {
+    /// The folder of the sets: the configured one, or where that is missing, what `REJOINDER_DATA` names.
+    pub(crate) fn located(&self) -> &Path {
+        static NAMED: OnceLock<Option<PathBuf>> = OnceLock::new();
+        let named = NAMED.get_or_init(|| std::env::var_os("REJOINDER_DATA").map(PathBuf::from));
+        named.as_deref().filter(|_| !self.sets.exists()).unwrap_or(&self.sets)
+    }
 }
 
 /// A set of recorded speech that can be prepared.
@@ -150,22 +160,37 @@ pub struct Assigned {
 /// # Errors
 /// Whatever is missing or malformed in the sets, and failed writes. What is done stays done: the next call goes on.
 pub fn prepare(config: &PrepareConfig, progress: &mut dyn FnMut(&str, usize, usize)) -> Result<()> {
+    prepare_speech(config, |_| true, progress)?;
+    let sets = config.located();
+    if let Some(noise) = &config.noise {
+        noise::prepare(noise, sets, &config.out, progress)?;
+    }
+    for synth in &config.synth {
+        super::synth::render(synth, sets, &config.out, progress)?;
+    }
+    Ok(())
+}
+
+/// Prepares the recorded speech of the splits that are wanted, nothing else.
+///
+/// # Errors
+/// As [`prepare`].
+pub fn prepare_speech(
+    config: &PrepareConfig,
+    wanted: impl Fn(Split) -> bool,
+    progress: &mut dyn FnMut(&str, usize, usize),
+) -> Result<()> {
     std::fs::create_dir_all(&config.out).map_err(|e| Error::io(&config.out, e))?;
     let mut clips = Vec::new();
     for kind in &config.speech {
-        let set = Set::open(&config.sets, &config.out, kind.name())?;
+        let set = Set::open(config.located(), &config.out, kind.name())?;
         clips.extend(kind.split(&set)?);
     }
     check(&clips)?;
+    clips.retain(|clip| wanted(clip.split));
     clips.sort_by_key(|clip| clip.split);
     for group in clips.chunk_by(|a, b| a.split == b.split) {
         write(&config.out.join(group[0].split.folder()), group, progress)?;
-    }
-    if let Some(noise) = &config.noise {
-        noise::prepare(noise, &config.sets, &config.out, progress)?;
-    }
-    for synth in &config.synth {
-        super::synth::render(synth, &config.sets, &config.out, progress)?;
     }
     Ok(())
 }

@@ -32,13 +32,13 @@ pub(super) fn export(recipe: &AsrRecipe) -> Result<()> {
     let float = declaration.record(&net, forward)?;
     let cases = cases(recipe, &net, &declaration, &device)?;
     let card = card(recipe, &net, &device);
-    let scratch = recipe.run.join("float");
+    let tokens = recipe.read_tokenizer()?.to_text();
     let checked = Package::new(card.clone())
         .model(MODEL_ROLE, "model.onnx", float.clone(), cases.clone(), ALLOWED_FLOAT)
-        .write(&scratch)?;
+        .file(NewFile::new(TOKENS_ROLE, "tokens.txt", tokens.clone()))
+        .write(&recipe.float_bundle())?;
     tracing::info!("32-bit: largest difference to the net {:?}", checked.card().parity);
     let int8 = quantize_matmul(&float, Int8::default());
-    let tokens = recipe.read_tokenizer()?.to_text();
     let mut package = Package::new(card)
         .model(MODEL_ROLE, "model.int8.onnx", int8, cases, ALLOWED_INT8)
         .file(NewFile::new(TOKENS_ROLE, "tokens.txt", tokens));
@@ -149,7 +149,7 @@ fn language_model(recipe: &AsrRecipe) -> Result<Option<Vec<u8>>> {
     let Some(config) = &recipe.lm else { return Ok(None) };
     let mut texts = Vec::new();
     for (number, source) in config.texts.iter().enumerate() {
-        texts.extend(source.texts(config.seed + number as u64, &recipe.prepare.sets, &recipe.prepare.out)?);
+        texts.extend(source.texts(config.seed + number as u64, recipe.prepare.located(), &recipe.prepare.out)?);
     }
     let settings = ngram::NgramConfig {
         order: config.order,

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rejoinder_models::card::Measure;
+use rejoinder_models::decode::ctc::{CtcConfig, Hotword};
 use rejoinder_models::features::{Fbank, FbankConfig};
 use rejoinder_models::text::Tokenizer;
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,74 @@ pub struct AsrRecipe {
     pub lm: Option<LmConfig>,
     /// What the card of the bundle says.
     pub export: ExportConfig,
+    /// How the bundle is measured.
+    #[serde(default)]
+    pub evaluate: EvaluateConfig,
+}
+
+/// How `evaluate` measures a bundle.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EvaluateConfig {
+    /// The bundle. Default: the one that `export` writes.
+    pub bundle: Option<PathBuf>,
+    /// The search with the language model. Default: the card's.
+    pub search: Option<CtcConfig>,
+    /// Words to be preferred, measured in rows of their own.
+    pub hotwords: Vec<Hotword>,
+    /// A stream gets its sound in pieces of this length. Default: 100.
+    pub piece_ms: f64,
+    /// At most this many clips of each test, spread evenly over it; 0, the default, for all.
+    pub clips: usize,
+    /// Whether the net of the run is measured as well, where there is one. Default: true.
+    pub net: bool,
+    /// Whether the figures are written into the bundle's card. Default: false.
+    pub card: bool,
+    /// Whether to choose the search on the validation folder instead of reporting on the tests. Default: false.
+    pub tune: bool,
+    /// What is tried then.
+    pub grid: TuneConfig,
+}
+
+impl Default for EvaluateConfig {
+    fn default() -> Self {
+        Self {
+            bundle: None,
+            search: None,
+            hotwords: Vec::new(),
+            piece_ms: 100.0,
+            clips: 0,
+            net: true,
+            card: false,
+            tune: false,
+            grid: TuneConfig::default(),
+        }
+    }
+}
+
+/// The searches that are compared on the validation folder: all combinations of these values.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TuneConfig {
+    /// Numbers of prefixes. Default: 8 and 16.
+    pub beam: Vec<usize>,
+    /// Weights of the language model. Default: 0 to 1.
+    pub lm_weight: Vec<f32>,
+    /// Bonuses for a word. Default: 0 to 3.
+    pub word_bonus: Vec<f32>,
+    /// Clips that are looked at, spread evenly; 0 for all. Default: 400.
+    pub clips: usize,
+}
+
+impl Default for TuneConfig {
+    fn default() -> Self {
+        Self {
+            beam: vec![8, 16],
+            lm_weight: vec![0.0, 0.2, 0.35, 0.5, 0.7, 1.0],
+            word_bonus: vec![0.0, 0.5, 1.0, 1.5, 2.0, 3.0],
+            clips: 400,
+        }
+    }
 }
 
 /// An n-gram model over words.
@@ -148,6 +217,16 @@ impl AsrRecipe {
         self.run.join("tokens.txt")
     }
 
+    /// The net in 32-bit floats, as `export` leaves it in the run folder.
+    pub(super) fn float_bundle(&self) -> PathBuf {
+        self.run.join("float")
+    }
+
+    /// Where `evaluate` looks for the net's weights.
+    pub(super) fn weights_path(&self) -> PathBuf {
+        self.run.join("net.bpk")
+    }
+
     /// The tokenizer of the run.
     ///
     /// # Errors
@@ -162,7 +241,7 @@ impl AsrRecipe {
     /// A run without weights.
     pub fn trained(&self, device: &burn::tensor::Device) -> Result<crate::nets::conformer::Conformer> {
         let net = self.net.init(self.read_tokenizer()?.len(), device);
-        trainer::load_weights(net, &self.run.join("net.bpk"))
+        trainer::load_weights(net, &self.weights_path())
     }
 
     fn front(&self, augment: bool) -> Result<Arc<Front>> {
@@ -211,15 +290,10 @@ impl AsrRecipe {
         AsrTask::new(self, tokenizer, Arc::new(train), valid, self.front(true)?, self.front(false)?)
     }
 
-    /// The task with `folder` in place of the validation data, to report on.
-    ///
-    /// # Errors
-    /// A folder that is not prepared.
-    pub fn test_task(&self, folder: &Path) -> Result<AsrTask> {
-        let tokenizer = self.read_tokenizer()?;
-        let test = self.open_test(folder, &tokenizer)?;
+    /// The task with other clips in place of the training and validation data, to report on.
+    pub(super) fn task_on(&self, dataset: Arc<AsrDataset>) -> Result<AsrTask> {
         let front = self.front(false)?;
-        AsrTask::new(self, tokenizer, test.clone(), test, front.clone(), front)
+        AsrTask::new(self, self.read_tokenizer()?, dataset.clone(), dataset, front.clone(), front)
     }
 
     fn texts(&self) -> Result<Vec<String>> {
@@ -228,16 +302,21 @@ impl AsrRecipe {
     }
 }
 
+/// Shows what a step of the preparation tells of its progress.
+pub(super) fn with_bar<T>(step: impl FnOnce(&mut dyn FnMut(&str, usize, usize)) -> Result<T>) -> Result<T> {
+    let bar = indicatif::ProgressBar::new(0);
+    let outcome = step(&mut |what, done, total| {
+        bar.set_length(total as u64);
+        bar.set_position(done as u64);
+        bar.set_message(what.to_owned());
+    });
+    bar.finish_and_clear();
+    outcome
+}
+
 impl Recipe for AsrRecipe {
     fn prepare(&self) -> Result<()> {
-        let bar = indicatif::ProgressBar::new(0);
-        prepare::prepare(&self.prepare, &mut |what, done, total| {
-            bar.set_length(total as u64);
-            bar.set_position(done as u64);
-            bar.set_message(what.to_owned());
-        })?;
-        bar.finish_and_clear();
-        Ok(())
+        with_bar(|progress| prepare::prepare(&self.prepare, progress))
     }
 
     fn tokenizer(&self) -> Result<()> {

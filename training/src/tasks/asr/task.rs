@@ -100,6 +100,19 @@ impl AsrTask {
         (features, lengths)
     }
 
+    /// What the net makes of each clip of a batch, by the best token of each frame.
+    pub(super) fn hear(&self, net: &Conformer, batch: &AsrBatch, device: &Device) -> Vec<String> {
+        let (features, lengths) = self.features(batch, device);
+        self.texts(net.forward(features, &lengths).0, &lengths)
+    }
+
+    fn texts(&self, log_probs: Tensor<3>, lengths: &[usize]) -> Vec<String> {
+        let best: Vec<i64> = log_probs.argmax(2).into_data().iter::<i64>().collect();
+        let longest = lengths.iter().copied().max().unwrap_or(0).max(1);
+        let rows = best.chunks_exact(longest).zip(lengths);
+        rows.map(|(row, length)| self.tokenizer.decode(&collapse(&row[..*length]))).collect()
+    }
+
     fn tokens(batch: &AsrBatch) -> Vec<Vec<u32>> {
         let rows = batch.tokens.chunks_exact(batch.max_tokens.max(1)).zip(&batch.token_lengths);
         rows.map(|(row, length)| row[..*length].to_vec()).collect()
@@ -143,13 +156,9 @@ impl Task for AsrTask {
         let (features, lengths) = self.features(&batch, device);
         let (log_probs, _) = net.forward(features, &lengths);
         let loss = f64::from(ctc_loss(log_probs.clone(), &Self::tokens(&batch), &lengths).into_scalar::<f32>());
-        let best: Vec<i64> = log_probs.argmax(2).into_data().iter::<i64>().collect();
-        let longest = lengths.iter().copied().max().unwrap_or(0).max(1);
         let mut errors = ErrorCounts::default();
-        for ((row, length), tokens) in best.chunks_exact(longest).zip(&lengths).zip(Self::tokens(&batch)) {
-            let heard = self.tokenizer.decode(&collapse(&row[..*length]));
-            let counts = word_errors(&self.tokenizer.decode(&tokens), &heard);
-            errors += counts;
+        for (heard, tokens) in self.texts(log_probs, &lengths).iter().zip(Self::tokens(&batch)) {
+            errors += word_errors(&self.tokenizer.decode(&tokens), heard);
         }
         let words = errors.reference() as f64;
         Ok(vec![

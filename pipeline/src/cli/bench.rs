@@ -1,0 +1,276 @@
+//! How long the parts of an assistant take, and a whole turn.
+
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use clap::Args;
+use rejoinder::{Assistant, Config, Cost, History, SessionBuilder, Timelines, TurnId};
+use rejoinder_models::asr::{Decoding, Recognizer};
+use rejoinder_models::audio::{self, Clip};
+use rejoinder_models::card::Bundle;
+use rejoinder_models::features::{Fbank, FbankConfig};
+use rejoinder_models::llm::Cancel;
+use rejoinder_models::streaming::Streaming;
+use rejoinder_models::units::{SampleRate, Samples};
+use rejoinder_models::vad::VadDetector;
+use rejoinder_models::zoo;
+use serde::Serialize;
+
+use super::{ConfigOption, Ended, interrupt_flag};
+
+/// How much sound the front end gets at once.
+const FEATURES_MS: f64 = 10_000.0;
+/// How much sound the voice activity detector gets at once.
+const VAD_MS: f64 = 20.0;
+/// How much sound the recogniser gets at once, and how much in all for each round.
+const ASR_MS: f64 = 320.0;
+const ASR_ROUND_MS: f64 = 5_000.0;
+
+const SENTENCES: [&str; 4] = [
+    "It is half past five in the afternoon.",
+    "Okay, a timer for ten minutes is running.",
+    "That is a large latte with soy milk and a double shot.",
+    "You have milk, bread and coffee on your shopping list.",
+];
+const QUESTIONS: [&str; 4] =
+    ["what time is it", "can i get a small latte with soy milk", "hello how are you", "set a timer for five minutes"];
+
+/// `rejoinder bench`
+#[derive(Args)]
+pub(crate) struct Bench {
+    #[command(flatten)]
+    config: ConfigOption,
+    /// The caller of the whole turns: a sound file with one question
+    #[arg(long, value_name = "FILE", default_value = "tests/fixtures/audio/what_time_is_it.wav")]
+    input: PathBuf,
+    /// How often each part runs
+    #[arg(long, value_name = "N", default_value_t = 25)]
+    rounds: usize,
+    /// Write the figures here as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// The times of one part.
+#[derive(Debug, Serialize)]
+struct Figure {
+    part: String,
+    runs: usize,
+    median_ms: f64,
+    p95_ms: f64,
+    p99_ms: f64,
+    /// The work on all sound, by the length of the sound.
+    real_time_factor: Option<f64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    recognizer: String,
+    responder: String,
+    synthesizer: String,
+    parts: Vec<Figure>,
+    /// The most memory that the program has held at a time, where the system tells.
+    peak_memory_mib: Option<f64>,
+}
+
+impl Figure {
+    /// `sound_ms` is the length of the sound behind all of the `times`, and `work` the whole work on it, where that is
+    /// more than the times.
+    fn new(part: impl Into<String>, mut times: Vec<Duration>, sound_ms: Option<f64>, work: Option<Duration>) -> Self {
+        let work = work.unwrap_or_else(|| times.iter().sum()).as_secs_f64() * 1e3;
+        times.sort_unstable();
+        let at = |share: f64| {
+            let rank = (share * times.len() as f64).ceil() as usize;
+            times.get(rank.saturating_sub(1)).map_or(0.0, |time| time.as_secs_f64() * 1e3)
+        };
+        Self {
+            part: part.into(),
+            runs: times.len(),
+            median_ms: at(0.5),
+            p95_ms: at(0.95),
+            p99_ms: at(0.99),
+            real_time_factor: sound_ms.map(|sound| work / sound),
+        }
+    }
+}
+
+impl Bench {
+    pub(crate) fn run(self) -> anyhow::Result<Ended> {
+        ensure!(self.rounds > 0, "expected at least one round, found 0");
+        let (config, assistant) = self.config.open()?;
+        let caller = audio::read_at(&self.input, SampleRate::INTERNAL)?;
+        let stop = interrupt_flag()?;
+        let mut out = std::io::stdout();
+        writeln!(out, "{:<44}{:>6}{:>12}{:>12}{:>12}{:>18}", "", "runs", "median", "p95", "p99", "real-time factor")?;
+        let greedy = zoo::open_recognizer_with(&config.recognizer, &config.runtime, &Decoding::greedy())?;
+        let rounds = self.rounds;
+        let parts: [&dyn Fn() -> anyhow::Result<Vec<Figure>>; 7] = [
+            &|| features(&config, &caller, rounds),
+            &|| voice_activity(&assistant, &caller, rounds),
+            &|| recognizer("recogniser, 320 ms, greedy", &*greedy, &caller, rounds),
+            &|| recognizer("recogniser, 320 ms", &*assistant.recognizer, &caller, rounds),
+            &|| responder(&assistant, rounds),
+            &|| synthesizer(&assistant, rounds),
+            &|| turns(&assistant, &caller, rounds, &stop),
+        ];
+        let mut figures = Vec::new();
+        for part in parts {
+            for figure in part()? {
+                print(&figure, &mut out)?;
+                figures.push(figure);
+            }
+            if stop.is_cancelled() {
+                return Ok(Ended::Interrupted);
+            }
+        }
+        let report = Report {
+            recognizer: assistant.recognizer.name().to_owned(),
+            responder: assistant.responder.name().to_owned(),
+            synthesizer: assistant.synthesizer.name().to_owned(),
+            parts: figures,
+            peak_memory_mib: peak_memory_mib(),
+        };
+        if let Some(peak) = report.peak_memory_mib {
+            writeln!(out, "peak memory {peak:.0} MiB")?;
+        }
+        if let Some(path) = &self.json {
+            let text = serde_json::to_string_pretty(&report)?;
+            std::fs::write(path, text).with_context(|| path.display().to_string())?;
+        }
+        Ok(Ended::Done)
+    }
+}
+
+fn print(figure: &Figure, out: &mut impl Write) -> std::io::Result<()> {
+    let Figure { part, runs, median_ms, p95_ms, p99_ms, real_time_factor } = figure;
+    let factor = real_time_factor.map_or("–".to_owned(), |factor| format!("{factor:.5}"));
+    writeln!(out, "{part:<44}{runs:>6}{median_ms:>9.2} ms{p95_ms:>9.2} ms{p99_ms:>9.2} ms{factor:>18}")?;
+    out.flush()
+}
+
+/// The caller over and over, for so long.
+fn looped(caller: &Clip, ms: f64) -> Vec<f32> {
+    let length = Samples::from_ms(ms, caller.rate).0 as usize;
+    caller.samples.iter().copied().cycle().take(length).collect()
+}
+
+fn timed(mut work: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<Duration> {
+    let began = Instant::now();
+    work()?;
+    Ok(began.elapsed())
+}
+
+fn features(config: &Config, caller: &Clip, rounds: usize) -> anyhow::Result<Vec<Figure>> {
+    let card = Bundle::open(&config.recognizer).ok().and_then(|bundle| bundle.card().features.clone());
+    let fbank = Fbank::new(card.unwrap_or_else(FbankConfig::kaldi))?;
+    let samples = looped(caller, FEATURES_MS);
+    let mut compute = || timed(|| Ok(drop(fbank.compute(&samples)?)));
+    compute()?;
+    let times = (0..rounds).map(|_| compute()).collect::<anyhow::Result<Vec<_>>>()?;
+    Ok(vec![Figure::new("features, 10 s", times, Some(rounds as f64 * FEATURES_MS), None)])
+}
+
+fn voice_activity(assistant: &Assistant, caller: &Clip, rounds: usize) -> anyhow::Result<Vec<Figure>> {
+    let mut detector = VadDetector::new(&*assistant.vad, assistant.segments)?;
+    let samples = looped(caller, rounds as f64 * 1_000.0);
+    let piece = Samples::from_ms(VAD_MS, caller.rate).0 as usize;
+    let mut edges = Vec::new();
+    let times = samples.chunks_exact(piece).map(|piece| timed(|| Ok(detector.push(piece, &mut edges)?)));
+    let times = times.collect::<anyhow::Result<Vec<_>>>()?;
+    let sound = times.len() as f64 * VAD_MS;
+    Ok(vec![Figure::new("voice activity, 20 ms", times, Some(sound), None)])
+}
+
+fn recognizer(part: &str, recognizer: &dyn Recognizer, caller: &Clip, rounds: usize) -> anyhow::Result<Vec<Figure>> {
+    let mut stream = recognizer.stream()?;
+    let piece = Samples::from_ms(ASR_MS, caller.rate).0 as usize;
+    let samples = looped(caller, ASR_ROUND_MS);
+    let (mut pieces, mut ends) = (Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        for piece in samples.chunks_exact(piece) {
+            pieces.push(timed(|| Ok(drop(stream.push(piece)?)))?);
+        }
+        ends.push(timed(|| Ok(drop(stream.flush()?)))?);
+    }
+    let sound = pieces.len() as f64 * ASR_MS;
+    let end = Figure::new(format!("{part}: the rest, once speech is over"), ends, None, None);
+    Ok(vec![Figure::new(part, pieces, Some(sound), None), end])
+}
+
+/// From the words of the caller to the first piece of a reply or to a whole tool call; the instructions are read
+/// before, as they are in a conversation.
+fn responder(assistant: &Assistant, rounds: usize) -> anyhow::Result<Vec<Figure>> {
+    let tools = (assistant.tools)();
+    let (mut first, mut whole) = (Vec::new(), Vec::new());
+    for question in QUESTIONS.iter().cycle().take(rounds) {
+        let mut history = History::new(&assistant.instructions, assistant.memory);
+        let mut dialogue = assistant.responder.dialogue()?;
+        dialogue.prefill(history.messages(), tools.specs(), &Cancel::default())?;
+        history.heard(TurnId(1), question);
+        let (began, mut token) = (Instant::now(), None);
+        dialogue.reply(history.messages(), tools.specs(), &Cancel::default(), &mut |_| {
+            token = token.or_else(|| Some(began.elapsed()));
+            ControlFlow::Continue(())
+        })?;
+        whole.push(began.elapsed());
+        first.extend(token);
+    }
+    let mut figures = vec![Figure::new("language model, whole message or tool call", whole, None, None)];
+    if !first.is_empty() {
+        figures.insert(0, Figure::new("language model, first token of a text", first, None, None));
+    }
+    Ok(figures)
+}
+
+fn synthesizer(assistant: &Assistant, rounds: usize) -> anyhow::Result<Vec<Figure>> {
+    let voice = &assistant.synthesizer;
+    let (mut first, mut work, mut samples) = (Vec::new(), Duration::ZERO, 0);
+    for sentence in SENTENCES.iter().cycle().take(rounds) {
+        let (began, mut sound) = (Instant::now(), None);
+        let mut utterance = voice.speak(sentence)?;
+        while let Some(chunk) = utterance.next_chunk()? {
+            if !chunk.samples.is_empty() {
+                sound = sound.or_else(|| Some(began.elapsed()));
+            }
+            samples += chunk.samples.len();
+        }
+        work += began.elapsed();
+        first.extend(sound);
+    }
+    let sound = Samples(samples as u64).ms(voice.sample_rate());
+    Ok(vec![Figure::new("synthesis, first audio of a sentence", first, Some(sound), Some(work))])
+}
+
+/// Whole turns in virtual time, to which all measured work is added.
+fn turns(assistant: &Assistant, caller: &Clip, rounds: usize, stop: &Cancel) -> anyhow::Result<Vec<Figure>> {
+    let (mut reactions, mut own, mut work, mut sound) = (Vec::new(), Vec::new(), Duration::ZERO, 0.0);
+    for _ in 0..rounds {
+        let conversation = SessionBuilder::new(assistant).stop_flag(stop.clone()).simulate(caller, Cost::Measured)?;
+        if stop.is_cancelled() {
+            break;
+        }
+        let lines: Timelines = conversation.events.iter().collect();
+        for turn in lines.turns() {
+            let ms = |ms: f64| Duration::from_secs_f64(ms.max(0.0) / 1e3);
+            reactions.extend(turn.after_speech_ms(turn.first_audio).map(ms));
+            let endpoint = turn.endpoint.zip(turn.first_audio);
+            own.extend(endpoint.map(|(endpoint, audio)| ms(audio.ms() - endpoint.ms())));
+        }
+        work += conversation.stages.iter().flat_map(|stage| &stage.compute).sum::<Duration>();
+        sound += conversation.caller.seconds() * 1e3;
+    }
+    Ok(vec![
+        Figure::new("whole turn: end of speech to first audio", reactions, Some(sound), Some(work)),
+        Figure::new("whole turn: end of turn to first audio", own, None, None),
+    ])
+}
+
+/// As Linux tells it.
+fn peak_memory_mib() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok().map(|kib| kib / 1024.0)
+}

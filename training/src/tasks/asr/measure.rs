@@ -1,0 +1,111 @@
+//! What a bundle hears, whole clips and streams.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use indicatif::ProgressBar;
+use rayon::prelude::*;
+use rejoinder_models::asr::{ConformerCtc, Decoding, Recognizer, RecognizerStream};
+use rejoinder_models::card::Bundle;
+use rejoinder_models::runtime::{self, RuntimeConfig};
+use rejoinder_models::text::{ErrorCounts, word_errors};
+
+use super::recipe::EvaluateConfig;
+use super::tokens;
+use crate::data::asr::AsrDataset;
+use crate::trainer::interrupted;
+use crate::{Error, Result};
+
+/// A way to decode what one net says.
+pub(super) struct Way {
+    /// What the tables call it.
+    pub(super) name: &'static str,
+    /// The recogniser.
+    pub(super) recognizer: ConformerCtc,
+}
+
+/// The ways that are reported: greedy, with the language model where the bundle has one, and with hotwords where the
+/// recipe names some. All share one net.
+pub(super) fn ways(bundle: &Bundle, config: &EvaluateConfig) -> Result<Vec<Way>> {
+    let recognizer = open(bundle)?;
+    let search = Decoding { search: config.search.clone(), ..Decoding::default() };
+    let hot = Decoding { hotwords: config.hotwords.clone(), ..search.clone() };
+    let mut ways = vec![Way { name: "lm", recognizer: recognizer.with_decoding(bundle, &search)? }];
+    if !config.hotwords.is_empty() {
+        ways.push(Way { name: "lm + hotwords", recognizer: recognizer.with_decoding(bundle, &hot)? });
+    }
+    ways.insert(0, Way { name: "greedy", recognizer });
+    Ok(ways)
+}
+
+/// A bundle's recogniser that takes the best token of each frame.
+pub(super) fn open(bundle: &Bundle) -> Result<ConformerCtc> {
+    let runtime = runtime::open(&RuntimeConfig::default())?;
+    Ok(ConformerCtc::open(bundle, runtime.as_ref(), &Decoding::greedy())?)
+}
+
+/// What was heard of one clip: a text for each way.
+pub(super) struct Heard {
+    /// The clip's name.
+    pub(super) id: String,
+    /// What was said.
+    pub(super) reference: String,
+    /// What was heard of the whole clip.
+    pub(super) whole: Vec<String>,
+    /// What was heard of it as a stream.
+    pub(super) stream: Vec<String>,
+    /// What the last way's stream took.
+    pub(super) compute: Duration,
+}
+
+/// Every clip of a data set, on all cores.
+///
+/// # Errors
+/// [`Error::Interrupted`] after Ctrl-C; a clip that cannot be read; a net that fails.
+pub(super) fn hear(dataset: &Arc<AsrDataset>, ways: &[Way], piece: usize, bar: &ProgressBar) -> Result<Vec<Heard>> {
+    (0..dataset.clips().len())
+        .into_par_iter()
+        .map_init(Vec::new, |streams, index| {
+            if interrupted() {
+                return Err(Error::Interrupted);
+            }
+            let heard = hear_clip(dataset, index, ways, piece, streams);
+            bar.inc(1);
+            heard
+        })
+        .collect()
+}
+
+fn hear_clip(
+    dataset: &AsrDataset,
+    index: usize,
+    ways: &[Way],
+    piece: usize,
+    streams: &mut Vec<Box<dyn RecognizerStream>>,
+) -> Result<Heard> {
+    if streams.is_empty() {
+        *streams = ways.iter().map(|way| Ok(way.recognizer.stream()?)).collect::<Result<_>>()?;
+    }
+    let samples = dataset.samples(index)?;
+    let log_probs = ways[0].recognizer.log_probs(&samples)?;
+    let whole = ways.iter().map(|way| Ok(way.recognizer.decode(&log_probs)?.text)).collect::<Result<_>>()?;
+    let (mut stream, mut compute) = (Vec::new(), Duration::ZERO);
+    for way in streams {
+        let began = Instant::now();
+        for piece in samples.chunks(piece.max(1)) {
+            way.push(piece)?;
+        }
+        stream.push(way.flush()?.text);
+        compute = began.elapsed();
+    }
+    let item = &dataset.clips()[index].item;
+    Ok(Heard { id: item.id.clone(), reference: tokens::normalise(&item.words), whole, stream, compute })
+}
+
+/// The word errors of all texts.
+pub(super) fn errors<'a>(heard: &'a [Heard], text: impl Fn(&'a Heard) -> &'a str) -> ErrorCounts {
+    heard.iter().fold(ErrorCounts::default(), |mut sum, clip| {
+        sum += word_errors(&clip.reference, text(clip));
+        sum
+    })
+}
