@@ -190,7 +190,7 @@ impl VocoderBatch {
 
     /// Segments of equal length, one after the other.
     fn of(segments: Vec<Self>) -> Self {
-        let join = |part: fn(&Self) -> &Vec<f32>| segments.iter().flat_map(|s| part(s)).copied().collect();
+        let join = |part: fn(&Self) -> &Vec<f32>| segments.iter().flat_map(part).copied().collect();
         Self {
             size: segments.len(),
             frames: segments.first().map_or(0, |s| s.frames),
