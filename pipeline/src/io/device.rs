@@ -205,8 +205,8 @@ impl Port {
         let callback = move |data: &mut [T], info: &cpal::OutputCallbackInfo| {
             let moments = info.timestamp();
             let ahead = moments.playback.saturating_duration_since(moments.callback);
-            loudspeaker.set_latency(Samples::from_ms(ahead.as_secs_f64() * 1e3, rate));
-            sound_block(data, channels, &mut loudspeaker);
+            let latency = Samples::from_ms(ahead.as_secs_f64() * 1e3, rate);
+            sound_block(data, channels, latency, &mut loudspeaker);
         };
         self.device.build_output_stream(self.config, callback, on_error(&self.name), Some(OPEN))
     }
@@ -232,16 +232,24 @@ where
     }
 }
 
-/// Pulls mono samples and writes them to all channels of interleaved frames.
+/// Pulls mono samples and writes them to all channels of interleaved frames, the first of which sounds after `latency`.
 ///
 /// # Realtime Safety
 /// Works on the stack; see [`Loudspeaker::pull`].
 #[doc(hidden)]
-pub fn sound_block<T: Copy + FromSample<f32>>(data: &mut [T], channels: usize, loudspeaker: &mut Loudspeaker) {
+pub fn sound_block<T: Copy + FromSample<f32>>(
+    data: &mut [T],
+    channels: usize,
+    latency: Samples,
+    loudspeaker: &mut Loudspeaker,
+) {
     let mut mono = [0.0_f32; SCRATCH];
+    let mut latency = latency;
     for frames in data.chunks_mut(SCRATCH * channels) {
         let count = frames.len() / channels;
+        loudspeaker.set_latency(latency);
         loudspeaker.pull(&mut mono[..count]);
+        latency = latency + Samples(count as u64);
         for (frame, sample) in frames.chunks_exact_mut(channels).zip(mono) {
             frame.fill(T::from_sample_(sample));
         }
