@@ -168,7 +168,10 @@ impl Port {
             Direction::Input => device.default_input_config(),
             Direction::Output => device.default_output_config(),
         };
-        let supported = supported.map_err(|error| failed(&name, &error))?;
+        let supported = supported.map_err(|error| match choice {
+            Some(_) => failed(&name, &error),
+            None => none_found(direction),
+        })?;
         let mut config = supported.config();
         let frames = Samples::from_ms(block_ms, SampleRate::hz(config.sample_rate)).0 as u32;
         let frames = match *supported.buffer_size() {
@@ -282,10 +285,12 @@ fn usual(host: &Host, direction: Direction) -> Result<Device> {
         Direction::Input => host.default_input_device(),
         Direction::Output => host.default_output_device(),
     };
-    device.ok_or_else(|| {
-        let kind = kind(direction);
-        Error::Device(format!("no {kind} found: connect one, start the sound server, or use a file with `converse`"))
-    })
+    device.ok_or_else(|| none_found(direction))
+}
+
+fn none_found(direction: Direction) -> Error {
+    let kind = kind(direction);
+    Error::Device(format!("no {kind} found: connect one, start the sound server, or use a file with `converse`"))
 }
 
 fn kind(direction: Direction) -> &'static str {
