@@ -16,7 +16,6 @@ use rejoinder_models::audio;
 
 /// Set in the process that talks to the sound server of the test.
 const INSIDE: &str = "REJOINDER_TEST_SOUND";
-const TEST: &str = "a_conversation_goes_through_virtual_devices";
 const FIFO: [&str; 2] = ["-f", "15"];
 /// 960 frames at 48 kHz.
 const BLOCK_MS: f64 = 20.0;
@@ -74,10 +73,10 @@ fn sound_server(folder: &Path) -> Option<Running> {
     Some(server)
 }
 
-#[test]
-fn a_conversation_goes_through_virtual_devices() {
+/// Runs a test of this file once more, as a program that knows the sound server.
+fn beside_a_sound_server(test: &str, body: impl FnOnce(&Path)) {
     if let Some(folder) = std::env::var_os(INSIDE) {
-        return inside(Path::new(&folder));
+        return body(Path::new(&folder));
     }
     let folder = tempfile::tempdir().expect("a folder");
     let Some(_server) = sound_server(folder.path()) else {
@@ -85,12 +84,51 @@ fn a_conversation_goes_through_virtual_devices() {
         return;
     };
     let status = with_priority(std::env::current_exe().expect("this program"))
-        .args(["--exact", TEST, "--nocapture"])
+        .args(["--exact", test, "--nocapture"])
         .env(INSIDE, folder.path())
         .env("XDG_RUNTIME_DIR", folder.path())
         .env("PULSE_SERVER", server(folder.path()))
         .status();
     assert!(status.expect("a run").success());
+}
+
+#[test]
+fn a_conversation_goes_through_virtual_devices() {
+    beside_a_sound_server("a_conversation_goes_through_virtual_devices", inside);
+}
+
+#[test]
+fn the_program_talks_until_it_is_interrupted() {
+    beside_a_sound_server("the_program_talks_until_it_is_interrupted", talk);
+}
+
+/// `rejoinder talk` with the shipped models.
+fn talk(folder: &Path) {
+    let question = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/audio/what_time_is_it.wav");
+    let events = folder.join("events.jsonl");
+    let arguments = ["talk", "--input", "mic_feed.monitor", "--output", "spk", "--events"];
+    let path = events.display().to_string();
+    let program = env!("CARGO_BIN_EXE_rejoinder");
+    let mut program = spawn(program, &[&arguments[..], &[path.as_str()]].concat(), folder).expect("the program");
+    let told = |kind: &str| {
+        let text = std::fs::read_to_string(&events).unwrap_or_default();
+        text.lines().any(|line| line.contains(&format!("\"kind\":\"{kind}\"")))
+    };
+    let began = Instant::now();
+    // The program is not ready at once, and a machine that is too busy loses sound: the caller asks until it is heard.
+    while !told("audio_finished") {
+        assert!(began.elapsed() < 2 * PATIENCE, "{}", std::fs::read_to_string(&events).unwrap_or_default());
+        let asked = Instant::now();
+        let _player = spawn("paplay", &["-d", "mic_feed", &question.display().to_string()], folder).expect("paplay");
+        while !told("audio_finished") && asked.elapsed() < Duration::from_secs(12) {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+    let interrupt = Command::new("kill").args(["-INT", &program.0.id().to_string()]).status();
+    assert!(interrupt.expect("kill").success());
+    assert_eq!(program.0.wait().expect("an end").code(), Some(130));
+    let text = std::fs::read_to_string(&events).expect("events");
+    assert!(text.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()), "{text}");
 }
 
 fn inside(folder: &Path) {
