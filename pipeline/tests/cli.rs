@@ -132,8 +132,8 @@ fn a_conversation_that_is_interrupted_leaves_valid_files() {
 }
 
 fn interrupt(program: &std::process::Child) {
-    let sent = Command::new("kill").args(["-INT", &program.id().to_string()]).status();
-    assert!(sent.expect("kill").success());
+    let sent = Command::new("sh").args(["-c", "kill -INT $0", &program.id().to_string()]).status();
+    assert!(sent.expect("a shell").success());
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The demo: recorded questions go through the shipped models, in virtual time and in real time.
 
+#![allow(clippy::unwrap_used, reason = "a test's helpers may fail like the test")]
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
