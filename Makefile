@@ -4,6 +4,10 @@ SHELL := /bin/bash
 
 QUESTION ?= tests/fixtures/audio/what_time_is_it.wav
 ANSWER ?= target/demo/answer.wav
+PROGRAM = $${CARGO_TARGET_DIR:-target}/debug/rejoinder
+
+# cargo chooses the features of dependencies by all that it is asked to build. All targets ask alike (for the whole
+# workspace, and for something that may use what tests use), so that nothing is compiled twice.
 
 .PHONY: help setup demo test barista lint bench libtorch
 
@@ -15,7 +19,8 @@ setup: ## install what a build needs and the machine lacks
 
 demo: setup ## a spoken conversation: a recorded question goes in, a spoken answer comes out
 	@mkdir -p $(dir $(ANSWER))
-	cargo run -q -p rejoinder -- converse --input $(QUESTION) --output $(ANSWER)
+	cargo build --workspace --bin rejoinder --example embed
+	$(PROGRAM) converse --input $(QUESTION) --output $(ANSWER)
 	@echo "The conversation is in $(ANSWER): the caller left, the assistant right."
 
 test: ## set up and run every test
@@ -30,12 +35,17 @@ lint: setup ## formatting, lints, documentation
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc -q --workspace --no-deps
 
+<<<<<<< HEAD
 bench: setup ## medians and percentiles of the parts and of whole turns, and two of the parts beside their peers
 	@scripts/setup.sh bench
 	cargo bench --profile dev -p rejoinder-models
 	@mkdir -p target
 	cargo run -q -p rejoinder -- bench --json target/bench.json
 	PYTHONPATH=.runtime/peers:.runtime python3 tests/peers/bench.py target/bench.json
+=======
+bench: setup ## medians and percentiles of the parts
+	cargo bench --profile dev --workspace --bench decode --bench signal
+>>>>>>> pipe
 
 libtorch: ## fetch libtorch, on which nets train about three times as fast on a CPU
 	@scripts/libtorch.sh

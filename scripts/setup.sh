@@ -17,8 +17,17 @@ need() { # need PACKAGE COMMAND...: the package is missing when the command fail
   shift
   "$@" >/dev/null 2>&1 || missing+=("$package")
 }
-# bindgen loads libclang.so or libclang-N.so; libclang-cpp.so, which other packages bring, is not it.
-has_libclang() { ls /usr/lib/*/libclang{,-[0-9]*}.so* /usr/lib/llvm-*/lib/libclang{,-[0-9]*}.so* 2>/dev/null | grep -q .; }
+any() { # any PATH...: one of them exists
+  local path
+  for path in "$@"; do [ -e "$path" ] && return; done
+  return 1
+}
+# bindgen loads libclang.so or libclang-N.so, and reads clang's own headers; libclang-cpp.so, which other packages bring,
+# is not it.
+has_libclang() {
+  [ -n "${LIBCLANG_PATH:-}" ] && return
+  any /usr/lib{,64}{,/*,/llvm-*/lib}/libclang{,-[0-9]*}.so* && any /usr/lib{,64}{,/llvm-*/lib}/clang/*/include/stddef.h
+}
 
 need build-essential c++ --version
 need cmake cmake --version
@@ -33,15 +42,22 @@ if [ "${1:-}" = test ]; then
 fi
 
 if [ ${#missing[@]} -gt 0 ]; then
-  echo "setup: installing system packages: ${missing[*]}"
   if ! command -v apt-get >/dev/null; then
-    echo "setup: no apt-get here; install the counterparts of these Debian packages and run again" >&2
-    exit 1
+    echo "setup: no apt-get here; should the build fail, install what corresponds to Debian's ${missing[*]}" >&2
+  else
+    root=()
+    if [ "$(id -u)" -ne 0 ]; then
+      root=(sudo)
+      if ! command -v sudo >/dev/null; then
+        echo "setup: neither root nor sudo: have these packages installed, then run again: ${missing[*]}" >&2
+        exit 1
+      fi
+    fi
+    echo "setup: installing system packages: ${missing[*]}"
+    "${root[@]}" apt-get update -qq
+    "${root[@]}" env DEBIAN_FRONTEND=noninteractive \
+      apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
   fi
-  root=()
-  if [ "$(id -u)" -ne 0 ]; then root=(sudo); fi
-  "${root[@]}" apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive "${root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
 if ! command -v cargo >/dev/null; then

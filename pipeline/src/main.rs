@@ -2,6 +2,7 @@
 
 mod cli;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -18,9 +19,11 @@ struct Options {
 }
 
 fn main() -> ExitCode {
+    // What the decoders warn of stands in their errors, too.
     let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,llama_cpp=off,symphonia_core=off"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,llama_cpp=off,symphonia=off"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time();
+    log.with_ansi(std::io::stderr().is_terminal()).init();
     match Options::parse().command.run() {
         Ok(Ended::Done) => ExitCode::SUCCESS,
         Ok(Ended::Partly) => ExitCode::FAILURE,

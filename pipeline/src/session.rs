@@ -10,7 +10,7 @@ use rejoinder_models::units::{SampleRate, Samples};
 use rejoinder_models::vad::VadDetector;
 
 use crate::assistant::Assistant;
-use crate::clock::Clock;
+use crate::clock::{Clock, ns_of, samples_at};
 use crate::dialogue::History;
 use crate::event::Event;
 use crate::io::playout::{Playout, Resample, playback_ring};
@@ -180,7 +180,9 @@ impl SessionBuilder {
         });
         let (chain, _) = self.chain(Clock::manual())?;
         let played = steps::run(chain, caller, cost)?;
-        let mut caller = caller.clone().at(played.sound.rate)?;
+        let heard = ns_of(played.sound.samples.len() as u64, played.sound.rate);
+        let kept = (samples_at(heard, caller.rate) as usize + 1).min(caller.samples.len());
+        let mut caller = Clip::new(caller.samples[..kept].to_vec(), caller.rate).at(played.sound.rate)?;
         caller.samples.resize(played.sound.samples.len(), 0.0);
         let events = std::mem::take(&mut *events.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
         Ok(Conversation { caller, assistant: played.sound, events, stages: played.stages })

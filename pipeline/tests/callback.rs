@@ -4,6 +4,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use rejoinder::io::device::{record_block, sound_block};
+use rejoinder_models::units::Samples;
 
 mod common;
 
@@ -64,7 +65,7 @@ fn callbacks_move_sound_through_a_whole_conversation_without_the_heap() {
     for frames in caller.samples.chunks(160) {
         let stereo: Vec<i16> = frames.iter().flat_map(|x| [(x * 32_767.0) as i16; 2]).collect();
         in_callback(|| record_block(&stereo, 2, &mut microphone));
-        in_callback(|| sound_block(&mut output[..2 * frames.len()], 2, &mut loudspeaker));
+        in_callback(|| sound_block(&mut output[..2 * frames.len()], 2, Samples(320), &mut loudspeaker));
         heard += output.iter().filter(|x| x.unsigned_abs() > 3_000).count();
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
@@ -73,6 +74,6 @@ fn callbacks_move_sound_through_a_whole_conversation_without_the_heap() {
     in_callback(|| record_block(&flood, 1, &mut microphone));
     session.stop().expect("an orderly end");
     in_callback(|| record_block(&flood, 1, &mut microphone));
-    in_callback(|| sound_block(&mut [0.0_f32; 4_800], 1, &mut loudspeaker));
+    in_callback(|| sound_block(&mut [0.0_f32; 4_800], 1, Samples(320), &mut loudspeaker));
     assert!(heard > 1_000, "the assistant was heard in {heard} samples");
 }

@@ -1,11 +1,32 @@
-//! The program's answers to bad input: one clear line on the standard error and exit code 1.
+//! The program as a person uses it, with the shipped models; and its answers to bad input: one clear line on the
+//! standard error and exit code 1.
 
-use std::path::Path;
-use std::process::{Command, Output};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use rejoinder_models::audio::{self, Clip};
+use rejoinder_models::units::SampleRate;
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn fixture(name: &str) -> String {
+    repository().join("tests/fixtures/audio").join(name).display().to_string()
+}
 
 fn run(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rejoinder"));
     command.args(arguments).env_remove("RUST_LOG").output().expect("the program runs")
+}
+
+/// What a command that succeeds prints.
+fn output(arguments: &[&str]) -> String {
+    let output = run(arguments);
+    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{arguments:?}: {complaint}");
+    String::from_utf8(output.stdout).expect("text")
 }
 
 /// The one line of an error.
@@ -34,7 +55,98 @@ fn a_recording_that_cannot_be_read_is_named() {
         let line = error(&["converse", "--input", input, "--output", &output]);
         assert!(line.starts_with(input.as_str()), "{line}");
     }
+    let cut = std::fs::read(fixture("what_time_is_it.flac")).expect("a file");
+    let cut = write(folder.path(), "cut.flac", &cut[..9_000]);
+    assert!(error(&["transcribe", &cut]).contains("truncated"));
     assert!(!Path::new(&output).exists());
+    let line = error(&["converse", "--input", &fixture("sum.wav"), "--output", "/no/such/folder/out.wav"]);
+    assert_eq!(line, "/no/such/folder/out.wav: No such file or directory (os error 2)");
+}
+
+#[test]
+fn recordings_of_any_format_are_understood_in_order() {
+    let names = [".wav", ".flac", ".opus", ".mp3", "_44k_stereo.flac", "_48k_24bit.flac", "_8k.wav"];
+    let files: Vec<String> = names.iter().map(|name| fixture(&format!("what_time_is_it{name}"))).collect();
+    let arguments: Vec<&str> = ["transcribe"].into_iter().chain(files.iter().map(String::as_str)).collect();
+    let text = output(&arguments);
+    let lines: Vec<_> = text.lines().filter_map(|line| line.split_once('\t')).collect();
+    assert_eq!(lines.iter().map(|(path, _)| *path).collect::<Vec<_>>(), files);
+    let (_, wide) = lines.split_last().expect("lines");
+    assert!(wide.iter().all(|(_, text)| text.contains("time")), "{text}");
+}
+
+#[test]
+fn a_transcript_comes_in_parts_and_with_word_times() {
+    let file = fixture("what_time_is_it.wav");
+    let text = output(&["transcribe", "--partials", &file]);
+    let (last, partials) = text.lines().collect::<Vec<_>>().split_last().map(|(a, b)| (*a, b.to_vec())).expect("lines");
+    assert!(last.starts_with(&format!("{file}\t")) && !partials.is_empty(), "{text}");
+    assert!(partials.iter().all(|line| line.starts_with(&format!("~ {file}\t"))), "{text}");
+    let object: serde_json::Value = serde_json::from_str(&output(&["transcribe", "--json", &file])).expect("JSON");
+    let seconds = object["seconds"].as_f64().expect("a length");
+    let words = object["words"].as_array().expect("words");
+    let times: Vec<f64> =
+        words.iter().flat_map(|word| [&word["start_s"], &word["end_s"]]).filter_map(|s| s.as_f64()).collect();
+    assert!(times.len() == 2 * words.len() && !times.is_empty() && times.is_sorted(), "{object}");
+    assert!(times.iter().all(|&at| at <= seconds), "{object}");
+}
+
+#[test]
+fn silence_and_noise_are_no_conversation() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (input, heard) = (path("in.wav"), path("out.wav"));
+    let rate = SampleRate::INTERNAL;
+    audio::write_wav(&input, &Clip::new(vec![0.0; 48_000], rate)).expect("a file");
+    assert_eq!(output(&["converse", "--input", &input, "--output", &heard]), format!("nobody spoke in {input}\n"));
+    let mut state = 1_u32;
+    let mut noise = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 24) as f32 - 0.5
+    };
+    audio::write_wav(&input, &Clip::new((0..600 * 16_000).map(|_| noise()).collect(), rate)).expect("a file");
+    output(&["converse", "--input", &input, "--output", &heard]);
+    assert!(audio::read_channels(&heard).expect("a recording")[0].seconds() >= 600.0);
+}
+
+#[test]
+fn a_conversation_that_is_interrupted_leaves_valid_files() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (heard, events) = (path("out.wav"), path("events.jsonl"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rejoinder"));
+    command.args(["converse", "--realtime", "--input", &fixture("two_turns.wav")]);
+    command.args(["--output", &heard, "--events", &events]).stdout(Stdio::null());
+    let mut program = command.spawn().expect("the program runs");
+    let lines = || std::fs::read_to_string(&events).unwrap_or_default();
+    let began = Instant::now();
+    while lines().lines().count() < 3 {
+        assert!(began.elapsed() < Duration::from_secs(60), "{:?}", lines());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    interrupt(&program);
+    assert_eq!(program.wait().expect("an end").code(), Some(130));
+    let channels = audio::read_channels(&heard).expect("a recording");
+    assert!(channels.len() == 2 && channels[0].seconds() < 9.0, "{} s", channels[0].seconds());
+    assert!(lines().lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()), "{}", lines());
+}
+
+fn interrupt(program: &std::process::Child) {
+    let sent = Command::new("sh").args(["-c", "kill -INT $0", &program.id().to_string()]).status();
+    assert!(sent.expect("a shell").success());
+}
+
+#[test]
+fn a_text_is_spoken_into_a_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("spoken.wav");
+    output(&["speak", "It is half past five.", "-o", &path.display().to_string()]);
+    let clip = audio::read(&path).expect("speech");
+    assert!((0.5..6.0).contains(&clip.seconds()) && clip.rms() > 0.01, "{} s", clip.seconds());
+    assert_eq!(
+        error(&["speak", " ... ", "-o", &path.display().to_string()]),
+        "expected a text with something to pronounce, found \" ... \""
+    );
 }
 
 #[test]
@@ -61,6 +173,49 @@ fn a_damaged_bundle_is_named_with_its_file() {
     assert!(error(&["models", "/no/such/folder"]).contains("/no/such/folder"));
 }
 
+/// A model folder with a file that is missing, cut or changed is named with that file, before anything else happens.
+#[test]
+fn a_model_that_was_tampered_with_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let from = repository().join("models/pretrained/asr-en");
+    let names: Vec<String> = std::fs::read_dir(&from)
+        .expect("a bundle")
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .collect();
+    for name in &names {
+        std::fs::copy(from.join(name), folder.path().join(name)).expect("a copy");
+    }
+    let models = format!("[asr]\nmodel = {:?}\n[llm]\nkind = \"llama\"\nmodel = \"lm-en\"\n", folder.path());
+    let config = write(folder.path(), "c.toml", format!("{models}[tts]\nmodel = \"tts-kathleen\"\n").as_bytes());
+    let tokens = folder.path().join("tokens.txt");
+    let whole = std::fs::read(&tokens).expect("tokens");
+    let complaint = || error(&["transcribe", "--config", &config, &fixture("sum.wav")]);
+    let mut changed = whole.clone();
+    changed[100] ^= 1;
+    for (contents, expected) in [
+        (Some(changed), "expected sha256 "),
+        (Some(whole[..50].to_vec()), "bytes, found 50"),
+        (None, "the card names this file, but it is missing"),
+    ] {
+        match contents {
+            Some(contents) => std::fs::write(&tokens, contents).expect("a file"),
+            None => std::fs::remove_file(&tokens).expect("a file"),
+        }
+        let line = complaint();
+        assert!(line.starts_with(&tokens.display().to_string()) && line.contains(expected), "{line}");
+    }
+}
+
+#[test]
+fn without_onnx_runtime_the_program_says_so_and_works() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rejoinder"));
+    command.env("ORT_DYLIB_PATH", "/no/such/none.so").env_remove("RUST_LOG");
+    let output = command.args(["transcribe", &fixture("what_time_is_it.wav")]).output().expect("the program runs");
+    let (text, warning) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && text.contains("time"), "{text}{warning}");
+    assert!(warning.contains("runtime auto: tract") && warning.contains("none.so"), "{warning}");
+}
+
 #[test]
 fn without_a_sound_system_talking_says_so() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rejoinder"));
@@ -69,6 +224,8 @@ fn without_a_sound_system_talking_says_so() {
     let output = command.args(["talk", "--input", "no such device"]).output().expect("the program runs");
     let text = String::from_utf8(output.stderr).expect("text");
     assert_eq!(output.status.code(), Some(1), "{text}");
+    assert_eq!(text.matches('\n').count(), 1, "{text}");
+    assert!(text.starts_with("error: audio device: "), "{text}");
 }
 
 #[test]

@@ -1,39 +1,65 @@
-//! The demo: a recorded question goes through the shipped models, in virtual time.
+//! The demo: recorded questions go through the shipped models, in virtual time and in real time.
+
+#![allow(clippy::unwrap_used, reason = "a test's helpers may fail like the test")]
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
-use rejoinder::{Assistant, Config, Cost, EventKind, SessionBuilder};
-use rejoinder_models::audio;
+use rejoinder::io::file;
+use rejoinder::{Assistant, Config, Cost, SessionBuilder, Timelines};
+use rejoinder_models::audio::{self, Clip};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
+fn fixture(name: &str) -> PathBuf {
+    root().join("tests/fixtures/audio").join(name)
+}
+
+fn assistant() -> Assistant {
+    Assistant::open(&Config::load_default().unwrap()).unwrap()
+}
+
+fn loudest(clip: &Clip) -> f32 {
+    clip.samples.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()))
+}
+
 #[test]
 fn a_question_is_heard_and_answered_aloud() {
-    let caller = audio::read(root().join("tests/fixtures/audio/what_time_is_it.wav")).unwrap();
-    let assistant = Assistant::open(&Config::load_default().unwrap()).unwrap();
-    let conversation = SessionBuilder::new(&assistant).simulate(&caller, Cost::Measured).unwrap();
-    let heard: Vec<_> = conversation
-        .events
-        .iter()
-        .filter_map(|event| match &event.kind {
-            EventKind::Final { text, .. } => Some(text.as_str()),
-            _ => None,
-        })
-        .collect();
+    let caller = audio::read(fixture("what_time_is_it.wav")).unwrap();
+    let conversation = SessionBuilder::new(&assistant()).simulate(&caller, Cost::Measured).unwrap();
+    let lines: Timelines = conversation.events.iter().collect();
+    let heard: Vec<_> = lines.turns().iter().map(|turn| turn.text.as_str()).collect();
     assert_eq!(heard, ["what time is it"]);
-    let said: String = conversation
-        .events
-        .iter()
-        .filter_map(|event| match &event.kind {
-            EventKind::ReplyText { text } => Some(text.as_str()),
-            _ => None,
-        })
-        .collect();
+    let said = &lines.turns()[0].reply;
     assert!(said.split_whitespace().count() > 2, "{said}");
-    let loudest = conversation.assistant.samples.iter().fold(0.0_f32, |peak, s| peak.max(s.abs()));
-    assert!(loudest > 0.05, "the answer is silent: {loudest}");
+    assert!(loudest(&conversation.assistant) > 0.05, "the answer is silent");
+}
+
+#[test]
+fn the_same_question_is_answered_in_real_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let answer = folder.path().join("answer.wav");
+    let (source, sink) = file::open(fixture("what_time_is_it.wav"), &answer).unwrap();
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let told = events.clone();
+    let session = SessionBuilder::new(&assistant()).source(source).sink(sink);
+    session.on_event(move |event| told.lock().unwrap().push(event.clone())).start().unwrap().wait().unwrap();
+    let lines: Timelines = events.lock().unwrap().iter().collect();
+    assert_eq!(lines.turns()[0].text, "what time is it");
+    let channels = audio::read_channels(&answer).unwrap();
+    assert_eq!(channels.len(), 2);
+    assert!(channels.iter().all(|channel| loudest(channel) > 0.05));
+}
+
+#[test]
+fn several_turns_in_one_recording_are_answered_each() {
+    let caller = audio::read(fixture("two_turns.wav")).unwrap();
+    let conversation = SessionBuilder::new(&assistant()).simulate(&caller, Cost::Measured).unwrap();
+    let lines: Timelines = conversation.events.iter().collect();
+    assert_eq!(lines.turns().len(), 2, "{lines:?}");
+    assert!(lines.turns().iter().all(|turn| !turn.text.is_empty() && !turn.reply.is_empty()), "{lines:?}");
 }
 
 #[test]

@@ -1,9 +1,12 @@
+use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
 use rejoinder::io::file;
-use rejoinder::{Cost, SessionBuilder};
-use rejoinder_models::audio;
+use rejoinder::{Cost, EventKind, SessionBuilder};
+use rejoinder_models::audio::{self, WavWriter};
 
 use super::print::Printer;
 use super::{ConfigOption, Ended, interrupt_flag};
@@ -37,13 +40,23 @@ impl Converse {
         let stop = interrupt_flag()?;
         let mut printer = Printer::new(self.events.as_deref(), stop.clone())?;
         let builder = SessionBuilder::new(&assistant).stop_flag(stop.clone());
-        let builder = builder.on_event(move |event| printer.event(event));
+        let spoke = Arc::<AtomicBool>::default();
+        let speaks = spoke.clone();
+        let builder = builder.on_event(move |event| {
+            speaks.fetch_or(matches!(event.kind, EventKind::SpeechStarted { .. }), Ordering::Relaxed);
+            printer.event(event);
+        });
         if self.realtime {
             let (source, sink) = file::conversation(caller, &self.output);
             builder.source(source).sink(sink).start()?.wait()?;
         } else {
-            let conversation = builder.simulate(&caller, Cost::Measured)?;
-            audio::write_wav_channels(&self.output, &[&conversation.caller, &conversation.assistant])?;
+            let mut file = WavWriter::create(&self.output, assistant.synthesizer.sample_rate(), 2)?;
+            let heard = builder.simulate(&caller, Cost::Measured)?;
+            file.write(&[&heard.caller.samples, &heard.assistant.samples])?;
+            file.finish()?;
+        }
+        if !spoke.load(Ordering::Relaxed) && !stop.is_cancelled() {
+            writeln!(std::io::stdout(), "nobody spoke in {}", self.input.display())?;
         }
         Ok(if stop.is_cancelled() { Ended::Interrupted } else { Ended::Done })
     }

@@ -3,7 +3,7 @@ use std::io::Write;
 use clap::Args;
 use rejoinder::io::device;
 
-use super::Ended;
+use super::{Ended, quietly};
 
 /// `rejoinder devices`
 #[derive(Args)]
@@ -12,7 +12,7 @@ pub(crate) struct Devices {}
 impl Devices {
     pub(crate) fn run(self) -> anyhow::Result<Ended> {
         let mut out = std::io::stdout().lock();
-        let devices = device::devices()?;
+        let devices = quietly(device::devices)?;
         if devices.is_empty() {
             writeln!(out, "no microphone and no loudspeaker found")?;
         }

@@ -102,9 +102,31 @@ pub(crate) fn interrupt_flag() -> anyhow::Result<Cancel> {
     Ok(flag)
 }
 
+/// Runs `body` without what the libraries of sound systems write to the standard error of their own accord. With
+/// `RUST_LOG` set, they may.
+pub(crate) fn quietly<T>(body: impl FnOnce() -> T) -> T {
+    #[cfg(unix)]
+    if std::env::var_os("RUST_LOG").is_none()
+        && let Ok(kept) = nix::unistd::dup(std::io::stderr())
+        && let Ok(nothing) = std::fs::File::options().write(true).open("/dev/null")
+        && nix::unistd::dup2_stderr(nothing).is_ok()
+    {
+        let result = body();
+        let _ = nix::unistd::dup2_stderr(kept);
+        return result;
+    }
+    body()
+}
+
 /// One line on the standard error.
 pub(crate) fn complain(error: &anyhow::Error) {
-    let line = format!("{error:#}").split('\n').map(str::trim).collect::<Vec<_>>().join(" ");
+    let mut line = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        if !line.ends_with(&cause) {
+            line = if line.is_empty() { cause } else { format!("{line}: {cause}") };
+        }
+    }
     let _ = writeln!(std::io::stderr(), "error: {line}");
 }
 

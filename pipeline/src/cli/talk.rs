@@ -6,7 +6,7 @@ use rejoinder::SessionBuilder;
 use rejoinder::io::device::{DeviceSink, DeviceSource};
 
 use super::print::Printer;
-use super::{ConfigOption, Ended, interrupt_flag};
+use super::{ConfigOption, Ended, interrupt_flag, quietly};
 
 /// `rejoinder talk`
 #[derive(Args)]
@@ -28,8 +28,9 @@ impl Talk {
     pub(crate) fn run(self) -> anyhow::Result<Ended> {
         let config = self.config.load()?;
         let audio = &config.audio;
-        let source = DeviceSource::open(self.input.as_deref().or(audio.input.as_deref()), audio.block_ms)?;
-        let sink = DeviceSink::open(self.output.as_deref().or(audio.output.as_deref()), audio.block_ms)?;
+        let (input, output) = (self.input.or(audio.input.clone()), self.output.or(audio.output.clone()));
+        let source = quietly(|| DeviceSource::open(input.as_deref(), audio.block_ms))?;
+        let sink = quietly(|| DeviceSink::open(output.as_deref(), audio.block_ms))?;
         let mut out = std::io::stdout();
         writeln!(out, "microphone: {}, loudspeaker: {}; Ctrl-C ends", source.name(), sink.name())?;
         out.flush()?;

@@ -86,12 +86,13 @@ impl Config {
     /// working folder, beside the program, or in a folder above either.
     ///
     /// # Errors
-    /// As [`load`](Self::load).
+    /// As [`load`](Self::load); [`Error::Config`] when there is none.
     pub fn load_default() -> Result<Self> {
         let starts = [std::env::current_dir().ok(), std::env::current_exe().ok()];
         let mut beside = starts.iter().flatten().flat_map(|start| start.ancestors()).map(|folder| folder.join(DEFAULT));
         let found = beside.find(|path| path.is_file());
-        Self::load(found.unwrap_or_else(|| PathBuf::from(DEFAULT)))
+        let missing = || Error::config(DEFAULT, "it is neither here, nor beside the program, nor above; name one");
+        Self::load(found.ok_or_else(missing)?)
     }
 
     /// Resolves what was read from `path`.

@@ -168,7 +168,10 @@ impl Port {
             Direction::Input => device.default_input_config(),
             Direction::Output => device.default_output_config(),
         };
-        let supported = supported.map_err(|error| failed(&name, &error))?;
+        let supported = supported.map_err(|error| match choice {
+            Some(_) => failed(&name, &error),
+            None => none_found(direction),
+        })?;
         let mut config = supported.config();
         let frames = Samples::from_ms(block_ms, SampleRate::hz(config.sample_rate)).0 as u32;
         let frames = match *supported.buffer_size() {
@@ -205,8 +208,8 @@ impl Port {
         let callback = move |data: &mut [T], info: &cpal::OutputCallbackInfo| {
             let moments = info.timestamp();
             let ahead = moments.playback.saturating_duration_since(moments.callback);
-            loudspeaker.set_latency(Samples::from_ms(ahead.as_secs_f64() * 1e3, rate));
-            sound_block(data, channels, &mut loudspeaker);
+            let latency = Samples::from_ms(ahead.as_secs_f64() * 1e3, rate);
+            sound_block(data, channels, latency, &mut loudspeaker);
         };
         self.device.build_output_stream(self.config, callback, on_error(&self.name), Some(OPEN))
     }
@@ -232,16 +235,24 @@ where
     }
 }
 
-/// Pulls mono samples and writes them to all channels of interleaved frames.
+/// Pulls mono samples and writes them to all channels of interleaved frames, the first of which sounds after `latency`.
 ///
 /// # Realtime Safety
 /// Works on the stack; see [`Loudspeaker::pull`].
 #[doc(hidden)]
-pub fn sound_block<T: Copy + FromSample<f32>>(data: &mut [T], channels: usize, loudspeaker: &mut Loudspeaker) {
+pub fn sound_block<T: Copy + FromSample<f32>>(
+    data: &mut [T],
+    channels: usize,
+    latency: Samples,
+    loudspeaker: &mut Loudspeaker,
+) {
     let mut mono = [0.0_f32; SCRATCH];
+    let mut latency = latency;
     for frames in data.chunks_mut(SCRATCH * channels) {
         let count = frames.len() / channels;
+        loudspeaker.set_latency(latency);
         loudspeaker.pull(&mut mono[..count]);
+        latency = latency + Samples(count as u64);
         for (frame, sample) in frames.chunks_exact_mut(channels).zip(mono) {
             frame.fill(T::from_sample_(sample));
         }
@@ -274,10 +285,12 @@ fn usual(host: &Host, direction: Direction) -> Result<Device> {
         Direction::Input => host.default_input_device(),
         Direction::Output => host.default_output_device(),
     };
-    device.ok_or_else(|| {
-        let kind = kind(direction);
-        Error::Device(format!("no {kind} found: connect one, start the sound server, or use a file with `converse`"))
-    })
+    device.ok_or_else(|| none_found(direction))
+}
+
+fn none_found(direction: Direction) -> Error {
+    let kind = kind(direction);
+    Error::Device(format!("no {kind} found: connect one, start the sound server, or use a file with `converse`"))
 }
 
 fn kind(direction: Direction) -> &'static str {

@@ -32,11 +32,11 @@ struct Shared {
     rate: SampleRate,
     clock: Clock,
     written: AtomicU64,
-    played: AtomicU64,
+    /// Samples that have been heard, or skipped. A device holds some samples that have left the ring.
+    heard: AtomicU64,
     skip_to: AtomicU64,
     first: AtomicU64,
     first_at_ns: AtomicU64,
-    latency: AtomicU64,
     waiting: AtomicBool,
     space: Wake,
     replies: Mutex<VecDeque<Reply>>,
@@ -94,6 +94,12 @@ pub struct Loudspeaker {
     shared: Arc<Shared>,
     ring: HeapCons<f32>,
     fade: u64,
+    /// How long a sample that leaves the ring now takes to sound.
+    latency: Samples,
+    /// Samples that have left the ring, skipped ones included.
+    played: u64,
+    /// Samples of silence that followed the last of them.
+    silence: u64,
 }
 
 /// A playback ring for audio of `rate`, fed with sound of rate `from` through `resample` where they differ.
@@ -110,11 +116,10 @@ pub(crate) fn playback_ring(
         rate,
         clock,
         written: AtomicU64::new(0),
-        played: AtomicU64::new(0),
+        heard: AtomicU64::new(0),
         skip_to: AtomicU64::new(0),
         first: AtomicU64::new(u64::MAX),
         first_at_ns: AtomicU64::new(0),
-        latency: AtomicU64::new(0),
         waiting: AtomicBool::new(false),
         space: Wake::default(),
         replies: Mutex::default(),
@@ -129,13 +134,15 @@ pub(crate) fn playback_ring(
         turn: TurnId::default(),
         pending: VecDeque::new(),
     };
-    (player, Loudspeaker { shared: shared.clone(), ring: far, fade }, Playout(shared))
+    let loudspeaker =
+        Loudspeaker { shared: shared.clone(), ring: far, fade, latency: Samples(0), played: 0, silence: 0 };
+    (player, loudspeaker, Playout(shared))
 }
 
 impl Playout {
     /// Looks at the playhead and appends what is new, in order.
     pub(crate) fn poll(&self, progress: &mut Vec<Progress>) {
-        let played = self.0.audible();
+        let played = self.0.heard.load(Ordering::Acquire);
         for reply in self.0.replies().iter_mut().filter(|reply| reply.cut.is_none() && !reply.finished) {
             if !reply.started && played > reply.base && reply.end != Some(reply.base) {
                 reply.started = true;
@@ -155,7 +162,7 @@ impl Playout {
 
     /// Drops the sound of all replies up to `turn`, and notes what was heard of them.
     pub(crate) fn interrupt(&self, turn: TurnId) {
-        let played = self.0.audible();
+        let played = self.0.heard.load(Ordering::Acquire);
         for reply in self.0.replies().iter_mut().filter(|reply| reply.turn <= turn && !reply.finished) {
             reply.cut = reply.cut.or(Some(played));
         }
@@ -167,7 +174,7 @@ impl Playout {
     pub fn heard(&self, turn: TurnId) -> Heard {
         let replies = self.0.replies();
         let Some(reply) = replies.iter().rev().find(|reply| reply.turn == turn) else { return Heard::UpTo(0) };
-        let upto = reply.cut.unwrap_or_else(|| self.0.audible());
+        let upto = reply.cut.unwrap_or_else(|| self.0.heard.load(Ordering::Acquire));
         if reply.end.is_some_and(|end| end <= upto) {
             return Heard::Whole;
         }
@@ -179,10 +186,6 @@ impl Playout {
 impl Shared {
     fn replies(&self) -> MutexGuard<'_, VecDeque<Reply>> {
         self.replies.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn audible(&self) -> u64 {
-        self.played.load(Ordering::Acquire).saturating_sub(self.latency.load(Ordering::Relaxed))
     }
 
     fn skip_written(&self) {
@@ -300,12 +303,12 @@ impl Loudspeaker {
         self.shared.rate
     }
 
-    /// Says how long a sample stays in the device after it has left the ring, in samples of the device's rate.
+    /// Says how long the next sample that is pulled takes to sound, in samples of the device's rate.
     ///
     /// # Realtime Safety
-    /// An atomic store.
-    pub fn set_latency(&self, latency: Samples) {
-        self.shared.latency.store(latency.0, Ordering::Relaxed);
+    /// A store.
+    pub fn set_latency(&mut self, latency: Samples) {
+        self.latency = latency;
     }
 
     /// Fills `out` with what is to be played next, mono in [-1, 1], silence where there is nothing.
@@ -314,39 +317,53 @@ impl Loudspeaker {
     /// Copies out of the ring, stores atomics, reads the machine's clock, and wakes the `speak` thread where that
     /// waits for space. It neither allocates nor locks nor waits.
     pub fn pull(&mut self, out: &mut [f32]) {
-        let now = self.shared.clock.now_ns();
-        self.pull_at(out, now);
+        let sounds_at = self.shared.clock.now_ns() + ns_of(self.latency.0, self.shared.rate);
+        self.pull_at(out, sounds_at);
+        self.note_heard(self.latency.0 + out.len() as u64);
     }
 
-    /// As [`pull`](Self::pull), for a first sample that sounds at `ns` nanoseconds since capture began.
-    pub(crate) fn pull_at(&mut self, out: &mut [f32], ns: u64) {
-        let before = self.shared.played.load(Ordering::Relaxed);
-        let mut played = before;
+    /// As [`pull`](Self::pull), for a first sample that sounds at `ns` nanoseconds since capture began, and a block
+    /// that has been heard when this returns.
+    pub(crate) fn pull_heard(&mut self, out: &mut [f32], ns: u64) {
+        self.pull_at(out, ns);
+        self.note_heard(0);
+    }
+
+    fn pull_at(&mut self, out: &mut [f32], ns: u64) {
+        let before = self.played;
         let mut filled = 0;
         let skip_to = self.shared.skip_to.load(Ordering::SeqCst);
-        if skip_to > played {
-            let fade = self.fade.min(skip_to - played).min(out.len() as u64) as usize;
+        if skip_to > self.played {
+            let fade = self.fade.min(skip_to - self.played).min(out.len() as u64) as usize;
             filled = self.ring.pop_slice(&mut out[..fade]);
             for (i, sample) in out[..filled].iter_mut().enumerate() {
                 *sample *= (filled - i) as f32 / (filled + 1) as f32;
             }
-            played += filled as u64;
-            played += self.ring.skip((skip_to - played) as usize) as u64;
+            self.played += filled as u64;
+            self.played += self.ring.skip((skip_to - self.played) as usize) as u64;
         }
-        let start = played;
+        let start = self.played;
         let got = self.ring.pop_slice(&mut out[filled..]);
-        out[filled + got..].fill(0.0);
-        played += got as u64;
+        let silent = &mut out[filled + got..];
+        silent.fill(0.0);
+        self.played += got as u64;
+        let kept = if self.played > before { 0 } else { self.silence };
+        self.silence = kept.saturating_add(silent.len() as u64);
         let first = self.shared.first.load(Ordering::Acquire);
-        if (start..played).contains(&first) {
+        if (start..self.played).contains(&first) {
             let offset = filled as u64 + first - start;
             self.shared.first_at_ns.store(ns + ns_of(offset, self.shared.rate), Ordering::Release);
         }
-        self.shared.played.store(played, Ordering::Release);
         fence(Ordering::SeqCst);
-        if played > before && self.shared.waiting.swap(false, Ordering::SeqCst) {
+        if self.played > before && self.shared.waiting.swap(false, Ordering::SeqCst) {
             self.shared.space.notify();
         }
+    }
+
+    /// Moves the playhead, given how many of the latest samples, silence included, are still to sound.
+    fn note_heard(&self, unheard: u64) {
+        let heard = self.played.saturating_sub(unheard.saturating_sub(self.silence));
+        self.shared.heard.fetch_max(heard, Ordering::AcqRel);
     }
 }
 
@@ -383,13 +400,13 @@ mod tests {
         let (_, mut player, mut speaker, playout) = ring();
         reply(&mut player);
         let mut out = [0.0; 50];
-        speaker.pull_at(&mut out, 7_000_000);
+        speaker.pull_heard(&mut out, 7_000_000);
         let mut progress = Vec::new();
         playout.poll(&mut progress);
         let started = Progress::Started(TurnId(1), Position::from_ms(7.0));
         assert_eq!(progress, [started, Progress::Word(TurnId(1), "one".to_owned())]);
         assert_eq!(playout.heard(TurnId(1)), Heard::UpTo(3));
-        speaker.pull_at(&mut out, 0);
+        speaker.pull_heard(&mut out, 0);
         progress.clear();
         playout.poll(&mut progress);
         assert_eq!(progress, [Progress::Word(TurnId(1), "two".to_owned()), Progress::Finished(TurnId(1))]);
@@ -401,10 +418,10 @@ mod tests {
         let (turns, mut player, mut speaker, playout) = ring();
         reply(&mut player);
         let mut out = [0.0; 50];
-        speaker.pull_at(&mut out, 0);
+        speaker.pull_heard(&mut out, 0);
         turns.raise(TurnId(2));
         playout.interrupt(TurnId(1));
-        speaker.pull_at(&mut out, 0);
+        speaker.pull_heard(&mut out, 0);
         assert!(out[..5].windows(2).all(|pair| pair[1] < pair[0]), "fades: {:?}", &out[..5]);
         assert!(out[5..].iter().all(|sample| *sample == 0.0));
         assert_eq!(playout.heard(TurnId(1)), Heard::UpTo(3));
@@ -426,7 +443,7 @@ mod tests {
         player.take(message(2, Body::Sound(Sound { samples: vec![0.25; 10], ..sound }))).unwrap();
         assert!(player.pump());
         let mut out = [0.0; 50];
-        speaker.pull_at(&mut out, 0);
+        speaker.pull_heard(&mut out, 0);
         let loud: Vec<f32> = out.iter().copied().filter(|sample| *sample != 0.0).collect();
         assert_eq!(loud, [0.25; 10]);
     }
@@ -437,8 +454,26 @@ mod tests {
         let samples = vec![0.5; 5_000];
         player.take(message(1, Body::Sound(Sound { samples, words: Vec::new() }))).unwrap();
         assert!(!player.pump());
-        speaker.pull_at(&mut [0.0; 1_000], 0);
+        speaker.pull_heard(&mut [0.0; 1_000], 0);
         assert!(player.pump());
+    }
+
+    #[test]
+    fn what_a_device_holds_is_heard_when_it_has_sounded() {
+        let (_, mut player, mut speaker, playout) = ring();
+        reply(&mut player);
+        speaker.set_latency(Samples(30));
+        let mut out = [0.0; 20];
+        let mut finished = || {
+            speaker.pull(&mut out);
+            let mut progress = Vec::new();
+            playout.poll(&mut progress);
+            progress.contains(&Progress::Finished(TurnId(1)))
+        };
+        // The reply's 100 samples have left after five blocks, and the last of them sounds 30 samples later.
+        let blocks = (1..20).find(|_| finished());
+        assert_eq!(blocks, Some(8), "six blocks and a half have sounded when the eighth is asked for");
+        assert_eq!(playout.heard(TurnId(1)), Heard::Whole);
     }
 
     #[test]

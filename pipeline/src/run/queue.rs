@@ -1,13 +1,13 @@
 //! Bounded queues between named threads.
 //!
-//! The reader parks and the writer unparks it. A plain blocking receive of the channel yields before it parks, which
-//! costs milliseconds where other threads keep the cores busy; park and unpark cost microseconds.
+//! The reader parks and the writer unparks it, so that one thread can wait for several things. Beneath is the standard
+//! library's channel: a blocking call of crossbeam's yields before it parks, which costs milliseconds where other
+//! threads keep the cores busy; park and unpark cost microseconds.
 
 use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::sync::mpsc::{self, SyncSender, TryRecvError, TrySendError};
 use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
-
-use crossbeam_channel::{TryRecvError, TrySendError, bounded};
 
 /// Wakes one thread.
 #[derive(Debug, Default)]
@@ -44,7 +44,7 @@ pub(crate) enum Policy {
 /// The near end of a queue. The queue is closed when the last one is dropped.
 #[derive(Debug)]
 pub(crate) struct Sender<T> {
-    channel: Option<crossbeam_channel::Sender<T>>,
+    channel: Option<SyncSender<T>>,
     wake: Arc<Wake>,
     lost: Arc<AtomicU64>,
     policy: Policy,
@@ -53,14 +53,14 @@ pub(crate) struct Sender<T> {
 /// The far end of a queue.
 #[derive(Debug)]
 pub(crate) struct Receiver<T> {
-    channel: crossbeam_channel::Receiver<T>,
+    channel: mpsc::Receiver<T>,
     wake: Arc<Wake>,
     lost: Arc<AtomicU64>,
 }
 
 /// A queue of `capacity` items whose reader is woken through `wake`.
 pub(crate) fn queue<T>(capacity: usize, policy: Policy, wake: Arc<Wake>) -> (Sender<T>, Receiver<T>) {
-    let (near, far) = bounded(capacity);
+    let (near, far) = mpsc::sync_channel(capacity);
     let lost = Arc::<AtomicU64>::default();
     let sender = Sender { channel: Some(near), wake: wake.clone(), lost: lost.clone(), policy };
     (sender, Receiver { channel: far, wake, lost })

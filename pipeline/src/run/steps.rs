@@ -149,7 +149,7 @@ impl Steps<'_> {
         let until = samples_at(to, rate) as usize;
         if until > from {
             self.sound.resize(until, 0.0);
-            self.chain.loudspeaker.pull_at(&mut self.sound[from..], ns_of(from as u64, rate));
+            self.chain.loudspeaker.pull_heard(&mut self.sound[from..], ns_of(from as u64, rate));
         }
         self.now = to;
         self.chain.clock.set_ns(to);
