@@ -35,17 +35,13 @@ lint: setup ## formatting, lints, documentation
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc -q --workspace --no-deps
 
-<<<<<<< HEAD
 bench: setup ## medians and percentiles of the parts and of whole turns, and two of the parts beside their peers
 	@scripts/setup.sh bench
-	cargo bench --profile dev -p rejoinder-models
-	@mkdir -p target
-	cargo run -q -p rejoinder -- bench --json target/bench.json
-	PYTHONPATH=.runtime/peers:.runtime python3 tests/peers/bench.py target/bench.json
-=======
-bench: setup ## medians and percentiles of the parts
 	cargo bench --profile dev --workspace --bench decode --bench signal
->>>>>>> pipe
+	@mkdir -p target
+	cargo build --workspace --bin rejoinder --example embed
+	$(PROGRAM) bench --json target/bench.json
+	PYTHONPATH=.runtime/peers:.runtime python3 tests/peers/bench.py target/bench.json
 
 libtorch: ## fetch libtorch, on which nets train about three times as fast on a CPU
 	@scripts/libtorch.sh
