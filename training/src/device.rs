@@ -16,6 +16,9 @@ pub enum Backend {
     Flex,
     /// libtorch on the CPU (feature `tch`).
     Tch,
+    /// libtorch on an NVIDIA GPU (feature `tch`, with a libtorch that was built for CUDA).
+    #[serde(rename = "tch-cuda")]
+    TchCuda,
     /// An NVIDIA GPU (feature `cuda`).
     Cuda,
 }
@@ -32,6 +35,8 @@ impl Backend {
             Self::Auto | Self::Flex => Ok(Device::flex()),
             #[cfg(feature = "tch")]
             Self::Tch => Ok(Device::libtorch()),
+            #[cfg(feature = "tch")]
+            Self::TchCuda => Ok(Device::libtorch_cuda(0)),
             #[cfg(feature = "cuda")]
             Self::Cuda => Ok(Device::cuda(0)),
             #[allow(unreachable_patterns, reason = "reached in builds that lack one of the features")]

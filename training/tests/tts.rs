@@ -170,7 +170,7 @@ fn the_acoustic_task_counts_every_utterance_once_an_epoch() {
     let task = voice.acoustic_task(voice.load_corpus().unwrap());
     let figures = |held_out| {
         let net = task.net(&Device::flex());
-        task.bands(&net, held_out, usize::MAX, &Device::flex()).unwrap().real.len() / 30
+        task.bands(&net.net, held_out, usize::MAX, &Device::flex()).unwrap().real.len() / 30
     };
     let frames = |held_out| -> usize {
         let utterances = Arc::clone(&task.corpus);

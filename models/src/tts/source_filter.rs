@@ -2,7 +2,7 @@
 //!
 //! Each frame's sources are windowed, filtered by two minimum-phase filters given as cepstra (log H(w) = sum of
 //! c[n] exp(-iwn) over n >= 0; Oppenheim and Schafer, "Discrete-Time Signal Processing", section 13.5), and overlap-added.
-//! The training side rebuilds the same steps from [`SourceFilterConfig`] and [`frame_spectra`].
+//! The training side rebuilds the same steps from [`SourceFilterConfig`] and [`sources`].
 
 use std::sync::Arc;
 
@@ -184,13 +184,9 @@ impl SourceFilter {
     }
 }
 
-/// The spectra of the windowed sources of a whole utterance: for each frame, the real parts of the pulses' bins, their
-/// imaginary parts, then those of the noise: `[frames, 4 * bins]`. The seed chooses the noise.
-///
-/// # Errors
-/// [`Error::Invalid`] for a geometry that cannot be.
-pub fn frame_spectra(config: &SourceFilterConfig, pitch: &[Pitch], seed: u64) -> Result<Vec<f32>> {
-    let synthesizer = SourceFilter::new(config)?;
+/// The pulses and the noise of a whole utterance, `(frames + 1) * hop` samples each: frame `t` has its window over the
+/// `2 * hop` samples from `t * hop` on. The seed chooses the noise.
+pub fn sources(config: &SourceFilterConfig, pitch: &[Pitch], seed: u64) -> (Vec<f32>, Vec<f32>) {
     let mut excitation = Excitation::seeded(config.rate_hz, config.hop, seed);
     let (mut pulses, mut noise) = (vec![0.0; config.hop], vec![0.0; config.hop]);
     for &p in pitch {
@@ -198,19 +194,7 @@ pub fn frame_spectra(config: &SourceFilterConfig, pitch: &[Pitch], seed: u64) ->
     }
     pulses.resize((pitch.len() + 1) * config.hop, 0.0);
     noise.resize((pitch.len() + 1) * config.hop, 0.0);
-    let mut spectra = Vec::with_capacity(pitch.len() * 4 * config.bins());
-    for at in (0..pitch.len()).map(|t| t * config.hop) {
-        for source in [&pulses, &noise] {
-            let mut padded = vec![0.0; config.fft];
-            for (p, (s, w)) in padded.iter_mut().zip(source[at..].iter().zip(&synthesizer.window)) {
-                *p = s * w;
-            }
-            let spectrum = synthesizer.transform(&mut padded)?;
-            spectra.extend(spectrum.iter().map(|c| c.re));
-            spectra.extend(spectrum.iter().map(|c| c.im));
-        }
-    }
-    Ok(spectra)
+    (pulses, noise)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ pub struct Renderer {
     config: SourceFilterConfig,
     harmonic: Tensor<2>,
     noise: Tensor<2>,
+    window: Tensor<2>,
     inverse: Tensor<2>,
 }
 
@@ -22,23 +23,22 @@ impl Renderer {
             config: config.clone(),
             harmonic: log_spectrum(config.harmonic_order, config.fft, device),
             noise: log_spectrum(config.noise_order, config.fft, device),
+            window: frame_dft(config, device),
             inverse: inverse_dft(config.fft, device),
         }
     }
 
     /// # Shapes
     /// - cepstra: `[batch, frames, harmonic_order + noise_order]`
-    /// - sources: `[batch, frames, 4 * bins]`, as
-    ///   [`frame_spectra`](rejoinder_models::tts::source_filter::frame_spectra) gives them
+    /// - pulses, noise: `[batch, (frames + 1) * hop]`, as
+    ///   [`sources`](rejoinder_models::tts::source_filter::sources) gives them
     /// - output: `[batch, (frames - 1) * hop]`, from the centre of the first frame to that of the last
-    pub fn forward(&self, cepstra: Tensor<3>, sources: Tensor<3>) -> Tensor<2> {
-        let (bins, hop, fft) = (self.config.bins(), self.config.hop, self.config.fft);
+    pub fn forward(&self, cepstra: Tensor<3>, pulses: Tensor<2>, noise: Tensor<2>) -> Tensor<2> {
+        let (hop, fft) = (self.config.hop, self.config.fft);
         let [batch, frames, width] = cepstra.dims();
-        let part = |at: usize| sources.clone().slice([0..batch, 0..frames, at * bins..(at + 1) * bins]);
         let order = self.config.harmonic_order;
-        let pulses =
-            self.filter(cepstra.clone().slice([0..batch, 0..frames, 0..order]), &self.harmonic, part(0), part(1));
-        let noise = self.filter(cepstra.slice([0..batch, 0..frames, order..width]), &self.noise, part(2), part(3));
+        let pulses = self.filter(cepstra.clone().slice([0..batch, 0..frames, 0..order]), &self.harmonic, pulses);
+        let noise = self.filter(cepstra.slice([0..batch, 0..frames, order..width]), &self.noise, noise);
         let spectrum = Tensor::cat(vec![pulses.0 + noise.0, pulses.1 + noise.1], 2);
         let pieces = spectrum.matmul(self.inverse.clone().unsqueeze()); // [batch, frames, fft]
         let count = fft / hop;
@@ -60,9 +60,14 @@ impl Renderer {
     }
 
     /// The real and imaginary parts of a source behind a filter.
-    fn filter(&self, cepstra: Tensor<3>, matrix: &Tensor<2>, re: Tensor<3>, im: Tensor<3>) -> (Tensor<3>, Tensor<3>) {
-        let bins = self.config.bins();
+    fn filter(&self, cepstra: Tensor<3>, matrix: &Tensor<2>, source: Tensor<2>) -> (Tensor<3>, Tensor<3>) {
+        let (bins, hop) = (self.config.bins(), self.config.hop);
         let [batch, frames, _] = cepstra.dims();
+        let pieces = source.reshape([batch, frames + 1, hop]);
+        let shifted = |k: usize| pieces.clone().slice([0..batch, k..k + frames, 0..hop]);
+        let spectrum = Tensor::cat(vec![shifted(0), shifted(1)], 2).matmul(self.window.clone().unsqueeze());
+        let re = spectrum.clone().slice([0..batch, 0..frames, 0..bins]);
+        let im = spectrum.slice([0..batch, 0..frames, bins..2 * bins]);
         let log = cepstra.matmul(matrix.clone().unsqueeze()); // [batch, frames, 2 * bins]
         let size = log.clone().slice([0..batch, 0..frames, 0..bins]).clamp(-20.0, 6.0).exp();
         let angle = log.slice([0..batch, 0..frames, bins..2 * bins]);
@@ -76,6 +81,15 @@ fn log_spectrum(order: usize, fft: usize, device: &Device) -> Tensor<2> {
     let bins = fft / 2 + 1;
     let angle = |n: usize, k: usize| 2.0 * PI * ((n * k) % fft) as f64 / fft as f64;
     matrix(order, 2 * bins, device, |n, k| if k < bins { angle(n, k).cos() } else { -angle(n, k - bins).sin() })
+}
+
+/// `[2 * hop, 2 * bins]`: from a frame of a source to the real and imaginary parts of its windowed spectrum.
+fn frame_dft(config: &SourceFilterConfig, device: &Device) -> Tensor<2> {
+    let (bins, fft, window) = (config.bins(), config.fft, config.window());
+    let angle = |n: usize, k: usize| 2.0 * PI * ((n * k) % fft) as f64 / fft as f64;
+    matrix(2 * config.hop, 2 * bins, device, |n, k| {
+        f64::from(window[n]) * if k < bins { angle(n, k).cos() } else { -angle(n, k - bins).sin() }
+    })
 }
 
 /// `[2 * bins, fft]`: from the real and imaginary parts of half a spectrum to samples.
@@ -100,6 +114,18 @@ pub struct SpectralDistance {
     resolutions: Vec<(usize, Tensor<2>)>,
 }
 
+/// What a [`SpectralDistance`] finds.
+pub struct Comparison {
+    /// The distance, `[1]`.
+    pub total: Tensor<1>,
+    /// The mean difference of logarithms alone, `[1]`.
+    pub log: Tensor<1>,
+    /// For each resolution, the logarithms of the sound's magnitudes, `[batch, frames, bins]`.
+    pub sounds: Vec<Tensor<3>>,
+    /// Those of the target.
+    pub targets: Vec<Tensor<3>>,
+}
+
 /// Keeps the logarithm of silence finite; the quantisation noise of 16 bits lies about here.
 const FLOOR: f64 = 2e-3;
 
@@ -112,19 +138,23 @@ impl SpectralDistance {
 
     /// # Shapes
     /// - sound, target: `[batch, samples]`
-    /// - output: `[1]`, and the mean difference of logarithms alone
-    pub fn forward(&self, sound: Tensor<2>, target: Tensor<2>) -> (Tensor<1>, Tensor<1>) {
+    pub fn forward(&self, sound: Tensor<2>, target: Tensor<2>) -> Comparison {
+        let (mut sounds, mut targets) = (Vec::new(), Vec::new());
         let mut logs = Vec::new();
         let mut shapes = Vec::new();
         for (hop, dft) in &self.resolutions {
             let (a, b) = (magnitudes(sound.clone(), *hop, dft), magnitudes(target.clone(), *hop, dft));
             let distance = (a.clone() - b.clone()).powi_scalar(2).sum().sqrt();
             shapes.push(distance / b.clone().powi_scalar(2).sum().sqrt().add_scalar(1e-3));
-            logs.push((a.add_scalar(FLOOR).log() - b.add_scalar(FLOOR).log()).abs().mean());
+            let (a, b) = (a.add_scalar(FLOOR).log(), b.add_scalar(FLOOR).log());
+            logs.push((a.clone() - b.clone()).abs().mean());
+            sounds.push(a);
+            targets.push(b);
         }
         let n = self.resolutions.len().max(1) as f64;
         let log = Tensor::cat(logs, 0).sum().div_scalar(n);
-        (log.clone() + Tensor::cat(shapes, 0).sum().div_scalar(n), log)
+        let total = log.clone() + Tensor::cat(shapes, 0).sum().div_scalar(n);
+        Comparison { total, log, sounds, targets }
     }
 }
 
@@ -153,7 +183,7 @@ fn magnitudes(sound: Tensor<2>, hop: usize, dft: &Tensor<2>) -> Tensor<3> {
 #[cfg(test)]
 mod tests {
     use rejoinder_models::tts::excitation::Pitch;
-    use rejoinder_models::tts::source_filter::{SourceFilter, frame_spectra};
+    use rejoinder_models::tts::source_filter::{SourceFilter, sources};
 
     use super::*;
 
@@ -175,12 +205,11 @@ mod tests {
             synthesizer.push(*p, c, &mut expected).unwrap();
         }
         synthesizer.flush(&mut expected).unwrap();
-        let sources = frame_spectra(&config, &pitch, 0).unwrap();
+        let (pulses, noise) = sources(&config, &pitch, 0);
+        let source = |values: Vec<f32>| tensor(values, [1, (frames + 1) * config.hop]);
         let renderer = Renderer::new(&config, &Device::flex());
         let width = config.width();
-        let sound = renderer
-            .forward(tensor(cepstra, [1, frames, width]), tensor(sources, [1, frames, 4 * config.bins()]))
-            .into_data();
+        let sound = renderer.forward(tensor(cepstra, [1, frames, width]), source(pulses), source(noise)).into_data();
         for (i, (found, expected)) in sound.iter::<f32>().zip(&expected).enumerate() {
             assert!((found - expected).abs() < 1e-3, "sample {i}: {found} and {expected}");
         }
@@ -191,7 +220,7 @@ mod tests {
         let distance = SpectralDistance::new(&[64, 16], &Device::flex());
         let tone = |hz: f32| -> Vec<f32> { (0..512).map(|i| (i as f32 * hz).sin()).collect() };
         let between = |a: Vec<f32>, b: Vec<f32>| {
-            distance.forward(tensor(a, [1, 512]), tensor(b, [1, 512])).0.into_scalar::<f32>()
+            distance.forward(tensor(a, [1, 512]), tensor(b, [1, 512])).total.into_scalar::<f32>()
         };
         assert!(between(tone(0.3), tone(0.3)).abs() < 1e-5);
         assert!(between(tone(0.3), tone(0.9)) > 1.0);

@@ -265,12 +265,13 @@ impl Llama {
 /// - `starts`: for each row, where its texts begin, ascending from 0
 /// - returns: (rows, 1, time, time), 0 where a key is seen and -10,000 where not
 pub fn packed_mask(starts: &[Vec<usize>], time: usize, device: &Device) -> Tensor<4> {
-    let mut mask = vec![HIDDEN; starts.len() * time * time];
-    for (row, starts) in mask.chunks_mut(time * time).zip(starts) {
-        for (query, keys) in row.chunks_mut(time).enumerate() {
-            let begin = starts.iter().rev().find(|start| **start <= query).copied().unwrap_or(0);
-            keys[begin..=query].fill(0.0);
-        }
-    }
-    Tensor::from_data(TensorData::new(mask, [starts.len(), 1, time, time]), device)
+    let texts = starts.iter().flat_map(|starts| {
+        (0..time).map(move |at| starts.iter().filter(|start| **start <= at).count() as i32) // the text of each token
+    });
+    let texts = TensorData::new(texts.collect::<Vec<i32>>(), [starts.len(), 1, time, 1]);
+    let texts = Tensor::<4, Int>::from_data(texts, device);
+    let places = Tensor::<1, Int>::arange(0..time as i64, device).reshape([1, 1, time, 1]);
+    let other = texts.clone().not_equal(texts.swap_dims(2, 3)); // (rows, 1, queries, keys)
+    let later = places.clone().lower(places.swap_dims(2, 3)); // (1, 1, queries, keys)
+    other.float().add(later.float()).clamp_max(1.0).mul_scalar(HIDDEN)
 }

@@ -16,7 +16,7 @@ pub(crate) const TOPICS: &[Topic] = &[
             "(hi|hello|hey|hello there|hey there|hi there|good morning|good afternoon|good evening)",
             "(hi|hello|hey) rejoinder",
         ],
-        replies: &["Hello! How can I help you?", "Hi there! What can I do for you?"],
+        replies: &["Hello! How can I help you?"],
     },
     Topic {
         asks: &[
@@ -59,13 +59,13 @@ pub(crate) const TOPICS: &[Topic] = &[
             "(thanks|thank you|thank you very much|thanks a lot|many thanks|thank you so much|great thanks|perfect thank you)",
             "that was (helpful|great|perfect)",
         ],
-        replies: &["You're welcome!", "Happy to help."],
+        replies: &["You're welcome!"],
     },
     Topic {
         asks: &[
             "(bye|goodbye|bye bye|see you|see you later|good night|talk to you later|have a good day|that's all for now)",
         ],
-        replies: &["Goodbye! Have a nice day.", "See you soon!"],
+        replies: &["Goodbye! Have a nice day."],
     },
     Topic {
         asks: &[
@@ -431,6 +431,18 @@ pub(crate) fn ask(rng: &mut Chance, asks: &[&'static str]) -> String {
     let template = pick(rng, asks);
     let said = say(rng, template, &[]);
     tidy(&format!("{} {said} {}", polite_start(rng), polite_end(rng)))
+}
+
+/// What a person says to hear the last reply once more.
+pub(crate) fn again(rng: &mut Chance) -> String {
+    let template = "(sorry|pardon||) (what did you say|what was that|say that again|can you repeat that|could you say that again|repeat that|please repeat that|i didn't (hear|get|catch) that|come again|once more please)";
+    say(rng, template, &[])
+}
+
+/// What a person says to hear what they have ordered.
+pub(crate) fn what_order(rng: &mut Chance) -> String {
+    let template = "(what did i order|what's my order|can you repeat my order|read (me|) my order back|read back my order|what was my order|did you get my order|what have i ordered)";
+    tidy(&format!("{} {} {}", polite_start(rng), say(rng, template, &[]), polite_end(rng)))
 }
 
 /// What a person says to hear the rest of a reply that was cut short.

@@ -20,7 +20,7 @@ pub(crate) struct Order {
     pub(crate) sugar: Option<(&'static str, &'static str)>,
 }
 
-const OPENERS: [&str; 16] = [
+const OPENERS: [&str; 20] = [
     "(can|could|may) (i|we) (please|) (get|have|order|grab)",
     "(can|could|may) i (get|have|order)",
     "(can|could) (i|we) (just|) (get|have)",
@@ -35,6 +35,10 @@ const OPENERS: [&str; 16] = [
     "(i'm|i am) (gonna|going to) (have|get|take|do)",
     "(i was hoping to get|do you think i could get|would it be possible to get|any chance i can get)",
     "(how about|just|order me|order|make me|get me|prepare|brew|make)",
+    "(can|could) you (get|give|make) (me|us|) (please|)",
+    "(i'd|i would) (really|) (like|love) (to try|to get|to have|)",
+    "(i'm|i am) (looking for|after|in the mood for|ready for|ordering|thinking of)",
+    "(may|can) i (please|) (order|request|have)",
     "(one|just one|i'll do one)",
     "",
 ];
@@ -101,11 +105,14 @@ fn size_after(rng: &mut Chance, size: &str) -> String {
     if size.ends_with("ounce") {
         let templates = [
             "{s}",
-            "in a {s} (cup|)",
+            "in a {s} (cup|mug|glass|)",
             "(make it|make that) (a|) {s}",
             "{s} (size|please|cup)",
             "and {s}",
             "the {s} (one|size)",
+            "(in|) {s}s",
+            "(and|) (i'd like|i want|make) it {s}",
+            "(size|and the size is|in a size of) {s}",
         ];
         return say_one(rng, &templates, &[("s", size)]);
     }
@@ -116,6 +123,9 @@ fn size_after(rng: &mut Chance, size: &str) -> String {
         "{s} (size|please|one|cup)",
         "and {s}",
         "in {s}",
+        "(and|) (i'd like|i want|make) it {s}",
+        "(size|in size|and the size is|in a size) {s}",
+        "the {s} (one|size|)",
     ];
     say_one(rng, &templates, &[("s", size)])
 }
@@ -131,8 +141,13 @@ fn roast_after(rng: &mut Chance, roast: &str) -> String {
         "{r} please",
         "on {r} beans",
         "using {r}",
+        "(with|of|from|made with) {r} (beans|coffee)",
+        "(the|a) {r} (one|please|)",
+        "(and|) (i'd like|i want|make) it {r}",
+        "{b} roasted",
+        "(the|and the|with the) roast (is|should be) {b}",
     ];
-    say_one(rng, &templates, &[("r", roast)])
+    say_one(rng, &templates, &[("r", roast), ("b", roast.trim_end_matches(" roast"))])
 }
 
 fn shots_before(rng: &mut Chance, shots: &str) -> String {
@@ -157,11 +172,30 @@ fn shots_after(rng: &mut Chance, shots: &str) -> String {
         "(with|and|) {n} (of espresso|)",
         "add a {s}",
         "plus a {s}",
+        "(and|) (i'd like|i want|make) it (a|) {s}",
+        "(and|with|) {n} (in it|please|of coffee)",
+        "(with|and) a {s} (in it|added|of coffee)",
+        "{s} (of|) espresso",
     ];
     say_one(rng, &templates, &[("s", shots), ("n", counted)])
 }
 
-fn extra_after(rng: &mut Chance, (amount, kind): (&str, &str)) -> String {
+/// Another word for an amount, now and then.
+fn colloquial(rng: &mut Chance, amount: &'static str) -> &'static str {
+    if !chance(rng, 6) {
+        return amount;
+    }
+    match amount {
+        "a lot of" => "loads of",
+        "lots of" => "plenty of",
+        "a little bit of" => "just a little bit of",
+        "a bit of" => "just a bit of",
+        "some" => "maybe some",
+        other => other,
+    }
+}
+
+fn extra_after(rng: &mut Chance, (amount, kind): (&'static str, &'static str)) -> String {
     let templates = [
         "with {a} {k}",
         "with {a} {k}",
@@ -170,8 +204,13 @@ fn extra_after(rng: &mut Chance, (amount, kind): (&str, &str)) -> String {
         "{a} {k}",
         "(add|and add|plus|also|and also with|and with) {a} {k}",
         "with {a} {k} (in it|added|please)",
-        "{a} {k} (in it|please|on the side)",
+        "{a} {k} (in it|please|on the side|on top|too|as well)",
+        "(and|) (can you|could you|please) (add|put) {a} {k} (in|in it|to it|)",
+        "(and|) (i'd like|i want|i'll have|i'll take) {a} {k} (in it|with it|with that|)",
+        "(made|sweetened|topped|served|mixed) with {a} {k}",
+        "(and|) (don't forget|also) {a} {k}",
     ];
+    let amount = colloquial(rng, amount);
     say_one(rng, &templates, &[("a", amount), ("k", kind)])
 }
 
@@ -234,13 +273,31 @@ fn without(rng: &mut Chance, order: &Order) -> String {
     }
 }
 
+/// A drink by its name, at times in other words or in a cup.
+fn drink_as_said(rng: &mut Chance, drink: &'static str) -> String {
+    let said = match drink {
+        _ if !chance(rng, 8) => drink,
+        "latte" => pick(rng, &["cafe latte", "caffe latte", "coffee latte", "latte coffee"]),
+        "mocha" => pick(rng, &["cafe mocha", "caffe mocha", "mocha coffee", "hot mocha"]),
+        "iced mocha" => pick(rng, &["ice mocha", "cold mocha", "mocha on ice", "mocha over ice"]),
+        "iced coffee" => pick(rng, &["ice coffee", "cold coffee", "coffee on ice", "coffee over ice"]),
+        "americano" => pick(rng, &["cafe americano", "caffe americano", "americano coffee"]),
+        "drip coffee" => pick(rng, &["dripped coffee", "drip brew coffee", "drip brewed coffee"]),
+        "house coffee" => pick(rng, &["house blend coffee", "house blend", "coffee of the house"]),
+        "coffee" => pick(rng, &["regular coffee", "plain coffee", "normal coffee", "hot coffee"]),
+        other => other,
+    };
+    let cup = if chance(rng, 9) { pick(rng, &["cup of", "cup of", "mug of", "glass of", "order of"]) } else { "" };
+    format!("{cup} {said}")
+}
+
 /// The order as a noun phrase: "large dark roast latte with soy milk".
 pub(crate) fn noun_phrase(rng: &mut Chance, order: &Order) -> String {
     let mut left = order.clone();
     let before = before_drink(rng, &mut left).join(" ");
     let after = after_drink(rng, &left).join(if chance(rng, 15) { " and " } else { " " });
     let none = if chance(rng, 6) { without(rng, order) } else { String::new() };
-    let drink = order.drink.unwrap_or("");
+    let drink = order.drink.map_or(String::new(), |drink| drink_as_said(rng, drink));
     let said = format!("{before} {drink} {after} {none}");
     tidy(&said.replace(" and and ", " and ").replace(" and with and ", " and "))
 }
@@ -362,6 +419,37 @@ pub(crate) fn off_menu(rng: &mut Chance) -> (String, &'static str) {
     );
     let opener = say_one(rng, &OPENERS[..13], &[]);
     (tidy(&format!("{opener} a {drink} {}", say(rng, "(please|thanks||)", &[]))), drink)
+}
+
+/// An order of something that there is, in a way that there is not: what is said, the reply, and the order without it.
+pub(crate) fn impossible(rng: &mut Chance) -> (String, &'static str, Order, usize) {
+    let mut order = Order::random(rng);
+    if chance(rng, 50) {
+        order.milk = None;
+        let kind =
+            pick(rng, &["oat milk", "coconut milk", "rice milk", "goat milk", "cashew milk", "oat milk", "hemp milk"]);
+        let said = format!("{} with {kind} {}", sentence(rng, &order), say(rng, "(please|thanks||)", &[]));
+        (tidy(&said), "Sorry, we have whole, skim, soy and almond milk, or cream. Which would you like?", order, 3)
+    } else {
+        order.size = None;
+        let size = pick(rng, &["extra large", "huge", "tiny", "ten ounce", "giant", "fourteen ounce", "thirty ounce"]);
+        let said = format!("{} a {size} {}", say_one(rng, &OPENERS[..13], &[]), noun_phrase(rng, &order));
+        let reply = "Sorry, we have small, medium and large, or eight, twelve, sixteen and twenty ounces. Which would you like?";
+        (tidy(&said), reply, order, 0)
+    }
+}
+
+/// The answer to which size or milk it should be.
+pub(crate) fn answer(rng: &mut Chance, order: &Order, slot: usize) -> String {
+    let value = match slot {
+        0 => order.size.unwrap_or_default().to_owned(),
+        _ => order.milk.map(|(amount, kind)| format!("{amount} {kind}")).unwrap_or_default(),
+    };
+    tidy(&say(
+        rng,
+        "(|||then|okay|okay then|make it|i'll take|in that case|let's do) {v} (|||please|then|then please|is fine|is good)",
+        &[("v", &value)],
+    ))
 }
 
 /// Puts hesitations between the words of a sentence.

@@ -117,8 +117,29 @@ pub(crate) fn items(rng: &mut Chance) -> Vec<&'static str> {
     ITEMS.choose_multiple(rng, count).copied().collect()
 }
 
+/// Items of which about a third are none that everybody buys: `other` gives words for those.
+pub(crate) fn open_items<'a>(rng: &mut Chance, mut other: impl FnMut(&mut Chance) -> Option<&'a str>) -> Vec<String> {
+    const KINDS: [&str; 12] =
+        ["fresh", "organic", "frozen", "green", "red", "sliced", "canned", "small", "dried", "sweet", "white", "two"];
+    let known = items(rng);
+    let mut chosen: Vec<String> = Vec::new();
+    for item in known {
+        let item = match rng.random_range(0..10) {
+            0 => format!("{} {item}", KINDS.choose(rng).unwrap_or(&"fresh")),
+            1 | 2 => other(rng).unwrap_or(item).to_owned(),
+            3 => [other(rng).unwrap_or(item), other(rng).unwrap_or("food")].join(" "),
+            _ => item.to_owned(),
+        };
+        if !chosen.contains(&item) {
+            chosen.push(item);
+        }
+    }
+    chosen
+}
+
 fn listed(rng: &mut Chance, items: &[&str]) -> String {
-    if chance(rng, 60) { spoken::list(items).replace(',', "") } else { items.join(" and ") }
+    let known = items.iter().all(|item| ITEMS.contains(item)); // where one ends and the next begins is clear
+    if known && chance(rng, 60) { spoken::list(items).replace(',', "") } else { items.join(" and ") }
 }
 
 const LIST: &str = "(the|my) (shopping list|list|shopping list|grocery list)";

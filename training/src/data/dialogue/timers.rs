@@ -107,13 +107,25 @@ pub(crate) fn set(rng: &mut Chance, length: &Length, label: Option<&str>) -> (St
     );
     let template = pick(rng, &templates).replace("{set}", &verb);
     let said = tidy(&format!("{} {}", say(rng, &template, &values), polite_end(rng)));
+    (said, arguments(length, label))
+}
+
+/// The arguments of the call that sets a timer.
+pub(crate) fn arguments(length: &Length, label: Option<&str>) -> Value {
     let mut arguments = serde_json::Map::new();
     arguments.insert("action".into(), json!("set"));
     if let Some(label) = label {
         arguments.insert("label".into(), json!(label));
     }
     arguments.extend(length.fields.iter().map(|(name, n)| ((*name).to_owned(), json!(n))));
-    (said, Value::Object(arguments))
+    Value::Object(arguments)
+}
+
+/// Says a length, takes it back and says another, which is meant.
+pub(crate) fn correct(rng: &mut Chance, said: &str, meant: &Length) -> String {
+    let oops =
+        say(rng, "(no|no wait|sorry|i mean|no sorry|no make it|actually|actually make it|make that|or rather)", &[]);
+    tidy(&format!("{said} {oops} {}", meant.said))
 }
 
 /// A question about timers.

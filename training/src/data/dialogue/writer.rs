@@ -154,10 +154,15 @@ impl Scene<'_> {
 
     /// What a person says, as it comes from the recogniser.
     fn hear(&mut self, said: &str) {
+        self.hear_all_but(said, &[]);
+    }
+
+    /// As [`hear`](Self::hear), with words that are heard right.
+    fn hear_all_but(&mut self, said: &str, keep: &[&str]) {
         let said = if chance(self.rng, 7) { coffee::hesitate(self.rng, said) } else { said.to_owned() };
         let said = if chance(self.rng, self.config.noisy_percent) {
             let rate = self.rng.random_range(0.0..=self.config.max_noise);
-            self.noise.garble(self.rng, &said, rate)
+            self.noise.garble(self.rng, &said, rate, keep)
         } else {
             said
         };
@@ -176,6 +181,10 @@ impl Scene<'_> {
 
     fn ask_tool(&mut self, said: &str, name: &str, arguments: Value) -> String {
         self.hear(said);
+        self.call(name, arguments)
+    }
+
+    fn call(&mut self, name: &str, arguments: Value) -> String {
         let call = ToolCall { name: name.to_owned(), arguments };
         let result = self.tools.answer(&call, self.now);
         self.push(Role::Assistant, String::new(), Some(call), true);
@@ -191,13 +200,40 @@ impl Scene<'_> {
         self.say(reply);
     }
 
+    /// Asks for the last reply again, where there is a whole one.
+    fn again(&mut self) {
+        let last = self.lines.last().filter(|line| line.message.role == Role::Assistant && line.learn);
+        if let Some(reply) = last.map(|line| line.message.content.clone()) {
+            let said = chat::again(self.rng);
+            self.hear(&said);
+            self.say(reply);
+        }
+    }
+
     fn order(&mut self, said: &str, order: &coffee::Order) {
         let result = self.ask_tool(said, "order_coffee", order.arguments());
         self.reply(&result, |result| format!("Okay, one {result}, coming right up."));
     }
 
     fn coffee(&mut self) {
-        match self.rng.random_range(0..24) {
+        match self.rng.random_range(0..26) {
+            24 => {
+                let (said, reply, mut order, slot) = coffee::impossible(self.rng);
+                self.hear(&said);
+                self.push(Role::Assistant, reply.to_owned(), None, true);
+                order.redraw(self.rng, slot);
+                let said = coffee::answer(self.rng, &order, slot);
+                self.order(&said, &order);
+            }
+            25 => {
+                let order = coffee::Order::random(self.rng);
+                let said = coffee::sentence(self.rng, &order);
+                let result = self.ask_tool(&said, "order_coffee", order.arguments());
+                self.push(Role::Assistant, format!("Okay, one {result}, coming right up."), None, true);
+                let said = chat::what_order(self.rng);
+                self.hear(&said);
+                self.say(format!("You ordered one {result}."));
+            }
             0 | 1 => {
                 let (said, order) = coffee::corrected_sentence(self.rng);
                 self.order(&said, &order);
@@ -242,6 +278,9 @@ impl Scene<'_> {
         if chance(self.rng, 22) {
             return self.story();
         }
+        if !self.lines.is_empty() && chance(self.rng, 10) {
+            self.again();
+        }
         if let Some(topic) = chat::TOPICS.choose(self.rng) {
             self.topic(topic);
         }
@@ -274,7 +313,12 @@ impl Scene<'_> {
     }
 
     fn timers(&mut self) {
-        let label = if chance(self.rng, 35) { timers::LABELS.choose(self.rng).copied() } else { None };
+        let label = match self.rng.random_range(0..100) {
+            0..27 => timers::LABELS.choose(self.rng).copied(),
+            27..35 => self.noise.any_word(self.rng),
+            _ => None,
+        };
+        let keep: Vec<&str> = label.into_iter().filter(|label| !timers::LABELS.contains(label)).collect();
         let mut arguments = match label {
             Some(label) => json!({"label": label}),
             None => json!({}),
@@ -282,20 +326,28 @@ impl Scene<'_> {
         match self.rng.random_range(0..10) {
             0..6 => {
                 let length = timers::Length::random(self.rng);
-                let (said, arguments) = timers::set(self.rng, &length, label);
-                let result = self.ask_tool(&said, "timer", arguments);
+                let (mut said, mut arguments) = timers::set(self.rng, &length, label);
+                if said.ends_with(&length.said) && chance(self.rng, 15) {
+                    let meant = timers::Length::random(self.rng);
+                    said = timers::correct(self.rng, &said, &meant);
+                    arguments = timers::arguments(&meant, label);
+                }
+                self.hear_all_but(&said, &keep);
+                let result = self.call("timer", arguments);
                 self.reply(&result, |result| format!("Okay, {result}."));
             }
             6 | 7 => {
                 arguments["action"] = json!("list");
                 let said = timers::query(self.rng, label);
-                let result = self.ask_tool(&said, "timer", arguments);
+                self.hear_all_but(&said, &keep);
+                let result = self.call("timer", arguments);
                 self.reply(&result, |result| format!("You have {result}."));
             }
             _ => {
                 arguments["action"] = json!("cancel");
                 let said = timers::cancel(self.rng, label);
-                let result = self.ask_tool(&said, "timer", arguments);
+                self.hear_all_but(&said, &keep);
+                let result = self.call("timer", arguments);
                 self.reply(&result, |result| format!("Okay, {result}."));
             }
         }
@@ -316,16 +368,22 @@ impl Scene<'_> {
     }
 
     fn shopping(&mut self) {
-        let items = shopping::items(self.rng);
+        let noise = self.noise;
+        let items = shopping::open_items(self.rng, |rng| noise.any_word(rng));
+        let names: Vec<&str> = items.iter().map(String::as_str).collect();
+        let unknown: Vec<&str> = names.iter().filter(|name| !shopping::ITEMS.contains(name)).copied().collect();
+        let keep: Vec<&str> = unknown.iter().flat_map(|name| name.split(' ').chain(["and"])).collect();
         match self.rng.random_range(0..10) {
             0..5 => {
-                let said = shopping::add(self.rng, &items);
-                let result = self.ask_tool(&said, "shopping", json!({"action": "add", "items": items}));
+                let said = shopping::add(self.rng, &names);
+                self.hear_all_but(&said, &keep);
+                let result = self.call("shopping", json!({"action": "add", "items": items}));
                 self.reply(&result, |result| format!("Okay, {result}."));
             }
             5 | 6 => {
-                let said = shopping::remove(self.rng, &items);
-                let result = self.ask_tool(&said, "shopping", json!({"action": "remove", "items": items}));
+                let said = shopping::remove(self.rng, &names);
+                self.hear_all_but(&said, &keep);
+                let result = self.call("shopping", json!({"action": "remove", "items": items}));
                 self.reply(&result, |result| format!("Okay, {result}."));
             }
             7 | 8 => {

@@ -51,6 +51,7 @@ pub struct Encoder {
 struct Predictor {
     block: ConvBlock,
     norm: LayerNorm,
+    dropout: Dropout,
     out: Linear,
 }
 
@@ -98,6 +99,7 @@ impl AcousticConfig {
         Predictor {
             block: self.block(5, device),
             norm: LayerNormConfig::new(self.width).init(device),
+            dropout: DropoutConfig::new(3.0 * self.dropout).init(),
             out: LinearConfig::new(self.width, 1).init(device),
         }
     }
@@ -136,7 +138,8 @@ impl AcousticConfig {
 impl Predictor {
     fn forward(&self, x: Tensor<3>, mask: Option<&Tensor<3>>) -> Tensor<2> {
         let [batch, time, _] = x.dims();
-        self.out.forward(self.norm.forward(self.block.forward(x, mask))).reshape([batch, time])
+        let seen = self.dropout.forward(self.norm.forward(self.block.forward(x, mask)));
+        self.out.forward(seen).reshape([batch, time])
     }
 }
 

@@ -1,11 +1,13 @@
-//! Nets of speech synthesis: an acoustic model with durations, and the filter net of a source-filter vocoder.
+//! Nets of speech synthesis: an acoustic model with durations, the filter net of a source-filter vocoder, and judges of both.
 
 mod acoustic;
 mod blocks;
+mod discriminator;
 mod vocoder;
 
 pub use acoustic::{Acoustic, AcousticConfig, Decoder, Encoded, Encoder};
 pub use blocks::{Attention, ConvBlock, ConvBlockConfig};
+pub use discriminator::{Discriminator, DiscriminatorConfig, Game, JudgedAcoustic, JudgedVocoder, play};
 pub use vocoder::{Vocoder, VocoderConfig};
 
 /// Numbers that describe where a frame lies in its token.

@@ -131,24 +131,80 @@ impl LmRecipe {
         trainer::load_weights(self.net.init(vocabulary, device), &self.run.join("net.bpk"))
     }
 
-    /// How often greedy decoding is exact, by domain, tool call or reply, and condition.
-    fn measure(&self) -> Result<BTreeMap<(Domain, bool, &'static str), Exact>> {
+    /// How often greedy decoding is exact.
+    fn measure(&self) -> Result<Measured> {
         let device = self.train.backend.device()?;
         let (task, net) = (self.task()?, self.trained(&device)?);
-        let mut table: BTreeMap<_, Exact> = BTreeMap::new();
+        let mut table = Measured::new();
         let clean = WriterConfig { noisy_percent: 0, ..self.writer.clone() };
         let noisy = WriterConfig { noisy_percent: 100, ..self.writer.clone() };
         for (condition, writer) in [("clean", clean), ("noisy", noisy)] {
             for batch in task.held_out(writer, self.packing.valid_batches * 2) {
                 for ((domain, call), exact) in task.exact(&net, &batch?, &device) {
-                    let sum = table.entry((domain, call, condition)).or_default();
-                    sum.right += exact.right;
-                    sum.all += exact.all;
+                    table.entry((domain, call, condition)).or_default().add(exact);
                 }
             }
         }
         Ok(table)
     }
+}
+
+/// How many messages were right: by domain, whether they are tool calls, and condition.
+type Measured = BTreeMap<(Domain, bool, &'static str), Exact>;
+
+/// What `evaluate` leaves in the run folder.
+const RESULTS: &str = "results.json";
+
+/// The figures of `evaluate`, as they stand in [`RESULTS`].
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Results {
+    /// Shares of messages that are right to the last token, with their numbers, by name.
+    exact: BTreeMap<String, Share>,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Share {
+    share: f64,
+    of: usize,
+}
+
+impl Results {
+    fn new(measured: &Measured) -> Self {
+        let mut sums: BTreeMap<String, Exact> = BTreeMap::new();
+        for ((domain, call, condition), exact) in measured {
+            let kind = if *call { "calls" } else { "replies" };
+            let domain = format!("{domain:?}").to_lowercase();
+            for name in [format!("{kind}, {domain}, {condition}"), format!("{kind}, all, {condition}")] {
+                sums.entry(name).or_default().add(*exact);
+            }
+        }
+        let shares = sums.into_iter().map(|(name, exact)| (name, Share { share: exact.share(), of: exact.all }));
+        Self { exact: shares.collect() }
+    }
+}
+
+/// The figures for a person: a line for each domain.
+fn table(measured: &Measured) -> String {
+    let mut text = format!("{:<10}{:>24}{:>24}{:>24}{:>24}\n", "", "calls, clean", "noisy", "replies, clean", "noisy");
+    let columns = [(true, "clean"), (true, "noisy"), (false, "clean"), (false, "noisy")];
+    let mut line = |name: &str, domains: &[Domain]| {
+        let _ = write!(text, "{name:<10}");
+        for (call, condition) in columns {
+            let mut sum = Exact::default();
+            domains.iter().filter_map(|domain| measured.get(&(*domain, call, condition))).for_each(|one| sum.add(*one));
+            let cell = match sum.all {
+                0 => "-".to_owned(),
+                all => format!("{:.2} % of {all}", sum.share() * 100.0),
+            };
+            let _ = write!(text, "{cell:>24}");
+        }
+        text.push('\n');
+    };
+    for domain in Domain::ALL {
+        line(&format!("{domain:?}"), &[domain]);
+    }
+    line("all", &Domain::ALL);
+    text
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
@@ -185,13 +241,11 @@ impl Recipe for LmRecipe {
     }
 
     fn evaluate(&self) -> Result<()> {
-        let mut text = String::from("domain\tkind\tcondition\texact\tof\n");
-        for ((domain, call, condition), exact) in self.measure()? {
-            let kind = if call { "call" } else { "reply" };
-            let _ = writeln!(text, "{domain:?}\t{kind}\t{condition}\t{:.4}\t{}", exact.share(), exact.all);
-        }
-        tracing::info!("exact messages of held-out dialogues:\n{text}");
-        write(&self.run.join("evaluation.tsv"), &text)
+        let measured = self.measure()?;
+        let results = Results::new(&measured);
+        tracing::info!("messages of held-out dialogues that are right to the last token:\n{}", table(&measured));
+        let text = serde_json::to_string_pretty(&results).map_err(|e| Error::data("results.json", e.to_string()))?;
+        write(&self.run.join(RESULTS), &text)
     }
 
     fn export(&self) -> Result<()> {
@@ -228,12 +282,10 @@ impl LmRecipe {
         card.summary =
             format!("a Llama of {:.1} million parameters that takes orders and calls tools", parameters as f64 / 1e6);
         card.language = Some("en".into());
-        let table = fs::read_to_string(self.run.join("evaluation.tsv")).unwrap_or_default();
-        for row in table.lines().skip(1) {
-            if let [domain, kind, condition, exact, of] = row.split('\t').collect::<Vec<_>>()[..] {
-                let name = format!("exact {kind}s, {}, {condition}", domain.to_lowercase());
-                card.results.insert(name, Measure::Text(format!("{exact} of {of}")));
-            }
+        let results = fs::read_to_string(self.run.join(RESULTS)).ok();
+        let results: Results = results.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        for (name, exact) in results.exact {
+            card.results.insert(format!("exact {name}"), Measure::Text(format!("{:.4} of {}", exact.share, exact.of)));
         }
         card
     }

@@ -8,8 +8,9 @@ use rand_chacha::ChaCha8Rng;
 use rejoinder_models::tts::phones;
 
 use super::corpus::{Corpus, Utterance};
+use super::vocoder::{Adversary, JUDGE_SCALE};
 use crate::Result;
-use crate::nets::tts::{Acoustic, AcousticConfig, Encoded, POSITION_WIDTH};
+use crate::nets::tts::{Acoustic, AcousticConfig, DiscriminatorConfig, Encoded, JudgedAcoustic, POSITION_WIDTH, play};
 use crate::trainer::{Batches, Figure, Loss, Task};
 
 pub use rejoinder_models::tts::rejoinder::{expansion, positions};
@@ -23,6 +24,17 @@ pub struct Bands {
     pub real: Vec<f32>,
 }
 
+/// How far durations and pitch of the held-out utterances are from the recordings, the pitch given the real durations.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Prosody {
+    /// The mean difference of a phone's duration, in frames.
+    pub duration_frames: f64,
+    /// The root mean square difference of the normalised log pitch, over voiced frames.
+    pub pitch: f64,
+    /// The share of frames whose voicing is wrong.
+    pub wrong_voicing: f64,
+}
+
 /// Trains the acoustic model on a corpus.
 #[derive(Clone, Debug)]
 pub struct AcousticTask {
@@ -32,7 +44,12 @@ pub struct AcousticTask {
     pub net: AcousticConfig,
     /// Frames in a batch, about.
     pub batch_frames: usize,
+    /// The judge of the mel bands.
+    pub adversary: Adversary,
 }
+
+/// Batches are as long as a multiple of this, so that kernels run on even sizes and meet few of them.
+const LENGTHS: usize = 16;
 
 /// Utterances of similar length, padded: rows are utterances.
 #[derive(Clone, Debug)]
@@ -66,8 +83,8 @@ impl AcousticBatch {
     pub fn new(utterances: &[&Utterance], corpus: &Corpus) -> Self {
         let bands = corpus.statistics.mel_mean.len();
         let size = utterances.len();
-        let tokens = utterances.iter().map(|u| u.prepared.tokens.len()).max().unwrap_or(0);
-        let frames = utterances.iter().map(|u| u.frames()).max().unwrap_or(0);
+        let tokens = utterances.iter().map(|u| u.prepared.tokens.len()).max().unwrap_or(0).next_multiple_of(LENGTHS);
+        let frames = utterances.iter().map(|u| u.frames()).max().unwrap_or(0).next_multiple_of(LENGTHS);
         let mut batch = Self {
             size,
             tokens,
@@ -106,7 +123,7 @@ impl AcousticBatch {
         let position = positions(&prepared.durations);
         self.position[first * POSITION_WIDTH..][..position.len()].copy_from_slice(&position);
         self.frame_mask[first..first + utterance.frames()].fill(1.0);
-        let target = utterance.frame_inputs(&corpus.statistics);
+        let target = utterance.frame_inputs(&corpus.statistics, 0..utterance.frames());
         let width = self.target.len() / (self.size * self.frames);
         self.target[first * width..][..target.len()].copy_from_slice(&target);
     }
@@ -149,6 +166,12 @@ fn token_pitch(utterance: &Utterance, corpus: &Corpus) -> Vec<f32> {
 }
 
 impl Tensors {
+    /// Predicted and real mel bands, silence where there is no frame.
+    fn mels(&self) -> [Tensor<3>; 2] {
+        let [b, t, width] = self.target.dims();
+        [&self.frames, &self.target].map(|x| x.clone().slice([0..b, 0..t, 0..width - 2]) * self.frame_mask.clone())
+    }
+
     /// The parts of the loss: mel, pitch contour, voicing, duration, token pitch.
     fn losses(self) -> [Tensor<1>; 5] {
         let [b, t, width] = self.target.dims();
@@ -173,6 +196,11 @@ impl Tensors {
         let pitch = over_tokens((self.encoded.pitch - self.pitch).powi_scalar(2));
         [mel, contour, voicing, duration, pitch]
     }
+}
+
+/// An acoustic model with a fresh judge.
+pub(super) fn judged(net: &AcousticConfig, device: &Device) -> JudgedAcoustic {
+    JudgedAcoustic { net: net.init(device), judges: vec![DiscriminatorConfig::new(net.mels).init(device)] }
 }
 
 const NAMES: [&str; 5] = ["mel", "contour", "voicing", "duration", "pitch"];
@@ -208,6 +236,45 @@ impl AcousticTask {
         Ok(bands)
     }
 
+    /// The prosody of the held-out utterances.
+    ///
+    /// # Errors
+    /// None in practice: those of the batches.
+    pub fn prosody(&self, net: &Acoustic, device: &Device) -> Result<Prosody> {
+        let (mut tokens, mut frames, mut voiced) = (0.0, 0.0, 0.0);
+        let mut sum = Prosody::default();
+        for batch in self.batches(self.select(true), None) {
+            let batch = batch?;
+            let (token, real, mask) = (batch.token.clone(), batch.duration.clone(), batch.frame_mask.clone());
+            let tensors = batch.run(net, device);
+            let read = |x: Tensor<2>| x.into_data().iter::<f32>().collect::<Vec<_>>();
+            let phones = token.iter().zip(read(tensors.encoded.duration)).zip(real);
+            for ((_, made), real) in phones.filter(|((token, _), _)| phones::is_phone(**token as u8)) {
+                tokens += 1.0;
+                sum.duration_frames += f64::from((made.exp() - real.exp()).abs());
+            }
+            let width = tensors.target.dims()[2];
+            let flat = |x: Tensor<3>| x.into_data().iter::<f32>().collect::<Vec<_>>();
+            let (made, real) = (flat(tensors.frames), flat(tensors.target));
+            let rows = made.chunks(width).zip(real.chunks(width)).zip(mask);
+            for ((made, real), _) in rows.filter(|(_, there)| *there > 0.5) {
+                let is_voiced = real[width - 1] > 0.5;
+                frames += 1.0;
+                sum.wrong_voicing += f64::from(u8::from((made[width - 1] > 0.0) != is_voiced));
+                if is_voiced {
+                    voiced += 1.0;
+                    sum.pitch += f64::from(made[width - 2] - real[width - 2]).powi(2);
+                }
+            }
+        }
+        let mean = |sum: f64, n: f64| sum / f64::max(n, 1.0);
+        Ok(Prosody {
+            duration_frames: mean(sum.duration_frames, tokens),
+            pitch: mean(sum.pitch, voiced).sqrt(),
+            wrong_voicing: mean(sum.wrong_voicing, frames),
+        })
+    }
+
     /// Batches of utterances of similar length.
     fn batches(&self, mut chosen: Vec<usize>, rng: Option<ChaCha8Rng>) -> Batches<AcousticBatch> {
         let mut rng = rng;
@@ -240,11 +307,11 @@ impl AcousticTask {
 }
 
 impl Task for AcousticTask {
-    type Net = Acoustic;
+    type Net = JudgedAcoustic;
     type Batch = AcousticBatch;
 
-    fn net(&self, device: &Device) -> Acoustic {
-        self.net.init(device)
+    fn net(&self, device: &Device) -> JudgedAcoustic {
+        judged(&self.net, device)
     }
 
     fn train_batches(&self, epoch: usize, seed: u64) -> Result<Batches<AcousticBatch>> {
@@ -256,21 +323,26 @@ impl Task for AcousticTask {
         Ok(self.batches(self.select(true), None))
     }
 
-    fn loss(&self, net: &Acoustic, batch: AcousticBatch, step: usize, device: &Device) -> Result<Loss> {
-        let losses = batch.run(net, device).losses();
-        let parts = if step.is_multiple_of(10) {
-            NAMES.into_iter().zip(losses.clone().map(|l| f64::from(l.into_scalar::<f32>()))).collect()
-        } else {
-            Vec::new()
-        };
+    fn loss(&self, net: &JudgedAcoustic, batch: AcousticBatch, step: usize, device: &Device) -> Result<Loss> {
+        let tensors = batch.run(&net.net, device);
+        let mels = self.adversary.plays(step).then(|| tensors.mels());
+        let losses = tensors.losses();
+        let mut shown: Vec<(&'static str, Tensor<1>)> = NAMES.into_iter().zip(losses.clone()).collect();
         let weighted = losses.into_iter().zip(WEIGHTS).map(|(loss, weight)| loss.mul_scalar(weight));
-        let total = weighted.reduce(|a, b| a + b).unwrap_or_else(|| Tensor::zeros([1], device));
+        let mut total = weighted.reduce(|a, b| a + b).unwrap_or_else(|| Tensor::zeros([1], device));
+        if let Some([made, real]) = mels {
+            let game = play(&net.judges, &[made], &[real]);
+            shown.extend([("maker", game.maker.clone()), ("judge", game.judge.clone())]);
+            total = total + game.maker.mul_scalar(self.adversary.weight) + game.judge.mul_scalar(JUDGE_SCALE);
+        }
+        let read = |(name, x): (&'static str, Tensor<1>)| (name, f64::from(x.into_scalar::<f32>()));
+        let parts = if step.is_multiple_of(10) { shown.into_iter().map(read).collect() } else { Vec::new() };
         Ok(Loss { total, parts })
     }
 
-    fn evaluate(&self, net: &Acoustic, batch: AcousticBatch, device: &Device) -> Result<Vec<Figure>> {
+    fn evaluate(&self, net: &JudgedAcoustic, batch: AcousticBatch, device: &Device) -> Result<Vec<Figure>> {
         let weight = batch.frame_mask.iter().map(|m| f64::from(*m)).sum();
-        let tensors = batch.run(net, device);
+        let tensors = batch.run(&net.net, device);
         let [b, t, width] = tensors.target.dims();
         let part = |x: &Tensor<3>| x.clone().slice([0..b, 0..t, width - 1..width]);
         let wrong = (sigmoid(part(&tensors.frames)).round() - part(&tensors.target)).abs() * tensors.frame_mask.clone();

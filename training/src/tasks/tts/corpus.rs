@@ -1,5 +1,6 @@
 //! One voice's recordings, trimmed and aligned with their transcripts.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -31,6 +32,10 @@ pub struct Prepared {
     pub id: String,
     /// Its transcript.
     pub text: String,
+    /// Its recording, relative to the manifest.
+    pub path: PathBuf,
+    /// The sample of the recording, at the rate of the voice, where it begins.
+    pub start: usize,
     /// Tokens.
     pub tokens: Vec<u8>,
     /// Places.
@@ -84,7 +89,7 @@ struct Row {
     prompt: String,
 }
 
-/// Reads, aligns, trims and writes a corpus: `<folder>/<id>.wav` and a list.
+/// Reads and aligns recordings, and writes what of them is used, and when each token sounds: a list, without sound.
 ///
 /// # Errors
 /// [`Error::Io`], [`Error::Data`] for a manifest that cannot be used, audio errors of the layer below.
@@ -107,12 +112,11 @@ pub fn prepare(voice: &VoiceConfig, frontend: &Frontend, folder: &Path) -> Resul
             tracing::warn!("{}: shorter than its transcript, left out", row.id);
             continue;
         };
-        let (samples, mut prepared) = cut(&clips[at], &scripts[at], alignment, voice.geometry.hop);
+        let mut prepared = cut(clips[at].len(), &scripts[at], alignment, voice.geometry.hop);
         prepared.id.clone_from(&row.id);
         prepared.text.clone_from(&row.transcript);
+        prepared.path.clone_from(&row.path);
         prepared.held_out = at >= first_held_out;
-        let path = folder.join(format!("{}.wav", row.id));
-        audio::write_wav(&path, &audio::Clip::new(samples, rate))?;
         list.push(prepared);
     }
     let path = folder.join(LIST);
@@ -158,16 +162,18 @@ fn for_aligner(samples: &[f32], script: &Script, voice: &VoiceConfig, hop: usize
 }
 
 /// Trims the silence around the words and gives every frame to a token.
-fn cut(samples: &[f32], script: &Script, alignment: &Alignment, hop: usize) -> (Vec<f32>, Prepared) {
+fn cut(samples: usize, script: &Script, alignment: &Alignment, hop: usize) -> Prepared {
     let frame = |fine: usize| fine.div_ceil(2);
     let bounds: Vec<(usize, usize)> = alignment.phones.iter().map(|&(a, b)| (frame(a), frame(b))).collect();
-    let frames = samples.len() / hop;
+    let frames = samples / hop;
     let (speech_start, speech_end) = (bounds.first().map_or(0, |b| b.0), bounds.last().map_or(0, |b| b.1));
     let start = speech_start.saturating_sub(LEAD);
     let end = (speech_end + TAIL).min(frames).max(speech_end);
     let mut prepared = Prepared {
         id: String::new(),
         text: String::new(),
+        path: PathBuf::new(),
+        start: start * hop,
         tokens: vec![phones::SILENCE],
         places: Vec::new(),
         durations: vec![speech_start - start],
@@ -204,9 +210,7 @@ fn cut(samples: &[f32], script: &Script, alignment: &Alignment, hop: usize) -> (
     script_out.tokens.clone_from(&prepared.tokens);
     script_out.place();
     prepared.places = script_out.places;
-    let total: usize = prepared.durations.iter().sum();
-    let range = (start * hop).min(samples.len())..((start + total) * hop).min(samples.len());
-    (samples[range].to_vec(), prepared)
+    prepared
 }
 
 /// Loads a prepared corpus and computes its features.
@@ -217,13 +221,16 @@ pub fn load(voice: &VoiceConfig, folder: &Path) -> Result<Corpus> {
     let path = folder.join(LIST);
     let json = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
     let list: Vec<Prepared> = serde_json::from_str(&json).map_err(|e| Error::data(path.display().to_string(), e))?;
+    let root = voice.manifest.parent().unwrap_or(Path::new("."));
     let geometry = &voice.geometry;
     let mel = MelConfig { rate_hz: geometry.rate_hz, window: 4 * geometry.hop, hop: geometry.hop, bands: voice.mels };
     let mut utterances = list
         .into_par_iter()
         .map(|prepared| {
-            let samples = audio::read(folder.join(format!("{}.wav", prepared.id)))?.samples;
-            let frames = prepared.durations.iter().sum();
+            let recording = audio::read_at(root.join(&prepared.path), SampleRate::hz(geometry.rate_hz))?.samples;
+            let frames: usize = prepared.durations.iter().sum();
+            let end = (prepared.start + frames * geometry.hop).min(recording.len());
+            let samples = recording[prepared.start.min(end)..end].to_vec();
             let pitch = pitch::track(&samples, geometry.rate_hz, geometry.hop, frames, &voice.pitch);
             Ok(Utterance { mel: mel.compute(&samples, frames), prepared, samples, pitch })
         })
@@ -276,10 +283,12 @@ impl Utterance {
         self.pitch.len()
     }
 
-    /// What the vocoder reads: the mel bands, the normalised log pitch and the voicing, `[frames, bands + 2]`.
-    pub fn frame_inputs(&self, statistics: &Statistics) -> Vec<f32> {
+    /// What the vocoder reads of some frames: the mel bands, the normalised log pitch and the voicing, `[frames,
+    /// bands + 2]`.
+    pub fn frame_inputs(&self, statistics: &Statistics, frames: Range<usize>) -> Vec<f32> {
         let bands = self.mel.len() / self.pitch.len().max(1);
-        let rows = self.mel.chunks(bands).zip(&self.pitch);
+        let mel = &self.mel[frames.start * bands..frames.end * bands];
+        let rows = mel.chunks(bands).zip(&self.pitch[frames]);
         rows.flat_map(|(mel, p)| mel.iter().copied().chain([statistics.pitch(p.hz), p.voicing])).collect()
     }
 }

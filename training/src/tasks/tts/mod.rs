@@ -3,8 +3,10 @@
 mod acoustic;
 mod bundle;
 pub mod corpus;
+mod listeners;
 mod measures;
 mod mel;
+mod pictures;
 mod recipe;
 mod report;
 mod vocoder;
@@ -14,11 +16,11 @@ use std::path::PathBuf;
 use rejoinder_models::tts::source_filter::SourceFilterConfig;
 use serde::{Deserialize, Serialize};
 
-pub use acoustic::{AcousticBatch, AcousticTask, Bands, expansion, positions};
+pub use acoustic::{AcousticBatch, AcousticTask, Bands, Prosody, expansion, positions};
 pub use measures::Measures;
 pub use mel::MelConfig;
 pub use recipe::{AcousticSection, ExportSection, Part, TtsRecipe, VocoderSection};
-pub use vocoder::{VocoderBatch, VocoderTask};
+pub use vocoder::{Adversary, VocoderBatch, VocoderTask};
 
 use crate::data::pitch::PitchConfig;
 use crate::tasks::aligner::AlignerConfig;

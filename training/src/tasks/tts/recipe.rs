@@ -11,7 +11,7 @@ use rejoinder_models::tts::phones;
 use serde::{Deserialize, Serialize};
 
 use super::corpus::{self, Corpus};
-use super::{AcousticTask, Measures, VocoderTask, VoiceConfig};
+use super::{AcousticTask, Adversary, Measures, VocoderTask, VoiceConfig, acoustic, vocoder};
 use crate::nets::tts::{Acoustic, AcousticConfig, Vocoder, VocoderConfig};
 use crate::recipe::Recipe;
 use crate::tasks::g2p::{LEXICON_FILE, MODEL_FILE};
@@ -72,6 +72,10 @@ pub struct AcousticSection {
     pub dropout: f64,
     /// Frames in a batch, about.
     pub batch_frames: usize,
+    /// How much a judge of the mel bands counts in training, 0 for none.
+    pub adversarial: f64,
+    /// The step at which it begins.
+    pub adversarial_from: usize,
     /// How long and how fast.
     pub train: TrainOptions,
 }
@@ -84,6 +88,8 @@ impl Default for AcousticSection {
             decoder_blocks: 5,
             dropout: 0.1,
             batch_frames: 2400,
+            adversarial: 0.0,
+            adversarial_from: 2000,
             train: TrainOptions::default(),
         }
     }
@@ -103,13 +109,26 @@ pub struct VocoderSection {
     pub segment_frames: usize,
     /// Batches that count as an epoch.
     pub batches: usize,
+    /// How much judges of the spectra count in training, 0 for none.
+    pub adversarial: f64,
+    /// The step at which they begin.
+    pub adversarial_from: usize,
     /// How long and how fast.
     pub train: TrainOptions,
 }
 
 impl Default for VocoderSection {
     fn default() -> Self {
-        Self { width: 160, blocks: 4, segments: 10, segment_frames: 80, batches: 100, train: TrainOptions::default() }
+        Self {
+            width: 160,
+            blocks: 4,
+            segments: 10,
+            segment_frames: 80,
+            batches: 100,
+            adversarial: 0.0,
+            adversarial_from: 1000,
+            train: TrainOptions::default(),
+        }
     }
 }
 
@@ -130,6 +149,9 @@ pub struct ExportSection {
     /// A file with one sentence a line that the training never saw.
     #[serde(default)]
     pub sentences: Option<PathBuf>,
+    /// A bundle of ours that writes down what the voice says, beside PocketSphinx.
+    #[serde(default)]
+    pub recogniser: Option<PathBuf>,
 }
 
 impl TtsRecipe {
@@ -178,14 +200,17 @@ impl TtsRecipe {
 
     /// The task of the acoustic model.
     pub fn acoustic_task(&self, corpus: Arc<Corpus>) -> AcousticTask {
-        AcousticTask { corpus, net: self.acoustic_net(), batch_frames: self.acoustic.batch_frames }
+        let section = &self.acoustic;
+        let adversary = Adversary { weight: section.adversarial, from: section.adversarial_from };
+        AcousticTask { corpus, net: self.acoustic_net(), batch_frames: section.batch_frames, adversary }
     }
 
     /// The task of the vocoder, for `device` without gradients.
     pub fn vocoder_task(&self, corpus: Arc<Corpus>, device: &Device) -> VocoderTask {
         let section = &self.vocoder;
         let sizes = [section.segments, section.segment_frames, section.batches];
-        VocoderTask::new(corpus, &self.voice.geometry, self.vocoder_net(), sizes, device)
+        let adversary = Adversary { weight: section.adversarial, from: section.adversarial_from };
+        VocoderTask::new(corpus, &self.voice.geometry, self.vocoder_net(), sizes, adversary, device)
     }
 
     /// The trained acoustic model.
@@ -193,7 +218,7 @@ impl TtsRecipe {
     /// # Errors
     /// A run without weights.
     pub fn trained_acoustic(&self, device: &Device) -> Result<Acoustic> {
-        weights(self.acoustic_net().init(device), &self.run_of(Part::Acoustic))
+        Ok(weights(acoustic::judged(&self.acoustic_net(), device), &self.run_of(Part::Acoustic))?.net)
     }
 
     /// The trained vocoder.
@@ -201,7 +226,7 @@ impl TtsRecipe {
     /// # Errors
     /// A run without weights.
     pub fn trained_vocoder(&self, device: &Device) -> Result<Vocoder> {
-        weights(self.vocoder_net().init(device), &self.run_of(Part::Vocoder))
+        Ok(weights(vocoder::judged(self.vocoder_net().init(device), device), &self.run_of(Part::Vocoder))?.net)
     }
 }
 
@@ -243,7 +268,7 @@ impl Recipe for TtsRecipe {
                 Part::Acoustic => {
                     let task = self.acoustic_task(Arc::clone(&corpus));
                     let net = trainer::fit(&task, &self.acoustic.train, &run, resume)?;
-                    Measures::of(&task, &net, &self.acoustic.train.backend.device()?)?.write(&self.run)?;
+                    Measures::of(&task, &net.net, &self.acoustic.train.backend.device()?)?.write(&self.run)?;
                 }
             }
         }

@@ -1,6 +1,5 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,24 +7,25 @@ use burn::tensor::Device;
 use rejoinder_models::audio::{self, Clip};
 use rejoinder_models::card::{Bundle, Measure};
 use rejoinder_models::runtime::{self, RuntimeConfig};
-use rejoinder_models::text::{ErrorCounts, NormalizeConfig, normalize, word_errors};
 use rejoinder_models::tts::Synthesizer;
 use rejoinder_models::tts::rejoinder::RejoinderVoice;
 use rejoinder_models::units::SampleRate;
 
 use super::corpus::Corpus;
+use super::listeners::Listener;
+use super::pictures;
 use super::recipe::TtsRecipe;
 use crate::{Error, Result};
 
-/// The free recogniser that listens; it comes with its model as a Debian package.
-const LISTENER: &str = "pocketsphinx_continuous";
+/// Held-out prompts whose spectrograms are drawn, the recording above what the voice makes of its text.
+const DRAWN: usize = 6;
 
 pub(super) fn evaluate(recipe: &TtsRecipe) -> Result<()> {
     let mut bundle = Bundle::open(&recipe.export.bundle)?;
     let voice = RejoinderVoice::open(&bundle, runtime::open(&RuntimeConfig::default())?.as_ref())?;
     let corpus = recipe.load_corpus()?;
     let mut results = BTreeMap::new();
-    results.insert("mel distance on held-out prompts, dB".to_owned(), mel_distance(recipe, &corpus)?);
+    measure(recipe, &corpus, &mut results)?;
     let folder = recipe.run.join("speech");
     std::fs::create_dir_all(&folder).map_err(|e| Error::io(&folder, e))?;
     let held_out = || corpus.utterances.iter().filter(|u| u.prepared.held_out);
@@ -46,14 +46,22 @@ pub(super) fn evaluate(recipe: &TtsRecipe) -> Result<()> {
     };
     let spoken_prompts = speak(&voice, "prompt", &prompts, &folder, &mut BTreeMap::new())?;
     let spoken = speak(&voice, "unseen", &sentences, &folder, &mut results)?;
+    let pairs = real.iter().zip(&spoken_prompts).take(DRAWN).enumerate();
+    for (number, (recorded, spoken)) in pairs {
+        let [recorded, spoken] = [recorded, spoken].map(|(path, _)| audio::read(path));
+        let (recorded, spoken) = (recorded?, spoken?);
+        let path = folder.join(format!("spectrogram-{number}.png"));
+        pictures::draw(&path, &[&recorded.samples, &spoken.samples], recorded.rate.get())?;
+    }
     let parts = [
         ("held-out prompts, the real recordings", real),
         ("held-out prompts, spoken", spoken_prompts),
         ("unseen sentences", spoken),
     ];
-    for (what, files) in parts {
-        if let Some(errors) = listen(&files)? {
-            results.insert(format!("pocketsphinx WER on {} {what}, %", files.len()), round(100.0 * errors.rate()));
+    for listener in Listener::at_hand(recipe.export.recogniser.as_deref())? {
+        for (what, files) in parts.iter().filter(|(_, files)| !files.is_empty()) {
+            let rate = round(100.0 * listener.errors(files)?.rate());
+            results.insert(format!("{} WER on {} {what}, %", listener.name(), files.len()), rate);
         }
     }
     for (what, value) in &results {
@@ -69,16 +77,24 @@ fn round(x: f64) -> f64 {
     (x * 100.0).round() / 100.0
 }
 
-/// The mean difference of log mel bands in decibels, given the real durations and pitch.
-fn mel_distance(recipe: &TtsRecipe, corpus: &Arc<Corpus>) -> Result<f64> {
+/// What the acoustic model makes of the held-out prompts, beside the recordings.
+fn measure(recipe: &TtsRecipe, corpus: &Arc<Corpus>, results: &mut BTreeMap<String, f64>) -> Result<()> {
     let device = Device::flex();
-    let task = recipe.acoustic_task(Arc::clone(corpus));
-    let bands = task.bands(&recipe.trained_acoustic(&device)?, true, usize::MAX, &device)?;
+    let (task, net) = (recipe.acoustic_task(Arc::clone(corpus)), recipe.trained_acoustic(&device)?);
+    let bands = task.bands(&net, true, usize::MAX, &device)?;
     let scale = &corpus.statistics.mel_scale;
     let db = 20.0 / std::f64::consts::LN_10;
     let pairs = bands.predicted.iter().zip(&bands.real).enumerate();
     let sum: f64 = pairs.map(|(i, (p, r))| f64::from((p - r).abs() * scale[i % scale.len()]) * db).sum();
-    Ok(round(sum / bands.real.len().max(1) as f64))
+    let mut add = |name: &str, value: f64| results.insert(format!("{name} on held-out prompts"), round(value));
+    add("mel distance, dB,", sum / bands.real.len().max(1) as f64);
+    let prosody = task.prosody(&net, &device)?;
+    let frame_ms = 1000.0 * recipe.voice.geometry.hop as f64 / f64::from(recipe.voice.geometry.rate_hz);
+    add("mean error of a phone's duration, ms,", prosody.duration_frames * frame_ms);
+    let cents = 1200.0 / std::f64::consts::LN_2 * f64::from(corpus.statistics.pitch_scale);
+    add("root mean square error of the pitch, cents,", prosody.pitch * cents);
+    add("frames with the wrong voicing, %,", 100.0 * prosody.wrong_voicing);
+    Ok(())
 }
 
 fn save(path: &Path, samples: Vec<f32>, rate_hz: u32) -> Result<()> {
@@ -119,24 +135,4 @@ fn speak(
         results.insert("real-time factor on one thread".to_owned(), (1e4 * compute_s / audio_s).round() / 1e4);
     }
     Ok(files)
-}
-
-/// The word errors of the free recogniser, or nothing where it is not installed.
-fn listen(files: &[(PathBuf, String)]) -> Result<Option<ErrorCounts>> {
-    let mut sum = ErrorCounts::default();
-    for (path, text) in files {
-        let output = Command::new(LISTENER).arg("-infile").arg(path).stderr(Stdio::null()).output();
-        let output = match output {
-            Ok(output) => output,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                tracing::warn!("{LISTENER} is not installed, no word error rates");
-                return Ok(None);
-            }
-            Err(e) => return Err(Error::io(LISTENER, e)),
-        };
-        let heard = String::from_utf8_lossy(&output.stdout).replace('\n', " ");
-        let plain = |text: &str| normalize(text, &NormalizeConfig::recognition());
-        sum += word_errors(&plain(text), &plain(&heard));
-    }
-    Ok((!files.is_empty()).then_some(sum))
 }

@@ -3,13 +3,14 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rejoinder_models::tts::source_filter::{SourceFilterConfig, frame_spectra};
+use rayon::prelude::*;
+use rejoinder_models::tts::source_filter::{SourceFilterConfig, sources};
 
 use super::corpus::{Corpus, Utterance};
 use super::mel::MelConfig;
 use crate::Result;
-use crate::losses::spectral::{Renderer, SpectralDistance};
-use crate::nets::tts::{Vocoder, VocoderConfig};
+use crate::losses::spectral::{Comparison, Renderer, SpectralDistance};
+use crate::nets::tts::{DiscriminatorConfig, JudgedVocoder, Vocoder, VocoderConfig, play};
 use crate::trainer::{Batches, Figure, Loss, Task};
 
 /// The logarithm of the level of unit pulses at 200 Hz over that of their mean magnitude under a Hann window of 1200
@@ -18,6 +19,24 @@ const HARMONIC_LEVEL: f32 = 3.3;
 const NOISE_LEVEL: f32 = 2.8;
 /// How much weaker the noise of a voiced frame is, as a logarithm.
 const VOICED_NOISE: f32 = 2.0;
+
+/// The windows whose spectra are compared.
+const WINDOWS: [usize; 3] = [1200, 512, 192];
+
+/// How much the judges count, and from which step on.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Adversary {
+    /// The weight of persuading the judges, 0 for no judges.
+    pub weight: f64,
+    /// The step at which they begin.
+    pub from: usize,
+}
+
+impl Adversary {
+    pub(super) fn plays(&self, step: usize) -> bool {
+        self.weight > 0.0 && step >= self.from
+    }
+}
 
 /// Trains the vocoder's filter net on a corpus.
 #[derive(Debug)]
@@ -28,6 +47,7 @@ pub struct VocoderTask {
     segments: usize,
     segment_frames: usize,
     batches: usize,
+    adversary: Adversary,
     training: Rig,
     validation: Rig,
 }
@@ -40,7 +60,7 @@ struct Rig {
 
 impl Rig {
     fn new(geometry: &SourceFilterConfig, device: &Device) -> Self {
-        let distance = SpectralDistance::new(&[1200, 512, 192], device);
+        let distance = SpectralDistance::new(&WINDOWS, device);
         Self { renderer: Renderer::new(geometry, device), distance }
     }
 }
@@ -51,7 +71,8 @@ pub struct VocoderBatch {
     size: usize,
     frames: usize,
     inputs: Vec<f32>,
-    sources: Vec<f32>,
+    pulses: Vec<f32>,
+    noise: Vec<f32>,
     sound: Vec<f32>,
 }
 
@@ -63,6 +84,7 @@ impl VocoderTask {
         geometry: &SourceFilterConfig,
         net: VocoderConfig,
         [segments, segment_frames, batches]: [usize; 3],
+        adversary: Adversary,
         device: &Device,
     ) -> Self {
         Self {
@@ -72,6 +94,7 @@ impl VocoderTask {
             segments,
             segment_frames,
             batches,
+            adversary,
             training: Rig::new(geometry, &device.clone().autodiff()),
             validation: Rig::new(geometry, device),
         }
@@ -119,60 +142,76 @@ impl VocoderTask {
         let chosen: Vec<usize> = (0..corpus.utterances.len()).filter(|&i| fits(&corpus.utterances[i])).collect();
         let count = if chosen.is_empty() { 0 } else { count };
         Box::new((0..count).map(move |_| -> Result<VocoderBatch> {
-            let mut batch = VocoderBatch { size, frames, inputs: vec![], sources: vec![], sound: vec![] };
-            for _ in 0..size {
-                let utterance = &corpus.utterances[chosen[rng.random_range(0..chosen.len())]];
-                let start = rng.random_range(0..utterance.frames() - frames);
-                batch.add(utterance, start, &corpus, &geometry, rng.random())?;
-            }
-            Ok(batch)
+            let draws: Vec<(usize, usize, u64)> = (0..size)
+                .map(|_| {
+                    let at = chosen[rng.random_range(0..chosen.len())];
+                    let start = rng.random_range(0..corpus.utterances[at].frames() - frames);
+                    (at, start, rng.random())
+                })
+                .collect();
+            let one =
+                |(at, start, seed)| VocoderBatch::one(&corpus.utterances[at], start, frames, &corpus, &geometry, seed);
+            let segments: Vec<VocoderBatch> = draws.into_par_iter().map(one).collect();
+            Ok(VocoderBatch::of(segments))
         }))
     }
 
-    fn distances(&self, rig: &Rig, net: &Vocoder, batch: VocoderBatch, device: &Device) -> (Tensor<1>, Tensor<1>) {
+    fn distances(&self, rig: &Rig, net: &Vocoder, batch: VocoderBatch, device: &Device) -> Comparison {
         let (b, t, hop) = (batch.size, batch.frames, self.geometry.hop);
-        let cube = |values: Vec<f32>| {
-            let width = values.len() / (b * t);
-            Tensor::<3>::from_data(TensorData::new(values, [b, t, width]), device)
+        let rows = |values: Vec<f32>| {
+            let width = values.len() / b;
+            Tensor::<2>::from_data(TensorData::new(values, [b, width]), device)
         };
-        let cepstra = net.forward(cube(batch.inputs));
-        let rendered = rig.renderer.forward(cepstra, cube(batch.sources));
-        let sound = Tensor::<2>::from_data(TensorData::new(batch.sound, [b, (t - 1) * hop]), device);
+        let width = batch.inputs.len() / (b * t);
+        let cepstra = net.forward(rows(batch.inputs).reshape([b, t, width]));
+        let rendered = rig.renderer.forward(cepstra, rows(batch.pulses), rows(batch.noise));
+        let sound = rows(batch.sound);
         let inner = [0..b, self.geometry.fft - hop..(t - 1) * hop];
         rig.distance.forward(rendered.slice(inner.clone()), sound.slice(inner))
     }
 }
 
 impl VocoderBatch {
-    fn add(
-        &mut self,
+    /// One segment.
+    fn one(
         utterance: &Utterance,
         start: usize,
+        frames: usize,
         corpus: &Corpus,
         geometry: &SourceFilterConfig,
         seed: u64,
-    ) -> Result<()> {
-        let inputs = utterance.frame_inputs(&corpus.statistics);
-        let width = inputs.len() / utterance.frames();
-        self.inputs.extend_from_slice(&inputs[start * width..(start + self.frames) * width]);
-        let pitch = &utterance.pitch[start..start + self.frames];
-        self.sources.extend(frame_spectra(geometry, pitch, seed >> 1)?);
-        let hop = geometry.hop;
-        let sound = start * hop..(start + self.frames - 1) * hop;
-        self.sound.extend(sound.map(|i| utterance.samples.get(i).copied().unwrap_or(0.0)));
-        Ok(())
+    ) -> Self {
+        let inputs = utterance.frame_inputs(&corpus.statistics, start..start + frames);
+        let (pulses, noise) = sources(geometry, &utterance.pitch[start..start + frames], seed >> 1);
+        let sound = start * geometry.hop..(start + frames - 1) * geometry.hop;
+        let sound = sound.map(|i| utterance.samples.get(i).copied().unwrap_or(0.0)).collect();
+        Self { size: 1, frames, inputs, pulses, noise, sound }
+    }
+
+    /// Segments of equal length, one after the other.
+    fn of(segments: Vec<Self>) -> Self {
+        let join = |part: fn(&Self) -> &Vec<f32>| segments.iter().flat_map(part).copied().collect();
+        Self {
+            size: segments.len(),
+            frames: segments.first().map_or(0, |s| s.frames),
+            inputs: join(|s| &s.inputs),
+            pulses: join(|s| &s.pulses),
+            noise: join(|s| &s.noise),
+            sound: join(|s| &s.sound),
+        }
     }
 }
 
 impl Task for VocoderTask {
-    type Net = Vocoder;
+    type Net = JudgedVocoder;
     type Batch = VocoderBatch;
 
-    fn net(&self, device: &Device) -> Vocoder {
+    fn net(&self, device: &Device) -> JudgedVocoder {
         let (weight, bias) = self.direct();
         let rows = weight.len() / bias.len();
         let weight = Tensor::from_data(TensorData::new(weight, [rows, bias.len()]), device);
-        self.net.init(device).with_direct(weight, Tensor::from_floats(bias.as_slice(), device))
+        let fresh = judged(self.net.init(device), device);
+        JudgedVocoder { net: fresh.net.with_direct(weight, Tensor::from_floats(bias.as_slice(), device)), ..fresh }
     }
 
     fn train_batches(&self, epoch: usize, seed: u64) -> Result<Batches<VocoderBatch>> {
@@ -183,18 +222,35 @@ impl Task for VocoderTask {
         Ok(self.random(true, 4, 7))
     }
 
-    fn loss(&self, net: &Vocoder, batch: VocoderBatch, step: usize, device: &Device) -> Result<Loss> {
-        let (total, log) = self.distances(&self.training, net, batch, device);
-        let shown = |x: &Tensor<1>| f64::from(x.clone().into_scalar::<f32>());
-        let parts =
-            if step.is_multiple_of(10) { vec![("loss", shown(&total)), ("log", shown(&log))] } else { Vec::new() };
+    fn loss(&self, net: &JudgedVocoder, batch: VocoderBatch, step: usize, device: &Device) -> Result<Loss> {
+        let found = self.distances(&self.training, &net.net, batch, device);
+        let mut shown = vec![("loss", found.total.clone()), ("log", found.log)];
+        let mut total = found.total;
+        if self.adversary.plays(step) {
+            let even = |logs: &[Tensor<3>]| logs.iter().map(|x| x.clone().add_scalar(2.0).mul_scalar(0.5)).collect();
+            let (made, real): (Vec<_>, Vec<_>) = (even(&found.sounds), even(&found.targets));
+            let game = play(&net.judges, &made, &real);
+            shown.extend([("maker", game.maker.clone()), ("judge", game.judge.clone())]);
+            total = total + game.maker.mul_scalar(self.adversary.weight) + game.judge.mul_scalar(JUDGE_SCALE);
+        }
+        let read = |(name, x): (&'static str, Tensor<1>)| (name, f64::from(x.into_scalar::<f32>()));
+        let parts = if step.is_multiple_of(10) { shown.into_iter().map(read).collect() } else { Vec::new() };
         Ok(Loss { total, parts })
     }
 
-    fn evaluate(&self, net: &Vocoder, batch: VocoderBatch, device: &Device) -> Result<Vec<Figure>> {
+    fn evaluate(&self, net: &JudgedVocoder, batch: VocoderBatch, device: &Device) -> Result<Vec<Figure>> {
         let weight = batch.size as f64;
-        let (total, log) = self.distances(&self.validation, net, batch, device);
+        let found = self.distances(&self.validation, &net.net, batch, device);
         let figure = |name, x: Tensor<1>| Figure { name, value: f64::from(x.into_scalar::<f32>()), weight };
-        Ok(vec![figure("loss", total), figure("log", log)])
+        Ok(vec![figure("loss", found.total), figure("log", found.log)])
     }
+}
+
+/// Scales the judges' own loss down: the optimizer evens it out, but the clipping of gradients sees both sides.
+pub(super) const JUDGE_SCALE: f64 = 0.1;
+
+/// A vocoder with fresh judges.
+pub(super) fn judged(net: Vocoder, device: &Device) -> JudgedVocoder {
+    let judge = |window: &usize| DiscriminatorConfig::new(window / 2 + 1).init(device);
+    JudgedVocoder { net, judges: WINDOWS.iter().map(judge).collect() }
 }
