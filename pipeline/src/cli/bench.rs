@@ -159,7 +159,7 @@ fn looped(caller: &Clip, ms: f64) -> Vec<f32> {
     caller.samples.iter().copied().cycle().take(length).collect()
 }
 
-fn timed(mut work: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<Duration> {
+fn timed<T>(work: impl FnOnce() -> rejoinder_models::Result<T>) -> anyhow::Result<Duration> {
     let began = Instant::now();
     work()?;
     Ok(began.elapsed())
@@ -169,7 +169,7 @@ fn features(config: &Config, caller: &Clip, rounds: usize) -> anyhow::Result<Vec
     let card = Bundle::open(&config.recognizer).ok().and_then(|bundle| bundle.card().features.clone());
     let fbank = Fbank::new(card.unwrap_or_else(FbankConfig::kaldi))?;
     let samples = looped(caller, FEATURES_MS);
-    let compute = || timed(|| Ok(drop(fbank.compute(&samples)?)));
+    let compute = || timed(|| fbank.compute(&samples));
     compute()?;
     let times = (0..rounds).map(|_| compute()).collect::<anyhow::Result<Vec<_>>>()?;
     Ok(vec![Figure::new("features, 10 s", times, Some(rounds as f64 * FEATURES_MS), None)])
@@ -180,7 +180,7 @@ fn voice_activity(assistant: &Assistant, caller: &Clip, rounds: usize) -> anyhow
     let samples = looped(caller, rounds as f64 * 1_000.0);
     let piece = Samples::from_ms(VAD_MS, caller.rate).0 as usize;
     let mut edges = Vec::new();
-    let times = samples.chunks_exact(piece).map(|piece| timed(|| Ok(detector.push(piece, &mut edges)?)));
+    let times = samples.chunks_exact(piece).map(|piece| timed(|| detector.push(piece, &mut edges)));
     let times = times.collect::<anyhow::Result<Vec<_>>>()?;
     let sound = times.len() as f64 * VAD_MS;
     Ok(vec![Figure::new("voice activity, 20 ms", times, Some(sound), None)])
@@ -193,9 +193,9 @@ fn recognizer(part: &str, recognizer: &dyn Recognizer, caller: &Clip, rounds: us
     let (mut pieces, mut ends) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
         for piece in samples.chunks_exact(piece) {
-            pieces.push(timed(|| Ok(stream.push(piece).map(|_| ())?))?);
+            pieces.push(timed(|| stream.push(piece))?);
         }
-        ends.push(timed(|| Ok(drop(stream.flush()?)))?);
+        ends.push(timed(|| stream.flush())?);
     }
     let sound = pieces.len() as f64 * ASR_MS;
     let end = Figure::new(format!("{part}: the rest at the end"), ends, None, None);
