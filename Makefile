@@ -35,7 +35,7 @@ bench: setup ## medians and percentiles of the parts and of whole turns, and two
 	cargo bench --profile dev -p rejoinder-models
 	@mkdir -p target
 	cargo run -q -p rejoinder -- bench --json target/bench.json
-	PYTHONPATH=.runtime/peers:.runtime python3 tests/peers/bench.py target/bench.json
+	PYTHONPATH=.runtime/peers:.runtime python3 tests/peers/bench.py
 
 libtorch: ## fetch libtorch, on which nets train about three times as fast on a CPU
 	@scripts/libtorch.sh

@@ -59,7 +59,6 @@ pub(crate) struct Bench {
 struct Figure {
     part: String,
     runs: usize,
-    best_ms: f64,
     median_ms: f64,
     p95_ms: f64,
     p99_ms: f64,
@@ -90,7 +89,6 @@ impl Figure {
         Self {
             part: part.into(),
             runs: times.len(),
-            best_ms: at(0.0),
             median_ms: at(0.5),
             p95_ms: at(0.95),
             p99_ms: at(0.99),
