@@ -283,6 +283,9 @@ proptest! {
             turns += 1;
         }
         stream.push(rest).unwrap();
-        prop_assert_eq!(stream.flush().unwrap(), whole);
+        prop_assert_eq!(&stream.flush().unwrap(), &whole);
+        let log_probs = recognizer.log_probs(&audio).unwrap();
+        let other = recognizer.with_decoding(&bundle, &decoding).unwrap();
+        prop_assert_eq!(other.decode(&log_probs).unwrap(), whole);
     }
 }

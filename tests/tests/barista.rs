@@ -127,7 +127,8 @@ fn cafe(sets: &Path) -> Vec<f32> {
     let length = CAFE_SECONDS * SampleRate::INTERNAL.get() as usize;
     let read = |path: PathBuf| audio::read_at(path, SampleRate::INTERNAL).unwrap().samples;
     let kitchen = read(sets.join("noise_misc/kitchen.opus"));
-    let mut noise: Vec<f32> = kitchen.iter().cycle().take(length).map(|x| x / level(&kitchen)).collect();
+    let loudness = level(&kitchen);
+    let mut noise: Vec<f32> = kitchen.iter().cycle().take(length).map(|x| x / loudness).collect();
     let speech = Set::open(sets, sets, "librispeech_sub").unwrap();
     let talk: Vec<_> = speech.clips.iter().filter(|clip| clip.get("part").unwrap() == "train-clean-100").collect();
     let mut babble = vec![0.0; length];
@@ -297,14 +298,14 @@ fn spoken_orders_reach_the_counter() {
         orders.iter().map(|order| audio::read_at(&order.path, SampleRate::INTERNAL).unwrap()).collect();
     let noise = cafe(&sets);
     println!("{} orders\n{}", orders.len(), header());
-    let noisy = |snr_db| {
+    let in_cafe = |snr_db| {
         let what = format!("cafe noise at {snr_db} dB");
         run(&what, &orders, |n, order| converse(&assistant, order, &in_noise(&clips[n], &noise, snr_db, n)))
     };
     let text = run("in writing", &orders, |_, order| from_text(&assistant, order));
     let clean = run("spoken, clean", &orders, |n, order| converse(&assistant, order, &clips[n]));
-    let rows = [noisy(20.0), noisy(10.0)];
-    let all = [&text, &clean].into_iter().chain(&rows);
+    let noisy = [in_cafe(20.0), in_cafe(10.0)];
+    let all = [&text, &clean].into_iter().chain(&noisy);
     let saved: Map<String, Value> = all.map(|row| (row.what.clone(), row.json(&orders))).collect();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/barista.json");
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();

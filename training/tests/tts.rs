@@ -1,5 +1,4 @@
 //! The voice recipe in small: a corpus that the test makes itself is learnt by heart, exported, and spoken.
-#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 use std::path::Path;

@@ -12,9 +12,9 @@ use rejoinder_models::asr::{Decoding, Recognizer};
 use rejoinder_models::audio::{self, Clip};
 use rejoinder_models::card::Bundle;
 use rejoinder_models::features::{Fbank, FbankConfig};
-use rejoinder_models::llm::Cancel;
+use rejoinder_models::llm::{Cancel, Finish};
 use rejoinder_models::streaming::Streaming;
-use rejoinder_models::units::{SampleRate, Samples};
+use rejoinder_models::units::{Position, SampleRate, Samples};
 use rejoinder_models::vad::VadDetector;
 use rejoinder_models::zoo;
 use serde::Serialize;
@@ -104,7 +104,7 @@ impl Bench {
         let caller = audio::read_at(&self.input, SampleRate::INTERNAL)?;
         let stop = interrupt_flag()?;
         let mut out = std::io::stdout();
-        writeln!(out, "{:<44}{:>6}{:>12}{:>12}{:>12}{:>18}", "", "runs", "median", "p95", "p99", "real-time factor")?;
+        writeln!(out, "{:<54}{:>6}{:>12}{:>12}{:>12}{:>18}", "", "runs", "median", "p95", "p99", "real-time factor")?;
         let greedy = zoo::open_recognizer_with(&config.recognizer, &config.runtime, &Decoding::greedy())?;
         let rounds = self.rounds;
         let parts: [&dyn Fn() -> anyhow::Result<Vec<Figure>>; 7] = [
@@ -145,9 +145,9 @@ impl Bench {
 }
 
 fn print(figure: &Figure, out: &mut impl Write) -> std::io::Result<()> {
-    let Figure { part, runs, median_ms, p95_ms, p99_ms, real_time_factor } = figure;
+    let Figure { part, runs, median_ms, p95_ms, p99_ms, real_time_factor, .. } = figure;
     let factor = real_time_factor.map_or("–".to_owned(), |factor| format!("{factor:.5}"));
-    writeln!(out, "{part:<44}{runs:>6}{median_ms:>9.2} ms{p95_ms:>9.2} ms{p99_ms:>9.2} ms{factor:>18}")?;
+    writeln!(out, "{part:<54}{runs:>6}{median_ms:>9.2} ms{p95_ms:>9.2} ms{p99_ms:>9.2} ms{factor:>18}")?;
     out.flush()
 }
 
@@ -157,7 +157,7 @@ fn looped(caller: &Clip, ms: f64) -> Vec<f32> {
     caller.samples.iter().copied().cycle().take(length).collect()
 }
 
-fn timed(mut work: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<Duration> {
+fn timed<T>(work: impl FnOnce() -> rejoinder_models::Result<T>) -> anyhow::Result<Duration> {
     let began = Instant::now();
     work()?;
     Ok(began.elapsed())
@@ -167,7 +167,7 @@ fn features(config: &Config, caller: &Clip, rounds: usize) -> anyhow::Result<Vec
     let card = Bundle::open(&config.recognizer).ok().and_then(|bundle| bundle.card().features.clone());
     let fbank = Fbank::new(card.unwrap_or_else(FbankConfig::kaldi))?;
     let samples = looped(caller, FEATURES_MS);
-    let mut compute = || timed(|| Ok(drop(fbank.compute(&samples)?)));
+    let compute = || timed(|| fbank.compute(&samples));
     compute()?;
     let times = (0..rounds).map(|_| compute()).collect::<anyhow::Result<Vec<_>>>()?;
     Ok(vec![Figure::new("features, 10 s", times, Some(rounds as f64 * FEATURES_MS), None)])
@@ -178,7 +178,7 @@ fn voice_activity(assistant: &Assistant, caller: &Clip, rounds: usize) -> anyhow
     let samples = looped(caller, rounds as f64 * 1_000.0);
     let piece = Samples::from_ms(VAD_MS, caller.rate).0 as usize;
     let mut edges = Vec::new();
-    let times = samples.chunks_exact(piece).map(|piece| timed(|| Ok(detector.push(piece, &mut edges)?)));
+    let times = samples.chunks_exact(piece).map(|piece| timed(|| detector.push(piece, &mut edges)));
     let times = times.collect::<anyhow::Result<Vec<_>>>()?;
     let sound = times.len() as f64 * VAD_MS;
     Ok(vec![Figure::new("voice activity, 20 ms", times, Some(sound), None)])
@@ -191,38 +191,44 @@ fn recognizer(part: &str, recognizer: &dyn Recognizer, caller: &Clip, rounds: us
     let (mut pieces, mut ends) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
         for piece in samples.chunks_exact(piece) {
-            pieces.push(timed(|| Ok(drop(stream.push(piece)?)))?);
+            pieces.push(timed(|| stream.push(piece))?);
         }
-        ends.push(timed(|| Ok(drop(stream.flush()?)))?);
+        ends.push(timed(|| stream.flush())?);
     }
     let sound = pieces.len() as f64 * ASR_MS;
-    let end = Figure::new(format!("{part}: the rest, once speech is over"), ends, None, None);
+    let end = Figure::new(format!("{part}: the rest at the end"), ends, None, None);
     Ok(vec![Figure::new(part, pieces, Some(sound), None), end])
 }
 
-/// From the words of the caller to the first piece of a reply or to a whole tool call; the instructions are read
-/// before, as they are in a conversation.
+/// From the words of the caller to the first piece of text that is spoken, calls of tools included; the instructions
+/// are read before, as they are in a conversation.
 fn responder(assistant: &Assistant, rounds: usize) -> anyhow::Result<Vec<Figure>> {
-    let tools = (assistant.tools)();
-    let (mut first, mut whole) = (Vec::new(), Vec::new());
+    let (mut first, mut messages) = (Vec::new(), Vec::new());
     for question in QUESTIONS.iter().cycle().take(rounds) {
-        let mut history = History::new(&assistant.instructions, assistant.memory);
+        let (turn, never) = (TurnId(1), Cancel::default());
+        let (mut history, mut tools) = (History::new(&assistant.instructions, assistant.memory), (assistant.tools)());
         let mut dialogue = assistant.responder.dialogue()?;
-        dialogue.prefill(history.messages(), tools.specs(), &Cancel::default())?;
-        history.heard(TurnId(1), question);
+        dialogue.prefill(history.messages(), tools.specs(), &never)?;
+        history.heard(turn, question);
         let (began, mut token) = (Instant::now(), None);
-        dialogue.reply(history.messages(), tools.specs(), &Cancel::default(), &mut |_| {
-            token = token.or_else(|| Some(began.elapsed()));
-            ControlFlow::Continue(())
-        })?;
-        whole.push(began.elapsed());
+        for _ in 0..=assistant.max_tool_calls {
+            let asked = Instant::now();
+            let finish = dialogue.reply(history.messages(), tools.specs(), &never, &mut |_| {
+                token = token.or_else(|| Some(began.elapsed()));
+                ControlFlow::Continue(())
+            })?;
+            messages.push(asked.elapsed());
+            let Finish::Tool(call) = finish else { break };
+            let result = tools.call(&call, Position::default());
+            history.said(turn, 0, "", Some(call));
+            history.returned(turn, &result);
+        }
         first.extend(token);
     }
-    let mut figures = vec![Figure::new("language model, whole message or tool call", whole, None, None)];
-    if !first.is_empty() {
-        figures.insert(0, Figure::new("language model, first token of a text", first, None, None));
-    }
-    Ok(figures)
+    Ok(vec![
+        Figure::new("language model, first token to be spoken", first, None, None),
+        Figure::new("language model, a whole reply or tool call", messages, None, None),
+    ])
 }
 
 fn synthesizer(assistant: &Assistant, rounds: usize) -> anyhow::Result<Vec<Figure>> {

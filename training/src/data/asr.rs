@@ -233,3 +233,25 @@ impl AsrDataset {
         drawn
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thinning_leaves_as_many_as_asked_for_and_spreads_them() {
+        let clip = |number: usize| {
+            let (id, text) = (number.to_string(), String::new);
+            let item = Item { id, duration_s: 1.0, wav: text(), speaker: text(), words: text() };
+            AsrClip { item, tokens: Vec::new(), source: 0 }
+        };
+        for (all, most, left) in [(100, 10, 10), (100, 33, 33), (7, 7, 7), (7, 9, 7), (7, 0, 7), (0, 3, 0)] {
+            let mut dataset = AsrDataset { clips: (0..all).map(clip).collect(), ..AsrDataset::default() };
+            dataset.thin(most);
+            assert_eq!(dataset.clips().len(), left);
+            let numbers: Vec<usize> = dataset.clips().iter().map(|clip| clip.item.id.parse().unwrap()).collect();
+            let step = all.div_ceil(left.max(1));
+            assert!(numbers.windows(2).all(|pair| (1..=step).contains(&(pair[1] - pair[0]))), "{numbers:?}");
+        }
+    }
+}

@@ -122,6 +122,8 @@ pub enum Split {
     Train,
     /// Keyword clips to train on, apart because they say the same few words over and over.
     Keywords,
+    /// Clips of many speakers to train on, apart because a teacher wrote their transcripts.
+    Speakers,
     /// To choose checkpoints and settings by.
     Valid,
     /// To report on, in a folder of this name.
@@ -134,6 +136,7 @@ impl Split {
         match self {
             Self::Train => "train",
             Self::Keywords => "train-keywords",
+            Self::Speakers => "train-speakers",
             Self::Valid => "valid",
             Self::Test(name) => name,
         }
