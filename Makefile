@@ -39,13 +39,9 @@ bench: setup ## medians and percentiles of the parts and of whole turns, and two
 	@scripts/setup.sh bench
 	cargo bench --profile dev --workspace --bench decode --bench signal
 	@mkdir -p target
-bench: setup ## medians and percentiles of the parts and of whole turns, and two of the parts beside their peers
-	@scripts/setup.sh bench
-	cargo bench --profile dev --workspace --bench decode --bench signal
-	@mkdir -p target
 	cargo build --workspace --bin rejoinder --example embed
 	$(PROGRAM) bench --json target/bench.json
-	PYTHONPATH=.runtime/peers:.runtime python3 tests/peers/bench.py target/bench.json
+	PYTHONPATH=.runtime/peers:.runtime python3 tests/peers/bench.py
 
 libtorch: ## fetch libtorch, on which nets train about three times as fast on a CPU
 	@scripts/libtorch.sh

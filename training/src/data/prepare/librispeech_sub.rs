@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::{Assigned, Set, SetClip, Split, assign};
+use super::{Assigned, Set, Split, assign};
 use crate::Result;
 
 /// One clip in this many of the training speakers validates.
@@ -29,7 +29,8 @@ pub(super) fn split(set: &Set) -> Result<Vec<Assigned>> {
             }
             _ => {
                 let Some(transcript) = heard.get(clip.id.as_str()) else { continue };
-                let clip = SetClip { transcript: (*transcript).to_owned(), ..clip.clone() };
+                let mut clip = clip.clone();
+                clip.transcript = (*transcript).to_owned();
                 assigned.extend(assign(set, &clip, Split::Speakers));
             }
         }
