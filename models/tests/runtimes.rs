@@ -115,6 +115,7 @@ fn onnxruntime_gives_what_the_reference_gives() {
     }
 }
 
+#[allow(clippy::print_stderr, reason = "a skipped test says so")]
 fn have_onnxruntime() -> bool {
     let found = find_onnxruntime().is_some();
     if !found {
@@ -157,13 +158,16 @@ fn ports_and_metadata_are_told() {
 }
 
 /// What is wrong with a run is told in the same words by both engines, and the session stays usable.
+/// Inputs, wanted outputs, and what the error must say.
+type Wrong<'a> = (Vec<(&'a str, Tensor)>, &'a [&'a str], &'a str);
+
 #[test]
 fn wrong_inputs_are_named() {
     for runtime in engines() {
         let model = runtime.open(&folder().join("linear.onnx")).unwrap();
         let mut session = model.session().unwrap();
         let x = || Tensor::zeros(ElementType::F32, &[2, 3]);
-        let wrong: [(Vec<(&str, Tensor)>, &[&str], &str); 6] = [
+        let wrong: [Wrong<'_>; 6] = [
             (vec![], &[], "input `x` is missing: the model has `x`"),
             (vec![("z", x())], &[], "no input named `z`: the model has `x`"),
             (vec![("x", x()), ("x", x())], &[], "input `x` was given twice"),

@@ -21,7 +21,7 @@ const TOOL: &str = "order_coffee";
 /// Every how many orders one is run in the default tests, and what must come of them, in percent: of the orders as
 /// text, and as sound without noise.
 const STEP: usize = 20;
-const LEAST_FROM_TEXT: usize = 50;
+const LEAST_FROM_TEXT: usize = 90;
 const LEAST_FROM_SOUND: usize = 5;
 /// Voices that talk in the background of the cafe, and how long its noise is before it begins again.
 const BABBLE_VOICES: usize = 8;

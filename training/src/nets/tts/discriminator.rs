@@ -147,7 +147,7 @@ mod tests {
         let judges = vec![DiscriminatorConfig::new(33).with_width(8).init(&device)];
         let noise = || Tensor::<3>::random([2, 20, 33], Distribution::Normal(0.0, 1.0), &device);
         let (made, real) = (noise().require_grad(), noise());
-        let game = play(&judges, &[made.clone()], &[real]);
+        let game = play(&judges, std::slice::from_ref(&made), &[real]);
         let grads = game.maker.backward();
         assert!(made.grad(&grads).is_some());
         assert!(GradientsParams::from_grads(grads, &judges).is_empty());
