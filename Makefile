@@ -28,7 +28,7 @@ test: ## set up and run every test
 	cargo test --workspace --no-fail-fast
 
 barista: setup ## all spoken coffee orders of the recordings in REJOINDER_DATA as whole conversations, clean and noisy
-	REJOINDER_BARISTA_STEP=1 cargo test -p rejoinder-tests --test barista -- --nocapture
+	REJOINDER_BARISTA_STEP=1 cargo test --workspace --test barista -- --nocapture
 
 lint: setup ## formatting, lints, documentation
 	cargo fmt --all --check

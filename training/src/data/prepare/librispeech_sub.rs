@@ -1,4 +1,4 @@
-//! A part of LibriSpeech (Panayotov et al. 2015): three training speakers with text, one clip each of 248 others, and
+//! A part of LibriSpeech (Panayotov et al. 2015): three training speakers with text, one clip each of 246 others, and
 //! some of test-other.
 
 use std::collections::HashMap;
@@ -9,9 +9,9 @@ use crate::Result;
 /// One clip in this many of the training speakers validates.
 const VALID_EVERY: usize = 25;
 
-/// Rows `id,transcript` for the 248 clips that come without text, as Moonshine tiny (Jeffries et al. 2024, MIT) hears
-/// them: a teacher with a few errors in a hundred words. Where it put stray words before the first sentence of a clip,
-/// they were cut.
+/// Rows `id,transcript` for clips that come without text, as Moonshine tiny (Jeffries et al. 2024, MIT; package
+/// moonshine-voice 0.0.66) hears them; stray words before the first sentence were cut, and clips of fewer than four words
+/// left out. On 46 clips of the three speakers with text, the same procedure has a WER of 4.9 %.
 const HEARD: &str = include_str!("librispeech_transcripts.csv");
 
 /// By the columns `part` and `use`.
@@ -36,4 +36,26 @@ pub(super) fn split(set: &Set) -> Result<Vec<Assigned>> {
         }
     }
     Ok(assigned)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::data::held_out::HeldOut;
+    use crate::data::text::words;
+
+    #[test]
+    fn the_teacher_heard_each_clip_once_and_none_that_is_held_out() {
+        let held_out = HeldOut::default();
+        let mut seen = HashSet::new();
+        for row in HEARD.lines().skip(1) {
+            let (id, transcript) = row.split_once(',').unwrap();
+            assert!(seen.insert(id), "`{id}` stands twice");
+            assert!(!held_out.contains(&format!("librispeech_sub/{id}")), "`{id}` is held out");
+            assert_eq!(words(transcript).as_deref(), Some(transcript), "`{id}` is not in normal form");
+        }
+        assert_eq!(seen.len(), 246);
+    }
 }
