@@ -33,6 +33,12 @@ pub const TOKENS_ROLE: &str = "tokens";
 /// The role of the language model of a recogniser's bundle.
 pub const LM_ROLE: &str = "lm";
 
+/// The role of the pronunciations in a recogniser's bundle: a word and its phones in each line.
+pub const LEXICON_ROLE: &str = "lexicon";
+
+/// The role of the phone list of a recogniser's bundle: a name and its number in each line.
+pub const PHONES_ROLE: &str = "phones";
+
 /// What a model is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

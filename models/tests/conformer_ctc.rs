@@ -201,7 +201,7 @@ fn hotwords_and_the_language_model_of_the_bundle_count() {
     assert!(known(&with_lm) && with_lm.contains(' '), "{with_lm}");
     let search = CtcConfig { token_margin: 100.0, beam_margin: 100.0, ..CtcConfig::default() };
     let hotwords = vec![Hotword { text: "becd".into(), boost: 40.0 }];
-    let preferred = hear(Decoding { search: Some(search), lm: false, hotwords });
+    let preferred = hear(Decoding { search: Some(search), lexicon: None, lm: false, hotwords });
     assert!(preferred.contains("becd") && !greedy.contains("becd"), "{preferred}");
 }
 
@@ -288,4 +288,57 @@ proptest! {
         let other = recognizer.with_decoding(&bundle, &decoding).unwrap();
         prop_assert_eq!(other.decode(&log_probs).unwrap(), whole);
     }
+}
+
+/// Words of the net's four phones, which are called after their numbers.
+const SOUNDS: &str = "<blk> 0\nP1 1\nP2 2\nP3 3\n";
+const LEXICON: &str = "one P1\ntwo P2\nthree P3\nonetwo P1 P2\ntwothree P2 P3\n";
+
+fn with_words(dir: &Path, sounds: &str) -> Bundle {
+    let (mut card, tokens) = card_and_tokens();
+    card.params.insert("lexicon".into(), toml::Table::from_iter([("beam".to_owned(), 8.into())]).into());
+    let lm = count(
+        ["one two", "three one", "onetwo three", "twothree"],
+        &NgramConfig { order: 2, ..NgramConfig::default() },
+    );
+    let lm_file = dir.join("lm.tmp");
+    lm.unwrap().write(&lm_file).unwrap();
+    let files = [
+        NewFile::new("model", "model.onnx", std::fs::read(file()).unwrap()),
+        NewFile::new("tokens", "tokens.txt", tokens),
+        NewFile::new("phones", "phones.txt", sounds),
+        NewFile::new("lexicon", "lexicon.txt", LEXICON),
+        NewFile::new("lm", "lm.bin", std::fs::read(&lm_file).unwrap()),
+    ];
+    std::fs::remove_file(lm_file).unwrap();
+    Bundle::write(&dir.join("bundle"), card, &files).unwrap()
+}
+
+#[test]
+fn with_a_lexicon_words_are_found_by_their_phones() {
+    let root = tempfile::tempdir().unwrap();
+    let bundle = with_words(root.path(), SOUNDS);
+    let by_words = open_recognizer(bundle.root(), &config()).unwrap();
+    let audio = audio(80_000, 6);
+    let whole = transcribe(by_words.as_ref(), &audio).unwrap();
+    let known: Vec<&str> = LEXICON.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert!(whole.words.len() > 2 && whole.words.iter().all(|word| known.contains(&word.text.as_str())), "{whole:?}");
+    assert!(whole.words.iter().all(|word| word.start.0 % 640 == 0 && word.start < word.end), "frames are 40 ms apart");
+    let mut stream = by_words.stream().unwrap();
+    for piece in audio.chunks(777) {
+        stream.push(piece).unwrap();
+    }
+    assert_eq!(stream.flush().unwrap(), whole);
+    let net = ConformerCtc::open(&bundle, open(&config()).unwrap().as_ref(), &Decoding::default()).unwrap();
+    assert_eq!(net.decode(&net.log_probs(&audio).unwrap()).unwrap(), whole);
+    let greedy = net.with_decoding(&bundle, &Decoding::greedy()).unwrap();
+    assert_eq!(transcribe(&greedy, &audio).unwrap().text, by_hand(&audio));
+}
+
+#[test]
+fn a_phone_list_that_does_not_fit_the_net_is_refused() {
+    let root = tempfile::tempdir().unwrap();
+    let bundle = with_words(root.path(), &format!("{SOUNDS}P4 4\n"));
+    let message = open_recognizer(bundle.root(), &config()).map(|_| ()).unwrap_err().to_string();
+    assert!(message.contains("5 phones") && message.contains("4 phones"), "{message}");
 }

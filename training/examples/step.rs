@@ -25,17 +25,22 @@ fn main() -> anyhow::Result<()> {
         left: 40,
         dropout: 0.1,
     };
-    let mut net = config.init(256, &device);
+    let mut net = config.init(256, 40, &device);
     let frames = config.encoder_frames(seconds * 100);
     let mut optimizer = AdamWConfig::new().init();
     for step in 0..6 {
         let x = Tensor::<3>::random([batch, 14 + frames * 8, 80], Distribution::Normal(0.0, 1.0), &device);
         let started = Instant::now();
-        let (a, b) = net.forward(x, &vec![frames; batch]);
+        let (heads, middle) = net.forward(x, &vec![frames; batch]);
         let tokens: Vec<Vec<u32>> =
             (0..batch).map(|i| (0..40).map(|j| 1 + (i as u32 * 7 + j * 3) % 200).collect()).collect();
-        let lengths = vec![frames; batch];
-        let loss = ctc_loss(a, &tokens, &lengths) + ctc_loss(b, &tokens, &lengths).mul_scalar(0.3);
+        let phones: Vec<Vec<u32>> =
+            (0..batch).map(|i| (0..90).map(|j| 1 + (i as u32 * 7 + j * 3) % 39).collect()).collect();
+        let (lengths, halves) = (vec![frames; batch], vec![2 * frames; batch]);
+        let Some(heard) = heads.phones else { anyhow::bail!("no phone head") };
+        let loss = ctc_loss(heads.tokens, &tokens, &lengths)
+            + ctc_loss(heard, &phones, &halves)
+            + ctc_loss(middle, &phones, &halves).mul_scalar(0.3);
         let value: f32 = loss.clone().into_scalar();
         let forward = started.elapsed();
         let grads = GradientsParams::from_grads(loss.backward(), &net);

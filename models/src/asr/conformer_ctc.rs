@@ -1,18 +1,19 @@
 //! Our streaming Conformer with a CTC head.
 //!
 //! The ONNX file takes `x` (1, left + chunk + right, bins) and the state tensors of the card, and gives `log_probs`
-//! (1, chunk / subsampling, vocabulary) and the next states. Every size comes from the card.
+//! (1, chunk / subsampling, vocabulary) and the next states. Every size comes from the card. A file whose net knows
+//! phones gives `phones` as well, (1, frames, phones), with a whole number of frames for each of `log_probs`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::carry::{Carry, Contract, missing};
 use super::chunker::{Chunk, Chunker};
-use super::decoding::{Decoding, ctc_decoder};
+use super::decoding::{Decoder, DecoderStream, Decoding, LogProbs};
 use super::words::{FrameClock, transcript};
 use super::{Recognizer, RecognizerStream, Transcript};
 use crate::card::{Bundle, Chunking, MODEL_ROLE, Normalization, TOKENS_ROLE};
-use crate::decode::ctc::{CtcDecoder, CtcStream};
+use crate::decode::lexicon::LexiconConfig;
 use crate::features::{Fbank, FbankStream};
 use crate::runtime::{ElementType, Model, Runtime, Session, Tensor};
 use crate::streaming::Streaming;
@@ -25,6 +26,7 @@ pub const FAMILY: &str = "conformer-ctc";
 
 const FEATURES_INPUT: &str = "x";
 const LOG_PROBS_OUTPUT: &str = "log_probs";
+const PHONES_OUTPUT: &str = "phones";
 
 /// A streaming Conformer-CTC: immutable and shared.
 #[derive(Clone)]
@@ -38,7 +40,9 @@ struct Shared {
     model: Arc<dyn Model>,
     fbank: Fbank,
     tokenizer: Arc<Tokenizer>,
-    decoder: Arc<CtcDecoder>,
+    decoder: Decoder,
+    /// Frames of phones in a chunk, and phones in a frame, where the net knows any.
+    phones: Option<(usize, usize)>,
     chunking: Chunking,
     normalization: Option<Normalization>,
     contract: Arc<Contract>,
@@ -72,18 +76,19 @@ impl ConformerCtc {
         }
         let tokenizer = Tokenizer::parse(&bundle.text(TOKENS_ROLE)?).map_err(|e| Error::model(&path, e.to_string()))?;
         let tokenizer = Arc::new(tokenizer);
-        let decoder = ctc_decoder(bundle, tokenizer.clone(), decoding)?;
+        let decoder = Decoder::open(bundle, tokenizer.clone(), decoding)?;
         let chunking = card.required_chunking(&path)?.clone();
         let contract = Contract::of(&card.states, &chunking, model.as_ref(), &path)?;
         let shared = Shared {
             name: card.name.clone(),
-            model,
             fbank,
             tokenizer,
             decoder,
+            phones: phones(model.as_ref(), &chunking),
             chunking,
             normalization: card.normalization.clone(),
             contract,
+            model,
             path,
         };
         shared.check_ports()?;
@@ -97,22 +102,35 @@ impl ConformerCtc {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn with_decoding(&self, bundle: &Bundle, decoding: &Decoding) -> Result<Self> {
-        let decoder = ctc_decoder(bundle, self.shared.tokenizer.clone(), decoding)?;
-        Ok(Self { shared: Arc::new(Shared { decoder, ..self.shared.as_ref().clone() }) })
+        self.with_decoder(Decoder::open(bundle, self.shared.tokenizer.clone(), decoding)?)
     }
 
-    /// What the net says of a whole clip: natural log probabilities, (frames, tokens) row by row.
+    /// The same net, lexicon and language model with another search over words; none where it searches for tokens.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when the config is out of range.
+    pub fn with_lexicon(&self, config: LexiconConfig) -> Option<Result<Self>> {
+        Some(self.shared.decoder.with_lexicon(config)?.and_then(|decoder| self.with_decoder(decoder)))
+    }
+
+    fn with_decoder(&self, decoder: Decoder) -> Result<Self> {
+        let shared = Shared { decoder, ..self.shared.as_ref().clone() };
+        shared.check_phones()?;
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// What the net says of a whole clip.
     ///
     /// # Errors
     /// As [`RecognizerStream::push`].
-    pub fn log_probs(&self, samples: &[f32]) -> Result<Vec<f32>> {
+    pub fn log_probs(&self, samples: &[f32]) -> Result<LogProbs> {
         let mut stream = self.new_stream()?;
         stream.features.push(samples, &mut stream.frames)?;
         stream.features.flush(&mut stream.frames)?;
         stream.chunker.push(&stream.frames);
-        let mut all = Vec::new();
+        let mut all = LogProbs::default();
         while let Some(chunk) = stream.chunker.next().or_else(|| stream.chunker.next_padded()) {
-            all.extend(stream.log_probs(chunk)?);
+            all.append(stream.log_probs(chunk)?);
         }
         Ok(all)
     }
@@ -121,9 +139,10 @@ impl ConformerCtc {
     ///
     /// # Errors
     /// [`Error::Invalid`] when they are none.
-    pub fn decode(&self, log_probs: &[f32]) -> Result<Transcript> {
-        let hypothesis = self.shared.decoder.decode(log_probs)?;
-        Ok(transcript(&self.shared.tokenizer, &hypothesis, self.shared.clock()))
+    pub fn decode(&self, log_probs: &LogProbs) -> Result<Transcript> {
+        let mut stream = self.shared.decoder.stream();
+        stream.push(log_probs)?;
+        Ok(transcript(stream.finish(&self.shared.tokenizer), self.shared.clock()))
     }
 
     fn new_stream(&self) -> Result<ConformerStream> {
@@ -165,11 +184,30 @@ impl Shared {
                 return Err(Error::model(&self.path, reason));
             }
         }
-        Ok(())
+        self.check_phones()
+    }
+
+    /// A search over words needs phones from the net, as many as its list names.
+    fn check_phones(&self) -> Result<()> {
+        let (Some(wanted), found) = (self.decoder.phones(), self.phones) else { return Ok(()) };
+        match found {
+            Some((_, phones)) if phones == wanted => Ok(()),
+            _ => {
+                let found = found.map_or("no such output".to_owned(), |(_, phones)| format!("{phones} phones"));
+                let reason =
+                    format!("`{PHONES_OUTPUT}`: the phone list asks for {wanted} phones, the file has {found}");
+                Err(Error::model(&self.path, reason))
+            }
+        }
     }
 
     fn clock(&self) -> FrameClock {
-        let frame_samples = self.fbank.hop().0 * self.chunking.subsampling as u64;
+        let frames = self.chunking.chunk_frames / self.chunking.subsampling;
+        let split = match (&self.decoder, self.phones) {
+            (Decoder::Words(_), Some((phone_frames, _))) => phone_frames / frames.max(1),
+            _ => 1,
+        };
+        let frame_samples = self.fbank.hop().0 * self.chunking.subsampling as u64 / split.max(1) as u64;
         FrameClock { frame_samples, rate: self.fbank.rate() }
     }
 }
@@ -190,7 +228,7 @@ struct ConformerStream {
     chunker: Chunker,
     session: Box<dyn Session>,
     carry: Carry,
-    search: CtcStream,
+    search: DecoderStream,
     /// Feature frames on their way to the chunker.
     frames: Vec<f32>,
 }
@@ -203,26 +241,29 @@ impl ConformerStream {
     }
 
     /// What the net says of one piece, without the frames that only pad it.
-    fn log_probs(&mut self, chunk: Chunk) -> Result<Vec<f32>> {
-        let vocab = self.shared.tokenizer.len();
-        let log_probs = self.run(chunk.frames)?;
-        let values = log_probs.as_slice().and_then(|values| values.get(..chunk.outputs * vocab));
-        values.map(<[f32]>::to_vec).ok_or_else(|| {
-            let expected = format!("at least {} frames of {vocab}", chunk.outputs);
-            Error::invalid(format!("output `{LOG_PROBS_OUTPUT}`"), expected, format!("{:?}", log_probs.shape()))
-        })
+    fn log_probs(&mut self, chunk: Chunk) -> Result<LogProbs> {
+        let (vocab, frames) = (self.shared.tokenizer.len(), chunk.outputs);
+        let mut outputs = self.run(chunk.frames)?.into_iter();
+        let mut take = |name, frames, width| leading(outputs.next(), name, frames, width, &self.shared.path);
+        let tokens = take(LOG_PROBS_OUTPUT, frames, vocab)?;
+        let Chunking { chunk_frames, subsampling, .. } = self.shared.chunking;
+        let phones = match self.shared.phones {
+            Some((in_chunk, phones)) => take(PHONES_OUTPUT, frames * in_chunk * subsampling / chunk_frames, phones)?,
+            None => Vec::new(),
+        };
+        Ok(LogProbs { tokens, phones })
     }
 
-    fn run(&mut self, frames: Vec<f32>) -> Result<ndarray::ArrayD<f32>> {
+    /// The outputs that are no states.
+    fn run(&mut self, frames: Vec<f32>) -> Result<Vec<Tensor>> {
         let x = Tensor::f32(&[1, self.chunker.piece_frames(), self.shared.fbank.bins()], frames)?;
-        let wanted: Vec<&str> = std::iter::once(LOG_PROBS_OUTPUT).chain(self.shared.contract.outputs()).collect();
+        let heads = std::iter::once(LOG_PROBS_OUTPUT).chain(self.shared.phones.map(|_| PHONES_OUTPUT));
+        let wanted: Vec<&str> = heads.chain(self.shared.contract.outputs()).collect();
         let session = &mut self.session;
-        let own = self.carry.step(|mut inputs| {
+        self.carry.step(|mut inputs| {
             inputs.push((FEATURES_INPUT, x));
             session.run(inputs, &wanted)
-        })?;
-        let log_probs = own.into_iter().next();
-        log_probs.ok_or_else(|| missing(&self.shared.path, "output", LOG_PROBS_OUTPUT))?.into_f32(LOG_PROBS_OUTPUT)
+        })
     }
 
     /// Lets the engine plan for the shapes of this stream.
@@ -255,8 +296,27 @@ impl ConformerStream {
         while let Some(chunk) = self.chunker.next_padded() {
             self.step(chunk)?;
         }
-        Ok(transcript(&self.shared.tokenizer, &self.search.finish(), self.shared.clock()))
+        Ok(transcript(self.search.finish(&self.shared.tokenizer), self.shared.clock()))
     }
+}
+
+/// Frames of phones in a chunk, and phones in a frame, where the net gives them in whole frames.
+fn phones(model: &dyn Model, chunking: &Chunking) -> Option<(usize, usize)> {
+    let frames = chunking.chunk_frames / chunking.subsampling.max(1);
+    match model.output(PHONES_OUTPUT)?.shape.as_slice() {
+        [_, Some(in_chunk), Some(phones)] if in_chunk.is_multiple_of(frames.max(1)) => Some((*in_chunk, *phones)),
+        _ => None,
+    }
+}
+
+/// The first frames of an output.
+fn leading(output: Option<Tensor>, name: &str, frames: usize, width: usize, path: &Path) -> Result<Vec<f32>> {
+    let output = output.ok_or_else(|| missing(path, "output", name))?.into_f32(name)?;
+    let values = output.as_slice().and_then(|values| values.get(..frames * width));
+    values.map(<[f32]>::to_vec).ok_or_else(|| {
+        let expected = format!("at least {frames} frames of {width}");
+        Error::invalid(format!("output `{name}`"), expected, format!("{:?}", output.shape()))
+    })
 }
 
 impl RecognizerStream for ConformerStream {
@@ -270,7 +330,7 @@ impl RecognizerStream for ConformerStream {
     }
 
     fn partial(&self) -> Transcript {
-        transcript(&self.shared.tokenizer, &self.search.partial(), self.shared.clock())
+        transcript(self.search.partial(&self.shared.tokenizer), self.shared.clock())
     }
 
     fn flush(&mut self) -> Result<Transcript> {

@@ -7,7 +7,7 @@ mod decoding;
 mod words;
 
 pub use conformer_ctc::ConformerCtc;
-pub use decoding::{CtcParams, Decoding};
+pub use decoding::{CtcParams, Decoding, LogProbs};
 
 use serde::{Deserialize, Serialize};
 

@@ -1,6 +1,5 @@
 use super::{Transcript, Word};
-use crate::decode::ctc::{CtcWord, Hypothesis};
-use crate::text::Tokenizer;
+use crate::decode::ctc::CtcWord;
 use crate::units::{SampleRate, Samples};
 
 /// How output frames lie in time.
@@ -19,15 +18,15 @@ impl FrameClock {
     }
 }
 
-/// The words of a hypothesis, with frames turned into time, and their text.
-pub(super) fn transcript(tokenizer: &Tokenizer, hypothesis: &Hypothesis, clock: FrameClock) -> Transcript {
+/// Words with their frames turned into time, and their text.
+pub(super) fn transcript(words: Vec<CtcWord>, clock: FrameClock) -> Transcript {
     let word = |CtcWord { text, start, end, confidence }| Word {
         text,
         start: clock.at(start),
         end: clock.at(end),
         confidence,
     };
-    let words: Vec<Word> = hypothesis.words(tokenizer).into_iter().map(word).collect();
+    let words: Vec<Word> = words.into_iter().map(word).collect();
     let text = words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
     Transcript { text, words }
 }

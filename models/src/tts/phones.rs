@@ -30,6 +30,32 @@ const CONSONANTS: [&str; 24] = [
 const VOWELS: [&str; 15] = ["AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW"];
 const FIRST_VOWEL: u8 = FIRST_PHONE + CONSONANTS.len() as u8;
 
+/// How many phones there are when stresses are not told apart.
+pub const UNSTRESSED: usize = CONSONANTS.len() + VOWELS.len();
+
+/// The number of a phone when stresses are not told apart, below [`UNSTRESSED`]; none for silence and punctuation.
+pub fn unstressed(token: u8) -> Option<usize> {
+    let (first, vowels) = (usize::from(token.checked_sub(FIRST_PHONE)?), CONSONANTS.len());
+    match first.checked_sub(vowels) {
+        None => Some(first),
+        Some(vowel) => (vowel < 3 * VOWELS.len()).then_some(vowels + vowel / 3),
+    }
+}
+
+/// The token of a phone whose number [`unstressed`] gives; unstressed for a vowel.
+pub fn of_unstressed(number: usize) -> Option<u8> {
+    let token = match number.checked_sub(CONSONANTS.len()) {
+        None => usize::from(FIRST_PHONE) + number,
+        Some(vowel) => usize::from(FIRST_VOWEL) + 3 * vowel,
+    };
+    (number < UNSTRESSED).then_some(token as u8)
+}
+
+/// The name of a phone without stress, such as `AH` or `K`, by its number.
+pub fn unstressed_name(number: usize) -> Option<&'static str> {
+    CONSONANTS.iter().chain(&VOWELS).nth(number).copied()
+}
+
 /// The token of a name such as `AH0`, `K` or `,`. A vowel without a stress digit counts as stressed.
 pub fn id(name: &str) -> Option<u8> {
     let find = |list: &[&str], name: &str| list.iter().position(|n| *n == name).map(|i| i as u8);

@@ -171,6 +171,7 @@ def recurrent():
 # A recogniser that keeps the contract of a streaming Conformer-CTC, with one small layer and random weights.
 LEFT, CHUNK, STRIDE, BINS, DIM, HEADS, CONV, LIMIT = 14, 32, 8, 80, 16, 2, 3, 8
 PIECES = ["<blk>", "<unk>", "▁a", "▁be", "c", "d", "▁ef", "g", "h", "▁i"]
+PHONES = 4
 STEPS = CHUNK // STRIDE
 HEAD = DIM // HEADS
 
@@ -245,13 +246,16 @@ def recognizer():
         node("Where", "masked low scores", "s"), node("Softmax", "s", "p", axis=-1), node("MatMul", "p v", "a"),
         node("Transpose", "a", "at", perm=[0, 2, 1, 3]), node("Reshape", "at join", "aj"),
         node("Add", "h1 aj", "h2"), node("MatMul", "h2 w_out", "logits"), node("LogSoftmax", "logits", "log_probs", axis=-1),
+        # Two frames of phones for each frame of tokens.
+        node("MatMul", "h2 w_phones", "sounds"), node("Reshape", "sounds halves", "sh"),
+        node("LogSoftmax", "sh", "phones", axis=-1),
     ]
     caches = [
         ("cache_k", "f32", [1, HEADS, LIMIT, HEAD]), ("cache_v", "f32", [1, HEADS, LIMIT, HEAD]),
         ("cache_conv", "f32", [1, CONV - 1, DIM]),
     ]
     inputs = [("x", "f32", [1, LEFT + CHUNK, BINS]), *caches, ("left_valid", "f32", [1])]
-    outputs = [("log_probs", "f32", [1, STEPS, len(PIECES)]), *[(f"{n}_out", e, s) for n, e, s in caches]]
+    outputs = [("log_probs", "f32", [1, STEPS, len(PIECES)]), ("phones", "f32", [1, 2 * STEPS, PHONES]), *[(f"{n}_out", e, s) for n, e, s in caches]]
     constants = {
         "w_in": weights(DIM, BINS, LEFT + 1, scale=0.06), "w_conv": weights(DIM, DIM, CONV, scale=0.4),
         "w_q": weights(DIM, DIM), "w_k": weights(DIM, DIM), "w_v": weights(DIM, DIM),
@@ -260,7 +264,7 @@ def recognizer():
         "end": np.array([2**31]), "axis1": np.array([1]), "axis2": np.array([2]),
         "from_conv": np.array([-(CONV - 1)]), "from_kv": np.array([-LIMIT]),
         "limit": np.array([LIMIT], np.float32), "positions": np.arange(LIMIT + STEPS, dtype=np.float32),
-        "low": np.float32(-1e4),
+        "low": np.float32(-1e4), "w_phones": weights(DIM, 2 * PHONES, scale=2.0), "halves": np.array([1, 2 * STEPS, PHONES]),
     }
     tokens = "".join(f"{piece} {i}\n" for i, piece in enumerate(PIECES))
     build("recognizer", nodes, inputs, outputs, constants, {"rejoinder.card": CARD, "rejoinder.file.tokens": tokens})

@@ -82,6 +82,28 @@ impl Default for AugmentConfig {
     }
 }
 
+/// Where the sound of a clip stands after its augmentation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Placement {
+    /// Samples of silence in front.
+    pub before: usize,
+    /// How much faster it is.
+    pub speed: f32,
+}
+
+impl Default for Placement {
+    fn default() -> Self {
+        Self { before: 0, speed: 1.0 }
+    }
+}
+
+impl Placement {
+    /// The sample of the clip that is heard at a sample of its augmentation; none in the silence in front.
+    pub fn source(&self, sample: usize) -> Option<usize> {
+        sample.checked_sub(self.before).map(|sample| (sample as f32 * self.speed) as usize)
+    }
+}
+
 /// The effects and what they draw on. Immutable, shared by all loader threads.
 #[derive(Clone, Debug, Default)]
 pub struct Augmenter {
@@ -122,16 +144,19 @@ impl Augmenter {
         Ok(augmenter)
     }
 
-    /// Changes a clip in place; its length may change.
-    pub fn waveform(&self, samples: &mut Vec<f32>, rng: &mut impl Rng) {
+    /// Changes a clip in place; its length may change. Returns where the clip's sound then stands.
+    pub fn waveform(&self, samples: &mut Vec<f32>, rng: &mut impl Rng) -> Placement {
         let config = &self.config;
+        let mut placement = Placement::default();
         let rate = self.sample_rate_hz as f32;
         if let Some(factor) = config.speed.draw(rng) {
             *samples = resample_by(samples, factor);
+            placement.speed = factor;
         }
         if let Some(seconds) = config.pad_s.draw(rng) {
             let before = rng.random_range(0.0..=seconds.max(0.0));
-            samples.splice(0..0, std::iter::repeat_n(0.0, (before * rate) as usize));
+            placement.before = (before * rate) as usize;
+            samples.splice(0..0, std::iter::repeat_n(0.0, placement.before));
             samples.extend(std::iter::repeat_n(0.0, (seconds * rate) as usize));
         }
         if let Some(wet) = config.reverb.draw(rng) {
@@ -147,6 +172,7 @@ impl Augmenter {
         if let Some(level_db) = config.level_db.draw(rng) {
             set_peak(samples, level_db);
         }
+        placement
     }
 
     /// Masks and warps features in place. Shape: (frames, bins), row by row.
@@ -208,6 +234,10 @@ mod tests {
             let samples = run();
             assert_eq!(samples, run());
             assert!(samples.iter().all(|s| s.is_finite() && s.abs() < 4.0), "seed {seed}");
+            let placement = augmenter.waveform(&mut tone(1.5), &mut ChaCha8Rng::seed_from_u64(seed));
+            let end = placement.before + (24_000.0 / placement.speed) as usize;
+            assert!(end <= samples.len() + 1 && placement.source(end).unwrap().abs_diff(24_000) < 3, "{placement:?}");
+            assert!(placement.before == 0 || placement.source(placement.before - 1).is_none());
             let seconds = samples.len() as f32 / 16_000.0;
             assert!((1.5 / 1.16..1.5 / 0.86 + 0.61).contains(&seconds), "seed {seed}: {seconds} s");
             distinct.push(samples);

@@ -37,6 +37,10 @@ pub struct AsrClip {
     pub item: Item,
     /// Token numbers of the transcript, once [`AsrDataset::encode`] has run.
     pub tokens: Vec<u32>,
+    /// Phone numbers of the transcript, once [`AsrDataset::pronounce`] has run.
+    pub phones: Vec<u32>,
+    /// The phone that sounds in each feature frame, 0 for none; empty as long as [`AsrDataset::align`] has not run.
+    pub labels: Vec<u8>,
     source: usize,
 }
 
@@ -103,7 +107,7 @@ impl AsrDataset {
                     "stands in the manifest but not in the pack; prepare the data again",
                 ));
             }
-            self.clips.push(AsrClip { item, tokens: Vec::new(), source });
+            self.clips.push(AsrClip { item, tokens: Vec::new(), phones: Vec::new(), labels: Vec::new(), source });
         }
         self.packs.push(pack);
         self.shares.push(share);
@@ -142,6 +146,16 @@ impl AsrDataset {
     /// Turns every transcript into tokens.
     pub fn encode(&mut self, encode: impl Fn(&str) -> Vec<u32>) {
         self.clips.iter_mut().for_each(|clip| clip.tokens = encode(&clip.item.words));
+    }
+
+    /// Turns every transcript into phones.
+    pub fn pronounce(&mut self, pronounce: impl Fn(&str) -> Vec<u32>) {
+        self.clips.iter_mut().for_each(|clip| clip.phones = pronounce(&clip.item.words));
+    }
+
+    /// Takes the phones at the feature frames of each clip, in the order of the clips.
+    pub fn align(&mut self, labels: Vec<Vec<u8>>) {
+        self.clips.iter_mut().zip(labels).for_each(|(clip, labels)| clip.labels = labels);
     }
 
     /// Leaves only clips with at least `min_s` seconds for each token, since CTC cannot align more tokens than frames.
@@ -243,7 +257,7 @@ mod tests {
         let clip = |number: usize| {
             let (id, text) = (number.to_string(), String::new);
             let item = Item { id, duration_s: 1.0, wav: text(), speaker: text(), words: text() };
-            AsrClip { item, tokens: Vec::new(), source: 0 }
+            AsrClip { item, tokens: Vec::new(), phones: Vec::new(), labels: Vec::new(), source: 0 }
         };
         for (all, most, left) in [(100, 10, 10), (100, 33, 33), (7, 7, 7), (7, 9, 7), (7, 0, 7), (0, 3, 0)] {
             let mut dataset = AsrDataset { clips: (0..all).map(clip).collect(), ..AsrDataset::default() };

@@ -10,7 +10,7 @@ use rejoinder_models::features::Fbank;
 use serde::{Deserialize, Serialize};
 
 use super::asr::AsrDataset;
-use crate::augment::Augmenter;
+use crate::augment::{Augmenter, Placement};
 use crate::{Error, Result};
 
 /// How batches are formed.
@@ -48,15 +48,13 @@ pub struct Front {
 
 impl Front {
     /// The features of one clip. Shape: (frames, bins), row by row.
-    fn features(&self, samples: &mut Vec<f32>, rng: &mut ChaCha8Rng) -> Result<Vec<f32>> {
-        if let Some(augmenter) = &self.augmenter {
-            augmenter.waveform(samples, rng);
-        }
+    fn features(&self, samples: &mut Vec<f32>, rng: &mut ChaCha8Rng) -> Result<(Vec<f32>, Placement)> {
+        let placement = self.augmenter.as_ref().map(|augmenter| augmenter.waveform(samples, rng));
         let mut features = self.fbank.compute(samples)?;
         if let Some(augmenter) = &self.augmenter {
             augmenter.features(&mut features, self.fbank.bins(), rng);
         }
-        Ok(features)
+        Ok((features, placement.unwrap_or_default()))
     }
 }
 
@@ -79,6 +77,10 @@ pub struct AsrBatch {
     pub max_tokens: usize,
     /// Tokens of each clip.
     pub token_lengths: Vec<usize>,
+    /// Phone numbers of each clip; empty where the data set has none.
+    pub phones: Vec<Vec<u32>>,
+    /// The phone of each feature frame of each clip, 0 for none.
+    pub labels: Vec<Vec<u8>>,
     /// Seconds of audio in the clips as recorded, without padding.
     pub seconds: f64,
 }
@@ -89,12 +91,17 @@ impl AsrBatch {
         let (dataset, clips) = (&work.dataset, work.plan[batch].clone());
         let bins = work.front.fbank.bins();
         let mut samples = Vec::new();
-        let mut rows = Vec::with_capacity(clips.len());
+        let (mut rows, mut labels) = (Vec::with_capacity(clips.len()), Vec::<Vec<u8>>::with_capacity(clips.len()));
         for (place, index) in clips.iter().enumerate() {
             dataset.read(readers, *index, &mut samples)?;
             let seed = [work.seed, work.epoch as u64, batch as u64, place as u64];
             let seed = seed.iter().fold(0_u64, |h, x| (h ^ x).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29));
-            rows.push(work.front.features(&mut samples, &mut ChaCha8Rng::seed_from_u64(seed))?);
+            let (row, placement) = work.front.features(&mut samples, &mut ChaCha8Rng::seed_from_u64(seed))?;
+            let hop = work.front.fbank.hop().0 as usize;
+            let heard =
+                |frame: usize| dataset.clips()[*index].labels.get(placement.source(frame * hop)? / hop).copied();
+            labels.push((0..row.len() / bins).map(|frame| heard(frame).unwrap_or(0)).collect());
+            rows.push(row);
         }
         let lengths: Vec<_> = rows.iter().map(|row| row.len() / bins).collect();
         let frames = lengths.iter().copied().max().unwrap_or(0);
@@ -109,8 +116,9 @@ impl AsrBatch {
         for (target, index) in tokens.chunks_exact_mut(max_tokens.max(1)).zip(&clips) {
             target[..of(index).tokens.len()].copy_from_slice(&of(index).tokens);
         }
+        let phones = clips.iter().map(|i| of(i).phones.clone()).collect();
         let seconds = clips.iter().map(|i| of(i).item.duration_s).sum();
-        Ok(Self { clips, features, frames, bins, lengths, tokens, max_tokens, token_lengths, seconds })
+        Ok(Self { clips, features, frames, bins, lengths, tokens, max_tokens, token_lengths, phones, labels, seconds })
     }
 }
 

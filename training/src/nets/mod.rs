@@ -1,5 +1,6 @@
 //! The nets. A config makes a net with `init(&device)`; training, evaluation and export run the same forward.
 
 pub mod conformer;
+mod depthwise;
 pub mod llama;
 pub mod tts;

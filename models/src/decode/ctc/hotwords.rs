@@ -20,7 +20,7 @@ pub struct Hotword {
 /// An automaton over characters (Aho and Corasick 1975) that holds ` phrase ` for each hotword, so that hotwords
 /// match from word boundary to word boundary, however the tokenizer cuts them.
 #[derive(Clone, Debug)]
-pub(super) struct Hotwords {
+pub(in crate::decode) struct Hotwords {
     nodes: Vec<Node>,
     most: f32,
 }
@@ -42,7 +42,7 @@ impl Default for Hotwords {
 }
 
 impl Hotwords {
-    pub(super) fn new(hotwords: &[Hotword]) -> Result<Self> {
+    pub(in crate::decode) fn new(hotwords: &[Hotword]) -> Result<Self> {
         let mut nodes = vec![Node::default()];
         let mut boosts = vec![0.0f32];
         let mut ends = vec![false];
@@ -111,22 +111,22 @@ impl Hotwords {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::decode) fn is_empty(&self) -> bool {
         self.nodes.len() == 1
     }
 
     /// The most that one character can add.
-    pub(super) fn most(&self) -> f64 {
+    pub(in crate::decode) fn most(&self) -> f64 {
         self.most.into()
     }
 
     /// The state at the beginning of a text.
-    pub(super) fn begin(&self) -> u32 {
+    pub(in crate::decode) fn begin(&self) -> u32 {
         self.step(0, WORD_BOUNDARY)
     }
 
     /// The state after more characters, and what became permanent on the way.
-    pub(super) fn advance(&self, state: u32, text: &str) -> (u32, f32) {
+    pub(in crate::decode) fn advance(&self, state: u32, text: &str) -> (u32, f32) {
         text.chars().fold((state, 0.0), |(state, sum), c| {
             let next = self.step(state, c);
             (next, sum + self.nodes[next as usize].done)
@@ -134,7 +134,7 @@ impl Hotwords {
     }
 
     /// What an unfinished hotword adds for now.
-    pub(super) fn pending(&self, state: u32) -> f32 {
+    pub(in crate::decode) fn pending(&self, state: u32) -> f32 {
         self.nodes[state as usize].pending
     }
 }

@@ -16,7 +16,7 @@ use super::ngram::Ngram;
 use beam::Beam;
 use greedy::Greedy;
 pub use hotwords::Hotword;
-use hotwords::Hotwords;
+pub(in crate::decode) use hotwords::Hotwords;
 use scorer::Scorer;
 
 /// How frames are decoded.
@@ -313,7 +313,7 @@ impl CtcStream {
     }
 }
 
-fn check_frames(frames: &[f32], tokens: usize, first: usize) -> Result<()> {
+pub(in crate::decode) fn check_frames(frames: &[f32], tokens: usize, first: usize) -> Result<()> {
     if !frames.len().is_multiple_of(tokens) {
         return Err(Error::invalid("frames", format!("a multiple of {tokens} values"), frames.len()));
     }

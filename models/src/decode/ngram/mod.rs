@@ -152,6 +152,13 @@ impl Ngram {
         self.ids.contains_key(word)
     }
 
+    /// The natural logarithm of the probability of a word whatever stands before it; that of `<unk>` outside the
+    /// vocabulary.
+    pub fn unigram(&self, word: u32) -> f32 {
+        let unigrams = &self.levels[0].log_prob;
+        unigrams.get(word as usize).copied().unwrap_or(unigrams[UNKNOWN_ID as usize])
+    }
+
     /// Whether a known word begins with `start`.
     pub fn knows_start(&self, start: &str) -> bool {
         let at = self.sorted.partition_point(|&id| self.vocabulary[id as usize].as_str() < start);

@@ -32,7 +32,7 @@ use folder::FolderWriter;
 pub use noise::NoiseConfig;
 pub use set::{Set, SetClip};
 
-pub(super) use unpack::locate;
+pub(crate) use unpack::locate;
 
 /// The manifest inside a prepared folder.
 pub const MANIFEST: &str = "manifest.csv";

@@ -13,6 +13,7 @@ use super::pack::PackWriter;
 use super::prepare::{MANIFEST, PACK, SAMPLE_RATE_HZ};
 use crate::{Error, Result};
 
+mod books;
 mod engines;
 mod numbers;
 mod texts;

@@ -10,7 +10,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::numbers;
+use super::{books, numbers};
 use crate::data::dialogue::{SPOKEN_MIX, spoken_sentences};
 use crate::data::manifest::Manifest;
 use crate::data::prepare::{MANIFEST, locate};
@@ -34,6 +34,13 @@ pub enum TextSource {
         set: String,
         /// The file in it.
         file: PathBuf,
+        /// Relative weight.
+        weight: f64,
+    },
+    /// The sentences of a set of plain texts as Project Gutenberg has them. Without the set there are none, and a warning.
+    Books {
+        /// The set's name: a folder with a `.txt` file for each book.
+        set: String,
         /// Relative weight.
         weight: f64,
     },
@@ -76,6 +83,7 @@ impl TextSource {
         match self {
             Self::Lines { weight, .. }
             | Self::Sentences { weight, .. }
+            | Self::Books { weight, .. }
             | Self::Transcripts { weight, .. }
             | Self::Words { weight, .. }
             | Self::Spoken { weight, .. }
@@ -98,6 +106,13 @@ impl TextSource {
                 let rows = normalised(&locate(sets, out, set)?.join(file))?;
                 rows.iter().flat_map(|row| clauses(row)).filter_map(|clause| words(&clause)).collect()
             }
+            Self::Books { set, .. } => match locate(sets, out, set) {
+                Ok(folder) => books::sentences(&folder)?.iter().filter_map(|sentence| words(sentence)).collect(),
+                Err(missing) => {
+                    tracing::warn!("no books: {missing}");
+                    Vec::new()
+                }
+            },
             Self::Transcripts { folder, .. } => {
                 let manifest = Manifest::read(out.join(folder).join(MANIFEST))?;
                 let long_enough = |words: &String| words.split(' ').count() > 1;

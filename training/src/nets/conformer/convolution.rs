@@ -5,6 +5,7 @@ use burn::tensor::activation::{glu, silu};
 use burn::tensor::{Device, Tensor};
 
 use super::ConformerConfig;
+use crate::nets::depthwise::depthwise;
 
 /// The convolution module of a block, causal in time.
 #[derive(Module, Debug)]
@@ -42,7 +43,7 @@ impl Convolution {
         let cache = cache.unwrap_or_else(|| Tensor::zeros([batch, self.kernel - 1, dim], &gated.device()));
         let seen = Tensor::cat(vec![cache, gated], 1); // (batch, kernel - 1 + frames, dim)
         let next = seen.clone().narrow(1, frames, self.kernel - 1);
-        let mixed = self.depthwise.forward(seen.swap_dims(1, 2)).swap_dims(1, 2); // (batch, frames, dim)
+        let mixed = depthwise(&self.depthwise, seen); // (batch, frames, dim)
         let out = self.out.forward(silu(self.middle.forward(mixed)));
         (self.dropout.forward(out), next)
     }

@@ -53,8 +53,14 @@ impl ConformerConfig {
     /// Feature frames before a chunk that the subsampling sees: 2 (1 + 2 + 4) for three kernels of 3 with stride 2.
     pub const LEFT_FEATURES: usize = 14;
 
-    /// A net with fresh weights for `vocabulary` tokens, blank included.
-    pub fn init(&self, vocabulary: usize, device: &Device) -> Conformer {
+    /// Frames of the phone head for one encoder frame: 40 ms each, since people speak more phones in a second than there
+    /// are encoder frames.
+    pub const PHONE_FRAMES: usize = 2;
+
+    /// A net with fresh weights for `vocabulary` tokens and as many `phones`, blanks included; without phones it has no
+    /// phone head.
+    pub fn init(&self, vocabulary: usize, phones: usize, device: &Device) -> Conformer {
+        let phone_head = || LinearConfig::new(self.dim, Self::PHONE_FRAMES * phones).init(device);
         Conformer {
             mean: Param::from_tensor(Tensor::zeros([self.bins], device)).set_require_grad(false),
             scale: Param::from_tensor(Tensor::ones([self.bins], device)).set_require_grad(false),
@@ -62,6 +68,7 @@ impl ConformerConfig {
             blocks: (0..self.layers).map(|_| Block::new(self, device)).collect(),
             norm: LayerNormConfig::new(self.dim).init(device),
             head: LinearConfig::new(self.dim, vocabulary).init(device),
+            phones: (phones > 0).then(phone_head),
             config: self.clone(),
         }
     }
@@ -85,6 +92,23 @@ pub struct Caches {
     pub valid: Tensor<1>,
 }
 
+/// Log-probabilities of the last block.
+#[derive(Clone, Debug)]
+pub struct Heads {
+    /// Of tokens, (batch, frames, vocabulary).
+    pub tokens: Tensor<3>,
+    /// Of phones, (batch, [`ConformerConfig::PHONE_FRAMES`] frames, phones), where the net has a head for them.
+    pub phones: Option<Tensor<3>>,
+}
+
+/// (batch, frames, dim) to (batch, 2 frames, phones).
+fn phone_log_probs(head: &Linear, x: Tensor<3>) -> Tensor<3> {
+    let scores = head.forward(x);
+    let [batch, frames, width] = scores.dims();
+    let split = ConformerConfig::PHONE_FRAMES;
+    log_softmax(scores.reshape([batch, split * frames, width / split]), 2)
+}
+
 /// The net.
 #[derive(Module, Debug)]
 pub struct Conformer {
@@ -94,6 +118,7 @@ pub struct Conformer {
     blocks: Vec<Block>,
     norm: LayerNorm,
     head: Linear,
+    phones: Option<Linear>,
     #[module(skip)]
     config: ConformerConfig,
 }
@@ -122,20 +147,33 @@ impl Conformer {
         (features - self.mean.val().reshape([1, 1, bins])) * self.scale.val().reshape([1, 1, bins])
     }
 
-    fn log_probs(&self, x: Tensor<3>) -> Tensor<3> {
-        log_softmax(self.head.forward(self.norm.forward(x)), 2)
+    /// What the heads say of an encoder's frames.
+    fn heads(&self, x: Tensor<3>) -> Heads {
+        let x = self.norm.forward(x);
+        let phones = self.phones.as_ref().map(|head| phone_log_probs(head, x.clone()));
+        Heads { tokens: log_softmax(self.head.forward(x), 2), phones }
+    }
+
+    /// What is asked of the middle block: phones where the net knows them, since they are nearer to the sound.
+    fn middle(&self, x: Tensor<3>) -> Tensor<3> {
+        let x = self.norm.forward(x);
+        match &self.phones {
+            Some(head) => phone_log_probs(head, x),
+            None => log_softmax(self.head.forward(x), 2),
+        }
     }
 
     /// Whole utterances at once, chunk by chunk as a stream would see them.
     ///
-    /// Returns the log-probabilities of the last block and, for an auxiliary loss, of the middle one (Lee and Watanabe,
-    /// "Intermediate loss regularization for CTC", ICASSP 2021).
+    /// Returns the log-probabilities of the last block and, for an auxiliary loss, those of the middle one (Lee and
+    /// Watanabe, "Intermediate loss regularization for CTC", ICASSP 2021): of phones where the net has a head for them,
+    /// else of tokens.
     ///
     /// # Shapes
     /// - `features`: (batch, [`ConformerConfig::LEFT_FEATURES`] + 8 frames, bins); the first are padding
     /// - `lengths`: encoder frames of each utterance, whole chunks
-    /// - returns: (batch, frames, vocabulary), twice
-    pub fn forward(&self, features: Tensor<3>, lengths: &[usize]) -> (Tensor<3>, Tensor<3>) {
+    /// - returns: the heads, and (batch, 2 frames, phones) or (batch, frames, vocabulary)
+    pub fn forward(&self, features: Tensor<3>, lengths: &[usize]) -> (Heads, Tensor<3>) {
         let mut x = self.subsampling.forward(self.normalise(features)); // (batch, frames, dim)
         let [_, frames, _] = x.dims();
         let device = x.device();
@@ -146,20 +184,19 @@ impl Conformer {
         for (index, block) in self.blocks.iter().enumerate() {
             x = block.forward(x, &mask, &positions);
             if index + 1 == middle {
-                intermediate = Some(self.log_probs(x.clone()));
+                intermediate = Some(self.middle(x.clone()));
             }
         }
-        let log_probs = self.log_probs(x);
-        let intermediate = intermediate.unwrap_or_else(|| log_probs.clone());
-        (log_probs, intermediate)
+        let intermediate = intermediate.unwrap_or_else(|| self.middle(x.clone()));
+        (self.heads(x), intermediate)
     }
 
     /// One chunk of one stream.
     ///
     /// # Shapes
     /// - `features`: (1, [`ConformerConfig::LEFT_FEATURES`] + 8 chunk, bins)
-    /// - returns: (1, chunk, vocabulary) and the caches for the next chunk
-    pub fn step(&self, features: Tensor<3>, caches: Caches) -> (Tensor<3>, Caches) {
+    /// - returns: the heads of a batch of one chunk, and the caches for the next
+    pub fn step(&self, features: Tensor<3>, caches: Caches) -> (Heads, Caches) {
         let ConformerConfig { left, chunk, dim, heads, .. } = self.config;
         let mut x = self.subsampling.forward(self.normalise(features)); // (1, chunk, dim)
         let device = x.device();
@@ -184,7 +221,7 @@ impl Conformer {
             convolution: Tensor::cat(convolution, 0),
             valid: caches.valid.add_scalar(chunk as f64).clamp_max(left as f64),
         };
-        (self.log_probs(x), caches)
+        (self.heads(x), caches)
     }
 
     /// The caches of a stream that has heard nothing.
@@ -225,7 +262,7 @@ mod tests {
         let device = Device::flex();
         device.seed(7);
         let config = tiny();
-        let net = config.init(30, &device);
+        let net = config.init(30, 12, &device);
         let chunks = 6;
         let step = 8 * config.chunk;
         let total = ConformerConfig::LEFT_FEATURES + chunks * step;
@@ -235,13 +272,16 @@ mod tests {
         let mut pieces = Vec::new();
         for chunk in 0..chunks {
             let piece = features.clone().narrow(1, chunk * step, ConformerConfig::LEFT_FEATURES + step);
-            let (log_probs, next) = net.step(piece, caches);
+            let (heads, next) = net.step(piece, caches);
             caches = next;
-            pieces.push(log_probs);
+            pieces.push((heads.tokens, heads.phones.unwrap()));
         }
-        let streamed = Tensor::cat(pieces, 1);
-        let difference: f32 = (whole - streamed).abs().max().into_scalar();
-        assert!(difference < 2e-5, "{difference}");
+        let (tokens, phones): (Vec<_>, Vec<_>) = pieces.into_iter().unzip();
+        assert_eq!(Tensor::cat(phones.clone(), 1).dims(), [1, 2 * chunks * config.chunk, 12]);
+        for (whole, streamed) in [(whole.tokens, tokens), (whole.phones.unwrap(), phones)] {
+            let difference: f32 = (whole - Tensor::cat(streamed, 1)).abs().max().into_scalar();
+            assert!(difference < 2e-5, "{difference}");
+        }
     }
 
     #[test]
@@ -249,15 +289,15 @@ mod tests {
         let device = Device::flex();
         device.seed(8);
         let config = tiny();
-        let net = config.init(30, &device);
+        let net = config.init(30, 12, &device);
         let frames = ConformerConfig::LEFT_FEATURES + 8 * config.chunk * 4;
         let long = Tensor::<3>::random([1, frames, 80], Distribution::Normal(0.0, 1.0), &device);
         let short_frames = ConformerConfig::LEFT_FEATURES + 8 * config.chunk * 2;
         let short = long.clone().narrow(1, 0, short_frames);
         let (alone, _) = net.forward(short, &[8]);
         let (together, _) = net.forward(Tensor::cat(vec![long.clone(), long], 0), &[16, 8]);
-        let cut = together.narrow(0, 1, 1).narrow(1, 0, 8);
-        let difference: f32 = (alone - cut).abs().max().into_scalar();
+        let cut = together.tokens.narrow(0, 1, 1).narrow(1, 0, 8);
+        let difference: f32 = (alone.tokens - cut).abs().max().into_scalar();
         assert!(difference < 2e-5, "{difference}");
     }
 }

@@ -4,6 +4,8 @@ use burn::nn::conv::{Conv1d, Conv1dConfig};
 use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, activation};
 
+use crate::nets::depthwise::depthwise;
+
 /// Configuration of a [`ConvBlock`].
 #[derive(Config, Debug)]
 pub struct ConvBlockConfig {
@@ -59,29 +61,9 @@ impl ConvBlock {
             0 => Tensor::cat(vec![zeros(left), x.clone()], 1),
             _ => Tensor::cat(vec![zeros(left), x.clone(), zeros(right)], 1),
         };
-        let y = self.depthwise(padded);
+        let y = depthwise(&self.depthwise, padded);
         let y = activation::relu(self.wide.forward(self.norm.forward(y)));
         apply_mask(x + self.narrow.forward(y), mask)
-    }
-
-    /// The convolution; with gradients, written as a sum over its taps, because backends differentiate a depthwise
-    /// convolution one channel after the other.
-    fn depthwise(&self, padded: Tensor<3>) -> Tensor<3> {
-        if !padded.device().is_autodiff() {
-            return self.depthwise.forward(padded.swap_dims(1, 2)).swap_dims(1, 2);
-        }
-        let [batch, time, channels] = padded.dims();
-        let frames = time + 1 - self.kernel;
-        let taps = self.depthwise.weight.val().reshape([channels, self.kernel]).swap_dims(0, 1);
-        let tap = |k: usize| {
-            let shifted = padded.clone().slice([0..batch, k..k + frames, 0..channels]);
-            shifted * taps.clone().slice([k..k + 1, 0..channels]).reshape([1, 1, channels])
-        };
-        let sum = (1..self.kernel).fold(tap(0), |sum, k| sum + tap(k));
-        match &self.depthwise.bias {
-            Some(bias) => sum + bias.val().reshape([1, 1, channels]),
-            None => sum,
-        }
     }
 }
 

@@ -57,6 +57,40 @@ impl Utterance {
     }
 }
 
+/// Mel cepstra with their first and second differences, and how many numbers make a frame.
+///
+/// # Shapes
+/// - `logs`: `[frames, bands]`, the logarithms of mel energies
+/// - returns: `[frames, width]`
+pub fn cepstra(logs: &[f32], bands: usize) -> (Vec<f32>, usize) {
+    const CEPSTRA: usize = 13;
+    let frames = logs.len() / bands.max(1);
+    let angle = |c: usize, b: usize| std::f32::consts::PI * c as f32 * (b as f32 + 0.5) / bands as f32;
+    let cosines: Vec<f32> = (0..CEPSTRA * bands).map(|i| angle(i / bands, i % bands).cos()).collect();
+    let cepstrum = |frame: &[f32], c: usize| -> f32 {
+        frame.iter().zip(&cosines[c * bands..(c + 1) * bands]).map(|(log, cosine)| log * cosine).sum()
+    };
+    let statics: Vec<f32> = logs
+        .chunks_exact(bands)
+        .flat_map(|frame| (0..CEPSTRA).map(|c| cepstrum(frame, c)).collect::<Vec<_>>())
+        .collect();
+    let slope = |row: &[f32]| -> Vec<f32> {
+        let at = |t: isize, c: usize| row[t.clamp(0, frames as isize - 1) as usize * CEPSTRA + c];
+        let one = |t: isize, c: usize| (1..=3).map(|d| d as f32 * (at(t + d, c) - at(t - d, c))).sum::<f32>() / 28.0;
+        (0..frames * CEPSTRA).map(|i| one((i / CEPSTRA) as isize, i % CEPSTRA)).collect()
+    };
+    let first = slope(&statics);
+    let second = slope(&first);
+    let width = 3 * CEPSTRA;
+    let mut features = Vec::with_capacity(frames * width);
+    for t in 0..frames {
+        for part in [&statics, &first, &second] {
+            features.extend_from_slice(&part[t * CEPSTRA..(t + 1) * CEPSTRA]);
+        }
+    }
+    (features, width)
+}
+
 /// Where the phones of an utterance lie, in frames.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alignment {
@@ -68,6 +102,29 @@ pub struct Alignment {
 
 /// Trains on the utterances and aligns them. `None` for one with fewer frames than its phones need.
 pub fn align(utterances: &[Utterance], config: &AlignerConfig) -> Vec<Option<Alignment>> {
+    Aligner::train(utterances, config).align(utterances)
+}
+
+/// Models of phones that have learnt from recordings.
+#[derive(Debug)]
+pub struct Aligner {
+    models: Gaussians,
+}
+
+impl Aligner {
+    /// Learns from utterances of one width.
+    pub fn train(utterances: &[Utterance], config: &AlignerConfig) -> Self {
+        Self { models: train(utterances, config) }
+    }
+
+    /// Aligns utterances of the same width. `None` for one with fewer frames than its phones need.
+    pub fn align(&self, utterances: &[Utterance]) -> Vec<Option<Alignment>> {
+        let best = |utterance: &Utterance| Chain::new(&utterance.words).best(utterance, &self.models);
+        utterances.par_iter().map(best).collect()
+    }
+}
+
+fn train(utterances: &[Utterance], config: &AlignerConfig) -> Gaussians {
     let chains: Vec<Chain> = utterances.iter().map(|u| Chain::new(&u.words)).collect();
     let mut models = flat_start(utterances);
     let pairs: Vec<(&Utterance, &Chain)> = utterances.iter().zip(&chains).collect();
@@ -89,7 +146,7 @@ pub fn align(utterances: &[Utterance], config: &AlignerConfig) -> Vec<Option<Ali
         tracing::info!("aligner round {round}: {:.3} a frame", sum.mean_log_likelihood());
         models.update(&sum);
     }
-    pairs.par_iter().map(|(u, c)| c.best(u, &models)).collect()
+    models
 }
 
 /// Every phone starts as the mean of all frames, silence as the mean of the quietest: the first feature is taken to be

@@ -1,11 +1,13 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use rejoinder_models::card::{
-    Chunking, LM_ROLE, MODEL_ROLE, ModelCard, NewFile, Origin, StateTensor, TOKENS_ROLE, Task, ValidCount,
+    Chunking, LEXICON_ROLE, LM_ROLE, MODEL_ROLE, ModelCard, NewFile, Origin, PHONES_ROLE, StateTensor, TOKENS_ROLE,
+    Task, ValidCount,
 };
-use rejoinder_models::decode::ngram;
+use rejoinder_models::decode::ngram::{self, Ngram};
 use rejoinder_models::features::Fbank;
 use rejoinder_models::runtime::ElementType;
 
+use super::phones;
 use super::recipe::AsrRecipe;
 use super::task::PAD_VALUE;
 use crate::export::{Axis, Case, Element, Int8, OnnxExport, Package, Recorder, quantize_matmul};
@@ -42,8 +44,16 @@ pub(super) fn export(recipe: &AsrRecipe) -> Result<()> {
     let mut package = Package::new(card)
         .model(MODEL_ROLE, "model.int8.onnx", int8, cases, ALLOWED_INT8)
         .file(NewFile::new(TOKENS_ROLE, "tokens.txt", tokens));
-    if let Some(lm) = language_model(recipe)? {
-        package = package.file(NewFile::new(LM_ROLE, "lm.bin", lm));
+    if let Some((model, bytes)) = language_model(recipe)? {
+        if let Some(pronouncer) = recipe.pronouncer()? {
+            let words = model.vocabulary().iter().map(String::as_str).filter(|word| !word.starts_with('<'));
+            package = package.file(NewFile::new(PHONES_ROLE, "phones.txt", phones::list())).file(NewFile::new(
+                LEXICON_ROLE,
+                "lexicon.txt",
+                pronouncer.lexicon(words),
+            ));
+        }
+        package = package.file(NewFile::new(LM_ROLE, "lm.bin", bytes));
     }
     let bundle = package.write(&recipe.export.bundle)?;
     tracing::info!("{}: {} bytes", bundle.root().display(), bundle.bytes());
@@ -79,8 +89,11 @@ fn forward(net: &Conformer, recorder: &mut Recorder<'_>) -> crate::export::Resul
         convolution: recorder.float::<3>(STATES[2].0)?,
         valid: recorder.float::<1>(VALID)?,
     };
-    let (log_probs, next) = net.step(recorder.float::<3>("x")?, caches);
-    recorder.output("log_probs", log_probs)?;
+    let (heads, next) = net.step(recorder.float::<3>("x")?, caches);
+    recorder.output("log_probs", heads.tokens)?;
+    if let Some(phones) = heads.phones {
+        recorder.output("phones", phones)?;
+    }
     recorder.output(STATES[0].1, next.keys)?;
     recorder.output(STATES[1].1, next.values)?;
     recorder.output(STATES[2].1, next.convolution)
@@ -144,8 +157,8 @@ fn card(recipe: &AsrRecipe, net: &Conformer, device: &Device) -> ModelCard {
     card
 }
 
-/// The n-gram model over words of the recipe's texts, in its binary form.
-fn language_model(recipe: &AsrRecipe) -> Result<Option<Vec<u8>>> {
+/// The n-gram model over words of the recipe's texts, and its binary form.
+fn language_model(recipe: &AsrRecipe) -> Result<Option<(Ngram, Vec<u8>)>> {
     let Some(config) = &recipe.lm else { return Ok(None) };
     let mut texts = Vec::new();
     for (number, source) in config.texts.iter().enumerate() {
@@ -161,7 +174,8 @@ fn language_model(recipe: &AsrRecipe) -> Result<Option<Vec<u8>>> {
     let path = recipe.run.join("lm.bin");
     model.write(&path)?;
     tracing::info!("language model: {} sentences", texts.len());
-    std::fs::read(&path).map(Some).map_err(|e| Error::io(&path, e))
+    let bytes = std::fs::read(&path).map_err(|e| Error::io(&path, e))?;
+    Ok(Some((model, bytes)))
 }
 
 /// The commit of the working tree, where git knows one.

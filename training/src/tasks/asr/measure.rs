@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
 use rayon::prelude::*;
-use rejoinder_models::asr::{ConformerCtc, Decoding, Recognizer, RecognizerStream};
-use rejoinder_models::card::Bundle;
+use rejoinder_models::asr::{ConformerCtc, CtcParams, Decoding, Recognizer, RecognizerStream};
+use rejoinder_models::card::{Bundle, LEXICON_ROLE, MODEL_ROLE};
 use rejoinder_models::runtime::{self, RuntimeConfig};
 use rejoinder_models::text::{ErrorCounts, word_errors};
 
@@ -24,18 +24,24 @@ pub(super) struct Way {
     pub(super) recognizer: ConformerCtc,
 }
 
-/// The ways that are reported: greedy, with the language model where the bundle has one, and with hotwords where the
-/// recipe names some. All share one net.
+/// The ways that are reported: greedy; over tokens with the language model; over words by their phones, where the bundle
+/// has what that takes; and the last of them with hotwords, where the recipe names some. All share one net.
 pub(super) fn ways(bundle: &Bundle, config: &EvaluateConfig) -> Result<Vec<Way>> {
     let recognizer = open(bundle)?;
-    let search = Decoding { search: config.search.clone(), ..Decoding::default() };
-    let hot = Decoding { hotwords: config.hotwords.clone(), ..search.clone() };
-    let mut ways = vec![Way { name: "lm", recognizer: recognizer.with_decoding(bundle, &search)? }];
-    if !config.hotwords.is_empty() {
-        ways.push(Way { name: "lm + hotwords", recognizer: recognizer.with_decoding(bundle, &hot)? });
+    let params: CtcParams = bundle.card().params(&bundle.path(MODEL_ROLE)?)?;
+    let tokens = Decoding { search: Some(config.search.clone().unwrap_or(params.search)), ..Decoding::default() };
+    let mut ways = vec![("lm", tokens.clone())];
+    if bundle.has(LEXICON_ROLE) {
+        ways.push(("lexicon", Decoding { lexicon: config.lexicon.clone(), ..Decoding::default() }));
     }
-    ways.insert(0, Way { name: "greedy", recognizer });
-    Ok(ways)
+    if let (false, Some((name, last))) = (config.hotwords.is_empty(), ways.last().cloned()) {
+        let name = if name == "lexicon" { "lexicon + hotwords" } else { "lm + hotwords" };
+        ways.push((name, Decoding { hotwords: config.hotwords.clone(), ..last }));
+    }
+    let with = |(name, decoding)| Ok(Way { name, recognizer: recognizer.with_decoding(bundle, &decoding)? });
+    let mut all = vec![Way { name: "greedy", recognizer: recognizer.clone() }];
+    all.extend(ways.into_iter().map(with).collect::<Result<Vec<_>>>()?);
+    Ok(all)
 }
 
 /// A bundle's recogniser that takes the best token of each frame.

@@ -1,12 +1,14 @@
 //! Speech recognition: a streaming Conformer with CTC.
 
+mod align;
 mod bundle;
 mod measure;
+mod phones;
 mod recipe;
 mod report;
 mod task;
 mod tokens;
 mod tune;
 
-pub use recipe::{AsrRecipe, EvaluateConfig, TuneConfig};
+pub use recipe::{AsrRecipe, EvaluateConfig, PhonesConfig, TuneConfig};
 pub use task::AsrTask;

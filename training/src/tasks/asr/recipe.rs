@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use rejoinder_models::card::Measure;
 use rejoinder_models::decode::ctc::{CtcConfig, Hotword};
+use rejoinder_models::decode::lexicon::LexiconConfig;
 use rejoinder_models::features::{Fbank, FbankConfig};
 use rejoinder_models::text::Tokenizer;
 use serde::{Deserialize, Serialize};
 
+use super::align;
+use super::phones::{PHONES, Pronouncer};
 use super::task::AsrTask;
 use super::tokens;
 use crate::augment::{AugmentConfig, Augmenter};
@@ -18,6 +21,7 @@ use crate::data::prepare::{self, PrepareConfig};
 use crate::data::synth::TextSource;
 use crate::nets::conformer::ConformerConfig;
 use crate::recipe::Recipe;
+use crate::tasks::aligner::AlignerConfig;
 use crate::trainer::{self, TrainOptions};
 use crate::{Error, Result};
 
@@ -47,6 +51,9 @@ pub struct AsrRecipe {
     /// Weight of the loss at the middle block (Lee and Watanabe, ICASSP 2021). Default: 0.3.
     #[serde(default = "intermediate_weight")]
     pub intermediate_weight: f64,
+    /// What is learnt beside the tokens, if it is to be: phones.
+    #[serde(default)]
+    pub phones: Option<PhonesConfig>,
     /// How long and how fast.
     #[serde(default)]
     pub train: TrainOptions,
@@ -68,6 +75,8 @@ pub struct EvaluateConfig {
     pub bundle: Option<PathBuf>,
     /// The search with the language model. Default: the card's.
     pub search: Option<CtcConfig>,
+    /// The search over words. Default: the card's.
+    pub lexicon: Option<LexiconConfig>,
     /// Words to be preferred, measured in rows of their own.
     pub hotwords: Vec<Hotword>,
     /// A stream gets its sound in pieces of this length. Default: 100.
@@ -89,6 +98,7 @@ impl Default for EvaluateConfig {
         Self {
             bundle: None,
             search: None,
+            lexicon: None,
             hotwords: Vec::new(),
             piece_ms: 100.0,
             clips: 0,
@@ -110,6 +120,10 @@ pub struct TuneConfig {
     pub lm_weight: Vec<f32>,
     /// Bonuses for a word. Default: 0 to 3.
     pub word_bonus: Vec<f32>,
+    /// The same for the search over words, of a bundle that has one. Default: weights of 0.6 to 2.
+    pub lexicon_lm_weight: Vec<f32>,
+    /// Default: bonuses of -2 to 4.
+    pub lexicon_word_bonus: Vec<f32>,
     /// Clips that are looked at, spread evenly; 0 for all. Default: 400.
     pub clips: usize,
 }
@@ -120,6 +134,8 @@ impl Default for TuneConfig {
             beam: vec![8, 16],
             lm_weight: vec![0.0, 0.2, 0.35, 0.5, 0.7, 1.0],
             word_bonus: vec![0.0, 0.5, 1.0, 1.5, 2.0, 3.0],
+            lexicon_lm_weight: vec![0.6, 0.8, 1.0, 1.3, 1.6, 2.0],
+            lexicon_word_bonus: vec![-2.0, -1.0, 0.0, 1.0, 2.0, 4.0],
             clips: 400,
         }
     }
@@ -145,6 +161,39 @@ pub struct LmConfig {
     /// N-grams that matter less than this for the perplexity are dropped.
     #[serde(default)]
     pub prune: f64,
+}
+
+/// Phones as a second thing to be learnt: the bundle then finds words by their sounds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PhonesConfig {
+    /// The set with the dictionary.
+    pub set: String,
+    /// The dictionary in it, in the form of CMU's.
+    pub dictionary: PathBuf,
+    /// For words that the dictionary lacks: the folder with `lexicon.bin` and `g2p.bin`: what the `g2p` recipe has trained, or a voice's bundle.
+    pub g2p: PathBuf,
+    /// Weight of their loss at the last block; the tokens have what this and the middle block leave. Default: 0.5.
+    #[serde(default = "half")]
+    pub weight: f64,
+    /// For this many steps, phones are learnt at the frames where the [`aligner`](crate::tasks::aligner) hears them,
+    /// before CTC takes over: that spares the net the long time in which CTC gives blanks alone. Default: 0.
+    #[serde(default)]
+    pub aligned_steps: usize,
+    /// How the aligner learns.
+    #[serde(default)]
+    pub aligner: AlignerConfig,
+    /// Clips that the aligner learns from, spread evenly; it then aligns all. Default: 1500.
+    #[serde(default = "aligner_clips")]
+    pub aligner_clips: usize,
+}
+
+fn aligner_clips() -> usize {
+    1500
+}
+
+fn half() -> f64 {
+    0.5
 }
 
 fn one() -> u64 {
@@ -240,7 +289,8 @@ impl AsrRecipe {
     /// # Errors
     /// A run without weights.
     pub fn trained(&self, device: &burn::tensor::Device) -> Result<crate::nets::conformer::Conformer> {
-        let net = self.net.init(self.read_tokenizer()?.len(), device);
+        let phones = if self.phones.is_some() { PHONES } else { 0 };
+        let net = self.net.init(self.read_tokenizer()?.len(), phones, device);
         trainer::load_weights(net, &self.weights_path())
     }
 
@@ -264,8 +314,23 @@ impl AsrRecipe {
     /// A folder that is not prepared.
     pub fn open_test(&self, folder: &Path, tokenizer: &Tokenizer) -> Result<Arc<AsrDataset>> {
         let mut dataset = AsrDataset::open_folder(folder)?;
-        dataset.encode(|words| tokenizer.encode(&tokens::normalise(words)));
+        self.encode(&mut dataset, tokenizer)?;
         Ok(Arc::new(dataset))
+    }
+
+    /// What tells the phones of words, where the recipe has phones.
+    pub(super) fn pronouncer(&self) -> Result<Option<Pronouncer>> {
+        let Some(phones) = &self.phones else { return Ok(None) };
+        let set = prepare::locate(self.prepare.located(), &self.prepare.out, &phones.set)?;
+        Pronouncer::read(&set.join(&phones.dictionary), &phones.g2p).map(Some)
+    }
+
+    fn encode(&self, dataset: &mut AsrDataset, tokenizer: &Tokenizer) -> Result<()> {
+        dataset.encode(|words| tokenizer.encode(&tokens::normalise(words)));
+        if let Some(pronouncer) = self.pronouncer()? {
+            dataset.pronounce(|words| pronouncer.sentence(&tokens::normalise(words)));
+        }
+        Ok(())
     }
 
     /// The task on the prepared data.
@@ -275,7 +340,7 @@ impl AsrRecipe {
     pub fn task(&self) -> Result<AsrTask> {
         let tokenizer = self.read_tokenizer()?;
         let mut train = AsrDataset::open_training(&self.data.train)?;
-        train.encode(|words| tokenizer.encode(&tokens::normalise(words)));
+        self.encode(&mut train, &tokenizer)?;
         let [shortest, longest] = self.data.limits_s;
         let outside = train.limit(shortest, longest);
         let frame_s = self.features.hop_samples() as f64 * ConformerConfig::SUBSAMPLING as f64
@@ -286,6 +351,10 @@ impl AsrRecipe {
             train.clips().len(),
             train.hours()
         );
+        let aligned = self.phones.as_ref().filter(|phones| phones.aligned_steps > 0);
+        if let (Some(config), Some(pronouncer)) = (aligned, self.pronouncer()?) {
+            align::align(&mut train, &pronouncer, config, &self.features, &self.run)?;
+        }
         let valid = self.open_test(&self.data.valid, &tokenizer)?;
         AsrTask::new(self, tokenizer, Arc::new(train), valid, self.front(true)?, self.front(false)?)
     }

@@ -1,12 +1,13 @@
 use std::sync::{Arc, OnceLock};
 
 use burn::tensor::{Device, Tensor, TensorData};
-use rejoinder_models::text::{ErrorCounts, Tokenizer, word_errors};
+use rejoinder_models::text::{Alignment, ErrorCounts, Tokenizer, word_errors};
 
-use super::recipe::AsrRecipe;
+use super::phones::PHONES;
+use super::recipe::{AsrRecipe, PhonesConfig};
 use crate::data::asr::AsrDataset;
 use crate::data::loader::{AsrBatch, Front, LoaderConfig};
-use crate::losses::ctc_loss;
+use crate::losses::{ctc_loss, frame_loss};
 use crate::nets::conformer::{Conformer, ConformerConfig};
 use crate::trainer::{Batches, Figure, Loss, Task};
 use crate::{Error, Result};
@@ -21,6 +22,7 @@ const STATISTICS_BATCHES: usize = 40;
 pub struct AsrTask {
     net: ConformerConfig,
     intermediate_weight: f64,
+    phones: Option<PhonesConfig>,
     loader: LoaderConfig,
     tokenizer: Tokenizer,
     train: Arc<AsrDataset>,
@@ -49,6 +51,7 @@ impl AsrTask {
         let task = Self {
             net: recipe.net.clone(),
             intermediate_weight: recipe.intermediate_weight,
+            phones: recipe.phones.clone(),
             loader: recipe.loader.clone(),
             tokenizer,
             train,
@@ -103,14 +106,15 @@ impl AsrTask {
     /// What the net makes of each clip of a batch, by the best token of each frame.
     pub(super) fn hear(&self, net: &Conformer, batch: &AsrBatch, device: &Device) -> Vec<String> {
         let (features, lengths) = self.features(batch, device);
-        self.texts(net.forward(features, &lengths).0, &lengths)
+        self.texts(net.forward(features, &lengths).0.tokens, &lengths)
     }
 
     fn texts(&self, log_probs: Tensor<3>, lengths: &[usize]) -> Vec<String> {
-        let best: Vec<i64> = log_probs.argmax(2).into_data().iter::<i64>().collect();
-        let longest = lengths.iter().copied().max().unwrap_or(0).max(1);
-        let rows = best.chunks_exact(longest).zip(lengths);
-        rows.map(|(row, length)| self.tokenizer.decode(&collapse(&row[..*length]))).collect()
+        greedy(log_probs, lengths).iter().map(|tokens| self.tokenizer.decode(tokens)).collect()
+    }
+
+    fn phones(&self) -> usize {
+        if self.phones.is_some() { PHONES } else { 0 }
     }
 
     fn tokens(batch: &AsrBatch) -> Vec<Vec<u32>> {
@@ -124,7 +128,7 @@ impl Task for AsrTask {
     type Batch = AsrBatch;
 
     fn net(&self, device: &Device) -> Conformer {
-        let net = self.net.init(self.tokenizer.len(), device);
+        let net = self.net.init(self.tokenizer.len(), self.phones(), device);
         match self.statistics.get() {
             Some((mean, deviation)) => net.with_statistics(mean, deviation),
             None => net,
@@ -141,31 +145,85 @@ impl Task for AsrTask {
         Ok(Box::new(self.valid.batches(&config, &self.plain, 0)?))
     }
 
-    fn loss(&self, net: &Conformer, batch: AsrBatch, _step: usize, device: &Device) -> Result<Loss> {
+    fn loss(&self, net: &Conformer, batch: AsrBatch, step: usize, device: &Device) -> Result<Loss> {
         let (features, lengths) = self.features(&batch, device);
         let tokens = Self::tokens(&batch);
-        let (log_probs, middle) = net.forward(features, &lengths);
-        let last = ctc_loss(log_probs, &tokens, &lengths);
-        let middle = ctc_loss(middle, &tokens, &lengths);
+        let (heads, middle) = net.forward(features, &lengths);
+        let last = ctc_loss(heads.tokens, &tokens, &lengths);
         let value = f64::from(last.clone().into_scalar::<f32>());
-        let weight = self.intermediate_weight;
-        Ok(Loss { total: last.mul_scalar(1.0 - weight) + middle.mul_scalar(weight), parts: vec![("loss", value)] })
+        let middle_weight = self.intermediate_weight;
+        let (Some(phones), Some(config)) = (heads.phones, &self.phones) else {
+            let middle = ctc_loss(middle, &tokens, &lengths);
+            let total = last.mul_scalar(1.0 - middle_weight) + middle.mul_scalar(middle_weight);
+            return Ok(Loss { total, parts: vec![("loss", value)] });
+        };
+        let (phones, middle) = if step < config.aligned_steps {
+            let labels = phone_labels(&batch);
+            (frame_loss(phones, &labels), frame_loss(middle, &labels))
+        } else {
+            let frames = phone_frames(&lengths);
+            (ctc_loss(phones, &batch.phones, &frames), ctc_loss(middle, &batch.phones, &frames))
+        };
+        let heard = f64::from(phones.clone().into_scalar::<f32>());
+        let total = last.mul_scalar(1.0 - middle_weight - config.weight)
+            + phones.mul_scalar(config.weight)
+            + middle.mul_scalar(middle_weight);
+        Ok(Loss { total, parts: vec![("loss", value), ("phones", heard)] })
     }
 
     fn evaluate(&self, net: &Conformer, batch: AsrBatch, device: &Device) -> Result<Vec<Figure>> {
         let (features, lengths) = self.features(&batch, device);
-        let (log_probs, _) = net.forward(features, &lengths);
-        let loss = f64::from(ctc_loss(log_probs.clone(), &Self::tokens(&batch), &lengths).into_scalar::<f32>());
+        let (heads, _) = net.forward(features, &lengths);
+        let loss = f64::from(ctc_loss(heads.tokens.clone(), &Self::tokens(&batch), &lengths).into_scalar::<f32>());
         let mut errors = ErrorCounts::default();
-        for (heard, tokens) in self.texts(log_probs, &lengths).iter().zip(Self::tokens(&batch)) {
+        for (heard, tokens) in self.texts(heads.tokens, &lengths).iter().zip(Self::tokens(&batch)) {
             errors += word_errors(&self.tokenizer.decode(&tokens), heard);
         }
         let words = errors.reference() as f64;
-        Ok(vec![
+        let mut figures = vec![
             Figure { name: "loss", value: loss, weight: batch.clips.len() as f64 },
             Figure { name: "wer", value: errors.errors() as f64 / words.max(1.0), weight: words },
-        ])
+        ];
+        if let Some(phones) = heads.phones {
+            let mut errors = ErrorCounts::default();
+            for (heard, said) in greedy(phones, &phone_frames(&lengths)).iter().zip(&batch.phones) {
+                errors += phone_errors(said, heard);
+            }
+            let said = errors.reference() as f64;
+            figures.push(Figure { name: "per", value: errors.errors() as f64 / said.max(1.0), weight: said });
+        }
+        Ok(figures)
     }
+}
+
+/// The phones in the middle of what each frame of the phone head sees; the blank where there is none.
+fn phone_labels(batch: &AsrBatch) -> Vec<Vec<Option<u32>>> {
+    // An encoder frame sees the feature frames before and up to its own first one.
+    const MIDDLE: usize = ConformerConfig::LEFT_FEATURES / 2;
+    const FRAMES: usize = ConformerConfig::SUBSAMPLING / ConformerConfig::PHONE_FRAMES;
+    let label = |labels: &[u8], frame: usize| {
+        let at = (frame * FRAMES).checked_sub(MIDDLE + FRAMES / 2);
+        Some(at.and_then(|at| labels.get(at)).map_or(0, |phone| u32::from(*phone)))
+    };
+    let row = |labels: &Vec<u8>| (0..labels.len() / FRAMES).map(|frame| label(labels, frame)).collect();
+    batch.labels.iter().map(row).collect()
+}
+
+fn phone_errors(said: &[u32], heard: &[u32]) -> ErrorCounts {
+    let units = |phones: &[u32]| phones.iter().map(u32::to_string).collect::<Vec<_>>();
+    Alignment::new(&units(said), &units(heard)).counts()
+}
+
+/// Frames of the phone head for those of the encoder.
+fn phone_frames(lengths: &[usize]) -> Vec<usize> {
+    lengths.iter().map(|length| ConformerConfig::PHONE_FRAMES * length).collect()
+}
+
+/// The best sequence of each utterance, frame by frame.
+fn greedy(log_probs: Tensor<3>, lengths: &[usize]) -> Vec<Vec<u32>> {
+    let longest = log_probs.dims()[1].max(1);
+    let best: Vec<i64> = log_probs.argmax(2).into_data().iter::<i64>().collect();
+    best.chunks_exact(longest).zip(lengths).map(|(row, length)| collapse(&row[..*length])).collect()
 }
 
 /// Best tokens by frame without repeats and blanks.

@@ -4,9 +4,10 @@ use std::io::Write;
 use std::sync::Arc;
 
 use rayon::prelude::*;
-use rejoinder_models::asr::{ConformerCtc, CtcParams, Decoding};
-use rejoinder_models::card::{Bundle, MODEL_ROLE};
+use rejoinder_models::asr::{ConformerCtc, CtcParams, Decoding, LogProbs};
+use rejoinder_models::card::{Bundle, LEXICON_ROLE, MODEL_ROLE};
 use rejoinder_models::decode::ctc::CtcConfig;
+use rejoinder_models::decode::lexicon::LexiconConfig;
 use rejoinder_models::text::{ErrorCounts, word_errors};
 
 use super::measure;
@@ -18,7 +19,7 @@ use crate::trainer::interrupted;
 use crate::{Error, Result};
 
 /// A clip's words, and what the net says of it.
-type Said = (String, Vec<f32>);
+type Said = (String, LogProbs);
 
 /// Prints the word error rate of each search of the grid, the best last, and the lines of a recipe that set it.
 pub(super) fn tune(recipe: &AsrRecipe, bundle: &Bundle) -> Result<()> {
@@ -28,39 +29,76 @@ pub(super) fn tune(recipe: &AsrRecipe, bundle: &Bundle) -> Result<()> {
     let recognizer = measure::open(bundle)?;
     let said = listen(&Arc::new(dataset), &recognizer)?;
     let base: CtcParams = bundle.card().params(&bundle.path(MODEL_ROLE)?)?;
-    let mut tried = Vec::new();
-    let searches = searches(recipe, &base.search);
-    let bar = bar("searches", searches.len());
-    for search in searches {
-        let decoding = Decoding { search: Some(search.clone()), ..Decoding::default() };
-        let errors = score(&recognizer.with_decoding(bundle, &decoding)?, &said)?;
-        bar.inc(1);
-        tried.push((errors.rate(), search));
-    }
-    bar.finish_and_clear();
-    print(&said, &score(&recognizer, &said)?, tried).map_err(|e| Error::io("standard output", e))
-}
-
-fn print(said: &[Said], greedy: &ErrorCounts, mut tried: Vec<(f64, CtcConfig)>) -> std::io::Result<()> {
-    tried.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let mut out = std::io::stdout().lock();
-    writeln!(
-        out,
+    let greedy = score(&recognizer, &said)?;
+    writeln(&format!(
         "{} validation clips, {} words; greedy {:.2} %",
         said.len(),
         greedy.reference(),
         100.0 * greedy.rate()
-    )?;
-    writeln!(out, "{:>6} {:>10} {:>10} {:>8}", "beam", "lm_weight", "word_bonus", "WER, %")?;
-    for (rate, search) in &tried {
-        let CtcConfig { beam, lm_weight, word_bonus, .. } = search;
-        writeln!(out, "{beam:>6} {lm_weight:>10} {word_bonus:>10} {:>8.2}", 100.0 * rate)?;
-    }
-    if let Some((_, CtcConfig { beam, lm_weight, word_bonus, .. })) = tried.last() {
-        writeln!(out, "[export.decoding]")?;
-        writeln!(out, "search = {{ beam = {beam}, lm_weight = {lm_weight:?}, word_bonus = {word_bonus:?} }}")?;
+    ))?;
+    let tokens = searches(recipe, &base.search).into_iter().map(|search| {
+        let decoding = Decoding { search: Some(search.clone()), ..Decoding::default() };
+        Ok((Tried::tokens(&search), recognizer.with_decoding(bundle, &decoding)?))
+    });
+    compare("search", tokens, &said)?;
+    if bundle.has(LEXICON_ROLE) {
+        let words = recognizer.with_decoding(bundle, &Decoding::default())?;
+        let searches = lexicon_searches(recipe, &base.lexicon).into_iter().filter_map(|search| {
+            let tried = Tried::words(&search);
+            Some(words.with_lexicon(search)?.map(|words| (tried, words)).map_err(Error::from))
+        });
+        compare("lexicon", searches, &said)?;
     }
     Ok(())
+}
+
+/// What is varied of a search.
+struct Tried {
+    beam: usize,
+    lm_weight: f32,
+    word_bonus: f32,
+}
+
+impl Tried {
+    fn tokens(search: &CtcConfig) -> Self {
+        Self { beam: search.beam, lm_weight: search.lm_weight, word_bonus: search.word_bonus }
+    }
+
+    fn words(search: &LexiconConfig) -> Self {
+        Self { beam: search.beam, lm_weight: search.lm_weight, word_bonus: search.word_bonus }
+    }
+}
+
+fn writeln(line: &str) -> Result<()> {
+    writeln!(std::io::stdout(), "{line}").map_err(|e| Error::io("standard output", e))
+}
+
+/// Prints what each search gives, the best last, and the line of a recipe that sets that one.
+fn compare(key: &str, searches: impl Iterator<Item = Result<(Tried, ConformerCtc)>>, said: &[Said]) -> Result<()> {
+    let searches = searches.collect::<Result<Vec<_>>>()?;
+    let bar = bar("searches", searches.len());
+    let mut rates = Vec::new();
+    for (tried, recognizer) in searches {
+        rates.push((score(&recognizer, said)?.rate(), tried));
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    rates.sort_by(|a, b| b.0.total_cmp(&a.0));
+    writeln(&format!("{:>6} {:>10} {:>10} {:>8}", "beam", "lm_weight", "word_bonus", "WER, %"))?;
+    for (rate, Tried { beam, lm_weight, word_bonus }) in &rates {
+        writeln(&format!("{beam:>6} {lm_weight:>10} {word_bonus:>10} {:>8.2}", 100.0 * rate))?;
+    }
+    let Some((_, Tried { beam, lm_weight, word_bonus })) = rates.last() else { return Ok(()) };
+    writeln("[export.decoding]")?;
+    writeln(&format!("{key} = {{ beam = {beam}, lm_weight = {lm_weight:?}, word_bonus = {word_bonus:?} }}"))
+}
+
+/// Each weight with each bonus, at the card's beam.
+fn lexicon_searches(recipe: &AsrRecipe, base: &LexiconConfig) -> Vec<LexiconConfig> {
+    let grid = &recipe.evaluate.grid;
+    let with = |lm_weight, word_bonus| LexiconConfig { lm_weight, word_bonus, ..base.clone() };
+    let weights = grid.lexicon_lm_weight.iter();
+    weights.flat_map(|weight| grid.lexicon_word_bonus.iter().map(|bonus| with(*weight, *bonus))).collect()
 }
 
 /// From the widest beam down, so that of equal searches the cheapest ends up as the best.

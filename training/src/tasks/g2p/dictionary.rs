@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::Path;
 
+use flate2::read::GzDecoder;
 use rejoinder_models::tts::phones;
 
 use crate::{Error, Result};
@@ -33,12 +35,16 @@ impl Word {
 }
 
 /// Reads a dictionary in the form of the CMU pronouncing dictionary: `word PH ON1 EM0`, variants as `word(2)`,
-/// comments after `#` or `;;;`. Words with other characters than letters and apostrophes are left out.
+/// comments after `#` or `;;;`; unpacked when its name ends in `.gz`. Words with other characters than letters and apostrophes are left out.
 ///
 /// # Errors
 /// [`Error::Io`]; [`Error::Data`] for a phone that is not of the set, or a dictionary without words.
 pub fn read_dictionary(path: &Path) -> Result<Dictionary> {
-    let text = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+    let mut text = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+    if path.extension().is_some_and(|extension| extension == "gz") {
+        let packed = std::mem::take(&mut text);
+        GzDecoder::new(packed.as_slice()).read_to_end(&mut text).map_err(|e| Error::io(path, e))?;
+    }
     let mut words: BTreeMap<String, Vec<Vec<u8>>> = BTreeMap::new();
     let mut letters = Vec::new();
     for (number, line) in String::from_utf8_lossy(&text).lines().enumerate() {

@@ -133,30 +133,11 @@ fn manifest(path: &Path) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// Mel cepstra with their first and second differences, normalised over the utterance but for the scale.
+/// What the aligner hears of a clip and looks for in it.
 fn for_aligner(samples: &[f32], script: &Script, voice: &VoiceConfig, hop: usize) -> aligner::Utterance {
-    const CEPSTRA: usize = 13;
     let bands = 40;
     let mel = MelConfig { rate_hz: voice.geometry.rate_hz, window: 600, hop, bands };
-    let frames = samples.len() / hop;
-    let logs = mel.compute(samples, frames);
-    let angle = |c: usize, b: usize| std::f32::consts::PI * c as f32 * (b as f32 + 0.5) / bands as f32;
-    let cepstrum = |t: usize, c: usize| -> f32 { (0..bands).map(|b| logs[t * bands + b] * angle(c, b).cos()).sum() };
-    let statics: Vec<f32> = (0..frames * CEPSTRA).map(|i| cepstrum(i / CEPSTRA, i % CEPSTRA)).collect();
-    let slope = |row: &[f32]| -> Vec<f32> {
-        let at = |t: isize, c: usize| row[t.clamp(0, frames as isize - 1) as usize * CEPSTRA + c];
-        let one = |t: isize, c: usize| (1..=3).map(|d| d as f32 * (at(t + d, c) - at(t - d, c))).sum::<f32>() / 28.0;
-        (0..frames * CEPSTRA).map(|i| one((i / CEPSTRA) as isize, i % CEPSTRA)).collect()
-    };
-    let first = slope(&statics);
-    let second = slope(&first);
-    let width = 3 * CEPSTRA;
-    let mut features = Vec::with_capacity(frames * width);
-    for t in 0..frames {
-        for part in [&statics, &first, &second] {
-            features.extend_from_slice(&part[t * CEPSTRA..(t + 1) * CEPSTRA]);
-        }
-    }
+    let (features, width) = aligner::cepstra(&mel.compute(samples, samples.len() / hop), bands);
     let words = script.words.iter().map(|w| script.tokens[w.tokens.clone()].to_vec()).collect();
     aligner::Utterance { features, width, words }
 }

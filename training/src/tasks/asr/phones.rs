@@ -1,0 +1,90 @@
+//! Transcripts as phones, and the pronunciations of a vocabulary.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::path::Path;
+
+use rejoinder_models::tts::frontend::Frontend;
+use rejoinder_models::tts::g2p::G2p;
+use rejoinder_models::tts::lexicon::Lexicon;
+use rejoinder_models::tts::phones;
+
+use crate::Result;
+use crate::tasks::g2p::{LEXICON_FILE, MODEL_FILE, read_dictionary};
+
+/// The phones of the CMU dictionary without stress, and the blank at 0.
+pub(super) const PHONES: usize = 1 + phones::UNSTRESSED;
+
+/// Tells how words sound: by a dictionary, else by letters.
+pub(super) struct Pronouncer {
+    dictionary: HashMap<String, Vec<Vec<u32>>>,
+    frontend: Frontend,
+}
+
+impl Pronouncer {
+    /// Reads a dictionary in the form of CMU's, and the two files of a `g2p` run or a voice's bundle.
+    pub(super) fn read(dictionary: &Path, g2p: &Path) -> Result<Self> {
+        let lexicon = Lexicon::read(&g2p.join(LEXICON_FILE))?;
+        let frontend = Frontend::new(lexicon, G2p::read(&g2p.join(MODEL_FILE))?);
+        let words = read_dictionary(dictionary)?.words.into_iter().map(|word| {
+            let mut ways: Vec<Vec<u32>> = Vec::new();
+            for way in word.pronunciations.into_iter().map(numbers) {
+                if !ways.contains(&way) {
+                    ways.push(way);
+                }
+            }
+            (word.spelling, ways)
+        });
+        Ok(Self { dictionary: words.collect(), frontend })
+    }
+
+    /// How a word in lower case may sound, the usual way first: phones from 1 to 39.
+    fn word(&self, word: &str) -> Vec<Vec<u32>> {
+        match self.dictionary.get(word) {
+            Some(ways) => ways.clone(),
+            None => vec![numbers(self.frontend.pronounce(word))],
+        }
+    }
+
+    /// The phones of each of some normalised words.
+    pub(super) fn words(&self, words: &str) -> Vec<Vec<u32>> {
+        words.split_whitespace().filter_map(|word| self.word(word).into_iter().next()).collect()
+    }
+
+    /// The phones of normalised words.
+    pub(super) fn sentence(&self, words: &str) -> Vec<u32> {
+        self.words(words).concat()
+    }
+
+    /// The lexicon of a vocabulary: a line for each way to say a word.
+    pub(super) fn lexicon<'a>(&self, vocabulary: impl IntoIterator<Item = &'a str>) -> String {
+        let mut text = String::new();
+        for word in vocabulary {
+            for way in self.word(word).iter().filter(|way| !way.is_empty()) {
+                text.push_str(word);
+                for phone in way {
+                    // Writing to a string cannot fail.
+                    let _ = write!(text, " {}", name(*phone));
+                }
+                text.push('\n');
+            }
+        }
+        text
+    }
+}
+
+/// The phone list: a name and its number in each line.
+pub(super) fn list() -> String {
+    (0..PHONES as u32).map(|phone| format!("{} {phone}\n", name(phone))).collect()
+}
+
+fn numbers(tokens: Vec<u8>) -> Vec<u32> {
+    tokens.into_iter().filter_map(phones::unstressed).map(|phone| 1 + phone as u32).collect()
+}
+
+fn name(phone: u32) -> &'static str {
+    match phone.checked_sub(1) {
+        None => rejoinder_models::text::BLANK,
+        Some(phone) => phones::unstressed_name(phone as usize).unwrap_or("?"),
+    }
+}
