@@ -81,7 +81,7 @@ fn follow_up_ms() -> f64 {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RawInterruption {
-    /// How long after the onset of speech it is decided at the latest what it is. Default: 1,000.
+    /// How long after the onset of speech it is decided at the latest what it is. Default: 1,200.
     pub window_ms: f64,
     /// The gain of the reply until then, in decibels; from -60 on it stands still, and goes on where it stopped.
     /// Default: -60.
@@ -92,7 +92,7 @@ pub struct RawInterruption {
 
 impl Default for RawInterruption {
     fn default() -> Self {
-        Self { window_ms: 1_000.0, duck_db: -60.0, judge: RuleJudgeConfig::default() }
+        Self { window_ms: 1_200.0, duck_db: -60.0, judge: RuleJudgeConfig::default() }
     }
 }
 
@@ -174,6 +174,7 @@ pub(super) fn resolve(
 fn judge(config: &RuleJudgeConfig) -> Result<(), String> {
     let key = |name: &str| format!("interruption.judge.{name}");
     within(&key("sure_ms"), config.sure_ms, 0.0, 10_000.0)?;
+    within(&key("noise_ms"), config.noise_ms, 0.0, 10_000.0)?;
     within(&key("min_ms"), config.min_ms, 0.0, 10_000.0)?;
     within(&key("answer_ms"), config.answer_ms, 0.0, 10_000.0)?;
     within(&key("confidence"), f64::from(config.confidence), 0.0, 1.0)?;

@@ -373,7 +373,7 @@ fn explore(policy: Policy, depth: usize) -> (usize, u128) {
 fn no_order_of_events_loses_a_turn_or_answers_it_twice() {
     let (mut states, mut schedules) = (0, 0);
     for policy in policies() {
-        let found = explore(policy, 12);
+        let found = explore(policy, 11);
         states += found.0;
         schedules += found.1;
     }
@@ -385,7 +385,7 @@ fn no_order_of_events_loses_a_turn_or_answers_it_twice() {
 fn long_conversations_at_random_end_in_order_and_remember_what_was_heard() {
     let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(7);
     for policy in policies() {
-        for _ in 0..2_000 {
+        for _ in 0..1_000 {
             let mut world = World::new(policy);
             for _ in 0..random.random_range(10..200) {
                 let steps = world.steps();

@@ -40,8 +40,8 @@ pub struct Evidence<'a> {
 
 /// Tells interruptions from backchannels and noise: immutable and shared.
 pub trait Judge: Send + Sync {
-    /// Takes what is known after each 10 ms of sound; none while it is not enough. [`Verdict::Backchannel`] and
-    /// [`Verdict::Noise`] count once the sound has stopped.
+    /// Takes what is known after each 10 ms of sound; none while it is not enough. [`Verdict::Backchannel`] counts
+    /// once the sound has stopped.
     fn judge(&self, evidence: &Evidence<'_>) -> Option<Verdict>;
 }
 
@@ -56,15 +56,19 @@ pub struct RuleJudgeConfig {
     /// A backchannel in the last so many milliseconds of a reply answers it. Default: 700.
     pub answer_ms: f64,
     /// Sound like a voice that lasts for so many milliseconds is an interruption, whatever its words.
-    /// Default: 600.
+    /// Default: 800.
     pub sure_ms: f64,
+    /// Other sound is noise once it has lasted for so many milliseconds. Default: 1,000.
+    pub noise_ms: f64,
     /// Shorter sound, in milliseconds, is noise, whatever its words. Default: 150.
     pub min_ms: f64,
     /// Words of which the recogniser is less sure than this probability, 0 to 1, do not count. Default: 0.5.
     pub confidence: f32,
-    /// The share of the sound, 0 to 1, that must be voiced to be like a voice. Default: 0.4.
+    /// The share of the sound, 0 to 1, that must be voiced to be like a voice; half of it where there are words.
+    /// Default: 0.5.
     pub voiced: f32,
-    /// The mean probability of speech, 0 to 1, of sound that is like a voice. Default: 0.7.
+    /// The mean probability of speech, 0 to 1, of sound that is like a voice; half of it where there are words.
+    /// Default: 0.75.
     pub probability: f32,
 }
 
@@ -76,11 +80,12 @@ impl Default for RuleJudgeConfig {
             backchannels: backchannels.split_whitespace().map(str::to_owned).collect(),
             max_words: 3,
             answer_ms: 700.0,
-            sure_ms: 600.0,
+            sure_ms: 800.0,
+            noise_ms: 1_000.0,
             min_ms: 150.0,
             confidence: 0.5,
-            voiced: 0.4,
-            probability: 0.7,
+            voiced: 0.5,
+            probability: 0.75,
         }
     }
 }
@@ -100,9 +105,9 @@ impl RuleJudge {
         words.len() <= self.0.max_words && words.iter().all(|(_, word)| self.0.backchannels.contains(word))
     }
 
-    fn is_voice(&self, sound: &[f32], probabilities: &[f32]) -> bool {
+    fn is_voice(&self, sound: &[f32], probabilities: &[f32], share: f32) -> bool {
         let mean = probabilities.iter().sum::<f32>() / probabilities.len().max(1) as f32;
-        mean >= self.0.probability && voiced_share(sound) >= self.0.voiced
+        mean >= share * self.0.probability && voiced_share(sound) >= share * self.0.voiced
     }
 }
 
@@ -120,11 +125,12 @@ impl Judge for RuleJudge {
             let verdict = if answers { Verdict::Interruption } else { Verdict::Backchannel };
             return over.then_some(verdict);
         }
-        let long = ms >= if words.is_empty() { self.0.sure_ms } else { self.0.min_ms };
-        if long && (over || silence.is_none()) && self.is_voice(sound, probabilities) {
+        let (least_ms, share) = if words.is_empty() { (self.0.sure_ms, 1.0) } else { (self.0.min_ms, 0.5) };
+        let decides = over || silence.is_none();
+        if ms >= least_ms && decides && self.is_voice(sound, probabilities, share) {
             return Some(Verdict::Interruption);
         }
-        over.then_some(Verdict::Noise)
+        (over || ms >= self.0.noise_ms).then_some(Verdict::Noise)
     }
 }
 
@@ -223,9 +229,10 @@ mod tests {
     fn without_words_it_is_the_sound() {
         assert_eq!(judged(&voice(300), "", false, |_| ()), None);
         assert_eq!(judged(&voice(300), "", true, |_| ()), Some(Verdict::Noise));
-        assert_eq!(judged(&voice(700), "", false, |_| ()), Some(Verdict::Interruption));
+        assert_eq!(judged(&voice(900), "", false, |_| ()), Some(Verdict::Interruption));
         assert_eq!(judged(&hiss(900), "", false, |_| ()), None);
         assert_eq!(judged(&hiss(900), "", true, |_| ()), Some(Verdict::Noise));
+        assert_eq!(judged(&hiss(1_000), "", false, |_| ()), Some(Verdict::Noise), "it goes on and on");
         let unsure = |evidence: &mut Evidence<'_>| evidence.confidence = 0.1;
         assert_eq!(judged(&voice(300), "eleven", true, unsure), Some(Verdict::Noise));
         assert_eq!(judged(&hiss(900), "eleven", true, |_| ()), Some(Verdict::Noise), "words in a hiss");

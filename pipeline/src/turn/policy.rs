@@ -40,7 +40,7 @@ impl Default for Policy {
             half_duplex: false,
             push_to_talk: false,
             follow_up: None,
-            judge_window: ms(1_000.0),
+            judge_window: ms(1_200.0),
             max_starts: 2,
         }
     }
