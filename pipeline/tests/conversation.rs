@@ -200,7 +200,7 @@ fn over_a_reply(script: &str) -> (Conversation, Parrot) {
     let config = RuleJudgeConfig { backchannels: vec!["bravo".to_owned()], ..RuleJudgeConfig::default() };
     assistant.judge = Arc::new(RuleJudge::new(config));
     let caller = speech(&format!("300 delta 2000 {script} 500"));
-    (SessionBuilder::new(&assistant).simulate(&caller, COST).unwrap(), parrot)
+    (SessionBuilder::new(&assistant).simulate(&caller, COST).expect("a conversation"), parrot)
 }
 
 #[test]
@@ -297,7 +297,7 @@ fn a_tool_is_not_called_for_a_turn_that_goes_on() {
 fn with_policy(script: &str, change: impl FnOnce(&mut TurnTaking)) -> Conversation {
     let mut assistant = assistant(&Parrot::default());
     change(&mut assistant.turn_taking);
-    SessionBuilder::new(&assistant).simulate(&speech(script), COST).unwrap()
+    SessionBuilder::new(&assistant).simulate(&speech(script), COST).expect("a conversation")
 }
 
 #[test]

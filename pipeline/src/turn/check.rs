@@ -9,8 +9,7 @@ use rand::{Rng, SeedableRng};
 use rejoinder_models::llm::Role;
 use rejoinder_models::units::{Position, Samples};
 
-use super::machine::{Action, Input, Machine};
-use super::{Policy, State, Verdict};
+use super::{Action, Input, Machine, Policy, State, Verdict};
 use crate::dialogue::History;
 use crate::io::playout::Heard;
 use crate::message::{Control, TurnId};
@@ -377,7 +376,6 @@ fn no_order_of_events_loses_a_turn_or_answers_it_twice() {
         states += found.0;
         schedules += found.1;
     }
-    println!("{states} states, {schedules} schedules");
     assert!(schedules >= 1_000_000, "{schedules} schedules of {states} states");
 }
 

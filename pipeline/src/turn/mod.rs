@@ -1,5 +1,6 @@
 #![doc = include_str!("states.md")]
 
+mod input;
 mod judge;
 mod machine;
 mod phrase;
@@ -11,8 +12,9 @@ mod check;
 #[cfg(test)]
 mod tests;
 
+pub use input::{Action, Input};
 pub use judge::{Evidence, Judge, RuleJudge, RuleJudgeConfig, Verdict};
-pub use machine::{Action, Input, Machine};
+pub use machine::Machine;
 pub use phrase::Phrase;
 pub use policy::{Policy, TurnTaking};
 pub use table::State;
