@@ -2,12 +2,13 @@
 //! `cargo run --example custom_stage -- question.wav answer.wav`.
 
 use anyhow::Context;
-use rejoinder::{Assistant, Body, Config, Message, Outbox, Session, Stage, io::file};
+use rejoinder::{Assistant, Body, Config, Message, Outbox, Session, Stage, TurnId, io::file};
 
 /// Says "tea" where the model says "coffee". A piece of the reply may end within a word, so a last word is kept back
-/// until it is complete.
+/// until it is complete. A reply that is begun ahead may be dropped: the next one has another turn or attempt.
 #[derive(Default)]
 struct TeaHouse {
+    turn: TurnId,
     open: String,
 }
 
@@ -18,11 +19,10 @@ impl Stage for TeaHouse {
 
     fn handle(&mut self, message: Message, out: &mut Outbox<'_>) -> rejoinder::Result<()> {
         let turn = message.turn;
+        if turn != std::mem::replace(&mut self.turn, turn) {
+            self.open.clear();
+        }
         match message.body {
-            Body::Began(at) => {
-                self.open.clear();
-                let _ = out.send(turn, Body::Began(at));
-            }
             Body::Reply(piece) => {
                 self.open.push_str(&piece);
                 if let Some(end) = self.open.rfind(' ') {

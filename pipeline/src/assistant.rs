@@ -16,7 +16,7 @@ use rejoinder_models::{runtime, zoo};
 use crate::Result;
 use crate::config::{Config, ResponderConfig};
 use crate::dialogue::Toolbox;
-use crate::turn::Policy;
+use crate::turn::{Judge, RuleJudge, TurnTaking};
 
 /// Makes the tools of one conversation, with a state of their own.
 pub type ToolboxMaker = Arc<dyn Fn() -> Toolbox + Send + Sync>;
@@ -36,10 +36,10 @@ pub struct Assistant {
     pub clauses: ClauseConfig,
     /// How to say it.
     pub synthesizer: Arc<dyn Synthesizer>,
-    /// When a turn is over.
-    pub policy: Policy,
-    /// How much sound before the detected beginning belongs to a turn, in milliseconds.
-    pub preroll_ms: f64,
+    /// Who may take the floor, and when a turn is over.
+    pub turn_taking: TurnTaking,
+    /// Tells interruptions from backchannels and noise.
+    pub judge: Arc<dyn Judge>,
     /// The instructions that open the dialogue.
     pub instructions: String,
     /// How many messages are remembered.
@@ -65,8 +65,8 @@ impl Assistant {
             responder: open_responder(&config.responder)?,
             clauses: config.clauses,
             synthesizer: zoo::open_synthesizer(&config.synthesizer, &config.runtime)?,
-            policy: config.policy,
-            preroll_ms: config.preroll_ms,
+            turn_taking: config.turn_taking.clone(),
+            judge: Arc::new(RuleJudge::new(config.judge.clone())),
             instructions: config.instructions.clone(),
             memory: config.memory,
             max_tool_calls: config.max_tool_calls,

@@ -4,8 +4,8 @@ use rejoinder_models::asr::Word;
 use rejoinder_models::units::Position;
 use serde::{Deserialize, Serialize};
 
-use crate::message::TurnId;
-use crate::turn::State;
+use crate::message::{Body, Control, TurnId};
+use crate::turn::{State, Verdict};
 
 /// Something that happened, and when. As JSON: one object with `at_ms`, `turn`, `kind` and the kind's own fields.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,6 +51,10 @@ pub enum EventKind {
     Partial {
         /// Its text.
         text: String,
+        /// The recogniser's mean probability for its words, 0 to 1; 0 without words.
+        confidence: f32,
+        /// Whether it takes in all that was said up to a pause.
+        complete: bool,
     },
     /// The transcript of the whole turn.
     Final {
@@ -92,12 +96,47 @@ pub enum EventKind {
     },
     /// The last sample of the reply was played.
     AudioFinished,
+    /// Somebody speaks over the reply of this turn, which is held back until it is known what that is.
+    Ducked {
+        /// Its gain meanwhile, in decibels; from -60 on it stands still.
+        db: f64,
+    },
+    /// What was said over a reply, and would become this turn, was judged.
+    Judged {
+        /// What it is.
+        verdict: Verdict,
+    },
+    /// What was said is no turn: a backchannel, noise, too short, or without the wake phrase.
+    Ignored,
+    /// The reply that was held back goes on.
+    Restored,
     /// The caller spoke over the reply of this turn, which is dropped.
     Interrupted,
     /// What the history keeps of an interrupted reply.
     Kept {
         /// The text that was heard.
         text: String,
+    },
+    /// The caller pressed or let go a button.
+    Controlled {
+        /// Which.
+        control: Control,
+    },
+    /// The caller was silent after a reply: the assistant asks, as a turn of its own, whether they are still there.
+    Prompted,
+    /// A reply is begun ahead, for the caller may be done.
+    SpeculationStarted {
+        /// What the caller has said.
+        text: String,
+    },
+    /// A reply that was begun ahead is the turn's.
+    SpeculationKept,
+    /// A reply that was begun ahead is dropped, for the caller went on.
+    SpeculationDropped {
+        /// Pieces of its text, about a token each, that were made in vain.
+        tokens: usize,
+        /// Sound that was made in vain.
+        audio_ms: f64,
     },
     /// The turn gets no reply: nothing was understood, or the caller went on.
     NoReply,
@@ -126,9 +165,15 @@ impl EventKind {
         )
     }
 
-    /// Whether turn-taking has to know that the turn gets no reply.
-    pub(crate) fn ends_turn(&self) -> bool {
-        matches!(self, Self::NoReply | Self::Failed { .. })
+    /// What turn-taking has to know of this.
+    pub(crate) fn report(&self) -> Option<Body> {
+        match self {
+            Self::NoReply | Self::Failed { .. } => Some(Body::NoReply),
+            Self::Partial { text, confidence, complete } => {
+                Some(Body::Overheard { text: text.clone(), confidence: *confidence, complete: *complete })
+            }
+            _ => None,
+        }
     }
 }
 
@@ -151,8 +196,11 @@ mod tests {
 
     #[test]
     fn an_event_is_one_flat_json_object_and_comes_back_the_same() {
-        let event =
-            Event { at: Position(24_001), turn: TurnId(2), kind: EventKind::Endpoint { speech_end: Position(16_000) } };
+        let event = Event {
+            at: Position(24_001),
+            turn: TurnId::new(2),
+            kind: EventKind::Endpoint { speech_end: Position(16_000) },
+        };
         let line = serde_json::to_string(&event).unwrap();
         assert_eq!(line, r#"{"at_ms":1500.0625,"turn":2,"kind":"endpoint","speech_end_ms":1000.0}"#);
         assert_eq!(serde_json::from_str::<Event>(&line).unwrap(), event);

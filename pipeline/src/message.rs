@@ -6,23 +6,81 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rejoinder_models::asr::Transcript;
 use rejoinder_models::llm::Cancel;
 use rejoinder_models::units::{Position, Samples};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Room for the attempts at a turn: far more than a caller makes pauses.
+const ATTEMPT_BITS: u32 = 20;
 
 /// One exchange: what the caller says, and the reply to it. Turn 0 is before anybody spoke.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct TurnId(pub u64);
+///
+/// A turn may take several attempts: a reply that was begun ahead is dropped when the caller goes on, and what seemed
+/// the beginning of a turn turns out to be a cough. Later attempts compare greater, so that work on an earlier one is
+/// stale; an application sees only the number.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TurnId(u64);
 
 impl TurnId {
+    /// Later than all turns.
+    pub(crate) const LAST: Self = Self(u64::MAX);
+
+    /// The first attempt at a turn of this number.
+    pub const fn new(number: u64) -> Self {
+        Self(number << ATTEMPT_BITS)
+    }
+
+    /// The turn's number, counted from 1.
+    pub const fn number(self) -> u64 {
+        self.0 >> ATTEMPT_BITS
+    }
+
     /// The turn after this one.
-    pub fn next(self) -> Self {
+    pub const fn next(self) -> Self {
+        Self::new(self.number() + 1)
+    }
+
+    /// The next attempt at this turn.
+    pub(crate) const fn retry(self) -> Self {
         Self(self.0 + 1)
+    }
+
+    pub(crate) const fn bits(self) -> u64 {
+        self.0
+    }
+
+    pub(crate) const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    /// The turn without its attempt.
+    pub(crate) const fn first(self) -> Self {
+        Self::new(self.number())
     }
 }
 
 impl std::fmt::Display for TurnId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)
+        write!(f, "{}", self.number())
+    }
+}
+
+impl std::fmt::Debug for TurnId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 - self.first().0 {
+            0 => write!(f, "TurnId({})", self.number()),
+            attempt => write!(f, "TurnId({}.{attempt})", self.number()),
+        }
+    }
+}
+
+impl Serialize for TurnId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(self.number())
+    }
+}
+
+impl<'de> Deserialize<'de> for TurnId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        u64::deserialize(deserializer).map(Self::new)
     }
 }
 
@@ -33,6 +91,7 @@ pub struct Turns(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     current: AtomicU64,
+    released: AtomicU64,
     busy: AtomicBool,
     running: Mutex<Option<(TurnId, Cancel)>>,
 }
@@ -55,6 +114,19 @@ impl Turns {
         if let Some((_, cancel)) = running.as_ref().filter(|(of, _)| *of < turn) {
             cancel.cancel();
         }
+    }
+
+    /// Lets the reply to `turn` sound.
+    pub(crate) fn release(&self, turn: TurnId) {
+        self.0.released.fetch_max(turn.0, Ordering::AcqRel);
+    }
+
+    /// Whether the reply to `turn` may sound: it is certain that the caller's turn is over.
+    ///
+    /// # Realtime Safety
+    /// An atomic load.
+    pub(crate) fn is_released(&self, turn: TurnId) -> bool {
+        turn.0 <= self.0.released.load(Ordering::Acquire)
     }
 
     /// Whether nothing is going on: nobody speaks, and no reply is on its way or sounds.
@@ -96,14 +168,42 @@ pub enum Body {
     Captured(Vec<f32>),
     /// Into `listen`: this turn gets no reply.
     NoReply,
-    /// The caller begins to speak; the audio that follows starts at this moment.
+    /// Into `listen`: the transcript so far.
+    Overheard {
+        /// Its text.
+        text: String,
+        /// The recogniser's mean probability for its words, 0 to 1.
+        confidence: f32,
+        /// Whether it takes in all that was said up to a pause.
+        complete: bool,
+    },
+    /// Into `listen`: what the caller does besides speaking.
+    Control(Control),
+    /// Somebody begins to speak; the audio that follows starts at this moment. Whether it is the caller's turn is not
+    /// known yet.
     Began(Position),
+    /// What began is the caller's turn.
+    Taken,
+    /// What began is no turn.
+    Dropped,
     /// The caller's turn, mono at 16 kHz, in pieces.
     Heard(Vec<f32>),
+    /// The caller is silent: the transcript as if the turn ended here is wanted now.
+    Paused {
+        /// Whether a reply is to be begun ahead.
+        ahead: bool,
+    },
+    /// The caller goes on after a pause: a reply that was begun ahead is dropped.
+    Resumed,
     /// The caller's turn is over.
     Ended,
+    /// To be said by the assistant of its own accord.
+    Say(String),
     /// The transcript so far.
     Partial(Transcript),
+    /// The transcript of what may be the whole turn: a reply may be begun ahead. If it is, [`Final`](Self::Final)
+    /// repeats it.
+    Ahead(Transcript),
     /// The transcript of the whole turn, word times on the one clock.
     Final(Transcript),
     /// A piece of the reply's text.
@@ -121,6 +221,20 @@ impl Body {
     pub fn is_reply(&self) -> bool {
         matches!(self, Self::Reply(_) | Self::ReplyEnd | Self::Sound(_) | Self::SoundEnd)
     }
+}
+
+/// What the caller does besides speaking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Control {
+    /// The talk button goes down: the caller's turn begins, and ends a reply.
+    Press,
+    /// The talk button is let go: the caller's turn is over.
+    Release,
+    /// The microphone is switched off.
+    Mute,
+    /// The microphone is switched on again.
+    Unmute,
 }
 
 /// A piece of a reply's sound.
@@ -150,26 +264,35 @@ mod tests {
     #[test]
     fn raising_the_turn_cancels_what_runs_for_an_older_one() {
         let turns = Turns::default();
-        turns.raise(TurnId(1));
-        let cancel = turns.guard(TurnId(1));
-        assert!(turns.is_current(TurnId(1)) && !cancel.is_cancelled());
-        turns.raise(TurnId(2));
-        assert!(!turns.is_current(TurnId(1)) && cancel.is_cancelled());
+        turns.raise(TurnId::new(1));
+        let cancel = turns.guard(TurnId::new(1));
+        assert!(turns.is_current(TurnId::new(1)) && !cancel.is_cancelled());
+        turns.raise(TurnId::new(2));
+        assert!(!turns.is_current(TurnId::new(1)) && cancel.is_cancelled());
     }
 
     #[test]
     fn a_guard_taken_too_late_is_already_cancelled() {
         let turns = Turns::default();
-        turns.raise(TurnId(3));
-        assert!(turns.guard(TurnId(2)).is_cancelled());
-        assert!(!turns.guard(TurnId(3)).is_cancelled());
+        turns.raise(TurnId::new(3));
+        assert!(turns.guard(TurnId::new(2)).is_cancelled());
+        assert!(!turns.guard(TurnId::new(3)).is_cancelled());
     }
 
     #[test]
     fn the_turn_never_goes_back() {
         let turns = Turns::default();
-        turns.raise(TurnId(5));
-        turns.raise(TurnId(4));
-        assert_eq!(turns.current(), TurnId(5));
+        turns.raise(TurnId::new(5));
+        turns.raise(TurnId::new(4));
+        assert_eq!(turns.current(), TurnId::new(5));
+    }
+
+    #[test]
+    fn an_attempt_comes_after_its_turn_and_before_the_next_and_is_not_told() {
+        let turn = TurnId::new(3);
+        assert!(turn < turn.retry() && turn.retry().retry() < turn.next());
+        assert_eq!(turn.retry().first(), turn);
+        assert_eq!(serde_json::to_string(&turn.retry()).unwrap(), "3");
+        assert_eq!(format!("{:?} {:?} {}", turn, turn.retry(), turn.retry()), "TurnId(3) TurnId(3.1) 3");
     }
 }

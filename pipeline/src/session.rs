@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use rejoinder_models::audio::{Clip, StreamResampler};
 use rejoinder_models::llm::Cancel;
 use rejoinder_models::text::ClauseStream;
-use rejoinder_models::units::{SampleRate, Samples};
+use rejoinder_models::units::{Position, SampleRate, Samples};
 use rejoinder_models::vad::VadDetector;
 
 use crate::assistant::Assistant;
@@ -15,8 +15,9 @@ use crate::dialogue::History;
 use crate::event::Event;
 use crate::io::playout::{Playout, Resample, playback_ring};
 use crate::io::{Loudspeaker, Microphone, Sink, Source};
-use crate::message::{TurnId, Turns};
+use crate::message::{Control, TurnId, Turns};
 use crate::run::steps::{self, Cost, StageStats};
+use crate::run::threads::Controls;
 use crate::run::{Chain, EventHandler, threads};
 use crate::stage::Stage;
 use crate::stages::{Listen, ListenSettings, Respond, Speak, Transcribe};
@@ -34,6 +35,7 @@ pub struct SessionBuilder {
     sink: Option<Box<dyn Sink>>,
     capture_rate: SampleRate,
     playback_rate: Option<SampleRate>,
+    controls: Vec<(Position, Control)>,
     stop: Cancel,
 }
 
@@ -41,6 +43,7 @@ pub struct SessionBuilder {
 pub struct Session {
     microphone: Option<Microphone>,
     loudspeaker: Option<Loudspeaker>,
+    controls: Controls,
     source: Option<Box<dyn Source>>,
     sink: Option<Box<dyn Sink>>,
     threads: Vec<JoinHandle<()>>,
@@ -73,6 +76,7 @@ impl SessionBuilder {
             sink: None,
             capture_rate: SampleRate::INTERNAL,
             playback_rate: None,
+            controls: Vec::new(),
             stop: Cancel::default(),
         }
     }
@@ -120,6 +124,13 @@ impl SessionBuilder {
         self
     }
 
+    /// In virtual time, presses or lets go a button at this moment; live there are [`Session::controls`].
+    #[must_use]
+    pub fn control_at(mut self, at: Position, control: Control) -> Self {
+        self.controls.push((at, control));
+        self
+    }
+
     /// A flag that ends the conversation at once when it is raised, from any thread.
     #[must_use]
     pub fn stop_flag(mut self, stop: Cancel) -> Self {
@@ -144,6 +155,7 @@ impl SessionBuilder {
         let mut session = Session {
             microphone: Some(running.microphone),
             loudspeaker: Some(running.loudspeaker),
+            controls: running.controls,
             source: None,
             sink: None,
             threads: running.threads,
@@ -189,12 +201,13 @@ impl SessionBuilder {
     }
 
     fn chain(self, clock: Clock) -> Result<(Chain, Playout)> {
-        let Self { assistant, on_event, extra, capture_rate, playback_rate, stop, .. } = self;
+        let Self { assistant, on_event, extra, capture_rate, playback_rate, stop, controls, .. } = self;
         let turns = Turns::default();
         let from = assistant.synthesizer.sample_rate();
         let rate = playback_rate.unwrap_or(from);
         let out = resampler(from, rate)?;
-        let (player, loudspeaker, playout) = playback_ring(rate, from, out, clock.clone(), turns.clone());
+        let held_ms = assistant.turn_taking.max_held_ms;
+        let (player, loudspeaker, playout) = playback_ring(rate, from, out, held_ms, clock.clone(), turns.clone());
         let mut stages = stages(&assistant, capture_rate, &turns, &playout)?;
         for (after, stage) in extra {
             let at = stages.iter().position(|stage| stage.name() == after).ok_or_else(|| {
@@ -203,7 +216,7 @@ impl SessionBuilder {
             })?;
             stages.insert(at + 1, stage);
         }
-        Ok((Chain { stages, turns, clock, player, loudspeaker, stop, on_event }, playout))
+        Ok((Chain { stages, turns, clock, player, loudspeaker, stop, controls, on_event }, playout))
     }
 }
 
@@ -213,9 +226,14 @@ fn stages(
     turns: &Turns,
     playout: &Playout,
 ) -> Result<Vec<Box<dyn Stage>>> {
+    let taking = &assistant.turn_taking;
     let settings = ListenSettings {
-        policy: assistant.policy,
-        preroll: Samples::from_ms(assistant.preroll_ms, SampleRate::INTERNAL),
+        policy: taking.policy,
+        preroll: Samples::from_ms(taking.preroll_ms, SampleRate::INTERNAL),
+        wake: taking.wake.clone(),
+        prompt: taking.prompt.clone(),
+        duck_db: taking.duck_db,
+        judge: assistant.judge.clone(),
         lookback: Samples::from_ms(
             f64::from(assistant.segments.min_speech_ms + assistant.segments.pad_ms) + LOOKBACK_MS,
             SampleRate::INTERNAL,
@@ -227,10 +245,11 @@ fn stages(
     let dialogue = assistant.responder.dialogue()?;
     let tools = (assistant.tools)();
     let calls = assistant.max_tool_calls;
+    let respond = Respond::new(dialogue, history, tools, calls, turns.clone(), playout.clone());
     Ok(vec![
         Box::new(Listen::new(ears, detector, settings, turns.clone(), playout.clone())),
         Box::new(Transcribe::new(assistant.recognizer.stream()?)),
-        Box::new(Respond::new(dialogue, history, tools, calls, turns.clone(), playout.clone())),
+        Box::new(respond.wake(taking.wake.clone())),
         Box::new(Speak::new(assistant.synthesizer.clone(), ClauseStream::new(assistant.clauses))),
     ])
 }
@@ -260,6 +279,11 @@ impl Session {
             Some(loudspeaker) => loudspeaker.pull(out),
             None => out.fill(0.0),
         }
+    }
+
+    /// The caller's buttons, for any thread.
+    pub fn controls(&self) -> Controls {
+        self.controls.clone()
     }
 
     /// Whether nothing is going on: nobody speaks, and no reply is on its way or sounds.
@@ -297,8 +321,8 @@ impl Session {
 
     fn cancel(&mut self) {
         self.stop.cancel();
-        self.turns.raise(TurnId(u64::MAX));
-        self.playout.interrupt(TurnId(u64::MAX));
+        self.turns.raise(TurnId::LAST);
+        self.playout.interrupt_before(TurnId::LAST);
         if let Some(source) = &mut self.source {
             source.stop();
         }

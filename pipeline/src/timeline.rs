@@ -4,6 +4,7 @@ use rejoinder_models::units::Position;
 use serde::Serialize;
 
 use crate::event::{Event, EventKind};
+use crate::io::playout::SILENCE_DB;
 use crate::message::TurnId;
 
 /// When what happened in one turn. A moment that never came is none.
@@ -27,6 +28,14 @@ pub struct Timeline {
     pub audio_end: Option<Position>,
     /// Whether the caller spoke over the reply.
     pub interrupted: bool,
+    /// How often somebody spoke over the reply and it was held back.
+    pub ducked: usize,
+    /// How many replies were begun ahead and dropped.
+    pub dropped: usize,
+    /// The pieces of text, about a token each, of the replies that were dropped.
+    pub wasted_tokens: usize,
+    /// The sound of the replies that were dropped.
+    pub wasted_audio_ms: f64,
     /// What the caller said.
     pub text: String,
     /// What the assistant had to say, heard or not.
@@ -68,11 +77,30 @@ impl Timeline {
             EventKind::AudioFinished => self.audio_end = at,
             EventKind::Interrupted => {
                 self.interrupted = true;
-                self.audio_end = self.first_audio.and(at);
+                self.audio_end = self.audio_end.or(self.first_audio.and(at));
             }
             EventKind::Kept { text } => self.kept = Some(text.clone()),
             EventKind::Failed { stage, reason } => self.failed = Some(format!("{stage}: {reason}")),
+            EventKind::Ducked { db } => {
+                self.ducked += 1;
+                self.audio_end = self.first_audio.and(at).filter(|_| *db <= SILENCE_DB);
+            }
+            EventKind::Restored => self.audio_end = None,
+            EventKind::SpeculationDropped { tokens, audio_ms } => {
+                self.dropped += 1;
+                self.wasted_tokens += tokens;
+                self.wasted_audio_ms += audio_ms;
+                self.first_token = None;
+                self.reply.clear();
+                self.tools.clear();
+            }
             EventKind::State { .. }
+            | EventKind::Judged { .. }
+            | EventKind::Ignored
+            | EventKind::Controlled { .. }
+            | EventKind::Prompted
+            | EventKind::SpeculationStarted { .. }
+            | EventKind::SpeculationKept
             | EventKind::Partial { .. }
             | EventKind::ToolReturned { .. }
             | EventKind::WordPlayed { .. }
@@ -82,7 +110,7 @@ impl Timeline {
     }
 }
 
-/// The timelines of a conversation, in the order of its turns.
+/// The timelines of a conversation, in the order of its turns. What was said and turned out to be no turn has none.
 #[derive(Clone, Debug, Default)]
 pub struct Timelines(Vec<Timeline>);
 
@@ -93,6 +121,11 @@ impl Timelines {
             return;
         }
         let at = self.0.partition_point(|line| line.turn < event.turn);
+        match event.kind {
+            EventKind::Ignored => return self.0.retain(|line| line.turn != event.turn),
+            EventKind::Partial { .. } | EventKind::Controlled { .. } | EventKind::State { .. } => return,
+            _ => {}
+        }
         if self.0.get(at).is_none_or(|line| line.turn != event.turn) {
             self.0.insert(at, Timeline { turn: event.turn, ..Timeline::default() });
         }

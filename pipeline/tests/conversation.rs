@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::{Parrot, RATE, assistant, speech};
+use rejoinder::turn::{Phrase, RuleJudge, RuleJudgeConfig, TurnTaking, Verdict};
 use rejoinder::{
-    Body, Conversation, Cost, Event, EventKind, Message, Outbox, Session, SessionBuilder, Stage, Timelines,
+    Body, Control, Conversation, Cost, Event, EventKind, Message, Outbox, Session, SessionBuilder, Stage, Timelines,
 };
 use rejoinder_models::audio::Clip;
 use rejoinder_models::llm::Role;
-use rejoinder_models::units::SampleRate;
+use rejoinder_models::units::{Position, SampleRate, Samples};
 
 const COST: Cost = Cost::Fixed { step: Duration::from_micros(200), output: Duration::from_millis(2) };
 
@@ -38,9 +39,9 @@ fn a_question_gets_a_spoken_answer_and_a_timeline() {
     assert!((speech_end - 900.0).abs() < 60.0, "speech ends at 900 ms, not {speech_end}");
     let silence = turn.after_speech_ms(turn.endpoint).unwrap();
     assert!((400.0..=411.0).contains(&silence), "the endpoint comes after 400 ms of silence, not {silence}");
-    let order =
-        [turn.speech_start, turn.speech_end, turn.endpoint, turn.transcript, turn.first_token, turn.first_audio];
+    let order = [turn.speech_start, turn.speech_end, turn.endpoint, turn.transcript];
     assert!(order.is_sorted() && order.iter().all(Option::is_some), "{order:?}");
+    assert!(turn.first_token.is_some() && turn.first_token < turn.first_audio);
     let audio = turn.first_audio.unwrap().ms();
     assert!(!loud(&conversation.assistant, 0.0, audio) && loud(&conversation.assistant, audio, audio + 5.0));
     let played = conversation.events.iter().filter_map(|event| match &event.kind {
@@ -80,13 +81,28 @@ fn speech_over_the_reply_stops_it_and_the_history_ends_at_the_last_word_heard() 
     assert_eq!(second.text, "alpha");
 }
 
+/// Takes its time: 400 ms of it, at the cost of an output.
+struct Dawdle;
+
+impl Stage for Dawdle {
+    fn name(&self) -> &'static str {
+        "dawdle"
+    }
+    fn handle(&mut self, message: Message, out: &mut Outbox<'_>) -> rejoinder::Result<()> {
+        if matches!(message.body, Body::Reply(_)) {
+            (0..200).for_each(|_| drop(out.send(message.turn, Body::Reply(String::new()))));
+        }
+        let _ = out.send(message.turn, message.body);
+        Ok(())
+    }
+}
+
 #[test]
 fn a_caller_who_goes_on_before_the_answer_is_answered_once_and_in_full() {
     let parrot = Parrot::default();
-    let slow = Cost::Fixed { step: Duration::from_micros(200), output: Duration::from_millis(300) };
     let caller = speech("300 alpha 500 charlie 500");
-    let conversation = SessionBuilder::new(&assistant(&parrot)).simulate(&caller, slow).unwrap();
-    let lines = timelines(&conversation);
+    let builder = SessionBuilder::new(&assistant(&parrot)).stage_after("respond", Dawdle);
+    let lines = timelines(&builder.simulate(&caller, COST).unwrap());
     assert!(lines.turns()[0].interrupted && lines.turns()[0].first_audio.is_none(), "{lines:?}");
     let asked = parrot.0.lock().unwrap().clone();
     assert_eq!(asked.last().unwrap().last().unwrap().content, "alpha charlie");
@@ -165,6 +181,180 @@ fn a_stage_of_ones_own_can_be_inserted() {
     let missing = SessionBuilder::new(&assistant(&Parrot::default())).stage_after("respnd", Translate);
     let error = missing.simulate(&speech("300"), COST).unwrap_err().to_string();
     assert_eq!(error, "no stage named respnd; there are: listen, transcribe, respond, speak");
+}
+
+const DUCKED: EventKind = EventKind::Ducked { db: -60.0 };
+
+fn events(conversation: &Conversation) -> impl Iterator<Item = &EventKind> {
+    conversation.events.iter().map(|event| &event.kind)
+}
+
+fn words_played(conversation: &Conversation) -> usize {
+    events(conversation).filter(|kind| matches!(kind, EventKind::WordPlayed { .. })).count()
+}
+
+/// A reply of thirty words, and something over it.
+fn over_a_reply(script: &str) -> (Conversation, Parrot) {
+    let parrot = Parrot::default();
+    let mut assistant = assistant(&parrot);
+    let config = RuleJudgeConfig { backchannels: vec!["bravo".to_owned()], ..RuleJudgeConfig::default() };
+    assistant.judge = Arc::new(RuleJudge::new(config));
+    let caller = speech(&format!("300 delta 2000 {script} 500"));
+    (SessionBuilder::new(&assistant).simulate(&caller, COST).expect("a conversation"), parrot)
+}
+
+#[test]
+fn noise_and_backchannels_over_a_reply_cost_a_dip_and_not_the_reply() {
+    for (script, verdict) in [("hiss", Verdict::Noise), ("bravo", Verdict::Backchannel)] {
+        let (conversation, parrot) = over_a_reply(script);
+        assert!(events(&conversation).any(|kind| *kind == EventKind::Judged { verdict }), "{script}");
+        assert_eq!(words_played(&conversation), 30, "{script}: the reply is heard to its end");
+        let lines = timelines(&conversation);
+        let [turn] = lines.turns() else { panic!("one turn, not {:?}", lines.turns()) };
+        assert!(!turn.interrupted && turn.ducked == 1);
+        let at = |kind: EventKind| conversation.events.iter().find(|event| event.kind == kind).unwrap().at.ms();
+        let (ducked, restored) = (at(DUCKED), at(EventKind::Restored));
+        assert!(ducked < 2_500.0 + 100.0, "ducked at once, not at {ducked}");
+        assert!(restored - ducked < 350.0, "a dip of {} ms", restored - ducked);
+        assert!(!loud(&conversation.assistant, ducked + 30.0, restored - 1.0));
+        assert!(loud(&conversation.assistant, restored + 20.0, restored + 60.0));
+        assert_eq!(parrot.0.lock().unwrap().len(), 1, "nobody is answered twice");
+    }
+}
+
+#[test]
+fn an_answer_at_the_very_end_of_a_reply_is_no_backchannel() {
+    let parrot = Parrot::default();
+    let mut assistant = assistant(&parrot);
+    let config = RuleJudgeConfig { backchannels: vec!["bravo".to_owned()], ..RuleJudgeConfig::default() };
+    assistant.judge = Arc::new(RuleJudge::new(config));
+    let caller = speech("300 alpha alpha alpha 1000 bravo 500");
+    let conversation = SessionBuilder::new(&assistant).simulate(&caller, COST).unwrap();
+    assert_eq!(timelines(&conversation).turns().len(), 2);
+    assert_eq!(timelines(&conversation).turns()[1].text, "bravo");
+}
+
+#[test]
+fn an_interrupted_reply_is_silent_at_once() {
+    let (conversation, _) = over_a_reply("alpha");
+    let at = |kind: EventKind| conversation.events.iter().find(|event| event.kind == kind).unwrap().at.ms();
+    let onset = 2_500.0;
+    assert!(at(DUCKED) - onset < 90.0, "60 ms make speech, in frames of 16 ms");
+    assert!(!loud(&conversation.assistant, onset + 120.0, at(EventKind::Interrupted) + 50.0));
+}
+
+#[test]
+fn a_reply_is_begun_ahead_and_plays_the_moment_the_turn_is_over() {
+    let conversation = simulate(&Parrot::default(), "500 alpha charlie 600");
+    let lines = timelines(&conversation);
+    let turn = &lines.turns()[0];
+    assert!(turn.first_token < turn.endpoint);
+    let wait = turn.first_audio.unwrap().ms() - turn.endpoint.unwrap().ms();
+    assert!(wait.abs() <= 10.0, "{wait} ms");
+    assert!(events(&conversation).any(|kind| *kind == EventKind::SpeculationKept));
+}
+
+#[test]
+fn a_reply_that_was_begun_ahead_is_dropped_unheard_when_the_caller_goes_on() {
+    let parrot = Parrot::default();
+    let conversation = simulate(&parrot, "500 alpha 300 charlie 300 alpha 300 delta charlie 600");
+    let lines = timelines(&conversation);
+    let [turn] = lines.turns() else { panic!("one turn, not {:?}", lines.turns()) };
+    assert_eq!(turn.text, "alpha charlie alpha delta charlie");
+    assert_eq!(turn.reply, "alpha charlie alpha delta charlie bravo.");
+    assert_eq!((turn.dropped, turn.interrupted), (2, false), "two starts are allowed, and the third pause has none");
+    assert!(turn.wasted_tokens >= 4 && turn.wasted_audio_ms >= 400.0, "{turn:?}");
+    assert!(!loud(&conversation.assistant, 0.0, turn.endpoint.unwrap().ms()));
+    let asked = parrot.0.lock().unwrap().clone();
+    let asked: Vec<_> = asked.iter().map(|messages| messages.last().unwrap().content.as_str()).collect();
+    assert_eq!(asked, ["alpha", "alpha charlie", "alpha charlie alpha delta charlie"]);
+}
+
+#[test]
+fn a_tool_that_changes_something_waits_for_the_turns_end_and_another_does_not() {
+    let called = |harmless: bool| {
+        let mut assistant = assistant(&Parrot::default());
+        let tools = assistant.tools.clone();
+        let names = if harmless { vec!["clock".to_owned()] } else { Vec::new() };
+        assistant.tools = Arc::new(move || tools().harmless(names.clone()));
+        let conversation = SessionBuilder::new(&assistant).simulate(&speech("300 time 500"), COST).unwrap();
+        let lines = timelines(&conversation);
+        assert_eq!(lines.turns()[0].reply, "bravo bravo. delta bravo.");
+        let call = conversation.events.iter().find(|event| matches!(event.kind, EventKind::ToolCalled { .. }));
+        call.unwrap().at >= lines.turns()[0].endpoint.unwrap()
+    };
+    assert!(called(false));
+    assert!(!called(true));
+}
+
+#[test]
+fn a_tool_is_not_called_for_a_turn_that_goes_on() {
+    let conversation = simulate(&Parrot::default(), "300 time 300 alpha 600");
+    assert!(events(&conversation).all(|kind| !matches!(kind, EventKind::ToolCalled { .. })));
+    assert_eq!(timelines(&conversation).turns()[0].reply, "time alpha bravo.");
+}
+
+fn with_policy(script: &str, change: impl FnOnce(&mut TurnTaking)) -> Conversation {
+    let mut assistant = assistant(&Parrot::default());
+    change(&mut assistant.turn_taking);
+    SessionBuilder::new(&assistant).simulate(&speech(script), COST).expect("a conversation")
+}
+
+#[test]
+fn a_silent_caller_is_asked_once_and_answers_later() {
+    let conversation = with_policy("300 alpha 9000 charlie 500", |turn_taking| {
+        turn_taking.policy.no_answer = Some(Samples(32_000));
+        turn_taking.prompt = "alpha bravo".to_owned();
+    });
+    let prompts = conversation.events.iter().filter(|event| event.kind == EventKind::Prompted);
+    assert_eq!(prompts.count(), 1);
+    let lines = timelines(&conversation);
+    let said: Vec<_> = lines.turns().iter().map(|turn| (turn.text.as_str(), turn.reply.as_str())).collect();
+    assert_eq!(said, [("alpha", "alpha bravo."), ("", "alpha bravo"), ("charlie", "charlie bravo.")]);
+    assert!(lines.turns()[1].first_audio.unwrap().ms() - lines.turns()[0].audio_end.unwrap().ms() < 2_100.0);
+}
+
+#[test]
+fn only_the_wake_phrase_opens_a_conversation_and_it_falls_asleep_again() {
+    let conversation = with_policy("300 charlie 1000 time alpha 3000 charlie 6000 alpha 1000", |turn_taking| {
+        turn_taking.wake = Phrase::new("time");
+        turn_taking.policy.follow_up = Some(Samples(48_000));
+    });
+    let lines = timelines(&conversation);
+    let said: Vec<_> = lines.turns().iter().map(|turn| turn.reply.as_str()).collect();
+    assert_eq!(said, ["alpha bravo.", "charlie bravo."], "{lines:?}");
+}
+
+#[test]
+fn in_half_duplex_nobody_is_heard_while_the_assistant_speaks() {
+    let conversation = with_policy("300 delta 2000 alpha 9000", |turn_taking| turn_taking.policy.half_duplex = true);
+    assert_eq!(timelines(&conversation).turns().len(), 1);
+    assert_eq!(words_played(&conversation), 30);
+}
+
+#[test]
+fn a_talk_button_makes_the_turns() {
+    let mut assistant = assistant(&Parrot::default());
+    assistant.turn_taking.policy.push_to_talk = true;
+    let ms = Position::from_ms;
+    let conversation = SessionBuilder::new(&assistant)
+        .control_at(ms(1_000.0), Control::Press)
+        .control_at(ms(2_200.0), Control::Release)
+        .simulate(&speech("300 charlie 700 alpha 600 delta 1000 charlie 500"), COST)
+        .unwrap();
+    let lines = timelines(&conversation);
+    let [turn] = lines.turns() else { panic!("one turn, not {:?}", lines.turns()) };
+    assert_eq!(turn.text, "alpha delta");
+    assert!((turn.endpoint.unwrap().ms() - 2_200.0).abs() < 5.0, "{turn:?}");
+}
+
+#[test]
+fn a_muted_microphone_hears_nothing() {
+    let builder = SessionBuilder::new(&assistant(&Parrot::default()));
+    let builder =
+        builder.control_at(Position(0), Control::Mute).control_at(Position::from_ms(1_000.0), Control::Unmute);
+    let conversation = builder.simulate(&speech("300 charlie 1000 alpha 500"), COST).unwrap();
+    assert_eq!(timelines(&conversation).turns()[0].text, "alpha");
 }
 
 /// Live: on threads, in pieces of odd lengths, as fast as the rings take them.

@@ -192,7 +192,7 @@ fn outcome(order: &Order, events: &[Event]) -> Outcome {
 fn from_text(assistant: &Assistant, order: &Order) -> Outcome {
     let (text, mut reply) = (true_text(&order.slots), String::new());
     let mut history = History::new(&assistant.instructions, assistant.memory);
-    history.heard(TurnId(1), &text);
+    history.heard(TurnId::new(1), &text);
     let mut dialogue = assistant.responder.dialogue().unwrap();
     let tools = (assistant.tools)();
     let finish = dialogue.reply(history.messages(), tools.specs(), &Cancel::default(), &mut |piece| {

@@ -67,6 +67,7 @@ pub(super) fn missing(path: &Path, kind: &str, name: &str) -> Error {
 }
 
 /// What one stream carries from run to run.
+#[derive(Clone)]
 pub(super) struct Carry {
     contract: Arc<Contract>,
     values: Vec<Tensor>,

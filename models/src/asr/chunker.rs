@@ -5,6 +5,7 @@ use crate::{Error, Result};
 /// `chunk_frames` new ones and `right_frames` of the future; the next begins `chunk_frames` later.
 ///
 /// What lies before the first frame and after the last is the card's `pad_value`.
+#[derive(Clone)]
 pub(super) struct Chunker {
     chunking: Chunking,
     normalization: Option<Normalization>,

@@ -333,6 +333,15 @@ impl RecognizerStream for ConformerStream {
         transcript(self.search.partial(&self.shared.tokenizer), self.shared.clock())
     }
 
+    fn preview(&mut self) -> Result<Transcript> {
+        let features = self.features.clone();
+        let (chunker, carry, search) = (self.chunker.clone(), self.carry.clone(), self.search.clone());
+        let transcript = self.finish();
+        (self.features, self.chunker, self.carry, self.search) = (features, chunker, carry, search);
+        self.frames.clear();
+        transcript
+    }
+
     fn flush(&mut self) -> Result<Transcript> {
         let transcript = self.finish();
         self.reset();

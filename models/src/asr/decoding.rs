@@ -128,6 +128,7 @@ impl Decoder {
 }
 
 /// A decoder's state for one stream.
+#[derive(Clone)]
 pub(super) enum DecoderStream {
     Tokens(CtcStream),
     Words(LexiconStream),

@@ -65,6 +65,12 @@ pub trait RecognizerStream: Send {
     /// The transcript so far. It may still change.
     fn partial(&self) -> Transcript;
 
+    /// What [`flush`](Self::flush) would give now; the stream goes on as if it had not been asked.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    fn preview(&mut self) -> Result<Transcript>;
+
     /// Ends the audio and returns the final transcript. The stream is then as new.
     ///
     /// # Errors

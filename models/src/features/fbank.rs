@@ -91,6 +91,7 @@ pub(super) fn compute(plan: &Plan, samples: &[f32]) -> Result<Vec<f32>> {
 
 /// Features of one stream of audio. Output is (frame, bin), row after row; a frame comes out as soon as its last
 /// sample is in, and those that reach beyond the end come with `flush`.
+#[derive(Clone)]
 pub struct FbankStream {
     plan: Arc<Plan>,
     scratch: Scratch,

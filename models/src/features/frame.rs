@@ -182,6 +182,7 @@ pub(super) struct Plan {
 }
 
 /// Memory for the computation of one frame at a time.
+#[derive(Clone)]
 pub(super) struct Scratch {
     frame: Vec<f32>,
     spectrum: Vec<Complex32>,

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::grammar::CallForm;
 use super::prompt::{CHATML, PromptTemplate};
 use super::utf8::Utf8Stream;
-use super::{Cancel, ChatMessage, Dialogue, Finish, Responder, Role, ToolSpec};
+use super::{Cancel, ChatMessage, Dialogue, Finish, Responder, Role, ToolSpec, Usage};
 use crate::{Error, Result};
 
 const ENGINE: &str = "llama.cpp";
@@ -169,13 +169,19 @@ self_cell!(
     }
 );
 
-/// One conversation: a context whose cache holds `cached`.
+/// One conversation: a context whose cache holds two sequences, the trunk and a branch for a reply that may be dropped.
 struct LlamaDialogue {
     session: Session,
     shared: Arc<Shared>,
-    cached: Vec<LlamaToken>,
+    /// What each sequence holds.
+    cached: [Vec<LlamaToken>; 2],
+    /// The sequence that is read into.
+    sequence: usize,
+    /// Whether that is the branch.
+    forked: bool,
     /// The row of the last batch whose scores are at hand.
     scored: i32,
+    usage: Usage,
 }
 
 /// How reading a prompt ended.
@@ -193,12 +199,22 @@ impl LlamaDialogue {
             .with_n_ctx(NonZeroU32::new(shared.context))
             .with_n_batch(slice)
             .with_n_ubatch(slice)
+            .with_n_seq_max(2)
+            .with_kv_unified(true)
             .with_n_threads(threads)
             .with_n_threads_batch(threads);
         let backend = backend()?;
         let session = Session::try_new(shared.clone(), |shared| shared.model.new_context(backend, params))
             .map_err(|e| failed(format!("no context of {} tokens: {e}", shared.context)))?;
-        Ok(Self { session, shared, cached: Vec::new(), scored: 0 })
+        Ok(Self {
+            session,
+            shared,
+            cached: Default::default(),
+            sequence: 0,
+            forked: false,
+            scored: 0,
+            usage: Usage::default(),
+        })
     }
 
     /// The prompt for a reply. Whole old turns are left out where the context is too short for all of them.
@@ -238,8 +254,10 @@ impl LlamaDialogue {
         if tokens.is_empty() || tokens.len() > self.shared.context as usize {
             return Err(failed(format!("{} tokens to read; the context holds {}", tokens.len(), self.shared.context)));
         }
-        let common = self.cached.iter().zip(tokens).take_while(|(a, b)| a == b).count().min(tokens.len() - 1);
+        let common = self.cached().iter().zip(tokens).take_while(|(a, b)| a == b).count().min(tokens.len() - 1);
         self.cut(common)?;
+        self.make_room(tokens)?;
+        self.usage.reused += common;
         let slice = self.shared.options.prefill_slice;
         let mut batch = LlamaBatch::new(slice, 1);
         for part in tokens[common..].chunks(slice) {
@@ -247,40 +265,60 @@ impl LlamaDialogue {
                 return Ok(Reading::Cancelled);
             }
             batch.clear();
+            let before = self.cached().len();
             for (at, token) in part.iter().enumerate() {
-                let position = (self.cached.len() + at) as i32;
-                let last = self.cached.len() + at + 1 == tokens.len();
-                batch.add(*token, position, &[0], last).map_err(failed)?;
+                let last = before + at + 1 == tokens.len();
+                batch.add(*token, (before + at) as i32, &[self.sequence as i32], last).map_err(failed)?;
             }
             self.session.with_dependent_mut(|_, context| context.decode(&mut batch)).map_err(failed)?;
-            self.cached.extend_from_slice(part);
+            self.cached[self.sequence].extend_from_slice(part);
             self.scored = part.len() as i32 - 1;
+            self.usage.read += part.len();
         }
         Ok(Reading::Done)
+    }
+
+    /// Both sequences share what they have in common. Where the context is too small for the rest of both, the trunk
+    /// forgets its own, and reads it again when the branch is discarded.
+    fn make_room(&mut self, tokens: &[LlamaToken]) -> Result<()> {
+        let trunk = 1 - self.sequence;
+        let shared = self.cached[trunk].iter().zip(tokens).take_while(|(a, b)| a == b).count();
+        let needed = self.cached[trunk].len() - shared + tokens.len() + self.shared.options.max_tokens;
+        let full = self.forked && needed > self.shared.context as usize;
+        if full { self.cut_sequence(trunk, shared) } else { Ok(()) }
     }
 
     /// Reads one more token.
     fn append(&mut self, token: LlamaToken) -> Result<()> {
         let mut batch = LlamaBatch::new(1, 1);
-        batch.add(token, self.cached.len() as i32, &[0], true).map_err(failed)?;
+        batch.add(token, self.cached().len() as i32, &[self.sequence as i32], true).map_err(failed)?;
         self.session.with_dependent_mut(|_, context| context.decode(&mut batch)).map_err(failed)?;
-        self.cached.push(token);
+        self.cached[self.sequence].push(token);
         self.scored = 0;
         Ok(())
     }
 
+    /// What the sequence that is read into holds.
+    fn cached(&self) -> &[LlamaToken] {
+        &self.cached[self.sequence]
+    }
+
     /// Forgets the cache from `keep` on.
     fn cut(&mut self, keep: usize) -> Result<()> {
-        if keep == self.cached.len() {
+        self.cut_sequence(self.sequence, keep)
+    }
+
+    fn cut_sequence(&mut self, sequence: usize, keep: usize) -> Result<()> {
+        if keep == self.cached[sequence].len() {
             return Ok(());
         }
         let cut = self.session.with_dependent_mut(|_, context| {
-            context.clear_kv_cache_seq(Some(0), Some(keep as u32), None).map_err(failed)
+            context.clear_kv_cache_seq(Some(sequence as u32), Some(keep as u32), None).map_err(failed)
         })?;
         if !cut {
             return Err(failed("the model's memory cannot be cut"));
         }
-        self.cached.truncate(keep);
+        self.cached[sequence].truncate(keep);
         Ok(())
     }
 
@@ -288,7 +326,7 @@ impl LlamaDialogue {
         let shared = self.shared.clone();
         let mut picker = Picker::new(&shared, tools)?;
         let mut reply = Reply::new(&shared.form, !tools.is_empty());
-        let room = (shared.context as usize).saturating_sub(self.cached.len());
+        let room = (shared.context as usize).saturating_sub(self.cached().len());
         for _ in 0..shared.options.max_tokens.min(room) {
             if cancel.is_cancelled() {
                 return Ok(Finish::Cancelled);
@@ -299,6 +337,7 @@ impl LlamaDialogue {
                 return Ok(reply.finish(on_text));
             }
             let bytes = shared.model.vocab().token_to_piece(token, false, None);
+            self.usage.generated += 1;
             if reply.push(&bytes, on_text).is_break() {
                 return Ok(Finish::Cancelled);
             }
@@ -440,5 +479,35 @@ impl Dialogue for LlamaDialogue {
     fn prefill(&mut self, messages: &[ChatMessage], tools: &[ToolSpec], cancel: &Cancel) -> Result<()> {
         let prompt = self.prompt(messages, tools)?;
         self.read(&prompt, cancel).map(drop)
+    }
+
+    fn fork(&mut self) -> Result<()> {
+        self.discard()?;
+        let (trunk, branch) = (self.sequence, 1 - self.sequence);
+        self.session.with_dependent_mut(|_, context| {
+            context.copy_kv_cache_seq(trunk as i32, branch as i32, None, None).map_err(failed)
+        })?;
+        self.cached[branch] = self.cached[trunk].clone();
+        (self.sequence, self.forked) = (branch, true);
+        Ok(())
+    }
+
+    fn adopt(&mut self) -> Result<()> {
+        if std::mem::take(&mut self.forked) {
+            self.cut_sequence(1 - self.sequence, 0)?;
+        }
+        Ok(())
+    }
+
+    fn discard(&mut self) -> Result<()> {
+        if std::mem::take(&mut self.forked) {
+            self.cut(0)?;
+            self.sequence = 1 - self.sequence;
+        }
+        Ok(())
+    }
+
+    fn usage(&self) -> Usage {
+        self.usage
     }
 }

@@ -99,6 +99,17 @@ pub enum Finish {
     Cancelled,
 }
 
+/// How much work a dialogue has done since it began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Tokens of prompts that were read.
+    pub read: usize,
+    /// Tokens of prompts that were still in the cache.
+    pub reused: usize,
+    /// Tokens that were generated.
+    pub generated: usize,
+}
+
 /// Something that answers: immutable and shared; each conversation has its own [`Dialogue`].
 pub trait Responder: Send + Sync {
     /// The model's name.
@@ -133,5 +144,35 @@ pub trait Dialogue: Send {
     /// As [`reply`](Self::reply).
     fn prefill(&mut self, _messages: &[ChatMessage], _tools: &[ToolSpec], _cancel: &Cancel) -> Result<()> {
         Ok(())
+    }
+
+    /// Forks the cache: all that is read and generated from here on goes to a branch, and the trunk stays as it is.
+    /// A branch that is still open is forgotten. The default does nothing, for a dialogue without a cache.
+    ///
+    /// # Errors
+    /// As [`reply`](Self::reply).
+    fn fork(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Makes the branch the trunk.
+    ///
+    /// # Errors
+    /// As [`reply`](Self::reply).
+    fn adopt(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Forgets the branch: the cache is as it was when it was forked.
+    ///
+    /// # Errors
+    /// As [`reply`](Self::reply).
+    fn discard(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// The work so far; zeros where nobody counts.
+    fn usage(&self) -> Usage {
+        Usage::default()
     }
 }

@@ -205,7 +205,7 @@ fn recognizer(part: &str, recognizer: &dyn Recognizer, caller: &Clip, rounds: us
 fn responder(assistant: &Assistant, rounds: usize) -> anyhow::Result<Vec<Figure>> {
     let (mut first, mut messages) = (Vec::new(), Vec::new());
     for question in QUESTIONS.iter().cycle().take(rounds) {
-        let (turn, never) = (TurnId(1), Cancel::default());
+        let (turn, never) = (TurnId::new(1), Cancel::default());
         let (mut history, mut tools) = (History::new(&assistant.instructions, assistant.memory), (assistant.tools)());
         let mut dialogue = assistant.responder.dialogue()?;
         dialogue.prefill(history.messages(), tools.specs(), &never)?;

@@ -5,6 +5,7 @@ use std::io::{BufWriter, Stdout, Write};
 use std::path::Path;
 
 use anyhow::Context;
+use rejoinder::turn::Verdict;
 use rejoinder::{Event, EventKind, Timeline, Timelines};
 use rejoinder_models::llm::Cancel;
 
@@ -15,6 +16,8 @@ pub(crate) struct Printer {
     events: Option<BufWriter<File>>,
     lines: Timelines,
     in_reply: bool,
+    /// The text of a reply that was begun ahead, until it is known whether it is the turn's.
+    ahead: Option<String>,
     stop: Cancel,
 }
 
@@ -22,7 +25,7 @@ impl Printer {
     pub(crate) fn new(events: Option<&Path>, stop: Cancel) -> anyhow::Result<Self> {
         let create = |path: &Path| File::create(path).with_context(|| path.display().to_string());
         let events = events.map(create).transpose()?.map(BufWriter::new);
-        Ok(Self { out: std::io::stdout(), events, lines: Timelines::default(), in_reply: false, stop })
+        Ok(Self { out: std::io::stdout(), events, lines: Timelines::default(), in_reply: false, ahead: None, stop })
     }
 
     pub(crate) fn event(&mut self, event: &Event) {
@@ -39,13 +42,16 @@ impl Printer {
             file.flush()?;
         }
         let at = event.at.ms() / 1e3;
-        if let EventKind::ReplyText { text } = &event.kind {
-            if !self.in_reply {
-                write!(self.out, "{at:8.2} s  < ")?;
+        match (&event.kind, &mut self.ahead) {
+            (EventKind::SpeculationStarted { .. }, _) => self.ahead = Some(String::new()),
+            (EventKind::SpeculationDropped { .. }, _) => self.ahead = None,
+            (EventKind::SpeculationKept, _) => {
+                let text = self.ahead.take().unwrap_or_default();
+                return if text.is_empty() { Ok(()) } else { self.reply(at, &text) };
             }
-            self.in_reply = true;
-            write!(self.out, "{text}")?;
-            return self.out.flush();
+            (EventKind::ReplyText { text }, Some(ahead)) => ahead.push_str(text),
+            (EventKind::ReplyText { text }, None) => return self.reply(at, text),
+            _ => {}
         }
         let Some(line) = line(&event.kind) else { return self.turn_over(event) };
         if std::mem::take(&mut self.in_reply) {
@@ -54,6 +60,15 @@ impl Printer {
         writeln!(self.out, "{at:8.2} s  {line}")?;
         self.out.flush()?;
         self.turn_over(event)
+    }
+
+    fn reply(&mut self, at: f64, text: &str) -> std::io::Result<()> {
+        if !self.in_reply {
+            write!(self.out, "{at:8.2} s  < ")?;
+        }
+        self.in_reply = true;
+        write!(self.out, "{text}")?;
+        self.out.flush()
     }
 
     /// Prints the timeline of a turn that is over.
@@ -72,10 +87,16 @@ impl Printer {
 
 fn line(kind: &EventKind) -> Option<String> {
     Some(match kind {
-        EventKind::Partial { text } => format!("… {text}"),
+        EventKind::Partial { text, complete: false, .. } => format!("… {text}"),
         EventKind::Final { text, .. } => format!("> {text}"),
         EventKind::ToolCalled { name, arguments } => format!("* {name} {arguments}"),
         EventKind::ToolReturned { name, result } => format!("* {name}: {result}"),
+        EventKind::Judged { verdict: Verdict::Backchannel } => "~ the caller listens".to_owned(),
+        EventKind::Judged { verdict: Verdict::Noise } => "~ noise".to_owned(),
+        EventKind::Prompted => "- the caller is silent".to_owned(),
+        EventKind::SpeculationDropped { tokens, audio_ms } => {
+            format!("- the caller goes on; {tokens} tokens and {audio_ms:.0} ms of sound were in vain")
+        }
         EventKind::Interrupted => "! interrupted".to_owned(),
         EventKind::Kept { text } => format!("! the caller heard: {text}"),
         EventKind::NoReply => "- no reply".to_owned(),
@@ -91,12 +112,16 @@ fn timeline(turn: &Timeline) -> String {
         None => format!("{name} –"),
     };
     let end = turn.speech_end.map_or(0.0, |at| at.ms() / 1e3);
-    let steps = [
+    let mut steps = vec![
         format!("turn {}: end of speech {end:.2} s", turn.turn),
         after("endpoint", turn.endpoint),
         after("final transcript", turn.transcript),
         after("first token", turn.first_token),
         after("first audio", turn.first_audio),
     ];
+    if turn.dropped > 0 {
+        let (dropped, tokens, ms) = (turn.dropped, turn.wasted_tokens, turn.wasted_audio_ms);
+        steps.push(format!("{dropped} begun in vain ({tokens} tokens, {ms:.0} ms of sound)"));
+    }
     steps.join(", ")
 }

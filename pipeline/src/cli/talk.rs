@@ -2,8 +2,8 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
-use rejoinder::SessionBuilder;
 use rejoinder::io::device::{DeviceSink, DeviceSource};
+use rejoinder::{Control, Controls, SessionBuilder};
 
 use super::print::Printer;
 use super::{ConfigOption, Ended, interrupt_flag, quietly};
@@ -40,9 +40,22 @@ impl Talk {
         let builder = SessionBuilder::new(&assistant).stop_flag(stop.clone());
         let builder = builder.on_event(move |event| printer.event(event));
         let session = builder.source(source).sink(sink).start()?;
+        if assistant.turn_taking.policy.push_to_talk {
+            writeln!(out, "Enter begins and ends a turn")?;
+            let controls = session.controls();
+            std::thread::Builder::new().name("button".to_owned()).spawn(move || button(&controls))?;
+        }
         writeln!(out, "listening")?;
         out.flush()?;
         session.wait()?;
         Ok(if stop.is_cancelled() { Ended::Interrupted } else { Ended::Done })
+    }
+}
+
+/// Each line of the standard input presses the talk button or lets it go.
+fn button(controls: &Controls) {
+    let presses = [Control::Press, Control::Release].into_iter().cycle();
+    for (_, control) in std::io::stdin().lines().map_while(Result::ok).zip(presses) {
+        controls.send(control);
     }
 }

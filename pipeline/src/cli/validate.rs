@@ -27,7 +27,11 @@ impl Validate {
             ResponderConfig::OpenAi(options) => writeln!(out, "    dialogue: {} at {}", options.model, options.url)?,
         }
         writeln!(out, "    text to speech: {}", config.synthesizer.display())?;
-        writeln!(out, "    a turn ends after {} ms of silence", config.policy.silence.ms(SampleRate::INTERNAL))?;
+        writeln!(
+            out,
+            "    a turn ends after {} ms of silence",
+            config.turn_taking.policy.hangover.ms(SampleRate::INTERNAL)
+        )?;
         writeln!(out, "    tools: {}", config.tools.join(", "))?;
         Ok(Ended::Done)
     }

@@ -3,6 +3,7 @@
 mod raw;
 #[cfg(test)]
 mod tests;
+mod turn;
 
 use std::path::{Path, PathBuf};
 
@@ -12,13 +13,13 @@ use rejoinder_models::llm::openai::{OpenAiOptions, OpenAiResponder};
 use rejoinder_models::llm::tools::Tools;
 use rejoinder_models::runtime::RuntimeConfig;
 use rejoinder_models::text::ClauseConfig;
-use rejoinder_models::units::{SampleRate, Samples};
 use rejoinder_models::vad::{SegmenterConfig, VadConfig};
 use rejoinder_models::zoo;
 
-pub use raw::{AudioConfig, RawAsr, RawConfig, RawDialogue, RawLlama, RawLlm, RawOpenAi, RawTts, RawTurn};
+pub use raw::{AudioConfig, RawAsr, RawConfig, RawDialogue, RawLlama, RawLlm, RawOpenAi, RawTts};
+pub use turn::{RawInterruption, RawNoAnswer, RawSpeculation, RawTurn, RawWake};
 
-use crate::turn::Policy;
+use crate::turn::{RuleJudgeConfig, TurnTaking};
 use crate::{Error, Result};
 
 /// Where the configuration is that is used when none is named.
@@ -37,10 +38,10 @@ pub struct Config {
     pub vad: VadConfig,
     /// When speech begins and ends.
     pub segments: SegmenterConfig,
-    /// When a turn is over.
-    pub policy: Policy,
-    /// Sound before the detected beginning that belongs to a turn.
-    pub preroll_ms: f64,
+    /// Who may take the floor, and when a turn is over.
+    pub turn_taking: TurnTaking,
+    /// How interruptions are told from backchannels and noise.
+    pub judge: RuleJudgeConfig,
     /// The recogniser's bundle or file.
     pub recognizer: PathBuf,
     /// How it decodes.
@@ -109,24 +110,18 @@ impl RawConfig {
     fn resolve(self, path: &Path) -> Result<Config, String> {
         self.segments.check().map_err(|error| format!("segments: {error}"))?;
         within("audio.block_ms", self.audio.block_ms, 1.0, 200.0)?;
-        within("turn.silence_ms", self.turn.silence_ms, 0.0, 10_000.0)?;
-        within("turn.max_turn_ms", self.turn.max_turn_ms, 1_000.0, 600_000.0)?;
-        within("turn.preroll_ms", self.turn.preroll_ms, 0.0, 2_000.0)?;
         within("dialogue.memory", self.dialogue.memory as f64, 2.0, 10_000.0)?;
         within("dialogue.max_tool_calls", self.dialogue.max_tool_calls as f64, 0.0, 100.0)?;
         within("runtime.threads", self.runtime.threads as f64, 1.0, 256.0)?;
-        let policy = Policy {
-            silence: Samples::from_ms(self.turn.silence_ms, SampleRate::INTERNAL),
-            max_turn: Samples::from_ms(self.turn.max_turn_ms, SampleRate::INTERNAL),
-        };
+        let turn_taking = turn::resolve(&self.turn, &self.interruption, &self.speculation)?;
         Ok(Config {
             path: path.to_owned(),
             runtime: self.runtime,
             audio: self.audio,
             vad: self.vad,
             segments: self.segments,
-            policy,
-            preroll_ms: self.turn.preroll_ms,
+            turn_taking,
+            judge: self.interruption.judge,
             recognizer: model("asr.model", &self.asr.model, path)?,
             decoding: self.asr.decoding,
             responder: self.llm.resolve(path)?,

@@ -8,6 +8,8 @@ use rejoinder_models::text::ClauseConfig;
 use rejoinder_models::vad::{SegmenterConfig, VadConfig};
 use serde::{Deserialize, Serialize};
 
+use super::turn::{RawInterruption, RawSpeculation, RawTurn};
+
 /// A file in `configs/assistants`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,9 +26,15 @@ pub struct RawConfig {
     /// When speech begins and ends.
     #[serde(default)]
     pub segments: SegmenterConfig,
-    /// When a turn is over.
+    /// Who may take the floor, and when a turn is over.
     #[serde(default)]
     pub turn: RawTurn,
+    /// What happens when somebody speaks over a reply.
+    #[serde(default)]
+    pub interruption: RawInterruption,
+    /// Replies that are begun before it is certain that the caller is done.
+    #[serde(default)]
+    pub speculation: RawSpeculation,
     /// Speech to text.
     pub asr: RawAsr,
     /// Dialogue.
@@ -56,24 +64,6 @@ pub struct AudioConfig {
 impl Default for AudioConfig {
     fn default() -> Self {
         Self { input: None, output: None, block_ms: 10.0 }
-    }
-}
-
-/// When a turn is over.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RawTurn {
-    /// Silence that ends a turn. Default: 600.
-    pub silence_ms: f64,
-    /// A longer turn is cut here. Default: 30,000.
-    pub max_turn_ms: f64,
-    /// Sound before the detected beginning that belongs to a turn. Default: 200.
-    pub preroll_ms: f64,
-}
-
-impl Default for RawTurn {
-    fn default() -> Self {
-        Self { silence_ms: 600.0, max_turn_ms: 30_000.0, preroll_ms: 200.0 }
     }
 }
 

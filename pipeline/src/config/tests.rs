@@ -12,7 +12,7 @@ fn with(extra: &str) -> String {
 #[test]
 fn what_is_left_out_has_its_default() {
     let config = parse(&with("")).unwrap();
-    assert_eq!(config.policy.silence, Samples(9_600));
+    assert_eq!(config.turn_taking, TurnTaking::default());
     assert_eq!(config.audio, AudioConfig::default());
     assert!(config.tools.iter().any(|name| name == "clock"));
 }
@@ -22,8 +22,18 @@ fn mistakes_are_told_in_one_line_with_the_key_and_what_is_allowed() {
     for (extra, expected) in [
         ("[vad]\nkind = \"earshot\"\ntreshold = 0.4", "unknown field `treshold`"),
         ("[vad]\nkind = \"earshod\"", "unknown variant `earshod`, expected one of `earshot`, `webrtc`, `silero`"),
-        ("[turn]\nsilence_ms = -3", "turn.silence_ms: expected 0 to 10000, found -3"),
-        ("[turn]\nsilence_ms = \"long\"", "line 2: invalid type: string \"long\", expected f64"),
+        ("[turn]\nhangover_ms = -3", "turn.hangover_ms: expected 0 to 10000, found -3"),
+        ("[turn]\nhangover_ms = \"long\"", "line 2: invalid type: string \"long\", expected f64"),
+        ("[turn]\nmin_silence_ms = 700", "turn.min_silence_ms: expected 0 to 600, found 700"),
+        ("[turn]\nno_answer = { after_ms = 5 }", "turn.no_answer.after_ms: expected 1000 to 600000, found 5"),
+        ("[turn]\nno_answer = { after_ms = 5000, prompt = \"?\" }", "turn.no_answer.prompt: expected something to say"),
+        ("[turn]\nwake = { phrase = \"\" }", "turn.wake.phrase: expected words, found none"),
+        ("[turn]\npush_to_talk = true\nwake = { phrase = \"hello\" }", "turn.wake: a phrase opens nothing where"),
+        ("[interruption]\nduck_db = 3", "interruption.duck_db: expected -120 to 0, found 3"),
+        ("[interruption]\nwindow_ms = 1", "interruption.window_ms: expected 100 to 5000, found 1"),
+        ("[interruption.judge]\nvoiced = 2", "interruption.judge.voiced: expected 0 to 1, found 2"),
+        ("[speculation]\nmax_held_ms = -1", "speculation.max_held_ms: expected 0 to 60000, found -1"),
+        ("[speculation]\nstarts = 1", "unknown field `starts`"),
         ("[segments]\nthreshold = 2.0", "threshold of the voice activity segmenter: expected 0 to 1, found 2"),
         ("[dialogue]\ntools = [\"clok\"]", "dialogue.tools: expected"),
         ("[dialogu]\nmemory = 3", "unknown field `dialogu`"),
@@ -47,4 +57,24 @@ fn a_key_is_taken_from_the_environment_only() {
     let text = with("").replace("kind = \"openai\"", "kind = \"openai\"\napi_key_variable = \"NO_SUCH_VARIABLE_HERE\"");
     let error = parse(&text).unwrap_err().to_string();
     assert_eq!(error, "test.toml: llm.api_key_variable: NO_SUCH_VARIABLE_HERE is not in the environment");
+}
+
+#[test]
+fn turn_taking_is_what_was_written() {
+    let text = "[turn]\nwake = { phrase = \"hey rejoinder\", follow_up_ms = 5000 }\nhalf_duplex = true\n\
+                no_answer = { after_ms = 8000 }\n[interruption]\nduck_db = -90\n[speculation]\nmax_starts = 0";
+    let TurnTaking { policy, wake, prompt, duck_db, .. } = parse(&with(text)).unwrap().turn_taking;
+    assert_eq!(wake.unwrap().strip("hey rejoinder go"), "go");
+    assert_eq!((policy.follow_up.unwrap().0, policy.no_answer.unwrap().0), (80_000, 128_000));
+    assert!(policy.half_duplex && policy.max_starts == 0 && prompt == "Are you still there?");
+    assert_eq!(duck_db, -60.0);
+}
+
+#[test]
+fn the_written_out_configuration_shows_the_defaults() {
+    let text = include_str!("../../../configs/assistants/turn_taking.toml");
+    let raw: RawConfig = toml::from_str(text).unwrap();
+    let turn = RawTurn { no_answer: None, wake: None, ..raw.turn };
+    assert_eq!((turn, raw.segments), (RawTurn::default(), SegmenterConfig::default()));
+    assert_eq!((raw.interruption, raw.speculation), (RawInterruption::default(), RawSpeculation::default()));
 }

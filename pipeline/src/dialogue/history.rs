@@ -123,51 +123,51 @@ mod tests {
     #[test]
     fn an_interrupted_reply_ends_at_the_last_word_that_was_heard() {
         let mut history = History::new("be brief", 100);
-        history.heard(TurnId(1), "tell me a story");
-        history.said(TurnId(1), 0, "Once upon a time, there was a king.", None);
-        assert_eq!(history.cut(TurnId(1), Heard::UpTo(11)).as_deref(), Some("Once upon a"));
+        history.heard(TurnId::new(1), "tell me a story");
+        history.said(TurnId::new(1), 0, "Once upon a time, there was a king.", None);
+        assert_eq!(history.cut(TurnId::new(1), Heard::UpTo(11)).as_deref(), Some("Once upon a"));
         assert_eq!(contents(&history), ["be brief", "tell me a story", "Once upon a"]);
     }
 
     #[test]
     fn a_reply_of_which_nothing_was_heard_leaves_the_caller_unanswered() {
         let mut history = History::new("", 100);
-        history.heard(TurnId(1), "a coffee");
-        history.said(TurnId(1), 0, "Which size?", None);
-        assert_eq!(history.cut(TurnId(1), Heard::UpTo(0)).as_deref(), Some(""));
+        history.heard(TurnId::new(1), "a coffee");
+        history.said(TurnId::new(1), 0, "Which size?", None);
+        assert_eq!(history.cut(TurnId::new(1), Heard::UpTo(0)).as_deref(), Some(""));
         assert!(history.is_unanswered());
-        history.heard(TurnId(2), "and a cake");
+        history.heard(TurnId::new(2), "and a cake");
         assert_eq!(contents(&history), ["a coffee and a cake"]);
     }
 
     #[test]
     fn tool_calls_stay_and_words_after_them_are_counted_on() {
         let mut history = History::new("", 100);
-        history.heard(TurnId(1), "what time is it");
-        history.said(TurnId(1), 0, "Let me see. ", Some(call("time")));
-        history.returned(TurnId(1), "noon");
-        history.said(TurnId(1), 12, "It is noon.", None);
-        assert_eq!(history.clone().cut(TurnId(1), Heard::Whole), None);
-        assert_eq!(history.cut(TurnId(1), Heard::UpTo(14)).as_deref(), Some("Let me see. It"));
+        history.heard(TurnId::new(1), "what time is it");
+        history.said(TurnId::new(1), 0, "Let me see. ", Some(call("time")));
+        history.returned(TurnId::new(1), "noon");
+        history.said(TurnId::new(1), 12, "It is noon.", None);
+        assert_eq!(history.clone().cut(TurnId::new(1), Heard::Whole), None);
+        assert_eq!(history.cut(TurnId::new(1), Heard::UpTo(14)).as_deref(), Some("Let me see. It"));
         assert_eq!(contents(&history), ["what time is it", "Let me see. ", "noon", "It"]);
-        history.cut(TurnId(1), Heard::UpTo(0));
+        history.cut(TurnId::new(1), Heard::UpTo(0));
         assert_eq!(contents(&history), ["what time is it", "", "noon"]);
     }
 
     #[test]
     fn a_reply_heard_to_its_last_word_is_not_called_cut() {
         let mut history = History::new("", 100);
-        history.heard(TurnId(1), "hello");
-        history.said(TurnId(1), 0, "Hi there. ", None);
-        assert_eq!(history.cut(TurnId(1), Heard::UpTo(9)), None);
+        history.heard(TurnId::new(1), "hello");
+        history.said(TurnId::new(1), 0, "Hi there. ", None);
+        assert_eq!(history.cut(TurnId::new(1), Heard::UpTo(9)), None);
     }
 
     #[test]
     fn old_exchanges_are_forgotten_and_the_instructions_kept() {
         let mut history = History::new("be brief", 6);
         for turn in 0..10 {
-            history.heard(TurnId(turn), "question");
-            history.said(TurnId(turn), 0, "answer", None);
+            history.heard(TurnId::new(turn), "question");
+            history.said(TurnId::new(turn), 0, "answer", None);
             assert!(history.messages().len() <= 8);
             assert_eq!(history.messages()[0].role, Role::System);
             assert_eq!(history.messages()[1].role, Role::User);

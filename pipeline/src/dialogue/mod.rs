@@ -15,13 +15,15 @@ type Run = Box<dyn FnMut(&ToolCall, Position) -> String + Send>;
 /// A result is text for the model. A call that cannot be done has one, too: it says why.
 pub struct Toolbox {
     specs: Vec<ToolSpec>,
+    /// The tools that may be called for a reply that is begun ahead.
+    harmless: Vec<String>,
     run: Run,
 }
 
 impl Toolbox {
-    /// Tools with a function that runs a call at a moment of the conversation.
+    /// Tools with a function that runs a call at a moment of the conversation. All are taken to change something.
     pub fn new(specs: Vec<ToolSpec>, run: impl FnMut(&ToolCall, Position) -> String + Send + 'static) -> Self {
-        Self { specs, run: Box::new(run) }
+        Self { specs, harmless: Vec::new(), run: Box::new(run) }
     }
 
     /// No tools.
@@ -33,9 +35,24 @@ impl Toolbox {
     pub fn assistant(names: &[String], start: Moment) -> Self {
         let mut tools = Tools::default();
         let specs = tools.specs().into_iter().filter(|spec| names.contains(&spec.name)).collect();
+        let effects = tools.with_effects();
+        let harmless: Vec<String> = names.iter().filter(|name| !effects.contains(name)).cloned().collect();
         Self::new(specs, move |call, at| {
             tools.answer(call, Moment::from_local_ms(start.local_ms + at.ms().round() as i64))
         })
+        .harmless(harmless)
+    }
+
+    /// Says which tools change nothing, so that they may be called for a reply that is begun ahead and may be dropped.
+    #[must_use]
+    pub fn harmless(mut self, names: Vec<String>) -> Self {
+        self.harmless = names;
+        self
+    }
+
+    /// Whether a call of this tool may change something.
+    pub fn has_effects(&self, name: &str) -> bool {
+        !self.harmless.iter().any(|harmless| harmless == name)
     }
 
     /// What the model is told.

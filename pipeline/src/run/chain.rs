@@ -3,11 +3,12 @@
 use std::ops::ControlFlow;
 
 use rejoinder_models::llm::Cancel;
+use rejoinder_models::units::Position;
 
 use crate::clock::Clock;
 use crate::event::{Event, EventKind};
 use crate::io::playout::{Loudspeaker, Player};
-use crate::message::{Body, TurnId, Turns};
+use crate::message::{Body, Control, TurnId, Turns};
 use crate::stage::Stage;
 
 /// The stages of one conversation, from `listen` to the one whose sound is played.
@@ -18,6 +19,8 @@ pub(crate) struct Chain {
     pub(crate) player: Player,
     pub(crate) loudspeaker: Loudspeaker,
     pub(crate) stop: Cancel,
+    /// What the caller does besides speaking, in virtual time.
+    pub(crate) controls: Vec<(Position, Control)>,
     pub(crate) on_event: EventHandler,
 }
 

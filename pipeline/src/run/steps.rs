@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rejoinder_models::audio::Clip;
 use rejoinder_models::llm::Cancel;
-use rejoinder_models::units::Position;
+use rejoinder_models::units::{Position, SampleRate};
 
 use super::chain::{Chain, flow, is_true, is_wanted};
 use crate::Result;
@@ -124,6 +124,10 @@ pub(crate) fn run(mut chain: Chain, clip: &Clip, cost: Cost) -> Result<Played> {
     let heap = BinaryHeap::new();
     let mut steps = Steps { chain, slots, heap, order: 0, now: 0, cost, clip, captured: 0, sound: Vec::new() };
     steps.schedule(BLOCK.as_nanos() as u64, Work::Microphone);
+    for (at, control) in std::mem::take(&mut steps.chain.controls) {
+        let message = Message { turn: TurnId::default(), at, body: Body::Control(control) };
+        steps.schedule(ns_of(at.0, SampleRate::INTERNAL), Work::Deliver(0, message));
+    }
     while let Some(Reverse(item)) = steps.heap.pop() {
         if steps.chain.stop.is_cancelled() {
             break;
@@ -208,11 +212,10 @@ impl Steps<'_> {
         if !is_true(&self.chain.turns, turn, &event.kind) {
             return;
         }
-        if event.kind.ends_turn() {
-            let message = Message { turn, at: position(self.now), body: Body::NoReply };
-            self.schedule(self.now, Work::Deliver(0, message));
+        if let Some(body) = event.kind.report() {
+            self.schedule(self.now, Work::Deliver(0, Message { turn, at: position(self.now), body }));
         }
-        (self.chain.on_event)(&event);
+        (self.chain.on_event)(&Event { turn: turn.first(), ..event });
     }
 
     /// Lets a stage take its next message, unless it is busy or what it made has no place yet.
@@ -229,7 +232,7 @@ impl Steps<'_> {
 
     fn handle(&mut self, index: usize, since: u64, message: Message) {
         let turn = message.turn;
-        let cancellable = message.body.is_reply() || matches!(message.body, Body::Final(_));
+        let cancellable = message.body.is_reply() || matches!(message.body, Body::Ahead(_) | Body::Final(_));
         let slot = &mut self.slots[index];
         let Chain { turns, stop, .. } = &self.chain;
         let mut port =
@@ -241,7 +244,7 @@ impl Steps<'_> {
             slot.failed = (index > 0).then_some(turn);
         }
         let end = port.time();
-        slot.running = Some(if cancellable { turn } else { TurnId(u64::MAX) });
+        slot.running = Some(if cancellable { turn } else { TurnId::LAST });
         slot.epoch += 1;
         slot.stats.wait.push(Duration::from_nanos(self.now - since));
         slot.stats.compute.push(Duration::from_nanos(end - self.now));

@@ -6,7 +6,7 @@
 //! | `listen` → `transcribe` | 4096 messages, more than half a minute | what comes is lost and counted |
 //! | between the other stages | 256 messages | the writer waits |
 //! | `speak` → playback ring | 4 s of sound | the writer waits |
-//! | failures → `listen` | 64 messages | the writer waits |
+//! | reports, controls → `listen` | 64 messages | the writer waits |
 //! | events → application | 8192 events | what comes is lost and counted |
 
 use std::ops::ControlFlow;
@@ -22,20 +22,33 @@ use crate::clock::Clock;
 use crate::event::{Event, EventKind};
 use crate::io::capture::{Captured, Microphone, Next, capture_ring};
 use crate::io::playout::{Loudspeaker, Player};
-use crate::message::{Body, Message, TurnId, Turns};
+use crate::message::{Body, Control, Message, TurnId, Turns};
 use crate::stage::{Outbox, Port, Stage};
 use crate::{Error, Result};
 
 const TO_TRANSCRIBE: usize = 4096;
 const BETWEEN_STAGES: usize = 256;
-const FAILURES: usize = 64;
+const REPORTS: usize = 64;
 const EVENTS: usize = 8192;
 
 /// The threads of a running conversation and its two ends.
 pub(crate) struct Running {
     pub(crate) microphone: Microphone,
     pub(crate) loudspeaker: Loudspeaker,
+    pub(crate) controls: Controls,
     pub(crate) threads: Vec<JoinHandle<()>>,
+}
+
+/// The caller's buttons. Clones press the same.
+#[derive(Clone, Debug)]
+pub struct Controls(Sender<Message>);
+
+impl Controls {
+    /// Presses or lets go a button. Does nothing once the conversation is over.
+    pub fn send(&self, control: Control) {
+        let message = Message { turn: TurnId::default(), at: Position(0), body: Body::Control(control) };
+        self.0.send(message);
+    }
 }
 
 /// What the threads of one conversation share.
@@ -45,20 +58,21 @@ struct Common {
     clock: Clock,
     stop: Cancel,
     events: Sender<Event>,
-    failures: Option<Sender<Message>>,
+    reports: Option<Sender<Message>>,
 }
 
 /// Warms the stages up and starts a thread for each.
 pub(crate) fn spawn(chain: Chain, capture_rate: SampleRate) -> Result<Running> {
-    let Chain { mut stages, turns, clock, player, loudspeaker, stop, on_event } = chain;
+    let Chain { mut stages, turns, clock, player, loudspeaker, stop, on_event, .. } = chain;
     for stage in &mut stages {
         stage.start()?;
     }
     let (events, told) = queue(EVENTS, Policy::Refuse, Arc::default());
     let ears = Arc::<Wake>::default();
-    let (failures, failed) = queue(FAILURES, Policy::Block, ears.clone());
+    let (reports, reported) = queue(REPORTS, Policy::Block, ears.clone());
     let (microphone, captured) = capture_ring(capture_rate, clock.clone(), turns.clone(), ears.clone());
-    let common = Common { turns, clock, stop, events, failures: Some(failures) };
+    let controls = Controls(reports.clone());
+    let common = Common { turns, clock, stop, events, reports: Some(reports) };
 
     let mut threads = vec![thread("events", move || tell(&told, on_event))?];
     let mut link = Link::Player(Box::new(player));
@@ -66,8 +80,8 @@ pub(crate) fn spawn(chain: Chain, capture_rate: SampleRate) -> Result<Running> {
         let name = stage.name();
         let mut worker = Worker { stage, link, common: common.clone(), failed: None };
         if stages.is_empty() {
-            worker.common.failures = None;
-            let ears = Ears { captured, failed, wake: ears };
+            worker.common.reports = None;
+            let ears = Ears { captured, reported, wake: ears };
             threads.push(thread(name, move || worker.listen(ears))?);
             break;
         }
@@ -77,7 +91,7 @@ pub(crate) fn spawn(chain: Chain, capture_rate: SampleRate) -> Result<Running> {
         threads.push(thread(name, move || worker.run(&far))?);
         link = Link::Stage(near);
     }
-    Ok(Running { microphone, loudspeaker, threads })
+    Ok(Running { microphone, loudspeaker, controls, threads })
 }
 
 fn thread(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
@@ -109,7 +123,7 @@ struct Worker {
 
 struct Ears {
     captured: Captured,
-    failed: Receiver<Message>,
+    reported: Receiver<Message>,
     wake: Arc<Wake>,
 }
 
@@ -129,7 +143,7 @@ impl Worker {
         while !self.common.stop.is_cancelled() {
             let at = self.common.clock.now();
             let turn = self.common.turns.current();
-            if let Ok(Some(message)) = ears.failed.try_next() {
+            if let Ok(Some(message)) = ears.reported.try_next() {
                 self.handle(message);
                 continue;
             }
@@ -155,14 +169,18 @@ impl Worker {
             let stage = self.stage.name().to_owned();
             port.event(None, turn, EventKind::Failed { stage, reason: error.to_string() });
             let _ = port.send(turn, Body::SoundEnd);
-            self.failed = self.common.failures.is_some().then_some(turn);
+            self.failed = self.common.reports.is_some().then_some(turn);
         }
     }
 
     fn overrun(&self, queue: &str, lost: u64) {
         if lost > 0 {
             let kind = EventKind::Overrun { queue: queue.to_owned(), lost };
-            self.common.events.send(Event { at: self.common.clock.now(), turn: self.common.turns.current(), kind });
+            self.common.events.send(Event {
+                at: self.common.clock.now(),
+                turn: self.common.turns.current().first(),
+                kind,
+            });
         }
     }
 }
@@ -201,15 +219,15 @@ impl Port for LivePort<'_> {
     }
 
     fn event(&mut self, at: Option<Position>, turn: TurnId, kind: EventKind) {
-        let Common { turns, failures, events, .. } = self.common;
+        let Common { turns, reports, events, .. } = self.common;
         if !is_true(turns, turn, &kind) {
             return;
         }
         let at = at.unwrap_or_else(|| self.now());
-        if let Some(failures) = failures.as_ref().filter(|_| kind.ends_turn()) {
-            failures.send(Message { turn, at, body: Body::NoReply });
+        if let Some((reports, body)) = reports.as_ref().zip(kind.report()) {
+            reports.send(Message { turn, at, body });
         }
-        events.send(Event { at, turn, kind });
+        events.send(Event { at, turn: turn.first(), kind });
     }
 
     fn now(&self) -> Position {

@@ -1,6 +1,7 @@
 //! The ears: resampling, voice activity, turn-taking. The only stage that raises the turn.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use rejoinder_models::streaming::Streaming;
 use rejoinder_models::units::{Position, SampleRate, Samples};
@@ -11,20 +12,28 @@ use crate::event::EventKind;
 use crate::io::playout::{Playout, Progress, Resample};
 use crate::message::{Body, Message, TurnId, Turns};
 use crate::stage::{Outbox, Stage};
-use crate::turn::{Action, Input, Machine, Policy};
+use crate::turn::{Action, Evidence, Input, Judge, Machine, Phrase, Policy};
 
 /// Sound is looked at in blocks of 10 ms, whatever the pieces in which it comes.
 const BLOCK: usize = SampleRate::INTERNAL.get() as usize / 100;
 
 /// What `listen` needs to know besides its models.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub(crate) struct ListenSettings {
-    /// When a turn is over.
+    /// Who may take the floor, and when a turn is over.
     pub(crate) policy: Policy,
     /// How much sound before the detected beginning belongs to a turn.
     pub(crate) preroll: Samples,
     /// How far the detector may look back when it says that speech began.
     pub(crate) lookback: Samples,
+    /// What opens a conversation.
+    pub(crate) wake: Option<Phrase>,
+    /// What a silent caller is asked.
+    pub(crate) prompt: String,
+    /// The gain, in decibels, of a reply that somebody speaks over.
+    pub(crate) duck_db: f64,
+    /// Tells interruptions from backchannels and noise.
+    pub(crate) judge: Arc<dyn Judge>,
 }
 
 /// `listen`: captured sound in, the caller's turns out.
@@ -37,8 +46,20 @@ pub(crate) struct Listen {
     playout: Playout,
     pending: Vec<f32>,
     recent: VecDeque<f32>,
+    /// The detector's probability for each block of `recent`.
+    probabilities: VecDeque<f32>,
+    overheard: Overheard,
     now: Position,
     sent: Position,
+}
+
+/// The transcript of what is said now.
+#[derive(Default)]
+struct Overheard {
+    text: String,
+    confidence: f32,
+    /// Whether it takes in all up to a pause.
+    complete: bool,
 }
 
 impl Listen {
@@ -49,10 +70,20 @@ impl Listen {
         turns: Turns,
         playout: Playout,
     ) -> Self {
-        let machine = Machine::new(settings.policy);
-        let (pending, recent) = (Vec::new(), VecDeque::new());
-        let (now, sent) = (Position(0), Position(0));
-        Self { resample, detector, machine, settings, turns, playout, pending, recent, now, sent }
+        Self {
+            resample,
+            detector,
+            machine: Machine::new(settings.policy),
+            settings,
+            turns,
+            playout,
+            pending: Vec::new(),
+            recent: VecDeque::new(),
+            probabilities: VecDeque::new(),
+            overheard: Overheard::default(),
+            now: Position(0),
+            sent: Position(0),
+        }
     }
 
     fn captured(&mut self, samples: &[f32], out: &mut Outbox<'_>) -> Result<()> {
@@ -67,16 +98,18 @@ impl Listen {
     }
 
     fn block(&mut self, block: &[f32], out: &mut Outbox<'_>) -> Result<()> {
+        let block = if self.machine.is_muted() { &[0.0; BLOCK] } else { block };
         self.now = self.now + Samples(BLOCK as u64);
-        self.remember(block);
         self.playback(out);
         let mut heard = Vec::new();
         self.detector.push(block, &mut heard)?;
+        self.remember(block);
         for event in heard {
             self.speech(event, out);
         }
+        self.judge(out);
         self.take(Input::Tick(self.now), out);
-        if self.machine.caller_has_turn() {
+        if self.machine.is_hearing() {
             self.forward(self.machine.turn(), out);
         }
         Ok(())
@@ -84,9 +117,12 @@ impl Listen {
 
     fn remember(&mut self, block: &[f32]) {
         self.recent.extend(block);
-        let kept = (self.settings.preroll + self.settings.lookback).0 as usize + BLOCK;
-        let excess = self.recent.len().saturating_sub(kept);
-        self.recent.drain(..excess);
+        self.probabilities.push_back(self.detector.probability());
+        let ListenSettings { preroll, lookback, policy, .. } = &self.settings;
+        let kept = (preroll.0 + lookback.0 + policy.judge_window.0) as usize / BLOCK + 1;
+        let excess = self.probabilities.len().saturating_sub(kept);
+        self.probabilities.drain(..excess);
+        self.recent.drain(..excess * BLOCK);
     }
 
     fn playback(&mut self, out: &mut Outbox<'_>) {
@@ -98,7 +134,10 @@ impl Listen {
                     out.event_at(at, turn, EventKind::AudioStarted);
                     self.take(Input::AudioStarted(turn), out);
                 }
-                Progress::Word(turn, text) => out.event(turn, EventKind::WordPlayed { text }),
+                Progress::Word(turn, text) => {
+                    out.event(turn, EventKind::WordPlayed { text });
+                    self.take(Input::WordPlayed(turn), out);
+                }
                 Progress::Finished(turn) => {
                     out.event(turn, EventKind::AudioFinished);
                     self.take(Input::AudioFinished(turn), out);
@@ -110,13 +149,42 @@ impl Listen {
     fn speech(&mut self, event: VadEvent, out: &mut Outbox<'_>) {
         match event {
             VadEvent::SpeechStarted { at: since, .. } => {
+                self.overheard.complete = false;
                 self.take(Input::SpeechStarted(since), out);
-                out.event(self.machine.turn(), EventKind::SpeechStarted { since });
+                if self.machine.is_hearing() {
+                    out.event(self.machine.turn(), EventKind::SpeechStarted { since });
+                }
             }
             VadEvent::SpeechStopped { at: since, .. } => {
+                if self.machine.is_hearing() {
+                    out.event(self.machine.turn(), EventKind::SpeechStopped { since });
+                }
                 self.take(Input::SpeechStopped(since), out);
-                out.event(self.machine.turn(), EventKind::SpeechStopped { since });
             }
+        }
+    }
+
+    /// Asks what speech over the reply is.
+    fn judge(&mut self, out: &mut Outbox<'_>) {
+        let Some((from, stopped)) = self.machine.overlap() else { return };
+        let blocks = self.now.since(from).0.div_ceil(BLOCK as u64) as usize;
+        let blocks = blocks.min(self.probabilities.len());
+        let sound: Vec<f32> = self.recent.range(self.recent.len() - blocks * BLOCK..).copied().collect();
+        let probabilities: Vec<f32> = self.probabilities.range(self.probabilities.len() - blocks..).copied().collect();
+        let Overheard { text, confidence, complete } = &self.overheard;
+        let silence = stopped.map(|stopped| self.now.since(stopped));
+        let left = self.playout.left(self.turns.current());
+        let evidence = Evidence {
+            sound: &sound,
+            probabilities: &probabilities,
+            silence,
+            text,
+            confidence: *confidence,
+            complete: *complete,
+            left,
+        };
+        if let Some(verdict) = self.settings.judge.judge(&evidence) {
+            self.take(Input::Judged(self.machine.turn(), verdict), out);
         }
     }
 
@@ -124,16 +192,11 @@ impl Listen {
         let before = self.machine.state();
         let mut actions = Vec::new();
         self.machine.take(input, &mut actions);
+        if let (Input::Judged(turn, verdict), false) = (input, actions.is_empty()) {
+            out.event(turn, EventKind::Judged { verdict });
+        }
         for action in actions {
-            match action {
-                Action::Interrupt(turn) => out.event(turn, EventKind::Interrupted),
-                Action::Begin(turn, from) => self.begin(turn, from, out),
-                Action::End(turn, speech_end) => {
-                    self.forward(turn, out);
-                    out.event(turn, EventKind::Endpoint { speech_end });
-                    let _ = out.send(turn, Body::Ended);
-                }
-            }
+            self.perform(action, out);
         }
         self.turns.set_idle(self.machine.is_idle());
         let state = self.machine.state();
@@ -142,9 +205,59 @@ impl Listen {
         }
     }
 
-    fn begin(&mut self, turn: TurnId, from: Position, out: &mut Outbox<'_>) {
+    fn perform(&mut self, action: Action, out: &mut Outbox<'_>) {
+        match action {
+            Action::Begin(turn, from) => self.begin(turn, from, out),
+            Action::Take(turn) => {
+                self.raise(turn);
+                let _ = out.send(turn, Body::Taken);
+            }
+            Action::Drop(turn) => {
+                out.event(turn, EventKind::Ignored);
+                let _ = out.send(turn, Body::Dropped);
+            }
+            Action::Ask(turn) | Action::Start(turn) => {
+                self.forward(turn, out);
+                let _ = out.send(turn, Body::Paused { ahead: matches!(action, Action::Start(_)) });
+            }
+            Action::Retract(turn) => {
+                self.raise(turn);
+                let _ = out.send(turn, Body::Resumed);
+            }
+            Action::End(turn, speech_end) => {
+                self.forward(turn, out);
+                out.event(turn, EventKind::Endpoint { speech_end });
+                self.turns.release(turn);
+                let _ = out.send(turn, Body::Ended);
+            }
+            Action::Interrupt(turn) => out.event(turn, EventKind::Interrupted),
+            Action::Duck => {
+                let db = self.settings.duck_db;
+                self.playout.duck(db);
+                out.event(self.turns.current(), EventKind::Ducked { db });
+            }
+            Action::Restore => {
+                self.playout.duck(0.0);
+                if !self.machine.is_hearing() {
+                    out.event(self.turns.current(), EventKind::Restored);
+                }
+            }
+            Action::Prompt(turn) => {
+                self.raise(turn);
+                self.turns.release(turn);
+                out.event(turn, EventKind::Prompted);
+                let _ = out.send(turn, Body::Say(self.settings.prompt.clone()));
+            }
+        }
+    }
+
+    fn raise(&mut self, turn: TurnId) {
         self.turns.raise(turn);
-        self.playout.interrupt(TurnId(turn.0.saturating_sub(1)));
+        self.playout.interrupt_before(turn);
+    }
+
+    fn begin(&mut self, turn: TurnId, from: Position, out: &mut Outbox<'_>) {
+        self.overheard = Overheard::default();
         let oldest = Position(self.now.since(Position(self.recent.len() as u64)).0);
         self.sent = Position(from.0.saturating_sub(self.settings.preroll.0)).max(oldest).max(self.sent);
         let _ = out.send(turn, Body::Began(self.sent));
@@ -159,6 +272,16 @@ impl Listen {
             let _ = out.send(turn, Body::Heard(samples));
         }
     }
+
+    fn overhear(&mut self, turn: TurnId, overheard: Overheard, out: &mut Outbox<'_>) {
+        if turn == self.machine.turn() {
+            let complete = overheard.complete;
+            let wakes = self.settings.wake.as_ref().is_some_and(|wake| wake.end_in(&overheard.text).is_some());
+            self.overheard = overheard;
+            self.take(Input::Transcript { turn, wakes, complete }, out);
+            self.judge(out);
+        }
+    }
 }
 
 impl Stage for Listen {
@@ -170,6 +293,13 @@ impl Stage for Listen {
         match message.body {
             Body::Captured(samples) => self.captured(&samples, out)?,
             Body::NoReply => self.take(Input::NoReply(message.turn), out),
+            Body::Overheard { text, confidence, complete } => {
+                self.overhear(message.turn, Overheard { text, confidence, complete }, out);
+            }
+            Body::Control(control) => {
+                out.event(self.machine.turn(), EventKind::Controlled { control });
+                self.take(Input::Control(control), out);
+            }
             body => {
                 let _ = out.send(message.turn, body);
             }

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use rejoinder_models::asr::Transcript;
 use rejoinder_models::llm::{Cancel, Dialogue, Finish, ToolCall, ToolSpec};
+use rejoinder_models::units::Position;
 
 use crate::Result;
 use crate::dialogue::{History, Toolbox};
@@ -11,6 +12,7 @@ use crate::event::EventKind;
 use crate::io::playout::Playout;
 use crate::message::{Body, Message, TurnId, Turns};
 use crate::stage::{Outbox, Stage};
+use crate::turn::Phrase;
 
 /// `respond`: one dialogue with a model, its history and its tools.
 pub(crate) struct Respond {
@@ -18,10 +20,39 @@ pub(crate) struct Respond {
     history: History,
     tools: Toolbox,
     max_tool_calls: usize,
+    wake: Option<Phrase>,
     turns: Turns,
     playout: Playout,
     /// The turn whose reply the history holds, until it is known what was heard of it.
     unsettled: Option<TurnId>,
+    ahead: Option<Ahead>,
+}
+
+/// A reply that was begun before it was certain that the caller is done.
+struct Ahead {
+    turn: TurnId,
+    /// What the history becomes if it is kept.
+    history: History,
+    draft: Draft,
+    /// How far it came. A tool call that may change something, and a failure, wait until the reply is kept.
+    progress: Result<Progress>,
+}
+
+/// A reply in the making.
+#[derive(Default)]
+struct Draft {
+    text: String,
+    /// When each piece of the text came.
+    pieces: Vec<Position>,
+    calls: usize,
+}
+
+/// How far a reply came.
+enum Progress {
+    Whole,
+    Cancelled,
+    /// It goes on with this call, which was not made.
+    Call(ToolCall),
 }
 
 impl Respond {
@@ -33,7 +64,13 @@ impl Respond {
         turns: Turns,
         playout: Playout,
     ) -> Self {
-        Self { dialogue, history, tools, max_tool_calls, turns, playout, unsettled: None }
+        Self { dialogue, history, tools, max_tool_calls, wake: None, turns, playout, unsettled: None, ahead: None }
+    }
+
+    /// Leaves a phrase that opens a conversation out of what the caller says.
+    pub(crate) fn wake(mut self, wake: Option<Phrase>) -> Self {
+        self.wake = wake;
+        self
     }
 
     /// Cuts the last reply to what was heard of it.
@@ -44,74 +81,164 @@ impl Respond {
         }
     }
 
-    fn heard(&mut self, turn: TurnId, transcript: &Transcript, out: &mut Outbox<'_>) -> Result<()> {
-        self.settle(out);
+    fn said<'a>(&self, transcript: &'a Transcript) -> &'a str {
         let text = transcript.text.trim();
+        self.wake.as_ref().map_or(text, |wake| wake.strip(text))
+    }
+
+    /// The caller's turn begins.
+    fn taken(&mut self, turn: TurnId, out: &mut Outbox<'_>) -> Result<()> {
+        self.drop_ahead(turn, out)?;
+        self.settle(out);
+        Ok(self.dialogue.prefill(self.history.messages(), self.tools.specs(), &self.turns.guard(turn))?)
+    }
+
+    /// Begins a reply ahead on a fork of the cache.
+    fn begin_ahead(&mut self, turn: TurnId, transcript: &Transcript, out: &mut Outbox<'_>) -> Result<()> {
+        let text = self.said(transcript).to_owned();
+        if text.is_empty() || !self.turns.is_current(turn) {
+            return Ok(());
+        }
+        self.dialogue.fork()?;
+        let mut history = self.history.clone();
+        history.heard(turn, &text);
+        out.event(turn, EventKind::SpeculationStarted { text });
+        let mut draft = Draft::default();
+        let progress = self.reply(turn, &mut history, &mut draft, true, out);
+        self.ahead = Some(Ahead { turn, history, draft, progress });
+        Ok(())
+    }
+
+    /// The caller went on: a reply that was begun ahead is forgotten, and its waste is told.
+    fn drop_ahead(&mut self, turn: TurnId, out: &mut Outbox<'_>) -> Result<()> {
+        let Some(ahead) = self.ahead.take() else { return Ok(()) };
+        self.dialogue.discard()?;
+        let now = out.now();
+        let tokens = ahead.draft.pieces.iter().filter(|at| **at <= now).count();
+        out.event(turn, EventKind::SpeculationDropped { tokens, audio_ms: self.playout.made_ms(ahead.turn) });
+        Ok(())
+    }
+
+    fn heard(&mut self, turn: TurnId, transcript: &Transcript, out: &mut Outbox<'_>) -> Result<()> {
+        if let Some(ahead) = self.ahead.take_if(|ahead| ahead.turn == turn) {
+            return self.keep(ahead, out);
+        }
+        self.drop_ahead(turn, out)?;
+        self.settle(out);
+        let text = self.said(transcript);
         if !text.is_empty() {
             self.history.heard(turn, text);
         }
         if self.history.is_unanswered() && self.turns.is_current(turn) {
-            return self.reply(turn, out);
+            return self.finish(turn, Draft::default(), out);
         }
         out.event(turn, EventKind::NoReply);
         Ok(())
     }
 
-    fn reply(&mut self, turn: TurnId, out: &mut Outbox<'_>) -> Result<()> {
-        let cancel = self.turns.guard(turn);
+    /// The turn is over as was thought: the reply that was begun ahead is the turn's, and goes on where it waited.
+    fn keep(&mut self, ahead: Ahead, out: &mut Outbox<'_>) -> Result<()> {
+        let Ahead { turn, history, mut draft, progress } = ahead;
+        self.dialogue.adopt()?;
+        self.settle(out);
+        self.history = history;
         self.unsettled = Some(turn);
-        let mut reply = String::new();
-        for calls_left in (0..=self.max_tool_calls).rev() {
-            let call = match self.message(turn, calls_left > 0, &mut reply, &cancel, out) {
+        out.event(turn, EventKind::SpeculationKept);
+        let Progress::Call(call) = progress? else { return Ok(()) };
+        if !self.turns.is_current(turn) {
+            return Ok(());
+        }
+        let mut history = std::mem::replace(&mut self.history, History::new("", 0));
+        self.call(turn, &mut history, &mut draft, &call, out);
+        self.history = history;
+        self.finish(turn, draft, out)
+    }
+
+    /// Replies, or goes on with a reply, for good.
+    fn finish(&mut self, turn: TurnId, mut draft: Draft, out: &mut Outbox<'_>) -> Result<()> {
+        self.unsettled = Some(turn);
+        let mut history = std::mem::replace(&mut self.history, History::new("", 0));
+        let progress = self.reply(turn, &mut history, &mut draft, false, out);
+        self.history = history;
+        progress.map(drop)
+    }
+
+    fn reply(
+        &mut self,
+        turn: TurnId,
+        history: &mut History,
+        draft: &mut Draft,
+        ahead: bool,
+        out: &mut Outbox<'_>,
+    ) -> Result<Progress> {
+        let cancel = self.turns.guard(turn);
+        loop {
+            let call = match self.message(turn, history, draft, &cancel, out) {
                 Ok(Finish::Tool(call)) => call,
-                Ok(Finish::Cancelled) => return Ok(()),
+                Ok(Finish::Cancelled) => return Ok(Progress::Cancelled),
                 Ok(Finish::Stop | Finish::Length) => break,
                 Err(error) => {
                     let _ = out.send(turn, Body::ReplyEnd);
                     return Err(error);
                 }
             };
-            self.call(turn, &call, out);
+            if ahead && self.tools.has_effects(&call.name) {
+                return Ok(Progress::Call(call));
+            }
+            self.call(turn, history, draft, &call, out);
         }
-        out.event(turn, EventKind::ReplyFinished { text: reply });
+        out.event(turn, EventKind::ReplyFinished { text: draft.text.clone() });
         let _ = out.send(turn, Body::ReplyEnd);
-        Ok(())
+        Ok(Progress::Whole)
     }
 
     /// One message of the model, passed on as it comes and kept in the history.
     fn message(
         &mut self,
         turn: TurnId,
-        may_call: bool,
-        reply: &mut String,
+        history: &mut History,
+        draft: &mut Draft,
         cancel: &Cancel,
         out: &mut Outbox<'_>,
     ) -> Result<Finish> {
-        let start = reply.len();
-        let tools: &[ToolSpec] = if may_call { self.tools.specs() } else { &[] };
+        let start = draft.text.len();
+        let tools: &[ToolSpec] = if draft.calls < self.max_tool_calls { self.tools.specs() } else { &[] };
         let mut on_text = |piece: &str| -> ControlFlow<()> {
             if piece.is_empty() {
                 return ControlFlow::Continue(());
             }
-            reply.push_str(piece);
+            draft.text.push_str(piece);
+            draft.pieces.push(out.now());
             out.event(turn, EventKind::ReplyText { text: piece.to_owned() });
             out.send(turn, Body::Reply(piece.to_owned()))
         };
-        let finish = self.dialogue.reply(self.history.messages(), tools, cancel, &mut on_text);
+        let finish = self.dialogue.reply(history.messages(), tools, cancel, &mut on_text);
         let call = match &finish {
             Ok(Finish::Tool(call)) => Some(call.clone()),
             _ => None,
         };
-        self.history.said(turn, start, &reply[start..], call);
+        history.said(turn, start, &draft.text[start..], call);
         Ok(finish?)
     }
 
-    fn call(&mut self, turn: TurnId, call: &ToolCall, out: &mut Outbox<'_>) {
+    fn call(&mut self, turn: TurnId, history: &mut History, draft: &mut Draft, call: &ToolCall, out: &mut Outbox<'_>) {
+        draft.calls += 1;
         let ToolCall { name, arguments } = call.clone();
         out.event(turn, EventKind::ToolCalled { name: name.clone(), arguments });
         let result = self.tools.call(call, out.now());
-        self.history.returned(turn, &result);
+        history.returned(turn, &result);
         out.event(turn, EventKind::ToolReturned { name, result });
+    }
+
+    /// The assistant speaks of its own accord.
+    fn say(&mut self, turn: TurnId, text: String, out: &mut Outbox<'_>) {
+        self.settle(out);
+        self.unsettled = Some(turn);
+        self.history.said(turn, 0, &text, None);
+        out.event(turn, EventKind::ReplyText { text: text.clone() });
+        out.event(turn, EventKind::ReplyFinished { text: text.clone() });
+        let _ = out.send(turn, Body::Reply(text));
+        let _ = out.send(turn, Body::ReplyEnd);
     }
 }
 
@@ -127,13 +254,15 @@ impl Stage for Respond {
     fn handle(&mut self, message: Message, out: &mut Outbox<'_>) -> Result<()> {
         let turn = message.turn;
         match message.body {
-            Body::Began(from) => {
-                self.settle(out);
-                let _ = out.send(turn, Body::Began(from));
-                Ok(self.dialogue.prefill(self.history.messages(), self.tools.specs(), &self.turns.guard(turn))?)
-            }
+            Body::Taken => self.taken(turn, out),
+            Body::Dropped | Body::Resumed => self.drop_ahead(turn, out),
             Body::Partial(_) => Ok(()),
+            Body::Ahead(transcript) => self.begin_ahead(turn, &transcript, out),
             Body::Final(transcript) => self.heard(turn, &transcript, out),
+            Body::Say(text) => {
+                self.say(turn, text, out);
+                Ok(())
+            }
             body => {
                 let _ = out.send(turn, body);
                 Ok(())

@@ -112,3 +112,77 @@ impl Stage for Speak {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use rejoinder_models::text::ClauseConfig;
+    use rejoinder_models::tts::{SpeechChunk, Utterance};
+    use rejoinder_models::units::{Position, SampleRate};
+
+    use super::*;
+    use crate::event::EventKind;
+    use crate::message::Turns;
+    use crate::stage::Port;
+
+    /// Speaks ten blocks of 10 ms, and counts those that were made.
+    #[derive(Default)]
+    struct Counting(Arc<AtomicUsize>);
+
+    impl Synthesizer for Counting {
+        fn name(&self) -> &str {
+            "counting"
+        }
+        fn sample_rate(&self) -> SampleRate {
+            SampleRate::INTERNAL
+        }
+        fn speak(&self, _: &str) -> rejoinder_models::Result<Box<dyn Utterance>> {
+            Ok(Box::new(Blocks(self.0.clone(), 10)))
+        }
+    }
+
+    struct Blocks(Arc<AtomicUsize>, usize);
+
+    impl Utterance for Blocks {
+        fn next_chunk(&mut self) -> rejoinder_models::Result<Option<SpeechChunk>> {
+            let Some(left) = self.1.checked_sub(1) else { return Ok(None) };
+            self.1 = left;
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Ok(Some(SpeechChunk { samples: vec![0.1; 160], words: Vec::new() }))
+        }
+    }
+
+    /// A listener who takes the floor after so many blocks.
+    struct Interrupting(Turns, usize);
+
+    impl Port for Interrupting {
+        fn send(&mut self, turn: TurnId, _: Body) -> ControlFlow<()> {
+            self.1 -= 1;
+            if self.1 == 0 {
+                self.0.raise(turn.next());
+            }
+            if self.0.is_current(turn) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        }
+        fn event(&mut self, _: Option<Position>, _: TurnId, _: EventKind) {}
+        fn now(&self) -> Position {
+            Position(0)
+        }
+    }
+
+    #[test]
+    fn an_interruption_ends_the_synthesis_with_its_block() {
+        let voice = Counting::default();
+        let made = voice.0.clone();
+        let mut speak = Speak::new(Arc::new(voice), ClauseStream::new(ClauseConfig::default()));
+        let mut port = Interrupting(Turns::default(), 3);
+        let turn = TurnId::new(1);
+        for body in [Body::Reply("One sentence. Another sentence. ".to_owned()), Body::ReplyEnd] {
+            speak.handle(Message { turn, at: Position(0), body }, &mut Outbox::new(&mut port)).unwrap();
+            if !port.0.is_current(turn) {
+                break;
+            }
+        }
+        assert_eq!(made.load(Ordering::Relaxed), 3);
+    }
+}

@@ -5,7 +5,7 @@ use rejoinder_models::units::{Position, Samples};
 
 use crate::Result;
 use crate::event::EventKind;
-use crate::message::{Body, Message};
+use crate::message::{Body, Message, TurnId};
 use crate::stage::{Outbox, Stage};
 
 /// `transcribe`: one stream of a recogniser, begun anew with each turn.
@@ -13,11 +13,36 @@ pub(crate) struct Transcribe {
     stream: Box<dyn RecognizerStream>,
     from: Position,
     partial: String,
+    /// The transcript up to the pause in which the caller is silent.
+    ahead: Option<Transcript>,
 }
 
 impl Transcribe {
     pub(crate) fn new(stream: Box<dyn RecognizerStream>) -> Self {
-        Self { stream, from: Position(0), partial: String::new() }
+        Self { stream, from: Position(0), partial: String::new(), ahead: None }
+    }
+
+    fn paused(&mut self, turn: TurnId, ahead: bool, out: &mut Outbox<'_>) -> Result<()> {
+        let transcript = self.stream.preview()?;
+        let transcript = self.on_the_clock(transcript);
+        self.partial.clone_from(&transcript.text);
+        out.event(turn, told(&transcript, true));
+        if ahead {
+            let _ = out.send(turn, Body::Ahead(transcript.clone()));
+            self.ahead = Some(transcript);
+        }
+        Ok(())
+    }
+
+    /// The transcript of the turn that is over. Since the pause in which a reply was begun ahead there was only
+    /// silence, so that it is what was known then.
+    fn whole(&mut self) -> Result<Transcript> {
+        if let Some(transcript) = self.ahead.take() {
+            self.stream.reset();
+            return Ok(transcript);
+        }
+        let transcript = self.stream.flush()?;
+        Ok(self.on_the_clock(transcript))
     }
 
     fn on_the_clock(&self, mut transcript: Transcript) -> Transcript {
@@ -27,6 +52,12 @@ impl Transcribe {
         }
         transcript
     }
+}
+
+fn told(transcript: &Transcript, complete: bool) -> EventKind {
+    let Transcript { text, words } = transcript;
+    let confidence = words.iter().map(|word| word.confidence).sum::<f32>() / words.len().max(1) as f32;
+    EventKind::Partial { text: text.clone(), confidence, complete }
 }
 
 impl Stage for Transcribe {
@@ -47,21 +78,30 @@ impl Stage for Transcribe {
                 self.stream.reset();
                 self.partial.clear();
                 self.from = from;
-                let _ = out.send(turn, Body::Began(from));
+                self.ahead = None;
             }
+            Body::Dropped => {
+                self.stream.reset();
+                self.ahead = None;
+                let _ = out.send(turn, Body::Dropped);
+            }
+            Body::Resumed => {
+                self.ahead = None;
+                let _ = out.send(turn, Body::Resumed);
+            }
+            Body::Paused { ahead } => self.paused(turn, ahead, out)?,
             Body::Heard(samples) => {
                 if self.stream.push(&samples)? {
                     let partial = self.stream.partial();
                     if partial.text != self.partial {
                         self.partial.clone_from(&partial.text);
-                        out.event(turn, EventKind::Partial { text: partial.text.clone() });
+                        out.event(turn, told(&partial, false));
                         let _ = out.send(turn, Body::Partial(self.on_the_clock(partial)));
                     }
                 }
             }
             Body::Ended => {
-                let transcript = self.stream.flush()?;
-                let transcript = self.on_the_clock(transcript);
+                let transcript = self.whole()?;
                 let Transcript { text, words } = transcript.clone();
                 out.event(turn, EventKind::Final { text, words });
                 let _ = out.send(turn, Body::Final(transcript));

@@ -5,7 +5,7 @@ use std::f32::consts::TAU;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 
-use rejoinder::turn::Policy;
+use rejoinder::turn::{Policy, RuleJudge, TurnTaking};
 use rejoinder::{Assistant, Toolbox};
 use rejoinder_models::Result;
 use rejoinder_models::asr::{Recognizer, RecognizerStream, Transcript, Word};
@@ -119,6 +119,10 @@ impl RecognizerStream for ToneStream {
         Transcript { text, words }
     }
 
+    fn preview(&mut self) -> Result<Transcript> {
+        Ok(self.partial())
+    }
+
     fn flush(&mut self) -> Result<Transcript> {
         let transcript = self.partial();
         self.reset();
@@ -222,8 +226,12 @@ pub(crate) fn assistant(parrot: &Parrot) -> Assistant {
         responder: Arc::new(parrot.clone()),
         clauses: ClauseConfig::default(),
         synthesizer: Arc::new(ToneVoice),
-        policy: Policy { silence: Samples(6_400), max_turn: Samples(160_000) },
-        preroll_ms: 100.0,
+        turn_taking: TurnTaking {
+            policy: Policy { hangover: Samples(6_400), max_turn: Samples(160_000), ..Policy::default() },
+            preroll_ms: 100.0,
+            ..TurnTaking::default()
+        },
+        judge: Arc::new(RuleJudge::default()),
         instructions: "answer".to_owned(),
         memory: 40,
         max_tool_calls: 2,

@@ -20,6 +20,10 @@ impl Tool for Calculator {
         }
     }
 
+    fn has_effects(&self) -> bool {
+        false
+    }
+
     fn call(&mut self, arguments: &Value, _now: Moment) -> Outcome {
         let value = evaluate(text(arguments, "expression").unwrap_or_default())?;
         if value.abs() >= 1e15 {

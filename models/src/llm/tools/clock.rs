@@ -23,6 +23,10 @@ impl Tool for ClockTool {
         }
     }
 
+    fn has_effects(&self) -> bool {
+        false
+    }
+
     fn call(&mut self, arguments: &Value, now: Moment) -> Outcome {
         let then = now.plus_days(arguments.get("days").and_then(Value::as_i64).unwrap_or(0));
         Ok(match text(arguments, "what") {

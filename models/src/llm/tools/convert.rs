@@ -64,6 +64,10 @@ impl Tool for UnitConverter {
         }
     }
 
+    fn has_effects(&self) -> bool {
+        false
+    }
+
     fn call(&mut self, arguments: &Value, _now: Moment) -> Outcome {
         let value = arguments.get("value").and_then(Value::as_f64).unwrap_or(0.0);
         let (from, to) = (text(arguments, "from").unwrap_or_default(), text(arguments, "to").unwrap_or_default());

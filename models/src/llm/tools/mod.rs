@@ -34,6 +34,12 @@ pub trait Tool: Send {
     /// What the model is told about it.
     fn spec(&self) -> ToolSpec;
 
+    /// Whether a call changes anything, so that it may only be made once it is certain that it is wanted. A tool that
+    /// does not say is taken to.
+    fn has_effects(&self) -> bool {
+        true
+    }
+
     /// Runs a call at `now`. The arguments keep the schema of [`spec`](Self::spec).
     ///
     /// # Errors
@@ -74,6 +80,12 @@ impl Tools {
     /// What the model is told, in order.
     pub fn specs(&self) -> Vec<ToolSpec> {
         self.tools.iter().map(|(spec, _)| spec.clone()).collect()
+    }
+
+    /// The names of the tools whose calls change something.
+    pub fn with_effects(&self) -> Vec<String> {
+        let tools = self.tools.iter().filter(|(_, tool)| tool.has_effects());
+        tools.map(|(spec, _)| spec.name.clone()).collect()
     }
 
     /// Checks a call against its tool's schema and runs it at `now`.

@@ -1,0 +1,187 @@
+//! What was written about turn-taking, and what it means.
+
+use rejoinder_models::units::{SampleRate, Samples};
+use serde::{Deserialize, Serialize};
+
+use super::within;
+use crate::io::playout::SILENCE_DB;
+use crate::turn::{Phrase, Policy, RuleJudgeConfig, TurnTaking};
+
+/// Who may take the floor, and when a turn is over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawTurn {
+    /// A turn in which the caller spoke for less than this gets no answer. Default: 0.
+    pub min_speech_ms: f64,
+    /// Silence after which a turn may be over, so that a reply may be begun ahead. Default: 200.
+    pub min_silence_ms: f64,
+    /// Silence that ends a turn. Default: 600.
+    pub hangover_ms: f64,
+    /// A longer turn is cut here. Default: 30,000.
+    pub max_turn_ms: f64,
+    /// Sound before the detected beginning that belongs to a turn. Default: 200.
+    pub preroll_ms: f64,
+    /// Whether the caller is not listened to while a reply is on its way or sounds. Default: no.
+    pub half_duplex: bool,
+    /// Whether only the talk button opens and closes turns. Default: no.
+    pub push_to_talk: bool,
+    /// What happens when the caller is silent after a reply. Default: nothing.
+    pub no_answer: Option<RawNoAnswer>,
+    /// The phrase without which nobody is answered. Default: none is needed.
+    pub wake: Option<RawWake>,
+}
+
+impl Default for RawTurn {
+    fn default() -> Self {
+        Self {
+            min_speech_ms: 0.0,
+            min_silence_ms: 200.0,
+            hangover_ms: 600.0,
+            max_turn_ms: 30_000.0,
+            preroll_ms: 200.0,
+            half_duplex: false,
+            push_to_talk: false,
+            no_answer: None,
+            wake: None,
+        }
+    }
+}
+
+/// What happens when the caller is silent after a reply.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawNoAnswer {
+    /// How long the caller may be silent.
+    pub after_ms: f64,
+    /// What the assistant asks then, once. Default: "Are you still there?"
+    #[serde(default = "prompt")]
+    pub prompt: String,
+}
+
+fn prompt() -> String {
+    TurnTaking::default().prompt
+}
+
+/// What opens a conversation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawWake {
+    /// A phrase that is looked for in the transcript.
+    pub phrase: String,
+    /// How long after a reply no phrase is needed. Default: 10,000.
+    #[serde(default = "follow_up_ms")]
+    pub follow_up_ms: f64,
+}
+
+fn follow_up_ms() -> f64 {
+    10_000.0
+}
+
+/// What happens when somebody speaks over a reply.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawInterruption {
+    /// How long after the onset of speech it is decided at the latest what it is. Default: 1,200.
+    pub window_ms: f64,
+    /// The gain of the reply until then, in decibels; from -60 on it stands still, and goes on where it stopped.
+    /// Default: -60.
+    pub duck_db: f64,
+    /// How interruptions are told from backchannels and noise.
+    pub judge: RuleJudgeConfig,
+}
+
+impl Default for RawInterruption {
+    fn default() -> Self {
+        Self { window_ms: 1_200.0, duck_db: -60.0, judge: RuleJudgeConfig::default() }
+    }
+}
+
+/// Replies that are begun before it is certain that the caller is done. Both settings bound the work that may turn out
+/// to be wasted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawSpeculation {
+    /// How many replies may be begun ahead in one turn; 0 for none. Default: 2.
+    pub max_starts: u32,
+    /// How much sound of such a reply may be made, beyond its first piece. Default: 2,000.
+    pub max_held_ms: f64,
+}
+
+impl Default for RawSpeculation {
+    fn default() -> Self {
+        Self { max_starts: 2, max_held_ms: 2_000.0 }
+    }
+}
+
+/// What the three sections mean together.
+pub(super) fn resolve(
+    turn: &RawTurn,
+    interruption: &RawInterruption,
+    speculation: &RawSpeculation,
+) -> Result<TurnTaking, String> {
+    within("turn.min_speech_ms", turn.min_speech_ms, 0.0, 10_000.0)?;
+    within("turn.hangover_ms", turn.hangover_ms, 0.0, 10_000.0)?;
+    within("turn.min_silence_ms", turn.min_silence_ms, 0.0, turn.hangover_ms)?;
+    within("turn.max_turn_ms", turn.max_turn_ms, 1_000.0, 600_000.0)?;
+    within("turn.preroll_ms", turn.preroll_ms, 0.0, 2_000.0)?;
+    within("interruption.window_ms", interruption.window_ms, 100.0, 5_000.0)?;
+    within("interruption.duck_db", interruption.duck_db, -120.0, 0.0)?;
+    within("speculation.max_starts", f64::from(speculation.max_starts), 0.0, 100.0)?;
+    within("speculation.max_held_ms", speculation.max_held_ms, 0.0, 60_000.0)?;
+    judge(&interruption.judge)?;
+    if turn.push_to_talk && turn.wake.is_some() {
+        return Err("turn.wake: a phrase opens nothing where turn.push_to_talk is set; leave one out".to_owned());
+    }
+    let no_answer = match &turn.no_answer {
+        Some(no_answer) => {
+            within("turn.no_answer.after_ms", no_answer.after_ms, 1_000.0, 600_000.0)?;
+            let spoken = no_answer.prompt.chars().any(char::is_alphanumeric);
+            spoken.then_some(no_answer).ok_or("turn.no_answer.prompt: expected something to say, found nothing")?;
+            Some(samples(no_answer.after_ms))
+        }
+        None => None,
+    };
+    let (wake, follow_up) = match &turn.wake {
+        Some(wake) => {
+            within("turn.wake.follow_up_ms", wake.follow_up_ms, 0.0, 600_000.0)?;
+            let phrase = Phrase::new(&wake.phrase).ok_or("turn.wake.phrase: expected words, found none")?;
+            (Some(phrase), Some(samples(wake.follow_up_ms)))
+        }
+        None => (None, None),
+    };
+    let policy = Policy {
+        min_speech: samples(turn.min_speech_ms),
+        min_silence: samples(turn.min_silence_ms),
+        hangover: samples(turn.hangover_ms),
+        max_turn: samples(turn.max_turn_ms),
+        no_answer,
+        half_duplex: turn.half_duplex,
+        push_to_talk: turn.push_to_talk,
+        follow_up,
+        judge_window: samples(interruption.window_ms),
+        max_starts: speculation.max_starts,
+    };
+    Ok(TurnTaking {
+        policy,
+        preroll_ms: turn.preroll_ms,
+        wake,
+        prompt: turn.no_answer.as_ref().map_or_else(prompt, |no_answer| no_answer.prompt.clone()),
+        duck_db: interruption.duck_db.max(SILENCE_DB),
+        max_held_ms: speculation.max_held_ms,
+    })
+}
+
+fn judge(config: &RuleJudgeConfig) -> Result<(), String> {
+    let key = |name: &str| format!("interruption.judge.{name}");
+    within(&key("sure_ms"), config.sure_ms, 0.0, 10_000.0)?;
+    within(&key("noise_ms"), config.noise_ms, 0.0, 10_000.0)?;
+    within(&key("min_ms"), config.min_ms, 0.0, 10_000.0)?;
+    within(&key("answer_ms"), config.answer_ms, 0.0, 10_000.0)?;
+    within(&key("confidence"), f64::from(config.confidence), 0.0, 1.0)?;
+    within(&key("voiced"), f64::from(config.voiced), 0.0, 1.0)?;
+    within(&key("probability"), f64::from(config.probability), 0.0, 1.0)
+}
+
+fn samples(ms: f64) -> Samples {
+    Samples::from_ms(ms, SampleRate::INTERNAL)
+}

@@ -1,0 +1,348 @@
+use rejoinder_models::units::{Position, Samples};
+
+use super::Verdict;
+use super::input::{Action, Input};
+use super::policy::Policy;
+use super::table::{Do, On, State, TABLE, When};
+use crate::message::{Control, TurnId};
+
+/// What the caller says, from its beginning to the end of the turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Caller {
+    pub(super) id: TurnId,
+    pub(super) from: Position,
+    /// Since when the caller speaks.
+    pub(super) since: Option<Position>,
+    /// Since when the caller is silent, after speech.
+    pub(super) stopped: Option<Position>,
+    /// Speech before `since`.
+    pub(super) spoken: Samples,
+    pub(super) taken: bool,
+    pub(super) held: bool,
+    pub(super) asked: bool,
+    pub(super) known: bool,
+    pub(super) ahead: bool,
+    pub(super) starts: u32,
+}
+
+/// How far the reply to the current turn has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) enum Reply {
+    Pending,
+    Sounds,
+    #[default]
+    Over,
+}
+
+/// The state machine of one conversation.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    pub(super) policy: Policy,
+    pub(super) state: State,
+    pub(super) now: Position,
+    pub(super) turn: TurnId,
+    pub(super) next: TurnId,
+    pub(super) caller: Option<Caller>,
+    pub(super) reply: Reply,
+    pub(super) heard: bool,
+    pub(super) failed: bool,
+    pub(super) muted: bool,
+    pub(super) prompted: bool,
+    /// When `Listening` was entered.
+    pub(super) silent_since: Position,
+}
+
+impl Machine {
+    /// A conversation in which nobody has spoken yet.
+    pub fn new(policy: Policy) -> Self {
+        Self {
+            policy,
+            state: if policy.follow_up.is_some() { State::Asleep } else { State::Listening },
+            now: Position(0),
+            turn: TurnId::default(),
+            next: TurnId::new(1),
+            caller: None,
+            reply: Reply::Over,
+            heard: false,
+            failed: false,
+            muted: false,
+            prompted: false,
+            silent_since: Position(0),
+        }
+    }
+
+    /// Who has the floor.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// The turn to which what is said now belongs, or may come to belong; else the current one.
+    pub fn turn(&self) -> TurnId {
+        self.caller.map_or(self.turn, |caller| caller.id)
+    }
+
+    /// Since when, and until when, the caller speaks over the reply; none when nobody does.
+    pub fn overlap(&self) -> Option<(Position, Option<Position>)> {
+        let caller = self.caller.filter(|_| self.state == State::Interrupted)?;
+        Some((caller.from, caller.stopped))
+    }
+
+    /// Whether somebody is listened to, so that audio belongs to [`turn`](Self::turn).
+    pub fn is_hearing(&self) -> bool {
+        self.caller.is_some()
+    }
+
+    /// Whether the microphone is off.
+    pub fn is_muted(&self) -> bool {
+        self.muted
+    }
+
+    /// Whether nothing is going on.
+    pub fn is_idle(&self) -> bool {
+        matches!(self.state, State::Listening | State::Asleep)
+    }
+
+    /// Takes what happened and appends what is to be done.
+    pub fn take(&mut self, input: Input, actions: &mut Vec<Action>) {
+        match input {
+            Input::SpeechStarted(at) => self.on(On::SpeechStarted, at, actions),
+            Input::SpeechStopped(at) => self.on(On::SpeechStopped, at, actions),
+            Input::Tick(now) => self.tick(now, actions),
+            Input::Control(control) => self.control(control, actions),
+            Input::Transcript { turn, wakes, complete } if self.hears(turn) => {
+                let known = complete && self.caller.is_some_and(|caller| caller.asked);
+                if wakes {
+                    self.on(On::WakePhrase, self.now, actions);
+                } else if known {
+                    self.on(On::NoPhrase, self.now, actions);
+                }
+            }
+            Input::Judged(turn, verdict) if self.hears(turn) => {
+                let on = match verdict {
+                    Verdict::Interruption => On::Interruption,
+                    Verdict::Backchannel => On::Backchannel,
+                    Verdict::Noise => On::Noise,
+                };
+                self.on(on, self.now, actions);
+            }
+            Input::NoReply(turn) if self.state == State::Interrupted && self.hears(turn) => self.failed = true,
+            Input::NoReply(turn) if turn == self.replying() => self.on(On::ReplyFailed, self.now, actions),
+            Input::AudioStarted(turn) if turn == self.turn => self.on(On::AudioStarted, self.now, actions),
+            Input::WordPlayed(turn) if turn == self.turn => self.on(On::WordPlayed, self.now, actions),
+            Input::AudioFinished(turn) if turn == self.turn => self.on(On::AudioFinished, self.now, actions),
+            Input::Transcript { .. }
+            | Input::Judged(..)
+            | Input::NoReply(_)
+            | Input::AudioStarted(_)
+            | Input::WordPlayed(_)
+            | Input::AudioFinished(_) => {}
+        }
+    }
+
+    /// The turn whose failure counts: while somebody speaks over a reply, that of the reply.
+    fn replying(&self) -> TurnId {
+        if self.state == State::Interrupted { self.turn } else { self.turn() }
+    }
+
+    fn hears(&self, turn: TurnId) -> bool {
+        self.caller.is_some_and(|caller| caller.id == turn)
+    }
+
+    fn control(&mut self, control: Control, actions: &mut Vec<Action>) {
+        match control {
+            Control::Press => self.on(On::Press, self.now, actions),
+            Control::Release => self.on(On::Release, self.now, actions),
+            Control::Mute => {
+                self.muted = true;
+                self.on(On::Mute, self.now, actions);
+            }
+            Control::Unmute => self.muted = false,
+        }
+    }
+
+    fn tick(&mut self, now: Position, actions: &mut Vec<Action>) {
+        self.now = self.now.max(now);
+        for on in [On::Hangover, On::MinSilence, On::MaxTurn, On::Window, On::NoAnswer, On::FollowUp] {
+            if self.is_due(on) {
+                self.on(on, now, actions);
+            }
+        }
+    }
+
+    fn is_due(&self, on: On) -> bool {
+        let Policy { min_silence, hangover, max_turn, judge_window, .. } = self.policy;
+        let passed = |since: Option<Position>, length| since.is_some_and(|since| self.now.since(since) >= length);
+        let from = self.caller.map(|caller| caller.from);
+        let stopped = self.caller.filter(|caller| !caller.held).and_then(|caller| caller.stopped);
+        let silent = |length: Option<Samples>| {
+            self.state == State::Listening && length.is_some_and(|length| passed(Some(self.silent_since), length))
+        };
+        match on {
+            On::Hangover => passed(stopped, hangover),
+            On::MinSilence => passed(stopped, min_silence),
+            On::MaxTurn => passed(from, max_turn),
+            On::Window => passed(from, judge_window),
+            On::NoAnswer => {
+                let asked = self.prompted || self.muted || self.turn == TurnId::default();
+                !asked && silent(self.policy.no_answer)
+            }
+            On::FollowUp => silent(self.policy.follow_up),
+            _ => false,
+        }
+    }
+
+    fn on(&mut self, on: On, at: Position, actions: &mut Vec<Action>) {
+        let fits = |row: &&super::table::Row| {
+            row.from == self.state && row.on == on && row.when.iter().all(|when| self.holds(*when))
+        };
+        let Some(row) = TABLE.iter().find(fits) else { return };
+        for todo in row.todo {
+            self.perform(*todo, at, actions);
+        }
+        if row.to == State::Listening && self.state != State::Listening {
+            self.silent_since = self.now;
+        }
+        self.state = row.to;
+    }
+
+    fn holds(&self, when: When) -> bool {
+        let Policy { min_speech, half_duplex, push_to_talk, max_starts, .. } = self.policy;
+        let caller = |holds: fn(&Caller) -> bool| self.caller.as_ref().is_some_and(holds);
+        match when {
+            When::OpenMicrophone => !self.muted && (!push_to_talk || caller(|caller| caller.held)),
+            When::FullDuplex => !self.muted && !push_to_talk && !half_duplex,
+            When::Unmuted => !self.muted,
+            When::Held => caller(|caller| caller.held),
+            When::Silent => caller(|caller| caller.since.is_none()),
+            When::Unasked => caller(|caller| !caller.asked),
+            When::Known => caller(|caller| caller.known),
+            When::Ahead => caller(|caller| caller.ahead),
+            When::MayStart => {
+                !self.failed && self.caller.is_some_and(|caller| !caller.ahead && caller.starts < max_starts)
+            }
+            When::Brief => self.caller.is_some_and(|caller| caller.spoken < min_speech),
+            When::Failed => self.failed,
+            When::NothingHeard => !self.heard,
+            When::ReplyOver => self.reply == Reply::Over,
+            When::ReplyPending => self.reply == Reply::Pending,
+            When::ReplySounds => self.reply == Reply::Sounds,
+        }
+    }
+
+    fn perform(&mut self, todo: Do, at: Position, actions: &mut Vec<Action>) {
+        match todo {
+            Do::Begin => self.begin(at, actions),
+            Do::Interrupt => {
+                if self.reply != Reply::Over {
+                    actions.push(Action::Interrupt(self.turn));
+                }
+                self.reply = Reply::Over;
+            }
+            Do::Duck => actions.push(Action::Duck),
+            Do::Restore => actions.push(Action::Restore),
+            Do::Prompt => {
+                self.prompted = true;
+                self.turn = self.next;
+                self.next = self.turn.next();
+                self.await_reply();
+                actions.push(Action::Prompt(self.turn));
+            }
+            Do::Sound => self.reply = Reply::Sounds,
+            Do::Hear => self.heard = true,
+            Do::Over => self.reply = Reply::Over,
+            Do::Fail => self.failed = true,
+            Do::End | Do::Split => self.end(todo == Do::Split, actions),
+            Do::Drop => {
+                let Some(caller) = self.caller.take() else { return };
+                self.next = if caller.taken { caller.id.next() } else { caller.id.retry() };
+                actions.push(Action::Drop(caller.id));
+            }
+            Do::Take | Do::Resume | Do::Stop | Do::Ask | Do::Know | Do::Start | Do::Retract | Do::Hold => {
+                self.caller_does(todo, at, actions);
+            }
+        }
+    }
+
+    fn begin(&mut self, at: Position, actions: &mut Vec<Action>) {
+        let id = self.next;
+        self.caller = Some(Caller {
+            id,
+            from: at,
+            since: Some(at),
+            stopped: None,
+            spoken: Samples(0),
+            taken: false,
+            held: false,
+            asked: false,
+            known: false,
+            ahead: false,
+            starts: 0,
+        });
+        self.failed = false;
+        actions.push(Action::Begin(id, at));
+    }
+
+    fn caller_does(&mut self, todo: Do, at: Position, actions: &mut Vec<Action>) {
+        let Some(caller) = &mut self.caller else { return };
+        match todo {
+            Do::Take => {
+                caller.taken = true;
+                self.turn = caller.id;
+                self.next = caller.id.next();
+                self.prompted = false;
+                actions.push(Action::Take(caller.id));
+            }
+            Do::Resume => {
+                caller.since = caller.since.or(Some(at));
+                (caller.stopped, caller.asked, caller.known) = (None, false, false);
+            }
+            Do::Stop => {
+                if let Some(since) = caller.since.take() {
+                    caller.spoken = caller.spoken + at.since(since);
+                    caller.stopped = Some(at);
+                }
+            }
+            Do::Ask => {
+                caller.asked = true;
+                actions.push(Action::Ask(caller.id));
+            }
+            Do::Know => caller.known = true,
+            Do::Start => {
+                caller.ahead = true;
+                caller.starts += 1;
+                actions.push(Action::Start(caller.id));
+            }
+            Do::Retract => {
+                caller.ahead = false;
+                caller.id = caller.id.retry();
+                self.turn = caller.id;
+                self.next = caller.id.next();
+                self.failed = false;
+                actions.push(Action::Retract(caller.id));
+            }
+            _ => caller.held = true,
+        }
+    }
+
+    /// Ends the caller's turn; where it is only split, the caller goes on in the next.
+    fn end(&mut self, split: bool, actions: &mut Vec<Action>) {
+        let Some(caller) = self.caller.take() else { return };
+        actions.push(Action::End(caller.id, caller.stopped.unwrap_or(self.now)));
+        self.await_reply();
+        if self.failed || split {
+            self.reply = Reply::Over;
+        }
+        if split {
+            self.begin(self.now, actions);
+            if let Some(next) = &mut self.caller {
+                (next.since, next.held) = (caller.since.and(next.since), caller.held);
+            }
+            self.caller_does(Do::Take, self.now, actions);
+        }
+    }
+
+    fn await_reply(&mut self) {
+        self.reply = Reply::Pending;
+        self.heard = false;
+    }
+}

@@ -1,0 +1,78 @@
+use rejoinder_models::units::{SampleRate, Samples};
+
+use super::Phrase;
+
+/// Who may take the floor, and when a turn is over. Lengths are in samples of 16 kHz.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Policy {
+    /// A turn in which the caller spoke for less than this gets no answer.
+    pub min_speech: Samples,
+    /// Silence after which a turn may be over: a reply may be begun ahead.
+    pub min_silence: Samples,
+    /// Silence after which a turn is over, counted from the detector's end of speech.
+    pub hangover: Samples,
+    /// A turn that lasts longer is cut here, and goes on as the next one.
+    pub max_turn: Samples,
+    /// Silence after a reply at which the assistant asks, once, whether the caller is still there; none for never.
+    pub no_answer: Option<Samples>,
+    /// Whether the caller is not listened to while a reply is on its way or sounds.
+    pub half_duplex: bool,
+    /// Whether only the talk button opens and closes turns, never the voice.
+    pub push_to_talk: bool,
+    /// Silence after which the conversation falls asleep, to be opened again by the wake phrase; none where no phrase
+    /// is needed.
+    pub follow_up: Option<Samples>,
+    /// How long after the onset of speech over a reply it is decided at the latest whether that is an interruption.
+    pub judge_window: Samples,
+    /// How many replies may be begun ahead in one turn; 0 for none.
+    pub max_starts: u32,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        let ms = |ms: f64| Samples::from_ms(ms, SampleRate::INTERNAL);
+        Self {
+            min_speech: ms(0.0),
+            min_silence: ms(200.0),
+            hangover: ms(600.0),
+            max_turn: ms(30_000.0),
+            no_answer: None,
+            half_duplex: false,
+            push_to_talk: false,
+            follow_up: None,
+            judge_window: ms(1_200.0),
+            max_starts: 2,
+        }
+    }
+}
+
+/// All that an assistant's turn-taking goes by, but for the judge.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TurnTaking {
+    /// Who may take the floor, and when a turn is over.
+    pub policy: Policy,
+    /// How much sound before the detected beginning belongs to a turn, in milliseconds.
+    pub preroll_ms: f64,
+    /// What opens a conversation, where the policy has a follow-up window.
+    pub wake: Option<Phrase>,
+    /// What a caller who is silent after a reply is asked.
+    pub prompt: String,
+    /// The gain, in decibels, of a reply that somebody speaks over; from -60 on it stands still.
+    pub duck_db: f64,
+    /// How much sound of a reply that is begun ahead is made before it is certain that it is wanted, in milliseconds,
+    /// beyond its first piece.
+    pub max_held_ms: f64,
+}
+
+impl Default for TurnTaking {
+    fn default() -> Self {
+        Self {
+            policy: Policy::default(),
+            preroll_ms: 200.0,
+            wake: None,
+            prompt: "Are you still there?".to_owned(),
+            duck_db: -60.0,
+            max_held_ms: 2_000.0,
+        }
+    }
+}

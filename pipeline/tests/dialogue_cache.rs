@@ -1,0 +1,144 @@
+//! What the shipped language model reads again: after an interruption, and after a reply that was begun ahead.
+#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use rejoinder_models::llm::llama::{LlamaOptions, LlamaResponder};
+use rejoinder_models::llm::tools::Tools;
+use rejoinder_models::llm::{Cancel, ChatMessage, Dialogue, PERSONA, Responder, Role, ToolSpec};
+
+fn responder() -> LlamaResponder {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/pretrained/lm-en/model.gguf");
+    LlamaResponder::open(path, LlamaOptions::default()).unwrap()
+}
+
+fn message(role: Role, content: &str) -> ChatMessage {
+    ChatMessage { role, content: content.to_owned(), tool_call: None }
+}
+
+fn tools() -> Vec<ToolSpec> {
+    Tools::default().specs()
+}
+
+/// A dialogue that has read the instructions and been greeted.
+fn greeted(responder: &LlamaResponder) -> (Box<dyn Dialogue>, Vec<ChatMessage>) {
+    let mut dialogue = responder.dialogue().unwrap();
+    let mut messages = vec![message(Role::System, PERSONA), message(Role::User, "hello how are you")];
+    let text = reply(&mut *dialogue, &messages);
+    messages.push(message(Role::Assistant, &text));
+    (dialogue, messages)
+}
+
+fn reply(dialogue: &mut dyn Dialogue, messages: &[ChatMessage]) -> String {
+    let mut text = String::new();
+    let mut on_text = |piece: &str| {
+        text.push_str(piece);
+        ControlFlow::Continue(())
+    };
+    dialogue.reply(messages, &tools(), &Cancel::default(), &mut on_text).unwrap();
+    text
+}
+
+/// How many tokens a prompt makes the dialogue read.
+fn reads(dialogue: &mut dyn Dialogue, messages: &[ChatMessage]) -> usize {
+    let before = dialogue.usage().read;
+    dialogue.prefill(messages, &tools(), &Cancel::default()).unwrap();
+    dialogue.usage().read - before
+}
+
+/// The marks of a turn's end and of the next one's beginning, and the token that a cut may have made different.
+const MARKS: usize = 6;
+
+#[test]
+fn after_an_interruption_only_new_words_are_read() {
+    let responder = responder();
+    let (mut dialogue, mut messages) = greeted(&responder);
+    let said = messages.last().unwrap().content.clone();
+    let words: Vec<&str> = said.split_whitespace().collect();
+    assert!(words.len() > 4, "{said}");
+    messages.last_mut().unwrap().content = words[..3].join(" ");
+    let cut = reads(&mut *dialogue, &messages);
+    assert!(cut <= MARKS, "{cut} tokens were read again after the cut");
+    messages.push(message(Role::User, "what time is it"));
+    let new = responder.tokenize("what time is it").len();
+    let next = reads(&mut *dialogue, &messages);
+    assert!(next <= new + MARKS, "{next} tokens were read for {new} new ones");
+    let whole = dialogue.usage();
+    assert!(whole.reused > 10 * next, "{whole:?}");
+}
+
+#[test]
+fn a_branch_that_is_discarded_leaves_the_trunk_as_it_was() {
+    let responder = responder();
+    let (mut dialogue, messages) = greeted(&responder);
+    let (mut plain, _) = greeted(&responder);
+    for text in ["what time", "can i get a large latte", "set a timer"] {
+        dialogue.fork().unwrap();
+        let ahead = [messages.clone(), vec![message(Role::User, text)]].concat();
+        reply(&mut *dialogue, &ahead);
+        dialogue.discard().unwrap();
+    }
+    let next = [messages.clone(), vec![message(Role::User, "hello")]].concat();
+    let new = responder.tokenize("hello").len();
+    let read = reads(&mut *dialogue, &next);
+    assert!(read <= new + MARKS, "{read} tokens were read for {new} new ones");
+    assert_eq!(reply(&mut *dialogue, &next), reply(&mut *plain, &next));
+}
+
+#[test]
+fn a_branch_that_is_adopted_is_the_dialogue() {
+    let responder = responder();
+    let (mut dialogue, messages) = greeted(&responder);
+    let (mut plain, _) = greeted(&responder);
+    let mut asked = [messages, vec![message(Role::User, "what is twelve plus thirty")]].concat();
+    dialogue.fork().unwrap();
+    let ahead = reply(&mut *dialogue, &asked);
+    dialogue.adopt().unwrap();
+    assert_eq!(ahead, reply(&mut *plain, &asked));
+    asked.extend([message(Role::Assistant, &ahead), message(Role::User, "thank you")]);
+    let read = reads(&mut *dialogue, &asked);
+    let new = responder.tokenize("thank you").len();
+    assert!(read <= new + MARKS, "{read} tokens were read for {new} new ones");
+    assert_eq!(reply(&mut *dialogue, &asked), reply(&mut *plain, &asked));
+}
+
+#[test]
+fn a_context_that_is_too_small_for_both_keeps_the_branch() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/pretrained/lm-en/model.gguf");
+    let first = [message(Role::System, PERSONA), message(Role::User, "hello how are you")];
+    let tokens = {
+        let mut dialogue = responder().dialogue().unwrap();
+        reads(&mut *dialogue, &first)
+    };
+    let options = LlamaOptions { context: tokens as u32 + 40, max_tokens: 24, ..LlamaOptions::default() };
+    let responder = LlamaResponder::open(path, options).unwrap();
+    let mut dialogue = responder.dialogue().unwrap();
+    for _ in 0..4 {
+        reply(&mut *dialogue, &first);
+        dialogue.fork().unwrap();
+        let other = [first[0].clone(), message(Role::User, "what is twelve plus thirty")];
+        reply(&mut *dialogue, &other);
+        dialogue.discard().unwrap();
+    }
+}
+
+#[test]
+fn a_cancelled_reply_ends_with_its_token_and_a_cancelled_prompt_with_its_slice() {
+    let responder = responder();
+    let (mut dialogue, mut messages) = greeted(&responder);
+    messages.push(message(Role::User, "what is on my shopping list and what time is it"));
+    let (cancel, before) = (Cancel::default(), dialogue.usage());
+    let (mut pieces, flag) = (0, cancel.clone());
+    let mut on_text = |_: &str| {
+        pieces += 1;
+        flag.cancel();
+        ControlFlow::Continue(())
+    };
+    dialogue.reply(&messages, &[], &cancel, &mut on_text).unwrap();
+    assert_eq!(pieces, 1);
+    assert!(dialogue.usage().generated - before.generated <= 2, "{:?}", dialogue.usage());
+    let mut other = responder.dialogue().unwrap();
+    other.prefill(&messages, &tools(), &cancel).unwrap();
+    assert_eq!(other.usage().read, 0);
+}
