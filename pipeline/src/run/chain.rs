@@ -1,9 +1,11 @@
 //! What both runners take: the stages of one conversation and what they share.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use rejoinder_models::llm::Cancel;
 
+use super::world::Step;
 use crate::clock::Clock;
 use crate::event::{Event, EventKind};
 use crate::io::playout::{Loudspeaker, Player};
@@ -19,10 +21,14 @@ pub(crate) struct Chain {
     pub(crate) loudspeaker: Loudspeaker,
     pub(crate) stop: Cancel,
     pub(crate) on_event: EventHandler,
+    pub(crate) on_step: Option<StepHandler>,
 }
 
 /// What an application does with an event.
 pub(crate) type EventHandler = Box<dyn FnMut(&Event) + Send>;
+
+/// What an application does with what a stage did, on the stage's own thread.
+pub(crate) type StepHandler = Arc<dyn Fn(&Step) + Send + Sync>;
 
 /// Whether a message is still wanted.
 pub(crate) fn is_wanted(turns: &Turns, turn: TurnId, body: &Body) -> bool {
