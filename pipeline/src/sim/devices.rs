@@ -186,18 +186,15 @@ pub(crate) fn run(builder: SessionBuilder, mut line: Line<'_>, devices: &Devices
 
 /// Moves what the caller said from the caller's clock to where it was recorded.
 fn place(record: &mut Record, spoken: &[Range<Position>], recorded: &[Range<Position>]) {
-    let mut shift = 0_i64;
-    let mut first = true;
+    let mut shift = None;
     for said in &mut record.said {
         let Some(sound) = spoken.iter().find(|span| span.end > said.start) else { continue };
-        let expected = sound.start.0 as i64 + shift;
-        let near = |span: &&Range<Position>| first || span.start.0.abs_diff(expected.max(0) as u64) <= NEAR.0;
-        let distance = |span: &&Range<Position>| span.start.0.abs_diff(expected.max(0) as u64);
-        let found = if first { recorded.first() } else { recorded.iter().filter(near).min_by_key(distance) };
-        if let Some(found) = found {
-            shift = found.start.0 as i64 - sound.start.0 as i64;
-            first = false;
-        }
+        let expected = (sound.start.0 as i64 + shift.unwrap_or_default()).max(0) as u64;
+        let distance = |span: &Range<Position>| span.start.0.abs_diff(expected);
+        let nearest = recorded.iter().min_by_key(|span| distance(span));
+        let found = if shift.is_none() { recorded.first() } else { nearest.filter(|span| distance(span) <= NEAR.0) };
+        shift = found.map(|found| found.start.0 as i64 - sound.start.0 as i64).or(shift);
+        let shift = shift.unwrap_or_default();
         let at = |at: Position| Position((at.0 as i64 + shift).max(0) as u64);
         (said.start, said.end) = (at(said.start), at(said.end));
         said.sounding.iter_mut().for_each(|part| *part = at(part.start)..at(part.end));

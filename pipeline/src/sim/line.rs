@@ -95,11 +95,6 @@ impl<'a> Line<'a> {
         self.played += sound.len() as u64;
     }
 
-    /// What the caller has done so far.
-    pub(crate) fn said(&self) -> &[Said] {
-        self.caller.said()
-    }
-
     fn forget(&mut self) {
         let until = Position(self.record.length.0.saturating_sub(KEPT.0));
         self.caller.forget(until);

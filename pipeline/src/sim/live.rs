@@ -88,9 +88,10 @@ impl Source for LineSource {
                 at.played(&sound);
             }
             at.capture(&mut sound);
+            let idle = microphone.is_idle();
             microphone.push(&sound);
             now += sound.len() as u64;
-            if !at.is_over(ns_of(now, SampleRate::INTERNAL), microphone.is_idle()) {
+            if !at.is_over(ns_of(now, SampleRate::INTERNAL), idle) {
                 return true;
             }
             let finished = line.take().map(Line::finish);
