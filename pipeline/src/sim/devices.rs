@@ -186,7 +186,7 @@ pub(crate) fn run(builder: SessionBuilder, mut line: Line<'_>, devices: &Devices
 
 /// Moves what the caller said from the caller's clock to where it was recorded.
 fn place(record: &mut Record, spoken: &[Range<Position>], recorded: &[Range<Position>]) {
-    let mut shift = None;
+    let mut shift: Option<i64> = None;
     for said in &mut record.said {
         let Some(sound) = spoken.iter().find(|span| span.end > said.start) else { continue };
         let expected = (sound.start.0 as i64 + shift.unwrap_or_default()).max(0) as u64;
