@@ -9,7 +9,7 @@ PROGRAM = $${CARGO_TARGET_DIR:-target}/debug/rejoinder
 # cargo chooses the features of dependencies by all that it is asked to build. All targets ask alike (for the whole
 # workspace, and for something that may use what tests use), so that nothing is compiled twice.
 
-.PHONY: help setup demo test barista lint bench libtorch
+.PHONY: help setup demo test barista lint bench conversation libtorch
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 14
@@ -42,6 +42,13 @@ bench: setup ## medians and percentiles of the parts and of whole turns, and two
 	cargo build --workspace --bin rejoinder --example embed
 	$(PROGRAM) bench --json target/bench.json
 	PYTHONPATH=.runtime/peers:.runtime python3 tests/peers/bench.py
+
+conversation: setup ## hundreds of turns with a simulated caller: delays, interruptions, mistakes; some in real time
+	@scripts/setup.sh test
+	@mkdir -p target
+	cargo build --workspace --bin rejoinder --example embed
+	$(PROGRAM) bench conversation --json target/conversation.json
+	$(PROGRAM) bench conversation --realtime --json target/conversation-realtime.json
 
 libtorch: ## fetch libtorch, on which nets train about three times as fast on a CPU
 	@scripts/libtorch.sh

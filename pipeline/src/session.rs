@@ -16,9 +16,10 @@ use crate::event::Event;
 use crate::io::playout::{Playout, Resample, playback_ring};
 use crate::io::{Loudspeaker, Microphone, Sink, Source};
 use crate::message::{Control, TurnId, Turns};
-use crate::run::steps::{self, Cost, StageStats};
+use crate::run::steps::{self, Cost};
 use crate::run::threads::Controls;
-use crate::run::{Chain, EventHandler, threads};
+use crate::run::world::{Recording, StageStats, Step, World};
+use crate::run::{Chain, EventHandler, StepHandler, threads};
 use crate::stage::Stage;
 use crate::stages::{Listen, ListenSettings, Respond, Speak, Transcribe};
 use crate::{Error, Result};
@@ -30,6 +31,7 @@ const LOOKBACK_MS: f64 = 500.0;
 pub struct SessionBuilder {
     assistant: Assistant,
     on_event: EventHandler,
+    on_step: Option<StepHandler>,
     extra: Vec<(String, Box<dyn Stage>)>,
     source: Option<Box<dyn Source>>,
     sink: Option<Box<dyn Sink>>,
@@ -71,6 +73,7 @@ impl SessionBuilder {
         Self {
             assistant: assistant.clone(),
             on_event: Box::new(|_| {}),
+            on_step: None,
             extra: Vec::new(),
             source: None,
             sink: None,
@@ -85,6 +88,13 @@ impl SessionBuilder {
     #[must_use]
     pub fn on_event(mut self, handler: impl FnMut(&Event) + Send + 'static) -> Self {
         self.on_event = Box::new(handler);
+        self
+    }
+
+    /// Calls this with what a stage did with each message, on the stage's own thread.
+    #[must_use]
+    pub fn on_step(mut self, handler: impl Fn(&Step) + Send + Sync + 'static) -> Self {
+        self.on_step = Some(Arc::new(handler));
         self
     }
 
@@ -143,13 +153,18 @@ impl SessionBuilder {
     /// # Errors
     /// [`Error::Models`] when a model cannot make a stream, [`Error::Device`] when a device does not start,
     /// [`Error::Session`] when a stage or a thread is missing.
-    pub fn start(mut self) -> Result<Session> {
+    pub fn start(self) -> Result<Session> {
+        self.start_by(Clock::live())
+    }
+
+    /// As [`start`](Self::start), by a clock that is known.
+    pub(crate) fn start_by(mut self, clock: Clock) -> Result<Session> {
         let (mut source, mut sink) = (self.source.take(), self.sink.take());
         if let Some(sink) = &sink {
             self.playback_rate = Some(sink.sample_rate(self.assistant.synthesizer.sample_rate()));
         }
         let capture_rate = self.capture_rate;
-        let (chain, playout) = self.chain(Clock::live())?;
+        let (chain, playout) = self.chain(clock)?;
         let (turns, stop) = (chain.turns.clone(), chain.stop.clone());
         let running = threads::spawn(chain, capture_rate)?;
         let mut session = Session {
@@ -184,24 +199,27 @@ impl SessionBuilder {
     /// As [`start`](Self::start).
     pub fn simulate(mut self, caller: &Clip, cost: Cost) -> Result<Conversation> {
         self.capture_rate = caller.rate;
-        let events = Arc::<std::sync::Mutex<Vec<Event>>>::default();
-        let (kept, mut told) = (events.clone(), self.on_event);
-        self.on_event = Box::new(move |event| {
-            told(event);
-            kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(event.clone());
-        });
         let (chain, _) = self.chain(Clock::manual())?;
-        let played = steps::run(chain, caller, cost)?;
-        let heard = ns_of(played.sound.samples.len() as u64, played.sound.rate);
+        let rate = chain.loudspeaker.sample_rate();
+        let mut recording = Recording::new(caller);
+        steps::run(chain, &mut recording, cost)?;
+        let Recording { sound, events, stages, .. } = recording;
+        let heard = ns_of(sound.len() as u64, rate);
         let kept = (samples_at(heard, caller.rate) as usize + 1).min(caller.samples.len());
-        let mut caller = Clip::new(caller.samples[..kept].to_vec(), caller.rate).at(played.sound.rate)?;
-        caller.samples.resize(played.sound.samples.len(), 0.0);
-        let events = std::mem::take(&mut *events.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-        Ok(Conversation { caller, assistant: played.sound, events, stages: played.stages })
+        let mut caller = Clip::new(caller.samples[..kept].to_vec(), caller.rate).at(rate)?;
+        caller.samples.resize(sound.len(), 0.0);
+        Ok(Conversation { caller, assistant: Clip::new(sound, rate), events, stages })
+    }
+
+    /// Runs the conversation in a world of its own, in virtual time on this thread.
+    pub(crate) fn run_in(mut self, world: &mut dyn World, cost: Cost) -> Result<()> {
+        self.capture_rate = world.sample_rate();
+        let (chain, _) = self.chain(Clock::manual())?;
+        steps::run(chain, world, cost)
     }
 
     fn chain(self, clock: Clock) -> Result<(Chain, Playout)> {
-        let Self { assistant, on_event, extra, capture_rate, playback_rate, stop, controls, .. } = self;
+        let Self { assistant, on_event, on_step, extra, capture_rate, playback_rate, stop, controls, .. } = self;
         let turns = Turns::default();
         let from = assistant.synthesizer.sample_rate();
         let rate = playback_rate.unwrap_or(from);
@@ -216,7 +234,7 @@ impl SessionBuilder {
             })?;
             stages.insert(at + 1, stage);
         }
-        Ok((Chain { stages, turns, clock, player, loudspeaker, stop, controls, on_event }, playout))
+        Ok((Chain { stages, turns, clock, player, loudspeaker, stop, controls, on_event, on_step }, playout))
     }
 }
 
@@ -254,7 +272,7 @@ fn stages(
     ])
 }
 
-fn resampler(from: SampleRate, to: SampleRate) -> Result<Option<Resample>> {
+pub(crate) fn resampler(from: SampleRate, to: SampleRate) -> Result<Option<Resample>> {
     Ok(if from == to { None } else { Some(Box::new(StreamResampler::new(from, to)?)) })
 }
 

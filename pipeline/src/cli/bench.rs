@@ -1,12 +1,15 @@
 //! How long the parts of an assistant take, and a whole turn.
 
+mod conversation;
+mod sound_server;
+
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use clap::Args;
+use clap::{Args, Subcommand};
 use rejoinder::{Assistant, Config, Cost, History, SessionBuilder, Timelines, TurnId};
 use rejoinder_models::asr::{Decoding, Recognizer};
 use rejoinder_models::audio::{self, Clip};
@@ -40,7 +43,10 @@ const QUESTIONS: [&str; 4] =
 
 /// `rejoinder bench`
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Bench {
+    #[command(subcommand)]
+    whole: Option<Whole>,
     #[command(flatten)]
     config: ConfigOption,
     /// The caller of the whole turns: a sound file with one question
@@ -52,6 +58,13 @@ pub(crate) struct Bench {
     /// Write the figures here as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+}
+
+/// What is measured instead of the parts.
+#[derive(Subcommand)]
+enum Whole {
+    /// Measure conversations with a simulated caller: delays, interruptions, mistakes, and where the time goes
+    Conversation(conversation::Conversation),
 }
 
 /// The times of one part.
@@ -99,6 +112,9 @@ impl Figure {
 
 impl Bench {
     pub(crate) fn run(self) -> anyhow::Result<Ended> {
+        if let Some(Whole::Conversation(conversation)) = self.whole {
+            return conversation.run();
+        }
         ensure!(self.rounds > 0, "expected at least one round, found 0");
         let (config, assistant) = self.config.open()?;
         let caller = audio::read_at(&self.input, SampleRate::INTERNAL)?;

@@ -5,6 +5,7 @@ mod converse;
 mod devices;
 mod models;
 mod print;
+mod simulate;
 mod speak;
 mod talk;
 mod transcribe;
@@ -25,6 +26,8 @@ pub(crate) enum Command {
     Talk(talk::Talk),
     /// Have a conversation with a recording as the caller
     Converse(converse::Converse),
+    /// Have a conversation with a simulated caller, and hold it against the truth
+    Simulate(simulate::Simulate),
     /// Write down what is said in sound files
     Transcribe(transcribe::Transcribe),
     /// Say a text
@@ -55,6 +58,7 @@ impl Command {
         match self {
             Self::Talk(command) => command.run(),
             Self::Converse(command) => command.run(),
+            Self::Simulate(command) => command.run(),
             Self::Transcribe(command) => command.run(),
             Self::Speak(command) => command.run(),
             Self::Models(command) => command.run(),

@@ -68,6 +68,8 @@ pub(crate) struct Captured {
     ring: HeapCons<f32>,
     shared: Arc<Shared>,
     block: usize,
+    rate: SampleRate,
+    taken: u64,
 }
 
 /// What the capture ring has.
@@ -87,15 +89,24 @@ impl Captured {
         let closed = self.shared.closed.load(Ordering::Acquire);
         let lost = self.shared.lost.swap(0, Ordering::Relaxed);
         if lost > 0 {
+            self.taken += lost;
             return Next::Lost(lost);
         }
         let mut samples = vec![0.0; self.block.min(self.ring.occupied_len())];
         self.ring.pop_slice(&mut samples);
+        self.taken += samples.len() as u64;
         match (samples.is_empty(), closed) {
             (false, _) => Next::Samples(samples),
             (true, false) => Next::Empty,
             (true, true) => Next::Closed,
         }
+    }
+}
+
+impl Captured {
+    /// When the last of what was taken came in, in nanoseconds since capture began.
+    pub(crate) fn taken_ns(&self) -> u64 {
+        ns_of(self.taken, self.rate)
     }
 }
 
@@ -105,7 +116,7 @@ pub(crate) fn capture_ring(rate: SampleRate, clock: Clock, turns: Turns, wake: A
     let shared = Arc::new(Shared::default());
     let block = (rate.get() as usize / 100).max(1);
     let microphone = Microphone { ring: near, shared: shared.clone(), wake, clock, turns, rate, pushed: 0 };
-    (microphone, Captured { ring: far, shared, block })
+    (microphone, Captured { ring: far, shared, block, rate, taken: 0 })
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! What both runners take: the stages of one conversation and what they share.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use rejoinder_models::llm::Cancel;
 use rejoinder_models::units::Position;
 
+use super::world::Step;
 use crate::clock::Clock;
 use crate::event::{Event, EventKind};
 use crate::io::playout::{Loudspeaker, Player};
@@ -22,10 +24,14 @@ pub(crate) struct Chain {
     /// What the caller does besides speaking, in virtual time.
     pub(crate) controls: Vec<(Position, Control)>,
     pub(crate) on_event: EventHandler,
+    pub(crate) on_step: Option<StepHandler>,
 }
 
 /// What an application does with an event.
 pub(crate) type EventHandler = Box<dyn FnMut(&Event) + Send>;
+
+/// What an application does with what a stage did, on the stage's own thread.
+pub(crate) type StepHandler = Arc<dyn Fn(&Step) + Send + Sync>;
 
 /// Whether a message is still wanted.
 pub(crate) fn is_wanted(turns: &Turns, turn: TurnId, body: &Body) -> bool {

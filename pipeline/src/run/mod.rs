@@ -1,8 +1,10 @@
 //! Two ways to run the same stages: on threads as the sound comes, or one step after another in virtual time.
 
 mod chain;
+pub(crate) mod handoff;
 pub(crate) mod queue;
 pub(crate) mod steps;
 pub(crate) mod threads;
+pub(crate) mod world;
 
-pub(crate) use chain::{Chain, EventHandler};
+pub(crate) use chain::{Chain, EventHandler, StepHandler};

@@ -2,29 +2,26 @@
 //! long conversation runs as fast as the machine can, and with fixed costs it comes out the same every time.
 //!
 //! Each stage is taken to have a core of its own, as its thread has live. Work of a reply that was interrupted is
-//! taken to end at once.
+//! taken to end at once. What is outside of the assistant is a [`World`].
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use rejoinder_models::audio::Clip;
 use rejoinder_models::llm::Cancel;
 use rejoinder_models::units::{Position, SampleRate};
 
 use super::chain::{Chain, flow, is_true, is_wanted};
+use super::world::{Step, World};
 use crate::Result;
 use crate::clock::{ns_of, position, samples_at};
 use crate::event::{Event, EventKind};
 use crate::message::{Body, Message, TurnId, Turns};
+use crate::meter;
 use crate::stage::{Outbox, Port, Stage};
 
-/// The caller is given this long after the recording's end for the endpoint to be found.
-const TAIL: Duration = Duration::from_millis(1_500);
-/// A conversation that does not come to rest is ended this long after the recording's end.
-const LIMIT: Duration = Duration::from_secs(120);
-/// The recording comes in pieces of this length, as from a microphone.
+/// The caller's sound comes in pieces of this length, as from a microphone.
 const BLOCK: Duration = Duration::from_millis(10);
 
 /// What a step costs in virtual time.
@@ -39,26 +36,39 @@ pub enum Cost {
         /// Each message that a stage sends meanwhile, on top.
         output: Duration,
     },
+    /// Always the same, for each stage by itself, so that a run repeats exactly.
+    Stages(StageCosts),
 }
 
-/// What a stage did in a conversation.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct StageStats {
-    /// The stage.
-    pub name: String,
-    /// How long it worked on each message.
-    pub compute: Vec<Duration>,
-    /// How long each message waited for it.
-    pub wait: Vec<Duration>,
+/// What each message costs that a stage handles, and on top what each message costs that it sends meanwhile. A stage
+/// that is inserted costs nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StageCosts {
+    /// `listen`.
+    pub listen: (Duration, Duration),
+    /// `transcribe`.
+    pub transcribe: (Duration, Duration),
+    /// `respond`.
+    pub respond: (Duration, Duration),
+    /// `speak`.
+    pub speak: (Duration, Duration),
 }
 
-/// What a conversation in virtual time left behind.
-#[derive(Clone, Debug)]
-pub(crate) struct Played {
-    /// What the listener would have heard, from the moment that capture began.
-    pub sound: Clip,
-    /// What each stage did, in the order of the chain.
-    pub stages: Vec<StageStats>,
+impl Cost {
+    /// For one stage: each message that it handles, and each that it sends. None where that is measured.
+    fn of(&self, stage: &str) -> Option<(Duration, Duration)> {
+        match self {
+            Self::Measured => None,
+            Self::Fixed { step, output } => Some((*step, *output)),
+            Self::Stages(costs) => Some(match stage {
+                "listen" => costs.listen,
+                "transcribe" => costs.transcribe,
+                "respond" => costs.respond,
+                "speak" => costs.speak,
+                _ => (Duration::ZERO, Duration::ZERO),
+            }),
+        }
+    }
 }
 
 struct Item {
@@ -98,7 +108,7 @@ struct Slot {
     running: Option<TurnId>,
     epoch: u64,
     failed: Option<TurnId>,
-    stats: StageStats,
+    cost: Option<(Duration, Duration)>,
 }
 
 struct Steps<'a> {
@@ -107,22 +117,22 @@ struct Steps<'a> {
     heap: BinaryHeap<Reverse<Item>>,
     order: u64,
     now: u64,
-    cost: Cost,
-    clip: &'a Clip,
+    world: &'a mut dyn World,
     captured: usize,
+    played: usize,
     sound: Vec<f32>,
 }
 
-/// Runs a conversation with a recording as its caller.
-pub(crate) fn run(mut chain: Chain, clip: &Clip, cost: Cost) -> Result<Played> {
+/// Runs a conversation in a world, until that says that it is over.
+pub(crate) fn run(mut chain: Chain, world: &mut dyn World, cost: Cost) -> Result<()> {
     let mut slots = Vec::new();
     for mut stage in std::mem::take(&mut chain.stages) {
         stage.start()?;
-        let stats = StageStats { name: stage.name().to_owned(), ..StageStats::default() };
-        slots.push(Slot { stage, inbox: VecDeque::new(), running: None, epoch: 0, failed: None, stats });
+        let cost = cost.of(stage.name());
+        slots.push(Slot { stage, inbox: VecDeque::new(), running: None, epoch: 0, failed: None, cost });
     }
-    let heap = BinaryHeap::new();
-    let mut steps = Steps { chain, slots, heap, order: 0, now: 0, cost, clip, captured: 0, sound: Vec::new() };
+    let (heap, sound) = (BinaryHeap::new(), Vec::new());
+    let mut steps = Steps { chain, slots, heap, order: 0, now: 0, world, captured: 0, played: 0, sound };
     steps.schedule(BLOCK.as_nanos() as u64, Work::Microphone);
     for (at, control) in std::mem::take(&mut steps.chain.controls) {
         let message = Message { turn: TurnId::default(), at, body: Body::Control(control) };
@@ -135,9 +145,7 @@ pub(crate) fn run(mut chain: Chain, clip: &Clip, cost: Cost) -> Result<Played> {
         steps.advance(item.at);
         steps.step(item.work);
     }
-    let rate = steps.chain.loudspeaker.sample_rate();
-    let stages = steps.slots.into_iter().map(|slot| slot.stats).collect();
-    Ok(Played { sound: Clip::new(steps.sound, rate), stages })
+    Ok(())
 }
 
 impl Steps<'_> {
@@ -149,11 +157,15 @@ impl Steps<'_> {
     /// Moves the clock on, and plays what sounds until then.
     fn advance(&mut self, to: u64) {
         let rate = self.chain.loudspeaker.sample_rate();
-        let from = self.sound.len();
-        let until = samples_at(to, rate) as usize;
-        if until > from {
-            self.sound.resize(until, 0.0);
-            self.chain.loudspeaker.pull_heard(&mut self.sound[from..], ns_of(from as u64, rate));
+        let speed = 1.0 + self.world.drift_ppm() * 1e-6;
+        let until = (samples_at(to, rate) as f64 * speed) as usize;
+        if until > self.played {
+            self.sound.clear();
+            self.sound.resize(until - self.played, 0.0);
+            let began = ns_of((self.played as f64 / speed) as u64, rate);
+            self.chain.loudspeaker.pull_heard(&mut self.sound, began);
+            self.played = until;
+            self.world.played(&self.sound);
         }
         self.now = to;
         self.chain.clock.set_ns(to);
@@ -188,15 +200,13 @@ impl Steps<'_> {
         let idle = self.is_idle();
         self.chain.player.pump();
         self.work(self.slots.len() - 1);
-        let rate = self.clip.rate;
-        let until = samples_at(self.now, rate) as usize;
-        let samples = (self.captured..until).map(|i| self.clip.samples.get(i).copied().unwrap_or(0.0)).collect();
+        let until = samples_at(self.now, self.world.sample_rate()) as usize;
+        let mut samples = vec![0.0; until - self.captured];
         self.captured = until;
+        self.world.capture(&mut samples);
         let body = Body::Captured(samples);
         self.step(Work::Deliver(0, Message { turn: self.chain.turns.current(), at: position(self.now), body }));
-        let end = ns_of(self.clip.samples.len() as u64, rate);
-        let over = self.now >= end + TAIL.as_nanos() as u64 && idle;
-        if !over && self.now < end + LIMIT.as_nanos() as u64 {
+        if !self.world.is_over(self.now, idle) {
             self.schedule(self.now + BLOCK.as_nanos() as u64, Work::Microphone);
         }
     }
@@ -215,7 +225,9 @@ impl Steps<'_> {
         if let Some(body) = event.kind.report() {
             self.schedule(self.now, Work::Deliver(0, Message { turn, at: position(self.now), body }));
         }
-        (self.chain.on_event)(&Event { turn: turn.first(), ..event });
+        let event = Event { turn: turn.first(), ..event };
+        self.world.event(&event);
+        (self.chain.on_event)(&event);
     }
 
     /// Lets a stage take its next message, unless it is busy or what it made has no place yet.
@@ -235,8 +247,9 @@ impl Steps<'_> {
         let cancellable = message.body.is_reply() || matches!(message.body, Body::Ahead(_) | Body::Final(_));
         let slot = &mut self.slots[index];
         let Chain { turns, stop, .. } = &self.chain;
-        let mut port =
-            StepPort { turns, stop, cost: self.cost, began: Instant::now(), base: self.now, out: Vec::new() };
+        let began = Instant::now();
+        meter::take();
+        let mut port = StepPort { turns, stop, cost: slot.cost, began, base: self.now, out: Vec::new() };
         if let Err(error) = slot.stage.handle(message, &mut Outbox::new(&mut port)) {
             let stage = slot.stage.name().to_owned();
             port.event(None, turn, EventKind::Failed { stage, reason: error.to_string() });
@@ -246,9 +259,20 @@ impl Steps<'_> {
         let end = port.time();
         slot.running = Some(if cancellable { turn } else { TurnId::LAST });
         slot.epoch += 1;
-        slot.stats.wait.push(Duration::from_nanos(self.now - since));
-        slot.stats.compute.push(Duration::from_nanos(end - self.now));
         let epoch = slot.epoch;
+        let step = Step {
+            stage: slot.stage.name(),
+            turn,
+            at: position(self.now),
+            wait: Duration::from_nanos(self.now - since),
+            handoff: Duration::ZERO,
+            compute: Duration::from_nanos(end - self.now),
+            overhead: began.elapsed().saturating_sub(meter::take()),
+        };
+        self.world.step(&step);
+        if let Some(on_step) = &self.chain.on_step {
+            on_step(&step);
+        }
         let next = index + 1;
         for (at, result) in port.out {
             let work = match result {
@@ -286,7 +310,7 @@ enum Out {
 struct StepPort<'a> {
     turns: &'a Turns,
     stop: &'a Cancel,
-    cost: Cost,
+    cost: Option<(Duration, Duration)>,
     began: Instant,
     base: u64,
     out: Vec<(u64, Out)>,
@@ -295,8 +319,8 @@ struct StepPort<'a> {
 impl StepPort<'_> {
     fn time(&self) -> u64 {
         let spent = match self.cost {
-            Cost::Measured => self.began.elapsed(),
-            Cost::Fixed { step, output } => {
+            None => self.began.elapsed(),
+            Some((step, output)) => {
                 let sent = self.out.iter().filter(|(_, out)| matches!(out, Out::Message(_))).count();
                 step + output * sent as u32
             }

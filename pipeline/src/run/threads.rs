@@ -12,17 +12,20 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use rejoinder_models::llm::Cancel;
 use rejoinder_models::units::{Position, SampleRate};
 
-use super::chain::{Chain, EventHandler, flow, is_true, is_wanted};
+use super::chain::{Chain, EventHandler, StepHandler, flow, is_true, is_wanted};
 use super::queue::{Policy, Receiver, Sender, Wake, queue};
-use crate::clock::Clock;
+use super::world::Step;
+use crate::clock::{Clock, ns_of, position};
 use crate::event::{Event, EventKind};
 use crate::io::capture::{Captured, Microphone, Next, capture_ring};
 use crate::io::playout::{Loudspeaker, Player};
 use crate::message::{Body, Control, Message, TurnId, Turns};
+use crate::meter;
 use crate::stage::{Outbox, Port, Stage};
 use crate::{Error, Result};
 
@@ -59,11 +62,12 @@ struct Common {
     stop: Cancel,
     events: Sender<Event>,
     reports: Option<Sender<Message>>,
+    on_step: Option<StepHandler>,
 }
 
 /// Warms the stages up and starts a thread for each.
 pub(crate) fn spawn(chain: Chain, capture_rate: SampleRate) -> Result<Running> {
-    let Chain { mut stages, turns, clock, player, loudspeaker, stop, on_event, .. } = chain;
+    let Chain { mut stages, turns, clock, player, loudspeaker, stop, on_event, on_step, .. } = chain;
     for stage in &mut stages {
         stage.start()?;
     }
@@ -72,13 +76,13 @@ pub(crate) fn spawn(chain: Chain, capture_rate: SampleRate) -> Result<Running> {
     let (reports, reported) = queue(REPORTS, Policy::Block, ears.clone());
     let (microphone, captured) = capture_ring(capture_rate, clock.clone(), turns.clone(), ears.clone());
     let controls = Controls(reports.clone());
-    let common = Common { turns, clock, stop, events, reports: Some(reports) };
+    let common = Common { turns, clock, stop, events, reports: Some(reports), on_step };
 
     let mut threads = vec![thread("events", move || tell(&told, on_event))?];
     let mut link = Link::Player(Box::new(player));
     while let Some(stage) = stages.pop() {
         let name = stage.name();
-        let mut worker = Worker { stage, link, common: common.clone(), failed: None };
+        let mut worker = Worker { stage, link, common: common.clone(), failed: None, free_ns: 0 };
         if stages.is_empty() {
             worker.common.reports = None;
             let ears = Ears { captured, reported, wake: ears };
@@ -119,6 +123,8 @@ struct Worker {
     link: Link,
     common: Common,
     failed: Option<TurnId>,
+    /// When it was done with the message before.
+    free_ns: u64,
 }
 
 struct Ears {
@@ -141,13 +147,14 @@ impl Worker {
     fn listen(mut self, mut ears: Ears) {
         ears.wake.register();
         while !self.common.stop.is_cancelled() {
-            let at = self.common.clock.now();
             let turn = self.common.turns.current();
             if let Ok(Some(message)) = ears.reported.try_next() {
                 self.handle(message);
                 continue;
             }
-            match ears.captured.next() {
+            let next = ears.captured.next();
+            let at = position(ears.captured.taken_ns());
+            match next {
                 Next::Samples(samples) => self.handle(Message { turn, at, body: Body::Captured(samples) }),
                 Next::Lost(lost) => {
                     self.overrun("capture", lost);
@@ -164,6 +171,9 @@ impl Worker {
         if !is_wanted(&self.common.turns, turn, &message.body) || self.failed.is_some_and(|failed| turn <= failed) {
             return;
         }
+        let (sent_ns, taken_ns) = (ns_of(message.at.0, SampleRate::INTERNAL), self.common.clock.now_ns());
+        let began = Instant::now();
+        meter::take();
         let mut port = LivePort { link: &mut self.link, common: &self.common };
         if let Err(error) = self.stage.handle(message, &mut Outbox::new(&mut port)) {
             let stage = self.stage.name().to_owned();
@@ -171,6 +181,19 @@ impl Worker {
             let _ = port.send(turn, Body::SoundEnd);
             self.failed = self.common.reports.is_some().then_some(turn);
         }
+        let compute = began.elapsed();
+        if let Some(on_step) = &self.common.on_step {
+            on_step(&Step {
+                stage: self.stage.name(),
+                turn,
+                at: position(taken_ns),
+                wait: Duration::from_nanos(taken_ns.saturating_sub(sent_ns)),
+                handoff: Duration::from_nanos(taken_ns.saturating_sub(sent_ns.max(self.free_ns))),
+                compute,
+                overhead: compute.saturating_sub(meter::take()),
+            });
+        }
+        self.free_ns = self.common.clock.now_ns();
     }
 
     fn overrun(&self, queue: &str, lost: u64) {

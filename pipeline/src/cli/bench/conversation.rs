@@ -1,0 +1,168 @@
+//! Hundreds of turns with a simulated caller: how fast, and how well.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::Context;
+use clap::Args;
+use rejoinder::sim::{self, Figures, Quantiles, RoomConfig, Scenario, Simulation, handoffs};
+use serde::Serialize;
+
+use super::sound_server;
+use crate::cli::{ConfigOption, Ended, interrupt_flag, simulate};
+
+/// Messages by which the waking of a sleeping stage is timed, and the busy threads beside.
+const HANDOFFS: usize = 1_000;
+const BUSY: usize = 4;
+/// A real-time run has at most this many turns, unless it is told otherwise.
+const REALTIME_TURNS: usize = 20;
+
+/// `rejoinder bench conversation`
+#[derive(Args)]
+pub(crate) struct Conversation {
+    #[command(flatten)]
+    config: ConfigOption,
+    /// What happens: a file such as those in configs/scenarios [default: chance, in a quiet room]
+    #[arg(long, value_name = "FILE")]
+    scenario: Option<PathBuf>,
+    /// How often the caller speaks [default: 200, in real time 20]
+    #[arg(long, value_name = "N")]
+    turns: Option<usize>,
+    /// What chance is drawn from, instead of the scenario's
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Hold the same conversation in real time, too, through virtual devices of a sound server (PulseAudio) where that
+    /// is installed, else through devices of the program's own, and report the difference
+    #[arg(long)]
+    realtime: bool,
+    /// The sound server of `--realtime` runs
+    #[arg(long, hide = true)]
+    devices: bool,
+    /// Write the figures here as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Report {
+    #[serde(flatten)]
+    figures: Figures,
+    /// From sending to taking a message over the queue between two stages, on a machine that is at rest or busy.
+    handoff_ms: BTreeMap<&'static str, Quantiles>,
+    scenario: String,
+    seed: u64,
+    cores: usize,
+    recognizer: String,
+    responder: String,
+    synthesizer: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    realtime: Option<Realtime>,
+}
+
+#[derive(Serialize)]
+struct Realtime {
+    /// What the sound went through.
+    devices: &'static str,
+    figures: Figures,
+    /// Real time less virtual time, of the same turns.
+    difference_ms: BTreeMap<&'static str, f64>,
+}
+
+impl Conversation {
+    pub(crate) fn run(self) -> anyhow::Result<Ended> {
+        if self.realtime
+            && !self.devices
+            && let Some(code) = sound_server::beside("--devices")?
+        {
+            return Ok(match code {
+                0 => Ended::Done,
+                130 => Ended::Interrupted,
+                _ => Ended::Partly,
+            });
+        }
+        let mut scenario = match &self.scenario {
+            Some(path) => Scenario::load(path)?,
+            None => quiet_room(),
+        };
+        let usual = if self.realtime { REALTIME_TURNS } else { 200 };
+        scenario.turns = self.turns.unwrap_or(if self.scenario.is_some() { scenario.turns } else { usual });
+        scenario.seed = self.seed.unwrap_or(scenario.seed);
+        scenario.cost = sim::CostConfig::Measured;
+        let assistant = sim::assistant(&self.config.load()?)?;
+        let voices = simulate::voices(&scenario)?;
+        let stop = interrupt_flag()?;
+        let mut out = std::io::stdout();
+        let began = Instant::now();
+        let record = Simulation::new(&assistant, &scenario, &voices).stop_flag(stop.clone()).run()?;
+        if stop.is_cancelled() {
+            return Ok(Ended::Interrupted);
+        }
+        let figures = Figures::of(&record);
+        write!(out, "{figures}")?;
+        writeln!(out, "in {:.0} s of work", began.elapsed().as_secs_f64())?;
+        let handoff = |busy| handoffs(HANDOFFS, busy).into_iter().map(|time| time.as_secs_f64() * 1e3).collect();
+        let handoff_ms: BTreeMap<_, Quantiles> = [("at_rest", handoff(0)), ("busy", handoff(BUSY))].into();
+        for (load, Quantiles { p50, p95, p99, n }) in &handoff_ms {
+            let name = format!("waking a stage, {}", load.replace('_', " "));
+            writeln!(out, "{name:<52}{p50:>9.3}{p95:>9.3}{p99:>9.3}{n:>7}")?;
+        }
+        let realtime = if self.realtime {
+            let simulation = Simulation::new(&assistant, &scenario, &voices).stop_flag(stop.clone());
+            let record =
+                if self.devices { simulation.run_through(&sound_server::devices())? } else { simulation.run_live()? };
+            if stop.is_cancelled() {
+                return Ok(Ended::Interrupted);
+            }
+            let devices = if self.devices { "pulseaudio" } else { "none" };
+            Some(compare(&figures, Figures::of(&record), devices, &mut out)?)
+        } else {
+            None
+        };
+        let report = Report {
+            figures,
+            handoff_ms,
+            scenario: scenario.name,
+            seed: scenario.seed,
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            recognizer: assistant.recognizer.name().to_owned(),
+            responder: assistant.responder.name().to_owned(),
+            synthesizer: assistant.synthesizer.name().to_owned(),
+            realtime,
+        };
+        if let Some(path) = &self.json {
+            let text = serde_json::to_string_pretty(&report)?;
+            std::fs::write(path, text).with_context(|| path.display().to_string())?;
+        }
+        Ok(Ended::Done)
+    }
+}
+
+/// A caller by chance in a quiet room.
+fn quiet_room() -> Scenario {
+    let room = RoomConfig { rt60_ms: 150.0, snr_db: Some(35.0), ..RoomConfig::default() };
+    Scenario { name: "quiet room".to_owned(), room, ..Scenario::default() }
+}
+
+fn compare(of: &Figures, figures: Figures, devices: &'static str, out: &mut impl Write) -> anyhow::Result<Realtime> {
+    writeln!(out, "\nin real time, devices: {devices}")?;
+    write!(out, "{figures}")?;
+    let pairs = [
+        ("voice_to_voice_p50", of.voice_to_voice_ms.p50, figures.voice_to_voice_ms.p50),
+        ("voice_to_voice_p95", of.voice_to_voice_ms.p95, figures.voice_to_voice_ms.p95),
+        ("barge_in_p50", of.barge_in_ms.p50, figures.barge_in_ms.p50),
+        ("barge_in_p95", of.barge_in_ms.p95, figures.barge_in_ms.p95),
+    ];
+    let mut difference_ms = BTreeMap::new();
+    for (name, virtually, really) in pairs {
+        writeln!(
+            out,
+            "{:<52}{:>+9.2} ms",
+            format!("real less virtual time, {}", name.replace('_', " ")),
+            really - virtually
+        )?;
+        difference_ms.insert(name, really - virtually);
+    }
+    Ok(Realtime { devices, figures, difference_ms })
+}

@@ -1,0 +1,122 @@
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+use rejoinder::sim::{self, Figures, Record, Scenario, Simulation, Voices};
+use rejoinder::{Config, Error};
+use rejoinder_models::audio::WavWriter;
+use rejoinder_models::units::SampleRate;
+
+use super::{Ended, interrupt_flag};
+
+/// `rejoinder simulate`
+#[derive(Args)]
+pub(crate) struct Simulate {
+    /// What happens: a file such as those in configs/scenarios, or one that a failed run has left [default: chance]
+    #[arg(value_name = "SCENARIO")]
+    scenario: Option<PathBuf>,
+    /// What chance is drawn from, instead of the scenario's
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// How often the caller speaks, instead of the scenario's
+    #[arg(long, value_name = "N")]
+    turns: Option<usize>,
+    /// The assistant's configuration, instead of the scenario's
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The folder of the caller's recordings, instead of the scenario's, those in REJOINDER_DATA and the fixtures
+    #[arg(long, value_name = "FOLDER")]
+    voices: Option<PathBuf>,
+    /// What was heard, as stereo WAV: the microphone on the left, the assistant on the right
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Write all events here, one JSON object a line
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
+    /// Draw the conversation here
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// Write the figures here as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Where a run that fails leaves the scenario that repeats it
+    #[arg(long, value_name = "FILE", default_value = "failed.toml")]
+    replay: PathBuf,
+}
+
+impl Simulate {
+    pub(crate) fn run(self) -> anyhow::Result<Ended> {
+        let mut scenario = self.scenario.as_ref().map_or_else(|| Ok(Scenario::default()), Scenario::load)?;
+        scenario.seed = self.seed.unwrap_or(scenario.seed);
+        scenario.turns = self.turns.unwrap_or(scenario.turns);
+        scenario.config = self.config.clone().or(scenario.config);
+        scenario.voices = self.voices.clone().or(scenario.voices);
+        let assistant = sim::assistant(&config(&scenario)?)?;
+        let voices = voices(&scenario)?;
+        let stop = interrupt_flag()?;
+        let mut file = self.output.as_ref().map(|path| WavWriter::create(path, SampleRate::INTERNAL, 2)).transpose()?;
+        let mut simulation = Simulation::new(&assistant, &scenario, &voices).stop_flag(stop.clone());
+        if let Some(file) = &mut file {
+            simulation = simulation.on_sound(|caller, assistant| Ok(file.write(&[caller, assistant])?));
+        }
+        let record = simulation.run()?;
+        file.map_or(Ok(()), WavWriter::finish)?;
+        if stop.is_cancelled() {
+            return Ok(Ended::Interrupted);
+        }
+        let figures = Figures::of(&record);
+        self.write(&record, &figures)?;
+        let mut out = std::io::stdout();
+        write!(out, "{figures}")?;
+        let complaints = sim::complaints(&scenario, &record, &figures);
+        if complaints.is_empty() {
+            return Ok(Ended::Done);
+        }
+        for complaint in complaints {
+            writeln!(out, "failed: {complaint}")?;
+        }
+        absolute(&mut scenario.config);
+        absolute(&mut scenario.voices);
+        scenario.save(&self.replay)?;
+        writeln!(out, "again: rejoinder simulate {}", self.replay.display())?;
+        Ok(Ended::Partly)
+    }
+
+    fn write(&self, record: &Record, figures: &Figures) -> anyhow::Result<()> {
+        if let Some(path) = &self.events {
+            let mut file = BufWriter::new(File::create(path).with_context(|| path.display().to_string())?);
+            for event in &record.events {
+                serde_json::to_writer(&mut file, event)?;
+                file.write_all(b"\n")?;
+            }
+            file.flush()?;
+        }
+        write(self.svg.as_deref(), || Ok(sim::draw(record)))?;
+        write(self.json.as_deref(), || Ok(serde_json::to_string_pretty(figures)?))
+    }
+}
+
+/// The configuration that a scenario names, or the default one.
+fn config(scenario: &Scenario) -> Result<Config, Error> {
+    scenario.config.as_ref().map_or_else(Config::load_default, Config::load)
+}
+
+/// The recordings that a scenario names, or the default ones.
+pub(crate) fn voices(scenario: &Scenario) -> Result<Voices, Error> {
+    scenario.voices.as_ref().map_or_else(Voices::open_default, Voices::open)
+}
+
+fn absolute(path: &mut Option<PathBuf>) {
+    if let Some(path) = path
+        && let Ok(found) = path.canonicalize()
+    {
+        *path = found;
+    }
+}
+
+fn write(path: Option<&Path>, text: impl FnOnce() -> anyhow::Result<String>) -> anyhow::Result<()> {
+    let Some(path) = path else { return Ok(()) };
+    std::fs::write(path, text()?).with_context(|| path.display().to_string())
+}

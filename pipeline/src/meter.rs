@@ -1,0 +1,194 @@
+//! How much of a stage's time its model takes.
+
+use std::cell::Cell;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rejoinder_models::Result;
+use rejoinder_models::asr::{Recognizer, RecognizerStream, Transcript};
+use rejoinder_models::llm::{Cancel, ChatMessage, Dialogue, Finish, Responder, ToolSpec, Usage};
+use rejoinder_models::tts::{SpeechChunk, Synthesizer, Utterance};
+use rejoinder_models::units::{SampleRate, Samples};
+use rejoinder_models::vad::{Vad, VadStream};
+
+use crate::Assistant;
+
+thread_local! {
+    static SPENT: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+}
+
+/// The time that this thread has spent in metered models since the last call.
+pub(crate) fn take() -> Duration {
+    SPENT.replace(Duration::ZERO)
+}
+
+fn timed<T>(work: impl FnOnce() -> T) -> T {
+    let began = Instant::now();
+    let result = work();
+    SPENT.set(SPENT.get() + began.elapsed());
+    result
+}
+
+impl Assistant {
+    /// The same assistant, whose models' time is told apart from the pipeline's own in each
+    /// [`Step`](crate::Step)'s overhead.
+    #[must_use]
+    pub fn metered(mut self) -> Self {
+        self.vad = Arc::new(Metered(self.vad));
+        self.recognizer = Arc::new(Metered(self.recognizer));
+        self.responder = Arc::new(Metered(self.responder));
+        self.synthesizer = Arc::new(Metered(self.synthesizer));
+        self
+    }
+}
+
+struct Metered<T>(T);
+
+impl Vad for Metered<Arc<dyn Vad>> {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+    fn stream(&self) -> Result<Box<dyn VadStream>> {
+        Ok(Box::new(Metered(self.0.stream()?)))
+    }
+}
+
+impl VadStream for Metered<Box<dyn VadStream>> {
+    fn sample_rate(&self) -> SampleRate {
+        self.0.sample_rate()
+    }
+    fn frame_samples(&self) -> usize {
+        self.0.frame_samples()
+    }
+    fn probability(&mut self, frame: &[f32]) -> Result<f32> {
+        timed(|| self.0.probability(frame))
+    }
+    fn reset(&mut self) {
+        self.0.reset();
+    }
+}
+
+impl Recognizer for Metered<Arc<dyn Recognizer>> {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+    fn stream(&self) -> Result<Box<dyn RecognizerStream>> {
+        Ok(Box::new(Metered(self.0.stream()?)))
+    }
+}
+
+impl RecognizerStream for Metered<Box<dyn RecognizerStream>> {
+    fn sample_rate(&self) -> SampleRate {
+        self.0.sample_rate()
+    }
+    fn push(&mut self, samples: &[f32]) -> Result<bool> {
+        timed(|| self.0.push(samples))
+    }
+    fn partial(&self) -> Transcript {
+        timed(|| self.0.partial())
+    }
+    fn preview(&mut self) -> Result<Transcript> {
+        timed(|| self.0.preview())
+    }
+    fn flush(&mut self) -> Result<Transcript> {
+        timed(|| self.0.flush())
+    }
+    fn reset(&mut self) {
+        timed(|| self.0.reset());
+    }
+    fn delay(&self) -> Samples {
+        self.0.delay()
+    }
+}
+
+impl Responder for Metered<Arc<dyn Responder>> {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+    fn dialogue(&self) -> Result<Box<dyn Dialogue>> {
+        Ok(Box::new(Metered(self.0.dialogue()?)))
+    }
+}
+
+impl Dialogue for Metered<Box<dyn Dialogue>> {
+    fn reply(
+        &mut self,
+        messages: &[ChatMessage],
+        tools: &[ToolSpec],
+        cancel: &Cancel,
+        on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
+    ) -> Result<Finish> {
+        let (began, mut outside) = (Instant::now(), Duration::ZERO);
+        let result = self.0.reply(messages, tools, cancel, &mut |piece| {
+            let left = Instant::now();
+            let flow = on_text(piece);
+            outside += left.elapsed();
+            flow
+        });
+        SPENT.set(SPENT.get() + began.elapsed().saturating_sub(outside));
+        result
+    }
+
+    fn prefill(&mut self, messages: &[ChatMessage], tools: &[ToolSpec], cancel: &Cancel) -> Result<()> {
+        timed(|| self.0.prefill(messages, tools, cancel))
+    }
+    fn fork(&mut self) -> Result<()> {
+        timed(|| self.0.fork())
+    }
+    fn adopt(&mut self) -> Result<()> {
+        timed(|| self.0.adopt())
+    }
+    fn discard(&mut self) -> Result<()> {
+        timed(|| self.0.discard())
+    }
+    fn usage(&self) -> Usage {
+        self.0.usage()
+    }
+}
+
+impl Synthesizer for Metered<Arc<dyn Synthesizer>> {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+    fn sample_rate(&self) -> SampleRate {
+        self.0.sample_rate()
+    }
+    fn speak(&self, text: &str) -> Result<Box<dyn Utterance>> {
+        Ok(Box::new(Metered(timed(|| self.0.speak(text))?)))
+    }
+}
+
+impl Utterance for Metered<Box<dyn Utterance>> {
+    fn next_chunk(&mut self) -> Result<Option<SpeechChunk>> {
+        timed(|| self.0.next_chunk())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Sleeper;
+
+    impl VadStream for Sleeper {
+        fn frame_samples(&self) -> usize {
+            1
+        }
+        fn probability(&mut self, _frame: &[f32]) -> Result<f32> {
+            std::thread::sleep(Duration::from_millis(20));
+            Ok(0.0)
+        }
+        fn reset(&mut self) {}
+    }
+
+    #[test]
+    fn a_models_time_is_counted_once_and_on_its_own_thread() {
+        take();
+        let mut metered = Metered(Box::new(Sleeper) as Box<dyn VadStream>);
+        metered.probability(&[0.0]).unwrap();
+        std::thread::spawn(|| assert_eq!(take(), Duration::ZERO)).join().unwrap();
+        assert!(take() >= Duration::from_millis(20));
+        assert_eq!(take(), Duration::ZERO);
+    }
+}

@@ -1,0 +1,173 @@
+//! What the caller does next: by the script, or by chance.
+
+use rand::seq::IteratorRandom;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rejoinder_models::units::{SampleRate, Samples};
+
+use super::scenario::{Act, Kind, Scenario};
+use super::utterance::Utterance;
+use super::voices::{Recording, Role, Voices};
+use crate::{Error, Result};
+
+/// Draws of a recording in which nothing is heard before the voices are given up.
+const DRAWS: usize = 20;
+
+/// One thing that the caller is about to do.
+pub(crate) struct Cue {
+    pub(crate) kind: Kind,
+    /// How long after the moment that the kind names.
+    pub(crate) after: Samples,
+    /// What is to be heard: nothing of one who waits.
+    pub(crate) sound: Option<Utterance>,
+    /// The recording's name and words.
+    pub(crate) clip: String,
+    pub(crate) text: String,
+}
+
+/// The caller's acts, one after another, drawn from a seed.
+pub(crate) struct Script {
+    scenario: Scenario,
+    voices: Voices,
+    rng: ChaCha8Rng,
+    /// Acts that were drawn and not yet taken, last first.
+    drawn: Vec<Act>,
+    acts: usize,
+    turns: usize,
+}
+
+impl Script {
+    pub(crate) fn new(scenario: &Scenario, voices: &Voices) -> Self {
+        let rng = ChaCha8Rng::seed_from_u64(scenario.seed);
+        Self { scenario: scenario.clone(), voices: voices.clone(), rng, drawn: Vec::new(), acts: 0, turns: 0 }
+    }
+
+    /// The next act, none after the last.
+    pub(crate) fn next(&mut self) -> Result<Option<Cue>> {
+        let Some(act) = self.act() else { return Ok(None) };
+        self.turns += usize::from(act.kind.is_turn());
+        self.cue(act).map(Some)
+    }
+
+    fn act(&mut self) -> Option<Act> {
+        let Scenario { act: script, turns, .. } = &self.scenario;
+        let enough = *turns > 0 && self.turns >= *turns;
+        if let Some(act) = self.drawn.pop() {
+            // The last words may still be answered with a sign of attention.
+            return (!enough || !act.kind.is_turn()).then_some(act);
+        }
+        if enough || (*turns == 0 && self.acts >= script.len()) {
+            return None;
+        }
+        if script.is_empty() {
+            self.draw();
+            return self.drawn.pop();
+        }
+        let act = script[self.acts % script.len()].clone();
+        self.acts += 1;
+        Some(act)
+    }
+
+    /// Draws an exchange: words, and what comes before and after them.
+    fn draw(&mut self) {
+        let random = self.scenario.random.clone();
+        let rng = &mut self.rng;
+        let act = |kind, after_ms, pause_ms| Act { kind, clip: None, after_ms, pause_ms };
+        let mut acts = Vec::new();
+        if rng.random_bool(random.silence) {
+            acts.push(act(Kind::Wait, between(rng, random.silence_ms), None));
+        }
+        let pause = |rng: &mut ChaCha8Rng| rng.random_bool(random.pause).then(|| between(rng, random.pause_ms));
+        let paused = pause(rng);
+        acts.push(act(Kind::Say, between(rng, random.gap_ms), paused));
+        if rng.random_bool(random.go_on) {
+            acts.push(act(Kind::GoOn, between(rng, random.go_on_ms), None));
+        }
+        let chance: f64 = rng.random();
+        let (interrupt, backchannel) = (random.interrupt, random.interrupt + random.backchannel);
+        if chance < interrupt {
+            let paused = pause(rng);
+            acts.push(act(Kind::Interrupt, between(rng, random.interrupt_ms), paused));
+        } else if chance < backchannel {
+            acts.push(act(Kind::Backchannel, between(rng, random.sound_ms), None));
+        } else if chance < backchannel + random.cough {
+            acts.push(act(Kind::Cough, between(rng, random.sound_ms), None));
+        }
+        acts.reverse();
+        self.drawn = acts;
+    }
+
+    fn cue(&mut self, act: Act) -> Result<Cue> {
+        let after = Samples::from_ms(act.after_ms, SampleRate::INTERNAL);
+        let mut cue = Cue { kind: act.kind, after, sound: None, clip: String::new(), text: String::new() };
+        if act.kind == Kind::Wait {
+            return Ok(cue);
+        }
+        let caller = &self.scenario.caller;
+        let spread = caller.level_spread_db.max(0.0);
+        let level_db = caller.level_db + self.rng.random_range(-spread..=spread);
+        for _ in 0..DRAWS {
+            let recording = self.recording(&act)?;
+            let Some(sound) = Utterance::new(&recording.read()?.samples, level_db) else { continue };
+            let paused = act.pause_ms.and_then(|ms| sound.paused(Samples::from_ms(ms, SampleRate::INTERNAL)));
+            cue.sound = Some(paused.unwrap_or(sound));
+            cue.clip = recording.name().to_owned();
+            cue.text = recording.text;
+            return Ok(cue);
+        }
+        Err(Error::Session(format!("the caller's recordings for {:?} are silent", act.kind)))
+    }
+
+    fn recording(&mut self, act: &Act) -> Result<Recording> {
+        if let Some(name) = &act.clip {
+            let missing = || Error::Session(format!("no recording named {name}"));
+            return self.voices.named(name).cloned().ok_or_else(missing);
+        }
+        let roles = match act.kind {
+            Kind::Backchannel => vec![Role::Backchannel],
+            Kind::Cough | Kind::ClearThroat => vec![Role::Cough],
+            _ => self.scenario.caller.says.clone(),
+        };
+        let role = roles[self.rng.random_range(0..roles.len())];
+        let missing = || Error::Session(format!("the caller has no recording of the role {role:?}"));
+        self.voices.of(role).choose(&mut self.rng).cloned().ok_or_else(missing)
+    }
+}
+
+fn between(rng: &mut ChaCha8Rng, [low, high]: [f64; 2]) -> f64 {
+    rng.random_range(low..=high)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn script(scenario: &Scenario) -> Vec<(Kind, u64, String)> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/caller");
+        let mut script = Script::new(scenario, &Voices::open(folder).unwrap());
+        std::iter::from_fn(|| script.next().unwrap()).map(|cue| (cue.kind, cue.after.0, cue.clip)).collect()
+    }
+
+    #[test]
+    fn a_seed_draws_the_same_acts_and_another_seed_others() {
+        let scenario = |seed| Scenario { seed, turns: 40, ..Scenario::default() };
+        let acts = script(&scenario(3));
+        assert_eq!(acts, script(&scenario(3)));
+        assert_ne!(acts, script(&scenario(4)));
+        assert_eq!(acts.iter().filter(|(kind, ..)| kind.is_turn()).count(), 40);
+        for kind in [Kind::Say, Kind::Interrupt, Kind::Backchannel, Kind::Cough] {
+            assert!(acts.iter().any(|(of, ..)| *of == kind), "{kind:?} is missing");
+        }
+    }
+
+    #[test]
+    fn a_script_is_followed_once_or_as_long_as_it_takes() {
+        let say = Act { kind: Kind::Say, clip: Some("time".to_owned()), after_ms: 100.0, pause_ms: None };
+        let mhm = Act { kind: Kind::Backchannel, clip: None, ..say.clone() };
+        let once = script(&Scenario { turns: 0, act: vec![say.clone(), mhm.clone()], ..Scenario::default() });
+        assert_eq!(once.iter().map(|(kind, ..)| *kind).collect::<Vec<_>>(), [Kind::Say, Kind::Backchannel]);
+        assert_eq!(script(&Scenario { turns: 3, act: vec![say, mhm], ..Scenario::default() }).len(), 5);
+    }
+}

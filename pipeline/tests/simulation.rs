@@ -1,0 +1,155 @@
+//! Conversations with a simulated caller on the shipped models: exact repeats, the truth beside what the assistant did,
+//! pictures and replays, and the same in real time.
+
+#![allow(clippy::unwrap_used, reason = "a test's helpers may fail like the test")]
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use rejoinder::sim::{
+    self, Act, CostConfig, Expect, Figures, FixedCosts, Kind, Record, RoomConfig, Scenario, Simulation, Voices,
+};
+use rejoinder::{Assistant, Config};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn assistant() -> Assistant {
+    sim::assistant(&Config::load_default().unwrap()).unwrap()
+}
+
+fn voices() -> Voices {
+    Voices::open(root().join("tests/fixtures/caller")).unwrap()
+}
+
+fn scenario(seed: u64, turns: usize) -> Scenario {
+    let room = RoomConfig { rt60_ms: 150.0, snr_db: Some(35.0), ..RoomConfig::default() };
+    Scenario { seed, turns, room, cost: CostConfig::Fixed(FixedCosts::default()), ..Scenario::default() }
+}
+
+fn act(kind: Kind, clip: &str, after_ms: f64) -> Act {
+    Act { kind, clip: Some(clip.to_owned()), after_ms, pause_ms: None }
+}
+
+fn run(assistant: &Assistant, scenario: &Scenario) -> Record {
+    Simulation::new(assistant, scenario, &voices()).run().unwrap()
+}
+
+/// The events as they are written, and what was heard.
+fn exactly(assistant: &Assistant, scenario: &Scenario) -> (String, Vec<f32>) {
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let keep = heard.clone();
+    let voices = voices();
+    let simulation = Simulation::new(assistant, scenario, &voices).on_sound(move |caller, assistant| {
+        keep.lock().unwrap().extend(caller.iter().chain(assistant));
+        Ok(())
+    });
+    let record = simulation.run().unwrap();
+    let lines: Vec<String> = record.events.iter().map(|event| serde_json::to_string(event).unwrap()).collect();
+    let sound = heard.lock().unwrap().clone();
+    (lines.join("\n"), sound)
+}
+
+#[test]
+fn the_same_seed_gives_the_same_events_to_the_byte_and_another_seed_others() {
+    let first = exactly(&assistant(), &scenario(11, 5));
+    assert!(first.0.lines().count() > 50, "{}", first.0);
+    let second = exactly(&assistant(), &scenario(11, 5));
+    assert_eq!(first.0, second.0);
+    assert!(first.1 == second.1, "the same events, but another sound");
+    assert_ne!(first.0, exactly(&assistant(), &scenario(12, 5)).0);
+}
+
+#[test]
+fn delays_count_from_the_truth_and_a_caller_who_interrupts_is_yielded_to() {
+    let script = vec![
+        act(Kind::Say, "list", 300.0),
+        act(Kind::Interrupt, "time", 250.0),
+        act(Kind::Say, "latte", 700.0),
+        act(Kind::Interrupt, "sum", 500.0),
+    ];
+    let scenario = Scenario { act: script, ..scenario(0, 0) };
+    let assistant = assistant();
+    let record = run(&assistant, &scenario);
+    let figures = Figures::of(&record);
+    assert_eq!(sim::complaints(&scenario, &record, &figures), Vec::<String>::new(), "{figures}");
+    let silence = assistant.turn_taking.policy.hangover.ms(rejoinder_models::units::SampleRate::INTERNAL);
+    let delay = figures.voice_to_voice_ms;
+    assert!(delay.n >= 2 && delay.p50 > 0.5 * silence && delay.p99 < silence + 900.0, "{figures}");
+    let parts = [figures.endpoint_ms, figures.transcript_ms, figures.first_token_ms, figures.first_audio_ms];
+    assert!(parts.iter().all(|part| part.n == delay.n), "{figures}");
+    assert_eq!((figures.missed_barge_ins.count, figures.missed_barge_ins.of), (0, 2), "{figures}");
+    assert!(figures.barge_in_ms.p99 > 20.0 && figures.barge_in_ms.p99 < 600.0, "{figures}");
+    assert_eq!(figures.overruns.count, 0);
+    assert!(figures.overhead_ms.n == delay.n && figures.overhead_ms.p50 < 20.0, "{figures}");
+}
+
+#[test]
+fn a_pause_longer_than_the_assistants_patience_is_seen_as_a_false_cutoff() {
+    let silence = 1_500.0;
+    let pause = Act { pause_ms: Some(silence), ..act(Kind::Say, "mocha", 300.0) };
+    let paused = Figures::of(&run(&assistant(), &Scenario { act: vec![pause], ..scenario(0, 0) }));
+    assert_eq!((paused.false_cutoffs.count, paused.false_cutoffs.of), (1, 1), "{paused}");
+    let whole = Scenario { act: vec![act(Kind::Say, "mocha", 300.0)], ..scenario(0, 0) };
+    let whole = Figures::of(&run(&assistant(), &whole));
+    assert_eq!((whole.false_cutoffs.count, whole.false_cutoffs.of), (0, 1), "{whole}");
+}
+
+#[test]
+fn silence_has_no_turns() {
+    let script = vec![Act { clip: None, ..act(Kind::Wait, "", 5_000.0) }];
+    let record = run(&assistant(), &Scenario { act: script, ..scenario(0, 0) });
+    assert!(record.events.is_empty() && record.said.is_empty(), "{:?}", record.events);
+    assert!(record.length.ms() >= 5_000.0);
+}
+
+#[test]
+fn the_picture_shows_each_turn_and_its_decisions() {
+    let script = vec![act(Kind::Say, "list", 300.0), act(Kind::Interrupt, "time", 250.0)];
+    let record = run(&assistant(), &Scenario { act: script, ..scenario(0, 0) });
+    let svg = sim::draw(&record);
+    assert!(svg.starts_with("<svg ") && svg.trim_end().ends_with("</svg>"));
+    for part in ["turn 1: ", "turn 2: ", "interrupted", "end of turn", "class=\"reply\"", "class=\"say\""] {
+        assert!(svg.contains(part), "{part} is missing");
+    }
+}
+
+#[test]
+fn a_run_that_fails_leaves_a_scenario_that_fails_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let replay = folder.path().join("replay.toml");
+    let expect = Expect { voice_to_voice_p50_ms: Some(1.0), ..Expect::default() };
+    let scenario = Scenario { expect, ..scenario(5, 1) };
+    let complain = |scenario: &Scenario| {
+        let record = run(&assistant(), scenario);
+        sim::complaints(scenario, &record, &Figures::of(&record))
+    };
+    let complaints = complain(&scenario);
+    assert!(complaints[0].starts_with("voice_to_voice_p50_ms: expected at most 1 ms"), "{complaints:?}");
+    scenario.save(&replay).unwrap();
+    assert_eq!(complain(&Scenario::load(&replay).unwrap()), complaints);
+}
+
+#[test]
+fn a_conversation_in_real_time_goes_as_in_virtual_time() {
+    let script = vec![act(Kind::Say, "time", 300.0), act(Kind::Interrupt, "sum", 400.0)];
+    let scenario = Scenario { cost: CostConfig::Measured, act: script, ..scenario(0, 0) };
+    let voices = voices();
+    let record = Simulation::new(&assistant(), &scenario, &voices).run_live().unwrap();
+    let figures = Figures::of(&record);
+    assert_eq!(record.said.len(), 2);
+    assert!(figures.voice_to_voice_ms.n >= 1, "{figures}");
+    assert!(figures.stages.contains_key("listen") && figures.stages.contains_key("speak"), "{figures}");
+}
+
+#[test]
+fn every_scenario_resolves() {
+    let mut count = 0;
+    for file in std::fs::read_dir(root().join("configs/scenarios")).unwrap() {
+        let path = file.unwrap().path();
+        Scenario::load(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        count += 1;
+    }
+    assert!(count >= 4);
+}
