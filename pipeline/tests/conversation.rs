@@ -90,7 +90,9 @@ impl Stage for Dawdle {
     }
     fn handle(&mut self, message: Message, out: &mut Outbox<'_>) -> rejoinder::Result<()> {
         if matches!(message.body, Body::Reply(_)) {
-            (0..200).for_each(|_| drop(out.send(message.turn, Body::Reply(String::new()))));
+            for _ in 0..200 {
+                let _ = out.send(message.turn, Body::Reply(String::new()));
+            }
         }
         let _ = out.send(message.turn, message.body);
         Ok(())

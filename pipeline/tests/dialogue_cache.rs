@@ -65,7 +65,7 @@ fn after_an_interruption_only_new_words_are_read() {
     let next = reads(&mut *dialogue, &messages);
     assert!(next <= new + MARKS, "{next} tokens were read for {new} new ones");
     let whole = dialogue.usage();
-    assert!(whole.reused > 10 * next, "{whole:?}");
+    assert!(whole.reused > whole.read, "{whole:?}");
 }
 
 #[test]

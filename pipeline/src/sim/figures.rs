@@ -219,7 +219,12 @@ impl Figures {
 /// The moments on the way to an answer: end of speech, end of turn, transcript, first text, first sound.
 fn path(turn: &Timeline, end: Position, matched: &Matched<'_>) -> Option<[Position; 5]> {
     let audible = matched.audible_from(turn.first_audio?)?;
-    Some([end, turn.endpoint?, turn.transcript?, turn.first_token?, audible])
+    let mut moments = [end, turn.endpoint?, turn.transcript?, turn.first_token?, audible];
+    // What was begun ahead of the end of the turn takes no time after it.
+    for step in 2..4 {
+        moments[step] = moments[step].max(moments[step - 1]).min(audible.max(moments[step - 1]));
+    }
+    Some(moments)
 }
 
 /// What no model took between the end of a turn and the first sound of its reply, in milliseconds.
