@@ -142,7 +142,8 @@ def vocoder():
 
 def integers():
     """The dynamic 8-bit matrix product that quantised exports use."""
-    table = rng.integers(-127, 128, (8, 4)).astype(np.int8)
+    # In 7 bits: with 8, processors without VNNI overflow in ONNX Runtime.
+    table = (rng.integers(-127, 128, (8, 4)) // 2).astype(np.int8)
     case(
         "integers",
         [

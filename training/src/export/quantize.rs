@@ -14,6 +14,7 @@ pub struct Int8 {
     /// One scale for each output of a weight, instead of one for the whole weight: closer to the trained net.
     pub per_channel: bool,
     /// Weights in 7 bits: on processors with AVX2 but without VNNI two 8-bit products can overflow their 16-bit sum.
+    /// Default: true, since a file does not choose its processor.
     pub reduce_range: bool,
     /// Weights with fewer elements stay as they are.
     pub at_least: usize,
@@ -21,7 +22,7 @@ pub struct Int8 {
 
 impl Default for Int8 {
     fn default() -> Self {
-        Self { per_channel: true, reduce_range: false, at_least: 1024 }
+        Self { per_channel: true, reduce_range: true, at_least: 1024 }
     }
 }
 
@@ -205,7 +206,7 @@ mod tests {
     #[test]
     fn each_column_fills_its_own_range() {
         let values = [1.0, -0.012, 0.5, 0.02, -0.25, 0.0];
-        let (bytes, scales) = quantize(&values, 2, Int8::default());
+        let (bytes, scales) = quantize(&values, 2, Int8 { reduce_range: false, ..Int8::default() });
         assert_eq!(bytes.iter().map(|&b| b as i8).collect::<Vec<_>>(), [127, -76, 64, 127, -32, 0]);
         assert!((scales[0] - 1.0 / 127.0).abs() < 1e-9 && (scales[1] - 0.02 / 127.0).abs() < 1e-9);
     }

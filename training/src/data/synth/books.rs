@@ -42,7 +42,7 @@ fn split(paragraph: &str) -> Vec<String> {
             sentence.push_str(if sentence.is_empty() { "" } else { " " });
             sentence.push_str(&token);
         }
-        let bare = token.trim_end_matches(['"', '\'', ')', '\u{201d}', '\u{2019}']);
+        let bare = token.trim_matches(['"', '\'', '(', ')', '\u{201c}', '\u{201d}', '\u{2018}', '\u{2019}']);
         let stem = bare.trim_end_matches(['.', '!', '?']);
         let short = SHORT.contains(&stem.to_lowercase().as_str()) || (stem.len() == 1 && stem != "I");
         if stem.len() < bare.len() && !(short && bare.ends_with('.')) {
