@@ -55,7 +55,8 @@ fn sentences(most: usize) -> Vec<Vec<(&'static str, Vec<usize>)>> {
     let mut all = vec![Vec::new()];
     let mut last: Vec<Vec<(&str, Vec<usize>)>> = vec![Vec::new()];
     for _ in 0..most {
-        last = last.iter().flat_map(|s| entries.iter().map(move |e| [&s[..], &[e.clone()]].concat())).collect();
+        last =
+            last.iter().flat_map(|s| entries.iter().map(move |e| [&s[..], std::slice::from_ref(e)].concat())).collect();
         all.extend(last.clone());
     }
     all

@@ -122,7 +122,7 @@ impl Decoder {
     pub(super) fn stream(&self) -> DecoderStream {
         match self {
             Self::Tokens(decoder) => DecoderStream::Tokens(decoder.stream()),
-            Self::Words(decoder) => DecoderStream::Words(decoder.stream()),
+            Self::Words(decoder) => DecoderStream::Words(Box::new(decoder.stream())),
         }
     }
 }
@@ -131,7 +131,7 @@ impl Decoder {
 #[derive(Clone)]
 pub(super) enum DecoderStream {
     Tokens(CtcStream),
-    Words(LexiconStream),
+    Words(Box<LexiconStream>),
 }
 
 impl DecoderStream {
