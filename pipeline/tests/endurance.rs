@@ -52,7 +52,6 @@ const PROCESS_KIB: i64 = 16 << 10;
 
 #[derive(Clone, Copy, Debug)]
 struct Look {
-    #[allow(dead_code, reason = "a failure prints it")]
     at_ms: f64,
     heap: i64,
     process_kib: i64,
@@ -114,6 +113,7 @@ fn two_hours_of_conversation_leave_nothing_behind() {
     let looks = looks.lock().unwrap().clone();
     assert!(looks.len() >= 6, "{looks:?}");
     let (first, last) = (looks[0], looks[looks.len() - 1]);
+    assert!(last.at_ms - first.at_ms >= 75.0 * MINUTE_MS, "too short a time between the looks: {looks:?}");
     assert!(last.heap - first.heap < HEAP_BYTES, "the heap grows: {looks:?}");
     assert!(last.process_kib - first.process_kib < PROCESS_KIB, "the process grows: {looks:?}");
     assert_eq!(status("Threads:"), threads, "a thread was left behind");

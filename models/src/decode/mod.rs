@@ -3,3 +3,9 @@
 pub mod ctc;
 pub mod lexicon;
 pub mod ngram;
+
+/// The logarithm of the sum of two numbers that are given by their logarithms; minus infinity stands for zero.
+fn log_add(a: f64, b: f64) -> f64 {
+    let (high, low) = if a >= b { (a, b) } else { (b, a) };
+    if low == f64::NEG_INFINITY { high } else { high + (low - high).exp().ln_1p() }
+}

@@ -3,6 +3,8 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
+use crate::decode::log_add;
+
 use super::scorer::{Context, Scorer};
 use super::{CtcConfig, CtcToken, Hypothesis};
 
@@ -74,11 +76,6 @@ impl Entry {
     fn best(&self) -> Best {
         if self.best_blank.log_prob >= self.best_token.log_prob { self.best_blank } else { self.best_token }
     }
-}
-
-fn log_add(a: f64, b: f64) -> f64 {
-    let (high, low) = if a >= b { (a, b) } else { (b, a) };
-    if low == IMPOSSIBLE { high } else { high + (low - high).exp().ln_1p() }
 }
 
 #[derive(Clone, Debug)]

@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 
 use crate::decode::ctc::CtcWord;
+use crate::decode::log_add;
 
 use super::context::Contexts;
 use super::context::Met;
@@ -80,11 +81,6 @@ impl Hypothesis {
         let better = if self.blank.best >= self.phone.best { &self.blank } else { &self.phone };
         Way { sum, ..*better }
     }
-}
-
-fn log_add(a: f64, b: f64) -> f64 {
-    let (high, low) = if a >= b { (a, b) } else { (b, a) };
-    if low == IMPOSSIBLE { high } else { high + (low - high).exp().ln_1p() }
 }
 
 #[derive(Clone, Debug)]
