@@ -12,6 +12,7 @@ pub mod runtime;
 pub mod streaming;
 pub mod text;
 pub mod tts;
+pub mod turn;
 pub mod units;
 pub mod vad;
 pub mod zoo;

@@ -7,6 +7,7 @@ use crate::asr::{ConformerCtc, Decoding, Recognizer, conformer_ctc};
 use crate::card::{Bundle, Task};
 use crate::runtime::{self, RuntimeConfig};
 use crate::tts::{self, Synthesizer};
+use crate::turn::{self, TurnDetector};
 use crate::vad::{Vad, VadConfig};
 use crate::{Error, Result};
 
@@ -55,6 +56,15 @@ pub fn open_recognizer_with(path: &Path, config: &RuntimeConfig, decoding: &Deco
 /// not there.
 pub fn open_vad(vad: &VadConfig, config: &RuntimeConfig) -> Result<Arc<dyn Vad>> {
     vad.open(runtime::open(config)?.as_ref())
+}
+
+/// Opens a detector of turn ends: a bundle's folder, the name of a bundle at hand, or a published file.
+///
+/// # Errors
+/// [`Error::Model`] when it is not there, damaged, of another task, or of a family that this build does not know;
+/// [`Error::Engine`] when the engine asked for is not there.
+pub fn open_turn_detector(path: &Path, config: &RuntimeConfig) -> Result<Arc<dyn TurnDetector>> {
+    turn::open(&resolve(path)?, runtime::open(config)?.as_ref())
 }
 
 /// Opens a synthesizer: a bundle's folder, or the name of a bundle at hand.

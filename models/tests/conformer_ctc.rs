@@ -110,7 +110,7 @@ fn a_stream_gives_what_the_written_out_computation_gives() {
 #[test]
 fn words_have_times_in_order_and_confidence() {
     let audio = audio(80_000, 6);
-    let Transcript { text, words } = transcribe(recognizer().as_ref(), &audio).unwrap();
+    let Transcript { text, words, .. } = transcribe(recognizer().as_ref(), &audio).unwrap();
     assert_eq!(words.iter().map(|w| w.text.as_str()).collect::<Vec<_>>().join(" "), text);
     for pair in words.windows(2) {
         assert!(pair[0].start < pair[0].end && pair[0].end <= pair[1].start, "{pair:?}");

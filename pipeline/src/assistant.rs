@@ -1,5 +1,6 @@
 //! The models of an assistant, opened and shared by all its conversations.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rejoinder_models::asr::Recognizer;
@@ -10,6 +11,7 @@ use rejoinder_models::llm::openai::OpenAiResponder;
 use rejoinder_models::llm::tools::Moment;
 use rejoinder_models::text::ClauseConfig;
 use rejoinder_models::tts::Synthesizer;
+use rejoinder_models::turn::TurnDetector;
 use rejoinder_models::vad::{SegmenterConfig, Vad};
 use rejoinder_models::{runtime, zoo};
 
@@ -21,7 +23,7 @@ use crate::turn::{Judge, RuleJudge, TurnTaking};
 /// Makes the tools of one conversation, with a state of their own.
 pub type ToolboxMaker = Arc<dyn Fn() -> Toolbox + Send + Sync>;
 
-/// What a conversation runs on: four models and how to use them. Immutable and cheap to clone.
+/// What a conversation runs on: its models and how to use them. Immutable and cheap to clone.
 #[derive(Clone)]
 pub struct Assistant {
     /// Is somebody speaking?
@@ -38,6 +40,8 @@ pub struct Assistant {
     pub synthesizer: Arc<dyn Synthesizer>,
     /// Who may take the floor, and when a turn is over.
     pub turn_taking: TurnTaking,
+    /// Has a caller who pauses said all? Without it, silence alone decides.
+    pub turn_detector: Option<Arc<dyn TurnDetector>>,
     /// Tells interruptions from backchannels and noise.
     pub judge: Arc<dyn Judge>,
     /// The instructions that open the dialogue.
@@ -66,6 +70,7 @@ impl Assistant {
             clauses: config.clauses,
             synthesizer: zoo::open_synthesizer(&config.synthesizer, &config.runtime)?,
             turn_taking: config.turn_taking.clone(),
+            turn_detector: open_turn_detector(config)?,
             judge: Arc::new(RuleJudge::new(config.judge.clone())),
             instructions: config.instructions.clone(),
             memory: config.memory,
@@ -73,6 +78,11 @@ impl Assistant {
             tools: Arc::new(move || Toolbox::assistant(&tools, local_now())),
         })
     }
+}
+
+fn open_turn_detector(config: &Config) -> Result<Option<Arc<dyn TurnDetector>>> {
+    let open = |path: &PathBuf| zoo::open_turn_detector(path, &config.runtime);
+    Ok(config.turn_detector.as_ref().map(open).transpose()?)
 }
 
 fn open_responder(config: &ResponderConfig) -> Result<Arc<dyn Responder>> {

@@ -41,6 +41,11 @@ pub enum EventKind {
         #[serde(rename = "since_ms", with = "as_ms")]
         since: Position,
     },
+    /// A detector of turn ends was asked in a pause.
+    Paused {
+        /// How likely it is that the caller has said all, 0 to 1.
+        probability: f32,
+    },
     /// The caller's turn is over.
     Endpoint {
         /// When the caller last spoke.
@@ -55,6 +60,8 @@ pub enum EventKind {
         confidence: f32,
         /// Whether it takes in all that was said up to a pause.
         complete: bool,
+        /// How much likelier a sentence ends here than after any word, as a ratio of odds.
+        ending: f32,
     },
     /// The transcript of the whole turn.
     Final {
@@ -169,8 +176,9 @@ impl EventKind {
     pub(crate) fn report(&self) -> Option<Body> {
         match self {
             Self::NoReply | Self::Failed { .. } => Some(Body::NoReply),
-            Self::Partial { text, confidence, complete } => {
-                Some(Body::Overheard { text: text.clone(), confidence: *confidence, complete: *complete })
+            Self::Partial { text, confidence, complete, ending } => {
+                let (text, confidence) = (text.clone(), *confidence);
+                Some(Body::Overheard { text, confidence, complete: *complete, ending: *ending })
             }
             _ => None,
         }

@@ -176,6 +176,8 @@ pub enum Body {
         confidence: f32,
         /// Whether it takes in all that was said up to a pause.
         complete: bool,
+        /// How much likelier a sentence ends here than after any word, as a ratio of odds.
+        ending: f32,
     },
     /// Into `listen`: what the caller does besides speaking.
     Control(Control),

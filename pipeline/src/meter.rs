@@ -9,6 +9,7 @@ use rejoinder_models::Result;
 use rejoinder_models::asr::{Recognizer, RecognizerStream, Transcript};
 use rejoinder_models::llm::{Cancel, ChatMessage, Dialogue, Finish, Responder, ToolSpec, Usage};
 use rejoinder_models::tts::{SpeechChunk, Synthesizer, Utterance};
+use rejoinder_models::turn::{TurnDetector, TurnStream};
 use rejoinder_models::units::{SampleRate, Samples};
 use rejoinder_models::vad::{Vad, VadStream};
 
@@ -36,6 +37,7 @@ impl Assistant {
     #[must_use]
     pub fn metered(mut self) -> Self {
         self.vad = Arc::new(Metered(self.vad));
+        self.turn_detector = self.turn_detector.map(|detector| Arc::new(Metered(detector)) as Arc<dyn TurnDetector>);
         self.recognizer = Arc::new(Metered(self.recognizer));
         self.responder = Arc::new(Metered(self.responder));
         self.synthesizer = Arc::new(Metered(self.synthesizer));
@@ -66,6 +68,24 @@ impl VadStream for Metered<Box<dyn VadStream>> {
     }
     fn reset(&mut self) {
         self.0.reset();
+    }
+}
+
+impl TurnDetector for Metered<Arc<dyn TurnDetector>> {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+    fn window(&self) -> Samples {
+        self.0.window()
+    }
+    fn stream(&self) -> Result<Box<dyn TurnStream>> {
+        Ok(Box::new(Metered(self.0.stream()?)))
+    }
+}
+
+impl TurnStream for Metered<Box<dyn TurnStream>> {
+    fn probability(&mut self, sound: &[f32]) -> Result<f32> {
+        timed(|| self.0.probability(sound))
     }
 }
 

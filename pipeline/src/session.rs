@@ -21,7 +21,7 @@ use crate::run::threads::Controls;
 use crate::run::world::{Recording, StageStats, Step, World};
 use crate::run::{Chain, EventHandler, StepHandler, threads};
 use crate::stage::Stage;
-use crate::stages::{Listen, ListenSettings, Respond, Speak, Transcribe};
+use crate::stages::{Ending, Listen, ListenSettings, Respond, Speak, Transcribe};
 use crate::{Error, Result};
 
 /// How much longer than its least duration of speech a detector may take to be sure of it.
@@ -259,13 +259,14 @@ fn stages(
     };
     let ears = resampler(capture_rate, SampleRate::INTERNAL)?;
     let detector = VadDetector::new(&*assistant.vad, assistant.segments)?;
+    let ending = assistant.turn_detector.as_deref().map(|ends| Ending::new(ends, taking.end_threshold)).transpose()?;
     let history = History::new(&assistant.instructions, assistant.memory);
     let dialogue = assistant.responder.dialogue()?;
     let tools = (assistant.tools)();
     let calls = assistant.max_tool_calls;
     let respond = Respond::new(dialogue, history, tools, calls, turns.clone(), playout.clone());
     Ok(vec![
-        Box::new(Listen::new(ears, detector, settings, turns.clone(), playout.clone())),
+        Box::new(Listen::new(ears, detector, ending, settings, turns.clone(), playout.clone())),
         Box::new(Transcribe::new(assistant.recognizer.stream()?)),
         Box::new(respond.wake(taking.wake.clone())),
         Box::new(Speak::new(assistant.synthesizer.clone(), ClauseStream::new(assistant.clauses))),

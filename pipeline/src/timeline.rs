@@ -95,6 +95,7 @@ impl Timeline {
                 self.tools.clear();
             }
             EventKind::State { .. }
+            | EventKind::Paused { .. }
             | EventKind::Judged { .. }
             | EventKind::Ignored
             | EventKind::Controlled { .. }

@@ -8,6 +8,7 @@ use crate::tasks::asr::AsrRecipe;
 use crate::tasks::g2p::G2pRecipe;
 use crate::tasks::lm::LmRecipe;
 use crate::tasks::tts::TtsRecipe;
+use crate::tasks::turn::TurnRecipe;
 use crate::{Error, Result};
 
 /// The steps of a recipe. Each leaves its result in files, so that each can be run again alone.
@@ -50,6 +51,7 @@ enum AnyRecipe {
     Lm(Box<LmRecipe>),
     G2p(Box<G2pRecipe>),
     Tts(Box<TtsRecipe>),
+    Turn(Box<TurnRecipe>),
 }
 
 /// Reads a recipe and applies `key=value` overrides, whose keys are dotted paths and whose values are TOML, or bare
@@ -70,6 +72,7 @@ pub fn open(path: &Path, overrides: &[String]) -> Result<Box<dyn Recipe>> {
         AnyRecipe::Lm(recipe) => recipe,
         AnyRecipe::G2p(recipe) => recipe,
         AnyRecipe::Tts(recipe) => recipe,
+        AnyRecipe::Turn(recipe) => recipe,
     })
 }
 

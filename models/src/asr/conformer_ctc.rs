@@ -13,6 +13,7 @@ use super::decoding::{Decoder, DecoderStream, Decoding, LogProbs};
 use super::words::{FrameClock, transcript};
 use super::{Recognizer, RecognizerStream, Transcript};
 use crate::card::{Bundle, Chunking, MODEL_ROLE, Normalization, TOKENS_ROLE};
+use crate::decode::ctc::CtcWord;
 use crate::decode::lexicon::LexiconConfig;
 use crate::features::{Fbank, FbankStream};
 use crate::runtime::{ElementType, Model, Runtime, Session, Tensor};
@@ -142,7 +143,7 @@ impl ConformerCtc {
     pub fn decode(&self, log_probs: &LogProbs) -> Result<Transcript> {
         let mut stream = self.shared.decoder.stream();
         stream.push(log_probs)?;
-        Ok(transcript(stream.finish(&self.shared.tokenizer), self.shared.clock()))
+        Ok(self.shared.transcript(stream.finish(&self.shared.tokenizer)))
     }
 
     fn new_stream(&self) -> Result<ConformerStream> {
@@ -199,6 +200,10 @@ impl Shared {
                 Err(Error::model(&self.path, reason))
             }
         }
+    }
+
+    fn transcript(&self, words: Vec<CtcWord>) -> Transcript {
+        transcript(words, self.clock(), self.decoder.word_model())
     }
 
     fn clock(&self) -> FrameClock {
@@ -296,7 +301,7 @@ impl ConformerStream {
         while let Some(chunk) = self.chunker.next_padded() {
             self.step(chunk)?;
         }
-        Ok(transcript(self.search.finish(&self.shared.tokenizer), self.shared.clock()))
+        Ok(self.shared.transcript(self.search.finish(&self.shared.tokenizer)))
     }
 }
 
@@ -330,7 +335,7 @@ impl RecognizerStream for ConformerStream {
     }
 
     fn partial(&self) -> Transcript {
-        transcript(self.search.partial(&self.shared.tokenizer), self.shared.clock())
+        self.shared.transcript(self.search.partial(&self.shared.tokenizer))
     }
 
     fn preview(&mut self) -> Result<Transcript> {

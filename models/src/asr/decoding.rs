@@ -119,6 +119,14 @@ impl Decoder {
         }
     }
 
+    /// The language model, where there is one of words.
+    pub(super) fn word_model(&self) -> Option<&Ngram> {
+        match self {
+            Self::Tokens(decoder) => decoder.word_model(),
+            Self::Words(decoder) => Some(decoder.model()),
+        }
+    }
+
     pub(super) fn stream(&self) -> DecoderStream {
         match self {
             Self::Tokens(decoder) => DecoderStream::Tokens(decoder.stream()),

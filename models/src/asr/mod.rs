@@ -28,12 +28,21 @@ pub struct Word {
 }
 
 /// What was heard so far, or in all.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Transcript {
     /// The text.
     pub text: String,
     /// The words of the text, in order.
     pub words: Vec<Word>,
+    /// How much likelier a sentence ends here than after any word, as a ratio of odds; 1 where the recogniser has no
+    /// language model over words.
+    pub ending: f32,
+}
+
+impl Default for Transcript {
+    fn default() -> Self {
+        Self { text: String::new(), words: Vec::new(), ending: 1.0 }
+    }
 }
 
 /// A streaming recogniser: immutable and shared; each stream of audio has its own [`RecognizerStream`].

@@ -1,5 +1,6 @@
 use super::{Transcript, Word};
 use crate::decode::ctc::CtcWord;
+use crate::decode::ngram::Ngram;
 use crate::units::{SampleRate, Samples};
 
 /// How output frames lie in time.
@@ -18,8 +19,8 @@ impl FrameClock {
     }
 }
 
-/// Words with their frames turned into time, and their text.
-pub(super) fn transcript(words: Vec<CtcWord>, clock: FrameClock) -> Transcript {
+/// Words with their frames turned into time, their text, and how well it ends by a language model.
+pub(super) fn transcript(words: Vec<CtcWord>, clock: FrameClock, model: Option<&Ngram>) -> Transcript {
     let word = |CtcWord { text, start, end, confidence }| Word {
         text,
         start: clock.at(start),
@@ -28,5 +29,6 @@ pub(super) fn transcript(words: Vec<CtcWord>, clock: FrameClock) -> Transcript {
     };
     let words: Vec<Word> = words.into_iter().map(word).collect();
     let text = words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
-    Transcript { text, words }
+    let ending = model.map_or(1.0, |model| model.ending(words.iter().map(|word| word.text.as_str())));
+    Transcript { text, words, ending }
 }

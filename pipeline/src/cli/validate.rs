@@ -27,11 +27,16 @@ impl Validate {
             ResponderConfig::OpenAi(options) => writeln!(out, "    dialogue: {} at {}", options.model, options.url)?,
         }
         writeln!(out, "    text to speech: {}", config.synthesizer.display())?;
-        writeln!(
-            out,
-            "    a turn ends after {} ms of silence",
-            config.turn_taking.policy.hangover.ms(SampleRate::INTERNAL)
-        )?;
+        let hangover_ms = config.turn_taking.policy.hangover.ms(SampleRate::INTERNAL);
+        match &config.turn_detector {
+            Some(path) => writeln!(
+                out,
+                "    a turn ends when {} is sure of it by {}, or after {hangover_ms} ms of silence",
+                path.display(),
+                config.turn_taking.end_threshold
+            )?,
+            None => writeln!(out, "    a turn ends after {hangover_ms} ms of silence")?,
+        }
         writeln!(out, "    tools: {}", config.tools.join(", "))?;
         Ok(Ended::Done)
     }

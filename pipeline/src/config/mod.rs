@@ -17,7 +17,7 @@ use rejoinder_models::vad::{SegmenterConfig, VadConfig};
 use rejoinder_models::zoo;
 
 pub use raw::{AudioConfig, RawAsr, RawConfig, RawDialogue, RawLlama, RawLlm, RawOpenAi, RawTts};
-pub use turn::{RawInterruption, RawNoAnswer, RawSpeculation, RawTurn, RawWake};
+pub use turn::{RawEnd, RawInterruption, RawNoAnswer, RawSpeculation, RawTurn, RawWake};
 
 use crate::turn::{RuleJudgeConfig, TurnTaking};
 use crate::{Error, Result};
@@ -40,6 +40,8 @@ pub struct Config {
     pub segments: SegmenterConfig,
     /// Who may take the floor, and when a turn is over.
     pub turn_taking: TurnTaking,
+    /// The bundle or file of what tells whether a turn is over, where silence alone does not decide.
+    pub turn_detector: Option<PathBuf>,
     /// How interruptions are told from backchannels and noise.
     pub judge: RuleJudgeConfig,
     /// The recogniser's bundle or file.
@@ -121,6 +123,7 @@ impl RawConfig {
             vad: self.vad,
             segments: self.segments,
             turn_taking,
+            turn_detector: self.turn.end.map(|end| model("turn.end.model", &end.model, path)).transpose()?,
             judge: self.interruption.judge,
             recognizer: model("asr.model", &self.asr.model, path)?,
             decoding: self.asr.decoding,

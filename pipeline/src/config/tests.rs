@@ -23,6 +23,8 @@ fn mistakes_are_told_in_one_line_with_the_key_and_what_is_allowed() {
         ("[vad]\nkind = \"earshot\"\ntreshold = 0.4", "unknown field `treshold`"),
         ("[vad]\nkind = \"earshod\"", "unknown variant `earshod`, expected one of `earshot`, `webrtc`, `silero`"),
         ("[turn]\nhangover_ms = -3", "turn.hangover_ms: expected 0 to 10000, found -3"),
+        ("[turn]\nend = { model = \"asr-en\", threshold = 2 }", "turn.end.threshold: expected 0 to 1, found 2"),
+        ("[turn]\nend = { model = \"nowhere\" }", "turn.end.model: "),
         ("[turn]\nhangover_ms = \"long\"", "line 2: invalid type: string \"long\", expected f64"),
         ("[turn]\nmin_silence_ms = 700", "turn.min_silence_ms: expected 0 to 600, found 700"),
         ("[turn]\nno_answer = { after_ms = 5 }", "turn.no_answer.after_ms: expected 1000 to 600000, found 5"),
@@ -74,7 +76,7 @@ fn turn_taking_is_what_was_written() {
 fn the_written_out_configuration_shows_the_defaults() {
     let text = include_str!("../../../configs/assistants/turn_taking.toml");
     let raw: RawConfig = toml::from_str(text).unwrap();
-    let turn = RawTurn { no_answer: None, wake: None, ..raw.turn };
+    let turn = RawTurn { end: None, no_answer: None, wake: None, ..raw.turn };
     assert_eq!((turn, raw.segments), (RawTurn::default(), SegmenterConfig::default()));
     assert_eq!((raw.interruption, raw.speculation), (RawInterruption::default(), RawSpeculation::default()));
 }

@@ -15,7 +15,7 @@ pub struct RawTurn {
     pub min_speech_ms: f64,
     /// Silence after which a turn may be over, so that a reply may be begun ahead. Default: 200.
     pub min_silence_ms: f64,
-    /// Silence that ends a turn. Default: 600.
+    /// Silence that ends a turn, whatever a detector of turn ends says. Default: 600.
     pub hangover_ms: f64,
     /// A longer turn is cut here. Default: 30,000.
     pub max_turn_ms: f64,
@@ -25,6 +25,8 @@ pub struct RawTurn {
     pub half_duplex: bool,
     /// Whether only the talk button opens and closes turns. Default: no.
     pub push_to_talk: bool,
+    /// What ends a turn sooner. Default: nothing, silence alone decides.
+    pub end: Option<RawEnd>,
     /// What happens when the caller is silent after a reply. Default: nothing.
     pub no_answer: Option<RawNoAnswer>,
     /// The phrase without which nobody is answered. Default: none is needed.
@@ -41,10 +43,26 @@ impl Default for RawTurn {
             preroll_ms: 200.0,
             half_duplex: false,
             push_to_talk: false,
+            end: None,
             no_answer: None,
             wake: None,
         }
     }
+}
+
+/// A model that tells whether a turn is over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawEnd {
+    /// A bundle's name, its folder, or a published file of Smart Turn.
+    pub model: String,
+    /// The probability from which a turn is over. Default: 0.7.
+    #[serde(default = "end_threshold")]
+    pub threshold: f32,
+}
+
+fn end_threshold() -> f32 {
+    TurnTaking::default().end_threshold
 }
 
 /// What happens when the caller is silent after a reply.
@@ -128,6 +146,8 @@ pub(super) fn resolve(
     within("interruption.duck_db", interruption.duck_db, -120.0, 0.0)?;
     within("speculation.max_starts", f64::from(speculation.max_starts), 0.0, 100.0)?;
     within("speculation.max_held_ms", speculation.max_held_ms, 0.0, 60_000.0)?;
+    let end_threshold = turn.end.as_ref().map_or_else(end_threshold, |end| end.threshold);
+    within("turn.end.threshold", f64::from(end_threshold), 0.0, 1.0)?;
     judge(&interruption.judge)?;
     if turn.push_to_talk && turn.wake.is_some() {
         return Err("turn.wake: a phrase opens nothing where turn.push_to_talk is set; leave one out".to_owned());
@@ -164,6 +184,7 @@ pub(super) fn resolve(
     Ok(TurnTaking {
         policy,
         preroll_ms: turn.preroll_ms,
+        end_threshold,
         wake,
         prompt: turn.no_answer.as_ref().map_or_else(prompt, |no_answer| no_answer.prompt.clone()),
         duck_db: interruption.duck_db.max(SILENCE_DB),
@@ -176,6 +197,7 @@ fn judge(config: &RuleJudgeConfig) -> Result<(), String> {
     within(&key("sure_ms"), config.sure_ms, 0.0, 10_000.0)?;
     within(&key("noise_ms"), config.noise_ms, 0.0, 10_000.0)?;
     within(&key("min_ms"), config.min_ms, 0.0, 10_000.0)?;
+    within(&key("settle_ms"), config.settle_ms, 0.0, 2_000.0)?;
     within(&key("answer_ms"), config.answer_ms, 0.0, 10_000.0)?;
     within(&key("confidence"), f64::from(config.confidence), 0.0, 1.0)?;
     within(&key("voiced"), f64::from(config.voiced), 0.0, 1.0)?;

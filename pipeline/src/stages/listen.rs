@@ -12,6 +12,7 @@ use crate::event::EventKind;
 use crate::io::playout::{Playout, Progress, Resample};
 use crate::message::{Body, Message, TurnId, Turns};
 use crate::stage::{Outbox, Stage};
+use crate::stages::Ending;
 use crate::turn::{Action, Evidence, Input, Judge, Machine, Phrase, Policy};
 
 /// Sound is looked at in blocks of 10 ms, whatever the pieces in which it comes.
@@ -40,6 +41,8 @@ pub(crate) struct ListenSettings {
 pub(crate) struct Listen {
     resample: Option<Resample>,
     detector: VadDetector,
+    /// What ends a turn sooner than silence alone, where there is one.
+    ending: Option<Ending>,
     machine: Machine,
     settings: ListenSettings,
     turns: Turns,
@@ -60,12 +63,15 @@ struct Overheard {
     confidence: f32,
     /// Whether it takes in all up to a pause.
     complete: bool,
+    /// How much likelier a sentence ends here than after any word, as a ratio of odds.
+    ending: f32,
 }
 
 impl Listen {
     pub(crate) fn new(
         resample: Option<Resample>,
         detector: VadDetector,
+        ending: Option<Ending>,
         settings: ListenSettings,
         turns: Turns,
         playout: Playout,
@@ -73,6 +79,7 @@ impl Listen {
         Self {
             resample,
             detector,
+            ending,
             machine: Machine::new(settings.policy),
             settings,
             turns,
@@ -109,6 +116,7 @@ impl Listen {
         }
         self.judge(out);
         self.take(Input::Tick(self.now), out);
+        self.end(out)?;
         if self.machine.is_hearing() {
             self.forward(self.machine.turn(), out);
         }
@@ -119,7 +127,8 @@ impl Listen {
         self.recent.extend(block);
         self.probabilities.push_back(self.detector.probability());
         let ListenSettings { preroll, lookback, policy, .. } = &self.settings;
-        let kept = (preroll.0 + lookback.0 + policy.judge_window.0) as usize / BLOCK + 1;
+        let window = self.ending.as_ref().map_or(Samples(0), Ending::window);
+        let kept = (preroll.0 + (lookback.0 + policy.judge_window.0).max(window.0)) as usize / BLOCK + 1;
         let excess = self.probabilities.len().saturating_sub(kept);
         self.probabilities.drain(..excess);
         self.recent.drain(..excess * BLOCK);
@@ -171,7 +180,7 @@ impl Listen {
         let blocks = blocks.min(self.probabilities.len());
         let sound: Vec<f32> = self.recent.range(self.recent.len() - blocks * BLOCK..).copied().collect();
         let probabilities: Vec<f32> = self.probabilities.range(self.probabilities.len() - blocks..).copied().collect();
-        let Overheard { text, confidence, complete } = &self.overheard;
+        let Overheard { text, confidence, complete, .. } = &self.overheard;
         let silence = stopped.map(|stopped| self.now.since(stopped));
         let left = self.playout.left(self.turns.current());
         let evidence = Evidence {
@@ -186,6 +195,25 @@ impl Listen {
         if let Some(verdict) = self.settings.judge.judge(&evidence) {
             self.take(Input::Judged(self.machine.turn(), verdict), out);
         }
+    }
+
+    /// Asks whether a pause is the end of the turn.
+    fn end(&mut self, out: &mut Outbox<'_>) -> Result<()> {
+        let (Some(ending), Some((from, stopped))) = (&mut self.ending, self.machine.pause()) else { return Ok(()) };
+        if !ending.is_due(stopped, self.now) {
+            return Ok(());
+        }
+        let length = self.now.since(from) + self.settings.preroll;
+        let length = (length.0.min(ending.window().0) as usize).min(self.recent.len());
+        let sound: Vec<f32> = self.recent.range(self.recent.len() - length..).copied().collect();
+        let told = self.overheard.complete.then_some(self.overheard.ending);
+        let (probability, over) = ending.judge(&sound, told)?;
+        let turn = self.machine.turn();
+        out.event(turn, EventKind::Paused { probability });
+        if over {
+            self.take(Input::Complete(turn), out);
+        }
+        Ok(())
     }
 
     fn take(&mut self, input: Input, out: &mut Outbox<'_>) {
@@ -293,8 +321,8 @@ impl Stage for Listen {
         match message.body {
             Body::Captured(samples) => self.captured(&samples, out)?,
             Body::NoReply => self.take(Input::NoReply(message.turn), out),
-            Body::Overheard { text, confidence, complete } => {
-                self.overhear(message.turn, Overheard { text, confidence, complete }, out);
+            Body::Overheard { text, confidence, complete, ending } => {
+                self.overhear(message.turn, Overheard { text, confidence, complete, ending }, out);
             }
             Body::Control(control) => {
                 out.event(self.machine.turn(), EventKind::Controlled { control });

@@ -55,9 +55,9 @@ impl Transcribe {
 }
 
 fn told(transcript: &Transcript, complete: bool) -> EventKind {
-    let Transcript { text, words } = transcript;
+    let Transcript { text, words, ending } = transcript;
     let confidence = words.iter().map(|word| word.confidence).sum::<f32>() / words.len().max(1) as f32;
-    EventKind::Partial { text: text.clone(), confidence, complete }
+    EventKind::Partial { text: text.clone(), confidence, complete, ending: *ending }
 }
 
 impl Stage for Transcribe {
@@ -102,7 +102,7 @@ impl Stage for Transcribe {
             }
             Body::Ended => {
                 let transcript = self.whole()?;
-                let Transcript { text, words } = transcript.clone();
+                let Transcript { text, words, .. } = transcript.clone();
                 out.event(turn, EventKind::Final { text, words });
                 let _ = out.send(turn, Body::Final(transcript));
             }

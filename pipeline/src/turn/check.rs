@@ -45,6 +45,7 @@ enum Step {
     Fall,
     Control(Control),
     Judge(Verdict),
+    Complete,
     Transcript { wakes: bool, complete: bool },
     Respond,
     Fail,
@@ -119,6 +120,9 @@ impl World {
         if self.machine.overlap().is_some() {
             steps.extend([Verdict::Interruption, Verdict::Backchannel, Verdict::Noise].map(Step::Judge));
         }
+        if self.machine.pause().is_some() {
+            steps.push(Step::Complete);
+        }
         if self.machine.is_hearing() {
             let kinds = [(false, false), (false, true), (true, false)];
             steps.extend(kinds.map(|(wakes, complete)| Step::Transcript { wakes, complete }));
@@ -148,6 +152,7 @@ impl World {
             }
             Step::Control(control) => Input::Control(control),
             Step::Judge(verdict) => Input::Judged(turn, verdict),
+            Step::Complete => Input::Complete(turn),
             Step::Transcript { wakes, complete } => Input::Transcript { turn, wakes, complete },
             Step::Fail => {
                 self.failed.push(turn);

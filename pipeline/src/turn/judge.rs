@@ -62,6 +62,8 @@ pub struct RuleJudgeConfig {
     pub noise_ms: f64,
     /// Shorter sound, in milliseconds, is noise, whatever its words. Default: 150.
     pub min_ms: f64,
+    /// Sound is over, so that its words are judged, once it has been silent for so many milliseconds. Default: 300.
+    pub settle_ms: f64,
     /// Words of which the recogniser is less sure than this probability, 0 to 1, do not count. Default: 0.5.
     pub confidence: f32,
     /// The share of the sound, 0 to 1, that must be voiced to be like a voice; half of it where there are words.
@@ -83,6 +85,7 @@ impl Default for RuleJudgeConfig {
             sure_ms: 800.0,
             noise_ms: 1_000.0,
             min_ms: 150.0,
+            settle_ms: 300.0,
             confidence: 0.5,
             voiced: 0.5,
             probability: 0.75,
@@ -119,7 +122,8 @@ impl Judge for RuleJudge {
         let (sound, probabilities) = (&sound[..spoken], &probabilities[..blocks]);
         let ms = Samples(spoken as u64).ms(SampleRate::INTERNAL);
         let words = if confidence >= self.0.confidence { spans(text) } else { Vec::new() };
-        let over = silence.is_some() && complete;
+        let settled = silence.is_some_and(|silence| silence.ms(SampleRate::INTERNAL) >= self.0.settle_ms);
+        let over = settled && complete;
         if !words.is_empty() && self.is_backchannel(&words) {
             let answers = left.is_some_and(|left| left.ms(SampleRate::INTERNAL) <= self.0.answer_ms);
             let verdict = if answers { Verdict::Interruption } else { Verdict::Backchannel };

@@ -87,6 +87,12 @@ impl Machine {
         Some((caller.from, caller.stopped))
     }
 
+    /// From when on, and until when, the caller has spoken within a turn, where they are silent now.
+    pub fn pause(&self) -> Option<(Position, Position)> {
+        let caller = self.caller.filter(|caller| self.state == State::Pausing && !caller.held)?;
+        Some((caller.from, caller.stopped?))
+    }
+
     /// Whether somebody is listened to, so that audio belongs to [`turn`](Self::turn).
     pub fn is_hearing(&self) -> bool {
         self.caller.is_some()
@@ -117,6 +123,7 @@ impl Machine {
                     self.on(On::NoPhrase, self.now, actions);
                 }
             }
+            Input::Complete(turn) if self.hears(turn) => self.on(On::Complete, self.now, actions),
             Input::Judged(turn, verdict) if self.hears(turn) => {
                 let on = match verdict {
                     Verdict::Interruption => On::Interruption,
@@ -131,6 +138,7 @@ impl Machine {
             Input::WordPlayed(turn) if turn == self.turn => self.on(On::WordPlayed, self.now, actions),
             Input::AudioFinished(turn) if turn == self.turn => self.on(On::AudioFinished, self.now, actions),
             Input::Transcript { .. }
+            | Input::Complete(_)
             | Input::Judged(..)
             | Input::NoReply(_)
             | Input::AudioStarted(_)

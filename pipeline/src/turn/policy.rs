@@ -9,7 +9,7 @@ pub struct Policy {
     pub min_speech: Samples,
     /// Silence after which a turn may be over: a reply may be begun ahead.
     pub min_silence: Samples,
-    /// Silence after which a turn is over, counted from the detector's end of speech.
+    /// Silence after which a turn is over whatever else is known, counted from the detector's end of speech.
     pub hangover: Samples,
     /// A turn that lasts longer is cut here, and goes on as the next one.
     pub max_turn: Samples,
@@ -53,6 +53,8 @@ pub struct TurnTaking {
     pub policy: Policy,
     /// How much sound before the detected beginning belongs to a turn, in milliseconds.
     pub preroll_ms: f64,
+    /// The probability from which a detector of turn ends, where there is one, ends a turn.
+    pub end_threshold: f32,
     /// What opens a conversation, where the policy has a follow-up window.
     pub wake: Option<Phrase>,
     /// What a caller who is silent after a reply is asked.
@@ -69,6 +71,7 @@ impl Default for TurnTaking {
         Self {
             policy: Policy::default(),
             preroll_ms: 200.0,
+            end_threshold: 0.7,
             wake: None,
             prompt: "Are you still there?".to_owned(),
             duck_db: -60.0,

@@ -39,6 +39,8 @@ pub(super) enum On {
     MinSilence,
     /// The silence has lasted for `hangover`.
     Hangover,
+    /// The detector of turn ends takes what was said for complete.
+    Complete,
     MaxTurn,
     WakePhrase,
     /// The transcript up to the pause is known, and the wake phrase is not in it.
@@ -186,6 +188,9 @@ pub(super) const TABLE: &[Row] = &[
     row(Pausing, Hangover, &[Failed], Listening, &[Do::End]),
     row(Pausing, Hangover, &[Brief], Listening, &[Do::Drop]),
     row(Pausing, Hangover, &[], Thinking, &[Do::End]),
+    row(Pausing, Complete, &[Failed], Listening, &[Do::End]),
+    row(Pausing, Complete, &[Brief], Listening, &[Do::Drop]),
+    row(Pausing, Complete, &[], Thinking, &[Do::End]),
     row(Pausing, MaxTurn, &[Failed], Listening, &[Do::End]),
     row(Pausing, MaxTurn, &[], Thinking, &[Do::End]),
     row(Pausing, ReplyFailed, &[], Pausing, &[Do::Fail]),

@@ -116,7 +116,7 @@ impl RecognizerStream for ToneStream {
             }
         }
         let text = words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
-        Transcript { text, words }
+        Transcript { text, words, ending: 1.0 }
     }
 
     fn preview(&mut self) -> Result<Transcript> {
@@ -231,6 +231,7 @@ pub(crate) fn assistant(parrot: &Parrot) -> Assistant {
             preroll_ms: 100.0,
             ..TurnTaking::default()
         },
+        turn_detector: None,
         judge: Arc::new(RuleJudge::default()),
         instructions: "answer".to_owned(),
         memory: 40,

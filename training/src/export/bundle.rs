@@ -108,3 +108,12 @@ fn runtimes() -> Result<Vec<std::sync::Arc<dyn Runtime>>> {
     }
     Ok(all)
 }
+
+/// The commit of the working tree, where git knows one.
+pub fn commit() -> String {
+    let output = std::process::Command::new("git").args(["rev-parse", "--short", "HEAD"]).output();
+    match output {
+        Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+        _ => "unknown".into(),
+    }
+}

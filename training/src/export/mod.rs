@@ -16,7 +16,7 @@ mod quantize;
 mod record;
 mod translate;
 
-pub use bundle::Package;
+pub use bundle::{Package, commit};
 pub use error::{ExportError, Result};
 pub use exporter::{OnnxExport, OnnxModel};
 pub use parity::{Case, Difference, border_tensor, check_parity};

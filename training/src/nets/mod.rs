@@ -1,6 +1,8 @@
 //! The nets. A config makes a net with `init(&device)`; training, evaluation and export run the same forward.
 
+pub mod blocks;
 pub mod conformer;
 mod depthwise;
 pub mod llama;
 pub mod tts;
+pub mod turn;

@@ -5,3 +5,4 @@ pub mod asr;
 pub mod g2p;
 pub mod lm;
 pub mod tts;
+pub mod turn;

@@ -202,6 +202,11 @@ impl CtcDecoder {
         self
     }
 
+    /// The language model, where it is one of words.
+    pub fn word_model(&self) -> Option<&Ngram> {
+        self.scorer.word_model()
+    }
+
     /// The same decoder with words to be preferred. What a hotword adds counts while it is being spelled, and is
     /// taken back when it does not come to its end.
     ///

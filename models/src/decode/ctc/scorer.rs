@@ -69,6 +69,12 @@ impl Scorer {
         self.model = Some((model, unit));
     }
 
+    /// The language model, where it is one of words.
+    pub(super) fn word_model(&self) -> Option<&Ngram> {
+        let (model, unit) = self.model.as_ref()?;
+        (*unit == LmUnit::Word).then_some(model)
+    }
+
     /// Whether the frames alone decide.
     pub(super) fn is_plain(&self) -> bool {
         self.model.is_none() && self.hotwords.is_empty()

@@ -33,6 +33,10 @@ pub(super) struct Met {
 }
 
 impl Contexts {
+    pub(super) fn model(&self) -> &Ngram {
+        &self.lm
+    }
+
     pub(super) fn new(config: &LexiconConfig, lm: Arc<Ngram>) -> Self {
         let mut contexts = Self { lm, hotwords: Hotwords::default(), weight: 0.0, bonus: 0.0 };
         contexts.configure(config);

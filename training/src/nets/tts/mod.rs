@@ -1,12 +1,10 @@
 //! Nets of speech synthesis: an acoustic model with durations, the filter net of a source-filter vocoder, and judges of both.
 
 mod acoustic;
-mod blocks;
 mod discriminator;
 mod vocoder;
 
 pub use acoustic::{Acoustic, AcousticConfig, Decoder, Encoded, Encoder};
-pub use blocks::{Attention, ConvBlock, ConvBlockConfig};
 pub use discriminator::{Discriminator, DiscriminatorConfig, Game, JudgedAcoustic, JudgedVocoder, play};
 pub use vocoder::{Vocoder, VocoderConfig};
 

@@ -3,7 +3,7 @@ use burn::module::{Module, Param};
 use burn::nn::{Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 
-use super::blocks::{ConvBlock, ConvBlockConfig};
+use crate::nets::blocks::{ConvBlock, ConvBlockConfig};
 
 /// Configuration of the filter net.
 #[derive(Config, Debug)]

@@ -371,21 +371,9 @@ impl AsrRecipe {
     }
 }
 
-/// Shows what a step of the preparation tells of its progress.
-pub(super) fn with_bar<T>(step: impl FnOnce(&mut dyn FnMut(&str, usize, usize)) -> Result<T>) -> Result<T> {
-    let bar = indicatif::ProgressBar::new(0);
-    let outcome = step(&mut |what, done, total| {
-        bar.set_length(total as u64);
-        bar.set_position(done as u64);
-        bar.set_message(what.to_owned());
-    });
-    bar.finish_and_clear();
-    outcome
-}
-
 impl Recipe for AsrRecipe {
     fn prepare(&self) -> Result<()> {
-        with_bar(|progress| prepare::prepare(&self.prepare, progress))
+        prepare::with_bar(|progress| prepare::prepare(&self.prepare, progress))
     }
 
     fn tokenizer(&self) -> Result<()> {

@@ -11,7 +11,7 @@ use rejoinder_models::text::word_errors;
 use serde::Serialize;
 
 use super::measure::{self, Heard, Way, errors, hear};
-use super::recipe::{AsrRecipe, with_bar};
+use super::recipe::AsrRecipe;
 use super::tune;
 use crate::data::asr::AsrDataset;
 use crate::data::prepare::{self, MANIFEST, SAMPLE_RATE_HZ};
@@ -75,7 +75,7 @@ fn make_ready(recipe: &AsrRecipe, folders: &[std::path::PathBuf]) -> Result<()> 
     }
     let out = &recipe.prepare.out;
     let wanted = |split: prepare::Split| missing.iter().any(|folder| **folder == out.join(split.folder()));
-    with_bar(|progress| prepare::prepare_speech(&recipe.prepare, wanted, progress))
+    prepare::with_bar(|progress| prepare::prepare_speech(&recipe.prepare, wanted, progress))
 }
 
 pub(super) fn bar(what: &str, length: usize) -> ProgressBar {

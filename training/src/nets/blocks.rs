@@ -1,3 +1,5 @@
+//! Blocks that several nets are made of: (batch, time, channels) in and out, with a residual connection.
+
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::conv::{Conv1d, Conv1dConfig};

@@ -1,0 +1,106 @@
+//! The net that tells whether a turn is over: features of the last seconds in, one number out.
+
+use burn::config::Config;
+use burn::module::{Module, Param};
+use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
+use burn::tensor::{Device, Tensor, activation};
+
+use super::blocks::{Attention, ConvBlock, ConvBlockConfig};
+
+/// Feature frames that are looked at together.
+const STACK: usize = 4;
+
+/// Configuration of a [`TurnNet`].
+#[derive(Config, Debug)]
+pub struct TurnNetConfig {
+    /// Values in a feature frame.
+    pub bins: usize,
+    /// Feature frames that the net takes, a multiple of four.
+    pub frames: usize,
+    /// Channels.
+    pub width: usize,
+    /// Blocks of a convolution each; attention follows the first half of them and the last.
+    pub blocks: usize,
+    /// Stacked frames under a convolution.
+    #[config(default = 9)]
+    pub kernel: usize,
+    /// Heads of the attention.
+    #[config(default = 4)]
+    pub heads: usize,
+    /// The share of values that are dropped in training.
+    #[config(default = 0.1)]
+    pub dropout: f64,
+}
+
+/// Frames are stacked by four; convolutions and attention follow; the answer is drawn from the newest position and from
+/// the mean of all.
+#[derive(Module, Debug)]
+pub struct TurnNet {
+    mean: Param<Tensor<1>>,
+    scale: Param<Tensor<1>>,
+    stack: Linear,
+    place: Param<Tensor<2>>,
+    blocks: Vec<ConvBlock>,
+    attention: Vec<Attention>,
+    norm: LayerNorm,
+    dropout: Dropout,
+    wide: Linear,
+    narrow: Linear,
+}
+
+impl TurnNetConfig {
+    /// A net with fresh weights.
+    pub fn init(&self, device: &Device) -> TurnNet {
+        let block = ConvBlockConfig::new(self.width, self.kernel).with_expansion(2);
+        TurnNet {
+            mean: Param::from_tensor(Tensor::zeros([self.bins], device)).set_require_grad(false),
+            scale: Param::from_tensor(Tensor::ones([self.bins], device)).set_require_grad(false),
+            stack: LinearConfig::new(STACK * self.bins, self.width).init(device),
+            place: Param::from_tensor(Tensor::zeros([self.frames / STACK, self.width], device)),
+            blocks: (0..self.blocks).map(|_| block.init(device)).collect(),
+            attention: (0..2).map(|_| Attention::new(self.width, self.heads, device)).collect(),
+            norm: LayerNormConfig::new(self.width).init(device),
+            dropout: DropoutConfig::new(self.dropout).init(),
+            wide: LinearConfig::new(2 * self.width, self.width).init(device),
+            narrow: LinearConfig::new(self.width, 1).init(device),
+        }
+    }
+}
+
+impl TurnNet {
+    /// The net with features normalised by `mean` and `deviation` of the training data, (bins) each.
+    pub fn with_statistics(mut self, mean: &[f32], deviation: &[f32]) -> Self {
+        let scale: Vec<f32> = deviation.iter().map(|d| 1.0 / d.max(1e-3)).collect();
+        let set = |param: Param<Tensor<1>>, values: &[f32]| {
+            param.map(|old| Tensor::from_floats(values, &old.device()).set_require_grad(false))
+        };
+        self.mean = set(self.mean, mean);
+        self.scale = set(self.scale, &scale);
+        self
+    }
+
+    /// # Shapes
+    /// - features: (batch, frames, bins), the last frame now
+    /// - returns: (batch), the log-odds that the turn is over
+    pub fn forward(&self, features: Tensor<3>) -> Tensor<1> {
+        let [batch, frames, bins] = features.dims();
+        let positions = frames / STACK;
+        let x = (features - self.mean.val().reshape([1, 1, bins])) * self.scale.val().reshape([1, 1, bins]);
+        let x = self.stack.forward(x.reshape([batch, positions, STACK * bins])); // (batch, positions, width)
+        let width = x.dims()[2];
+        let mut x = x + self.place.val().reshape([1, positions, width]);
+        let half = self.blocks.len().div_ceil(2);
+        for (number, block) in self.blocks.iter().enumerate() {
+            x = block.forward(x, None);
+            let after = [half, self.blocks.len()].iter().position(|after| *after == number + 1);
+            if let Some(attention) = after.and_then(|after| self.attention.get(after)) {
+                x = attention.forward(x, None);
+            }
+        }
+        let x = self.norm.forward(x);
+        let newest = x.clone().narrow(1, positions - 1, 1).reshape([batch, width]);
+        let mean = x.mean_dim(1).reshape([batch, width]);
+        let heard = self.dropout.forward(Tensor::cat(vec![newest, mean], 1)); // (batch, 2 width)
+        self.narrow.forward(activation::relu(self.wide.forward(heard))).reshape([batch])
+    }
+}

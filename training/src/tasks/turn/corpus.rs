@@ -1,0 +1,113 @@
+use std::ops::Range;
+use std::path::PathBuf;
+
+use rayon::prelude::*;
+use rejoinder_models::streaming::Streaming;
+use rejoinder_models::vad::{SegmenterConfig, Vad, VadConfig, VadDetector, VadEvent};
+
+use crate::data::manifest::Manifest;
+use crate::data::pack::{Pack, PackReader};
+use crate::data::prepare::{MANIFEST, PACK, SAMPLE_RATE_HZ};
+use crate::{Error, Result};
+
+/// A recording of one turn, and where speech is in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// Its name in the pack.
+    pub id: String,
+    /// Stretches of speech, in samples, as a conversation's voice activity detector finds them. At least one.
+    pub speech: Vec<Range<usize>>,
+    source: usize,
+}
+
+/// Recorded turns of several prepared folders.
+pub struct Corpus {
+    turns: Vec<Turn>,
+    packs: Vec<Pack>,
+}
+
+/// How pauses are found: as in a conversation, with the shortest silence that is looked at.
+pub(super) fn segments() -> SegmenterConfig {
+    SegmenterConfig { min_silence_ms: 100.0, ..SegmenterConfig::default() }
+}
+
+impl Corpus {
+    /// Opens prepared folders and looks for speech in all clips of at least `least_s` seconds, at most `most` of each
+    /// folder, spread evenly; 0 for all. Clips without speech stay out.
+    ///
+    /// # Errors
+    /// A missing or malformed file, or a pack at another rate than 16 kHz.
+    pub fn open(folders: &[PathBuf], least_s: f64, most: usize) -> Result<Self> {
+        let vad = VadConfig::default();
+        let vad =
+            vad.open(rejoinder_models::runtime::open(&rejoinder_models::runtime::RuntimeConfig::default())?.as_ref())?;
+        let (mut turns, mut packs) = (Vec::new(), Vec::new());
+        for (source, folder) in folders.iter().enumerate() {
+            let (manifest, pack) = (Manifest::read(folder.join(MANIFEST))?, Pack::open(folder.join(PACK))?);
+            let mut ids: Vec<String> =
+                manifest.items.into_iter().filter(|item| item.duration_s >= least_s).map(|item| item.id).collect();
+            let all = ids.len();
+            if most > 0 && most < all {
+                ids = (0..most).map(|n| ids[n * all / most].clone()).collect();
+            }
+            let pieces = ids.chunks(64).collect::<Vec<_>>().into_par_iter();
+            let found = pieces.map(|ids| find(ids, source, &pack, vad.as_ref())).collect::<Result<Vec<_>>>()?;
+            turns.extend(found.into_iter().flatten());
+            packs.push(pack);
+        }
+        if turns.is_empty() {
+            let names: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();
+            return Err(Error::data(names.join(", "), "expected clips with speech, found none"));
+        }
+        Ok(Self { turns, packs })
+    }
+
+    /// The turns, in file order.
+    pub fn turns(&self) -> &[Turn] {
+        &self.turns
+    }
+
+    /// A reader for each folder, for a thread of its own.
+    pub(super) fn readers(&self) -> Result<Vec<PackReader>> {
+        self.packs.iter().map(|pack| pack.reader_at(SAMPLE_RATE_HZ)).collect()
+    }
+
+    /// The samples of a turn, mono at 16 kHz in [-1, 1].
+    pub(super) fn read(&self, readers: &mut [PackReader], turn: usize, samples: &mut Vec<f32>) -> Result<()> {
+        let turn = &self.turns[turn];
+        readers[turn.source].read(&turn.id, samples)
+    }
+}
+
+fn find(ids: &[String], source: usize, pack: &Pack, vad: &dyn Vad) -> Result<Vec<Turn>> {
+    let mut reader = pack.reader_at(SAMPLE_RATE_HZ)?;
+    let (mut samples, mut turns) = (Vec::new(), Vec::new());
+    for id in ids {
+        reader.read(id, &mut samples)?;
+        let speech = stretches(&samples, vad)?;
+        if !speech.is_empty() {
+            turns.push(Turn { id: id.clone(), speech, source });
+        }
+    }
+    Ok(turns)
+}
+
+fn stretches(samples: &[f32], vad: &dyn Vad) -> Result<Vec<Range<usize>>> {
+    let mut detector = VadDetector::new(vad, segments())?;
+    let mut events = Vec::new();
+    detector.push(samples, &mut events)?;
+    detector.flush(&mut events)?;
+    let mut speech: Vec<Range<usize>> = Vec::new();
+    for event in events {
+        match event {
+            VadEvent::SpeechStarted { at, .. } => speech.push(at.0 as usize..samples.len()),
+            VadEvent::SpeechStopped { at, .. } => {
+                if let Some(last) = speech.last_mut() {
+                    last.end = (at.0 as usize).min(samples.len());
+                }
+            }
+        }
+    }
+    speech.retain(|stretch| !stretch.is_empty());
+    Ok(speech)
+}

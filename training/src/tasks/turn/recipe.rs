@@ -1,0 +1,168 @@
+use std::fs;
+use std::path::PathBuf;
+
+use burn::tensor::Device;
+use rejoinder_models::features::{Fbank, FbankConfig};
+use serde::{Deserialize, Serialize};
+
+use super::measure;
+use super::moments::MomentConfig;
+use super::task::TurnTask;
+use crate::augment::{AugmentConfig, Augmenter};
+use crate::data::prepare::{self, PrepareConfig};
+use crate::nets::turn::{TurnNet, TurnNetConfig};
+use crate::recipe::Recipe;
+use crate::trainer::{self, TrainOptions};
+use crate::{Error, Result};
+
+/// A recipe with `task = "turn"`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TurnRecipe {
+    /// The run folder: weights, logs, checkpoints, results.
+    pub run: PathBuf,
+    /// From raw sets to prepared folders.
+    pub prepare: PrepareConfig,
+    /// What is trained and tested on.
+    pub data: TurnData,
+    /// Features; default: the kaldi flavour.
+    #[serde(default = "FbankConfig::kaldi")]
+    pub features: FbankConfig,
+    /// Which moments an epoch sees.
+    #[serde(default)]
+    pub moments: MomentConfig,
+    /// What changes sounds in training. Silence is never added, since that is what is learnt.
+    #[serde(default)]
+    pub augment: AugmentConfig,
+    /// The shape of the net.
+    pub net: TurnNetConfig,
+    /// Moments in a batch. Default: 64.
+    #[serde(default = "batch")]
+    pub batch: usize,
+    /// How long and how fast.
+    #[serde(default)]
+    pub train: TrainOptions,
+    /// What the card of the bundle says.
+    pub export: TurnExport,
+    /// How the bundle is measured.
+    #[serde(default)]
+    pub evaluate: TurnEvaluate,
+}
+
+fn batch() -> usize {
+    64
+}
+
+/// The data of a turn detector: prepared folders of clips, each of which is one turn. Transcripts are not needed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TurnData {
+    /// To train on.
+    pub train: Vec<PathBuf>,
+    /// To validate on.
+    pub valid: PathBuf,
+    /// To report on.
+    pub tests: Vec<PathBuf>,
+    /// Prepared noise to add in training.
+    #[serde(default)]
+    pub noise: Option<PathBuf>,
+    /// Prepared room responses.
+    #[serde(default)]
+    pub rooms: Option<PathBuf>,
+    /// Shorter clips, in seconds, stay out. Default: 1.
+    #[serde(default = "least_s")]
+    pub least_s: f64,
+}
+
+fn least_s() -> f64 {
+    1.0
+}
+
+/// Where the bundle goes and what its card says.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TurnExport {
+    /// The bundle's folder.
+    pub bundle: PathBuf,
+    /// The model's name.
+    pub name: String,
+    /// The licence of the weights.
+    pub licence: String,
+    /// What it is, in a sentence.
+    pub summary: String,
+    /// This recipe's path in the repository.
+    pub recipe: String,
+    /// What it was trained on, for people.
+    pub data: Vec<String>,
+}
+
+/// How `evaluate` measures a bundle.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TurnEvaluate {
+    /// The bundle, or a published file of Smart Turn. Default: the one that `export` writes.
+    pub model: Option<PathBuf>,
+    /// At most this many turns of each test, spread evenly over it; 0, the default, for all.
+    pub clips: usize,
+    /// Whether the figures are written into the bundle's card. Default: false.
+    pub card: bool,
+}
+
+impl Default for TurnEvaluate {
+    fn default() -> Self {
+        Self { model: None, clips: 0, card: false }
+    }
+}
+
+impl TurnRecipe {
+    /// The net with the weights of the run, for inference on `device`.
+    ///
+    /// # Errors
+    /// A run without weights.
+    pub fn trained(&self, device: &Device) -> Result<TurnNet> {
+        trainer::load_weights(self.net.init(device), &self.run.join("net.bpk"))
+    }
+
+    /// The task on the prepared data.
+    ///
+    /// # Errors
+    /// Data that is not prepared.
+    pub fn task(&self) -> Result<TurnTask> {
+        TurnTask::new(self)
+    }
+
+    pub(super) fn augmenter(&self) -> Result<Augmenter> {
+        let mut config = self.augment.clone();
+        (config.pad_s.probability, config.drop.probability) = (0.0, 0.0);
+        let open = |path: &Option<PathBuf>| path.clone().filter(|path| path.exists());
+        let (noise, rooms) = (open(&self.data.noise), open(&self.data.rooms));
+        let rate = Fbank::new(self.features.clone())?.rate().get();
+        Augmenter::open(config, noise.as_deref(), rooms.as_deref(), rate)
+    }
+}
+
+impl Recipe for TurnRecipe {
+    fn prepare(&self) -> Result<()> {
+        prepare::with_bar(|progress| prepare::prepare(&self.prepare, progress))
+    }
+
+    fn tokenizer(&self) -> Result<()> {
+        Err(Error::config("tokenizer", "a turn detector has none: go on with `train`"))
+    }
+
+    fn train(&self, resume: bool) -> Result<()> {
+        fs::create_dir_all(&self.run).map_err(|e| Error::io(&self.run, e))?;
+        let resolved = toml::to_string(self).map_err(|e| Error::config("recipe", e))?;
+        let path = self.run.join("recipe.toml");
+        fs::write(&path, resolved).map_err(|e| Error::io(&path, e))?;
+        trainer::fit(&self.task()?, &self.train, &self.run, resume).map(drop)
+    }
+
+    fn evaluate(&self) -> Result<()> {
+        measure::evaluate(self)
+    }
+
+    fn export(&self) -> Result<()> {
+        super::bundle::export(self)
+    }
+}

@@ -1,0 +1,205 @@
+use std::sync::{Arc, OnceLock};
+
+use burn::nn::loss::BinaryCrossEntropyLossConfig;
+use burn::tensor::{Device, Int, Tensor, TensorData, activation};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+use rejoinder_models::features::Fbank;
+
+use super::corpus::Corpus;
+use super::moments::{Moment, MomentConfig, draw};
+use super::recipe::TurnRecipe;
+use crate::augment::Augmenter;
+use crate::data::pack::PackReader;
+use crate::nets::turn::{TurnNet, TurnNetConfig};
+use crate::trainer::{Batches, Figure, Loss, Task};
+use crate::{Error, Result};
+
+/// Moments whose features set the normalisation.
+const STATISTICS_MOMENTS: usize = 400;
+/// The seed of the moments that validate.
+const VALID_SEED: u64 = 1;
+
+/// The net of turn ends and its data.
+pub struct TurnTask {
+    net: TurnNetConfig,
+    batch: usize,
+    train: Arc<Looks>,
+    valid: Arc<Looks>,
+    statistics: OnceLock<(Vec<f32>, Vec<f32>)>,
+}
+
+/// From moments to what the net takes. Immutable, shared by the loader's threads.
+struct Looks {
+    corpus: Corpus,
+    moments: MomentConfig,
+    fbank: Fbank,
+    frames: usize,
+    augmenter: Option<Augmenter>,
+}
+
+/// Moments as the net sees them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TurnBatch {
+    /// Features, shape (moment, frame, bin), row by row.
+    pub features: Vec<f32>,
+    /// Whether the turn is over at each moment.
+    pub over: Vec<bool>,
+}
+
+impl Looks {
+    /// The features of one moment. Shape: (frame, bin), row by row.
+    fn features(&self, readers: &mut [PackReader], moment: &Moment, rng: &mut ChaCha8Rng) -> Result<Vec<f32>> {
+        let mut recording = Vec::new();
+        self.corpus.read(readers, moment.turn, &mut recording)?;
+        let look = moment.look(&self.moments, rng);
+        let silence = Moment::silence(&self.moments, rng);
+        let mut sound = moment.sound(&recording, look, silence);
+        let window = self.frames * self.fbank.hop().0 as usize;
+        // Speed changes the length, so that more is kept than the window takes.
+        sound.drain(..sound.len().saturating_sub(2 * window));
+        if let Some(augmenter) = &self.augmenter {
+            augmenter.waveform(&mut sound, rng);
+        }
+        let mut heard = vec![0.0; window.saturating_sub(sound.len())];
+        heard.extend_from_slice(&sound[sound.len().saturating_sub(window)..]);
+        Ok(self.fbank.compute(&heard)?)
+    }
+
+    /// The batch of some moments, each with a generator of its own.
+    fn batch(&self, moments: &[Moment], seed: u64) -> Result<TurnBatch> {
+        let each = |(place, moment): (usize, &Moment)| {
+            let seed = (seed ^ place as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            self.features(&mut self.corpus.readers()?, moment, &mut ChaCha8Rng::seed_from_u64(seed))
+        };
+        let rows = moments.par_iter().enumerate().map(each).collect::<Result<Vec<_>>>()?;
+        Ok(TurnBatch { features: rows.concat(), over: moments.iter().map(Moment::is_over).collect() })
+    }
+}
+
+/// The batches of one epoch.
+fn batches(looks: &Arc<Looks>, size: usize, seed: u64) -> impl Iterator<Item = Result<TurnBatch>> + Send + use<> {
+    let looks = looks.clone();
+    let moments = draw(looks.corpus.turns(), &looks.moments, seed);
+    let starts = (0..moments.len()).step_by(size.max(1));
+    starts.map(move |start| {
+        let end = (start + size.max(1)).min(moments.len());
+        looks.batch(&moments[start..end], seed.wrapping_add(start as u64))
+    })
+}
+
+impl TurnTask {
+    pub(super) fn new(recipe: &TurnRecipe) -> Result<Self> {
+        let fbank = Fbank::new(recipe.features.clone())?;
+        if fbank.bins() != recipe.net.bins {
+            let reason = format!("expected {}, the features' bins, found {}", fbank.bins(), recipe.net.bins);
+            return Err(Error::config("net.bins", reason));
+        }
+        if !recipe.net.frames.is_multiple_of(4) || recipe.net.frames == 0 {
+            return Err(Error::config("net.frames", format!("expected a multiple of 4, found {}", recipe.net.frames)));
+        }
+        let looks = |corpus, augmenter| {
+            let (moments, fbank) = (recipe.moments.clone(), fbank.clone());
+            Arc::new(Looks { corpus, moments, fbank, frames: recipe.net.frames, augmenter })
+        };
+        let train = Corpus::open(&recipe.data.train, recipe.data.least_s, 0)?;
+        let valid = Corpus::open(std::slice::from_ref(&recipe.data.valid), recipe.data.least_s, 0)?;
+        let pauses: usize = train.turns().iter().map(|turn| turn.speech.len() - 1).sum();
+        tracing::info!(
+            "{} turns with {pauses} pauses to train on, {} to validate",
+            train.turns().len(),
+            valid.turns().len()
+        );
+        let task = Self {
+            net: recipe.net.clone(),
+            batch: recipe.batch,
+            train: looks(train, Some(recipe.augmenter()?)),
+            valid: looks(valid, None),
+            statistics: OnceLock::new(),
+        };
+        let statistics = task.measure()?;
+        task.statistics.get_or_init(|| statistics);
+        Ok(task)
+    }
+
+    /// Mean and deviation of each bin over some moments.
+    fn measure(&self) -> Result<(Vec<f32>, Vec<f32>)> {
+        let bins = self.net.bins;
+        let (mut count, mut sum, mut square) = (0.0_f64, vec![0.0_f64; bins], vec![0.0_f64; bins]);
+        let some = STATISTICS_MOMENTS.div_ceil(self.batch.max(1));
+        for batch in batches(&self.train, self.batch, 0).take(some) {
+            for frame in batch?.features.chunks_exact(bins) {
+                count += 1.0;
+                for (bin, value) in frame.iter().enumerate() {
+                    sum[bin] += f64::from(*value);
+                    square[bin] += f64::from(*value) * f64::from(*value);
+                }
+            }
+        }
+        let mean: Vec<f64> = sum.iter().map(|s| s / count.max(1.0)).collect();
+        let deviation = square.iter().zip(&mean).map(|(s, m)| (s / count.max(1.0) - m * m).max(0.0).sqrt() as f32);
+        Ok((mean.iter().map(|m| *m as f32).collect(), deviation.collect()))
+    }
+
+    /// Some moments of the validation turns, as the net sees them.
+    pub(super) fn examples(&self) -> Result<TurnBatch> {
+        batches(&self.valid, self.batch, VALID_SEED).next().unwrap_or_else(|| Ok(TurnBatch::default()))
+    }
+
+    fn log_odds(&self, net: &TurnNet, batch: &TurnBatch, device: &Device) -> Tensor<1> {
+        let shape = [batch.over.len(), self.net.frames, self.net.bins];
+        net.forward(Tensor::from_data(TensorData::new(batch.features.clone(), shape), device))
+    }
+}
+
+fn loss(log_odds: Tensor<1>, over: &[bool], device: &Device) -> Tensor<1> {
+    let targets: Vec<i64> = over.iter().map(|over| i64::from(*over)).collect();
+    let targets = Tensor::<1, Int>::from_data(TensorData::new(targets, [over.len()]), device);
+    BinaryCrossEntropyLossConfig::new().with_logits(true).init(device).forward(log_odds, targets)
+}
+
+impl Task for TurnTask {
+    type Net = TurnNet;
+    type Batch = TurnBatch;
+
+    fn net(&self, device: &Device) -> TurnNet {
+        let net = self.net.init(device);
+        match self.statistics.get() {
+            Some((mean, deviation)) => net.with_statistics(mean, deviation),
+            None => net,
+        }
+    }
+
+    fn train_batches(&self, epoch: usize, seed: u64) -> Result<Batches<TurnBatch>> {
+        let seed = seed ^ (epoch as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        Ok(Box::new(batches(&self.train, self.batch, seed)))
+    }
+
+    fn valid_batches(&self) -> Result<Batches<TurnBatch>> {
+        Ok(Box::new(batches(&self.valid, self.batch, VALID_SEED)))
+    }
+
+    fn loss(&self, net: &TurnNet, batch: TurnBatch, _step: usize, device: &Device) -> Result<Loss> {
+        let total = loss(self.log_odds(net, &batch, device), &batch.over, device);
+        let value = f64::from(total.clone().into_scalar::<f32>());
+        Ok(Loss { total, parts: vec![("loss", value)] })
+    }
+
+    fn evaluate(&self, net: &TurnNet, batch: TurnBatch, device: &Device) -> Result<Vec<Figure>> {
+        let log_odds = self.log_odds(net, &batch, device);
+        let value = f64::from(loss(log_odds.clone(), &batch.over, device).into_scalar::<f32>());
+        let said: Vec<f32> = activation::sigmoid(log_odds).into_data().iter::<f32>().collect();
+        let share = |over: bool| {
+            let asked: Vec<_> = said.iter().zip(&batch.over).filter(|(_, truth)| **truth == over).collect();
+            let right = asked.iter().filter(|(said, _)| (**said >= 0.5) == over).count();
+            (right as f64 / asked.len().max(1) as f64, asked.len() as f64)
+        };
+        let ((ends, of_ends), (pauses, of_pauses)) = (share(true), share(false));
+        Ok(vec![
+            Figure { name: "loss", value, weight: said.len() as f64 },
+            Figure { name: "ends", value: ends, weight: of_ends },
+            Figure { name: "pauses", value: pauses, weight: of_pauses },
+        ])
+    }
+}

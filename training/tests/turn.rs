@@ -1,0 +1,126 @@
+//! The recipe of turn ends in small: a rising tone always goes on, a falling one never does.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+use std::f32::consts::TAU;
+use std::fmt::Write;
+use std::path::Path;
+
+use rejoinder_models::runtime::{self, RuntimeConfig, RuntimeKind};
+use rejoinder_models::turn;
+use rejoinder_training::data::manifest::{Item, Manifest};
+use rejoinder_training::data::pack::PackWriter;
+use rejoinder_training::data::prepare::{MANIFEST, PACK};
+use rejoinder_training::recipe;
+
+const RATE: f32 = 16_000.0;
+
+/// Half a second of a buzzing voice whose pitch goes from one frequency to the other, with the formants of a vowel.
+fn voice(from_hz: f32, to_hz: f32) -> Vec<f32> {
+    let mut phase = 0.0_f32;
+    let sample = |n: usize| {
+        let hz = from_hz + (to_hz - from_hz) * n as f32 / 8_000.0;
+        phase += TAU * hz / RATE;
+        let level = 0.15 * (1.0 + (n as f32 * TAU * 5.0 / RATE).sin());
+        level
+            * (1..24).map(|h| (h as f32 * phase).sin() / (1.0 + ((h as f32 * hz - 700.0) / 400.0).powi(2))).sum::<f32>()
+    };
+    (0..8_000).map(sample).collect()
+}
+
+fn noise(samples: usize, seed: u32) -> Vec<f32> {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        ((state >> 8) as f32 / (1 << 24) as f32 - 0.5) * 2e-3
+    };
+    (0..samples).map(|_| next()).collect()
+}
+
+/// A turn of some pieces that rise and a last one that falls, and where each ends.
+fn recorded(number: usize) -> (Vec<f32>, Vec<usize>) {
+    let (mut sound, mut ends) = (noise(3_000, 7), Vec::new());
+    let pieces = 2 + number % 2;
+    for piece in 0..pieces {
+        let base = 110.0 + 9.0 * (number % 7) as f32;
+        let (from, to) = if piece + 1 == pieces { (1.6 * base, base) } else { (base, 1.6 * base) };
+        sound.extend(voice(from, to));
+        ends.push(sound.len());
+        sound.extend(noise(6_000 + 400 * (number % 5), number as u32));
+    }
+    (sound, ends)
+}
+
+fn write_turns(folder: &Path, turns: usize) {
+    std::fs::create_dir_all(folder).unwrap();
+    let mut pack = PackWriter::create(folder.join(PACK), 16_000).unwrap();
+    let mut manifest = Manifest::default();
+    for number in 0..turns {
+        let (samples, _) = recorded(number);
+        let id = format!("tones/{number}");
+        pack.append(&id, &samples).unwrap();
+        let duration_s = samples.len() as f64 / f64::from(RATE);
+        manifest.items.push(Item { id, duration_s, wav: PACK.into(), speaker: String::new(), words: String::new() });
+    }
+    pack.flush().unwrap();
+    manifest.write(folder.join(MANIFEST)).unwrap();
+}
+
+fn write_recipe(folder: &Path) -> std::path::PathBuf {
+    let at = |name: &str| folder.join(name).display().to_string();
+    let never = "{ probability = 0.0, min = 1.0, max = 1.0 }";
+    let mut augment = String::from("[augment]\nchannel = { telephone = 0.0, ");
+    for (key, end) in [("low_pass_hz", ", "), ("bits", ", "), ("clipping", " }\n")] {
+        write!(augment, "{key} = {never}{end}").unwrap();
+    }
+    for key in ["speed", "reverb", "noise_snr_db", "level_db"] {
+        writeln!(augment, "{key} = {never}").unwrap();
+    }
+    let recipe = format!(
+        "task = \"turn\"\nrun = {:?}\nbatch = 24\n[prepare]\nsets = {:?}\nout = {:?}\n\
+         [data]\ntrain = [{:?}]\nvalid = {:?}\ntests = [{:?}]\n\
+         [features]\nflavour = \"kaldi\"\nbins = 40\n[moments]\npauses = 2\ncuts = 0.0\nlook_ms = [100, 250]\n{augment}\
+         [net]\nbins = 40\nframes = 120\nwidth = 32\nblocks = 2\nkernel = 5\nheads = 2\ndropout = 0.0\n\
+         [train]\nbackend = \"flex\"\nepochs = 0\nsteps = 90\nlearning_rate = 3e-3\nwarmup_steps = 10\n\
+         average_decay = 0.0\nvalid_every = 1000\n\
+         [export]\nbundle = {:?}\nname = \"tiny\"\nsummary = \"a test\"\nlicence = \"CC0-1.0\"\nrecipe = \"a test\"\n\
+         data = [\"made up\"]\n[evaluate]\ncard = true\n",
+        at("run"),
+        at("sets"),
+        at(""),
+        at("turns"),
+        at("turns"),
+        at("turns"),
+        at("bundle")
+    );
+    let path = folder.join("turn.toml");
+    std::fs::write(&path, recipe).unwrap();
+    path
+}
+
+#[test]
+fn a_tiny_detector_learns_which_pauses_are_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    write_turns(&folder.path().join("turns"), 40);
+    let recipe = recipe::open(&write_recipe(folder.path()), &[]).unwrap();
+    recipe.train(false).unwrap();
+    recipe.export().unwrap();
+    recipe.evaluate().unwrap();
+
+    let runtime = runtime::open(&RuntimeConfig::of(RuntimeKind::Tract)).unwrap();
+    let detector = turn::open(&folder.path().join("bundle"), runtime.as_ref()).unwrap();
+    let mut stream = detector.stream().unwrap();
+    let (mut right, mut all) = (0, 0);
+    for number in 100..120 {
+        let (sound, ends) = recorded(number);
+        for (piece, end) in ends.iter().enumerate() {
+            let over = stream.probability(&sound[..end + 3_200]).unwrap() >= 0.5;
+            right += usize::from(over == (piece + 1 == ends.len()));
+            all += 1;
+        }
+    }
+    assert!(right * 10 >= all * 9, "{right} of {all}");
+    let card = rejoinder_models::card::Bundle::open(&folder.path().join("bundle")).unwrap().card().clone();
+    assert!(card.results.keys().any(|what| what.starts_with("turns of turns cut off")), "{:?}", card.results);
+    let saved = std::fs::read_to_string(folder.path().join("run/results.json")).unwrap();
+    assert!(saved.contains("\"silence\""), "{saved}");
+}
