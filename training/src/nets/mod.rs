@@ -3,4 +3,5 @@
 pub mod conformer;
 mod depthwise;
 pub mod llama;
+pub mod speaker;
 pub mod tts;
