@@ -12,6 +12,7 @@ use super::recipe::AsrRecipe;
 use super::task::PAD_VALUE;
 use crate::export::{Axis, Case, Element, Int8, OnnxExport, Package, Recorder, quantize_matmul};
 use crate::nets::conformer::{Caches, Conformer, ConformerConfig};
+use crate::tasks::commit;
 use crate::{Error, Result};
 
 /// How far 32-bit floats may be from the net.
@@ -176,13 +177,4 @@ fn language_model(recipe: &AsrRecipe) -> Result<Option<(Ngram, Vec<u8>)>> {
     tracing::info!("language model: {} sentences", texts.len());
     let bytes = std::fs::read(&path).map_err(|e| Error::io(&path, e))?;
     Ok(Some((model, bytes)))
-}
-
-/// The commit of the working tree, where git knows one.
-fn commit() -> String {
-    let output = std::process::Command::new("git").args(["rev-parse", "--short", "HEAD"]).output();
-    match output {
-        Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
-        _ => "unknown".into(),
-    }
 }

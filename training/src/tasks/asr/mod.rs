@@ -10,5 +10,6 @@ mod task;
 mod tokens;
 mod tune;
 
+pub(super) use recipe::with_bar;
 pub use recipe::{AsrRecipe, EvaluateConfig, PhonesConfig, TuneConfig};
 pub use task::AsrTask;

@@ -372,7 +372,7 @@ impl AsrRecipe {
 }
 
 /// Shows what a step of the preparation tells of its progress.
-pub(super) fn with_bar<T>(step: impl FnOnce(&mut dyn FnMut(&str, usize, usize)) -> Result<T>) -> Result<T> {
+pub(in crate::tasks) fn with_bar<T>(step: impl FnOnce(&mut dyn FnMut(&str, usize, usize)) -> Result<T>) -> Result<T> {
     let bar = indicatif::ProgressBar::new(0);
     let outcome = step(&mut |what, done, total| {
         bar.set_length(total as u64);

@@ -9,6 +9,7 @@ use super::measures::Measures;
 use super::recipe::TtsRecipe;
 use crate::export::{Axis, Case, Element, ExportError, OnnxExport, OnnxModel, Package, Recorder, store_half};
 use crate::nets::tts::Acoustic;
+use crate::tasks::commit;
 use crate::tasks::g2p::{LEXICON_FILE, MODEL_FILE};
 use crate::{Error, Result};
 
@@ -55,13 +56,6 @@ fn card(recipe: &TtsRecipe, settings: &VoiceSettings) -> Result<ModelCard> {
     card.sample_rate = Some(SampleRate::hz(recipe.voice.geometry.rate_hz));
     card.params = toml::Table::try_from(settings).map_err(|e| Error::config("params", e))?;
     Ok(card)
-}
-
-/// The commit that is checked out, or `unknown` outside a repository.
-fn commit() -> String {
-    let output = std::process::Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output();
-    let text = output.ok().filter(|o| o.status.success()).map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned());
-    text.unwrap_or_else(|| "unknown".to_owned())
 }
 
 fn settings(recipe: &TtsRecipe) -> Result<VoiceSettings> {
