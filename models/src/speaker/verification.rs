@@ -44,7 +44,8 @@ pub fn equal_error_rate(same: &[f32], different: &[f32]) -> Option<OperatingPoin
     Some(OperatingPoint { value: (refused + accepted) / 2.0, threshold: point.threshold })
 }
 
-/// The least detection cost of any threshold: SpeechBrain's `minDCF`, with the thresholds of [`equal_error_rate`].
+/// The least detection cost of any threshold: SpeechBrain's `minDCF`, with the thresholds of [`equal_error_rate`]. It is
+/// not divided by the cost of a system that hears nothing, as NIST's figure is: that is 0.01 by default.
 ///
 /// None where either side is empty.
 pub fn min_detection_cost(same: &[f32], different: &[f32], cost: &DetectionCost) -> Option<OperatingPoint> {

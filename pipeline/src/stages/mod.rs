@@ -1,10 +1,12 @@
-//! The four stages of a conversation: thin adapters over the models.
+//! The stages of a conversation: thin adapters over the models. All but `identify` are always there.
 
+mod identify;
 mod listen;
 mod respond;
 mod speak;
 mod transcribe;
 
+pub(crate) use identify::Identify;
 pub(crate) use listen::{Listen, ListenSettings};
 pub(crate) use respond::Respond;
 pub(crate) use speak::Speak;
