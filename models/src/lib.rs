@@ -9,6 +9,7 @@ pub mod decode;
 pub mod features;
 pub mod llm;
 pub mod runtime;
+pub mod speaker;
 pub mod streaming;
 pub mod text;
 pub mod tts;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::asr::{ConformerCtc, Decoding, Recognizer, conformer_ctc};
 use crate::card::{Bundle, Task};
 use crate::runtime::{self, RuntimeConfig};
+use crate::speaker::{EmbeddingNet, SpeakerEncoder, embedding_net};
 use crate::tts::{self, Synthesizer};
 use crate::turn::{self, TurnDetector};
 use crate::vad::{Vad, VadConfig};
@@ -77,6 +78,21 @@ pub fn open_synthesizer(path: &Path, config: &RuntimeConfig) -> Result<Arc<dyn S
     let bundle = Bundle::open(&path)?;
     check_task(&bundle, &path, Task::Tts)?;
     tts::open(&bundle, runtime::open(config)?.as_ref())
+}
+
+/// Opens a model that tells voices apart: a bundle's folder, or the name of a bundle at hand.
+///
+/// # Errors
+/// [`Error::Model`] when it is not there, damaged, of another task, or of a family that this build does not know;
+/// [`Error::Engine`] when the engine asked for is not there.
+pub fn open_speaker_encoder(path: &Path, config: &RuntimeConfig) -> Result<Arc<dyn SpeakerEncoder>> {
+    let path = resolve(path)?;
+    let bundle = Bundle::open(&path)?;
+    check_task(&bundle, &path, Task::Speaker)?;
+    match bundle.card().family.as_str() {
+        embedding_net::FAMILY => Ok(Arc::new(EmbeddingNet::open(&bundle, runtime::open(config)?.as_ref())?)),
+        other => Err(unknown_family(&path, other, &[embedding_net::FAMILY])),
+    }
 }
 
 fn check_task(bundle: &Bundle, path: &Path, expected: Task) -> Result<()> {

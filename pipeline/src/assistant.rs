@@ -18,6 +18,7 @@ use rejoinder_models::{runtime, zoo};
 use crate::Result;
 use crate::config::{Config, ResponderConfig};
 use crate::dialogue::Toolbox;
+use crate::identity::Identity;
 use crate::turn::{Judge, RuleJudge, TurnTaking};
 
 /// Makes the tools of one conversation, with a state of their own.
@@ -32,6 +33,8 @@ pub struct Assistant {
     pub segments: SegmenterConfig,
     /// What is said?
     pub recognizer: Arc<dyn Recognizer>,
+    /// Whose voice is it? Nobody asks where no voices are enrolled.
+    pub identity: Option<Identity>,
     /// What to answer?
     pub responder: Arc<dyn Responder>,
     /// Where the reply is cut into pieces to be spoken.
@@ -66,6 +69,7 @@ impl Assistant {
             vad: config.vad.open(runtime.as_ref())?,
             segments: config.segments,
             recognizer: zoo::open_recognizer_with(&config.recognizer, &config.runtime, &config.decoding)?,
+            identity: config.speaker.as_ref().map(|speaker| Identity::open(speaker, &config.runtime)).transpose()?,
             responder: open_responder(&config.responder)?,
             clauses: config.clauses,
             synthesizer: zoo::open_synthesizer(&config.synthesizer, &config.runtime)?,

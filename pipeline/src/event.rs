@@ -52,6 +52,13 @@ pub enum EventKind {
         #[serde(rename = "speech_end_ms", with = "as_ms")]
         speech_end: Position,
     },
+    /// Whose voice the turn's was, where voices are enrolled.
+    Speaker {
+        /// The name; none for a stranger.
+        name: Option<String>,
+        /// The cosine to the nearest enrolled voice.
+        score: f32,
+    },
     /// The transcript so far.
     Partial {
         /// Its text.

@@ -188,6 +188,8 @@ pub enum Body {
     Taken,
     /// What began is no turn.
     Dropped,
+    /// Whose voice the caller's is, as far as is known: none of the enrolled ones, or the one of this name.
+    Identified(Option<String>),
     /// The caller's turn, mono at 16 kHz, in pieces.
     Heard(Vec<f32>),
     /// The caller is silent: the transcript as if the turn ended here is wanted now.

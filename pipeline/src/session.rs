@@ -21,7 +21,7 @@ use crate::run::threads::Controls;
 use crate::run::world::{Recording, StageStats, Step, World};
 use crate::run::{Chain, EventHandler, StepHandler, threads};
 use crate::stage::Stage;
-use crate::stages::{Ending, Listen, ListenSettings, Respond, Speak, Transcribe};
+use crate::stages::{Ending, Identify, Listen, ListenSettings, Respond, Speak, Transcribe};
 use crate::{Error, Result};
 
 /// How much longer than its least duration of speech a detector may take to be sure of it.
@@ -265,12 +265,17 @@ fn stages(
     let tools = (assistant.tools)();
     let calls = assistant.max_tool_calls;
     let respond = Respond::new(dialogue, history, tools, calls, turns.clone(), playout.clone());
-    Ok(vec![
+    let respond = respond.wake(taking.wake.clone()).identity(assistant.identity.clone());
+    let mut stages: Vec<Box<dyn Stage>> = vec![
         Box::new(Listen::new(ears, detector, ending, settings, turns.clone(), playout.clone())),
         Box::new(Transcribe::new(assistant.recognizer.stream()?)),
-        Box::new(respond.wake(taking.wake.clone())),
+        Box::new(respond),
         Box::new(Speak::new(assistant.synthesizer.clone(), ClauseStream::new(assistant.clauses))),
-    ])
+    ];
+    if let Some(identity) = &assistant.identity {
+        stages.insert(1, Box::new(Identify::new(identity.clone())));
+    }
+    Ok(stages)
 }
 
 pub(crate) fn resampler(from: SampleRate, to: SampleRate) -> Result<Option<Resample>> {

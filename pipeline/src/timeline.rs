@@ -36,6 +36,8 @@ pub struct Timeline {
     pub wasted_tokens: usize,
     /// The sound of the replies that were dropped.
     pub wasted_audio_ms: f64,
+    /// Whose voice the caller's was, where it is an enrolled one.
+    pub speaker: Option<String>,
     /// What the caller said.
     pub text: String,
     /// What the assistant had to say, heard or not.
@@ -63,6 +65,7 @@ impl Timeline {
                 self.speech_end = Some(*speech_end);
                 self.endpoint = at;
             }
+            EventKind::Speaker { name, .. } => self.speaker.clone_from(name),
             EventKind::Final { text, .. } => {
                 self.text.clone_from(text);
                 self.transcript = at;

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use crate::tasks::asr::AsrRecipe;
 use crate::tasks::g2p::G2pRecipe;
 use crate::tasks::lm::LmRecipe;
+use crate::tasks::speaker::SpeakerRecipe;
 use crate::tasks::tts::TtsRecipe;
 use crate::tasks::turn::TurnRecipe;
 use crate::{Error, Result};
@@ -52,6 +53,7 @@ enum AnyRecipe {
     G2p(Box<G2pRecipe>),
     Tts(Box<TtsRecipe>),
     Turn(Box<TurnRecipe>),
+    Speaker(Box<SpeakerRecipe>),
 }
 
 /// Reads a recipe and applies `key=value` overrides, whose keys are dotted paths and whose values are TOML, or bare
@@ -73,6 +75,7 @@ pub fn open(path: &Path, overrides: &[String]) -> Result<Box<dyn Recipe>> {
         AnyRecipe::G2p(recipe) => recipe,
         AnyRecipe::Tts(recipe) => recipe,
         AnyRecipe::Turn(recipe) => recipe,
+        AnyRecipe::Speaker(recipe) => recipe,
     })
 }
 

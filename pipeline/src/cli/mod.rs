@@ -10,6 +10,7 @@ mod speak;
 mod talk;
 mod transcribe;
 mod validate;
+mod voices;
 
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
@@ -30,6 +31,10 @@ pub(crate) enum Command {
     Simulate(simulate::Simulate),
     /// Write down what is said in sound files
     Transcribe(transcribe::Transcribe),
+    /// Learn a voice from recordings, so that a conversation knows it
+    Enrol(voices::Enrol),
+    /// Say whose voice is in sound files, of those that are enrolled
+    Identify(voices::Identify),
     /// Say a text
     Speak(speak::Speak),
     /// List the models at hand
@@ -60,6 +65,8 @@ impl Command {
             Self::Converse(command) => command.run(),
             Self::Simulate(command) => command.run(),
             Self::Transcribe(command) => command.run(),
+            Self::Enrol(command) => command.run(),
+            Self::Identify(command) => command.run(),
             Self::Speak(command) => command.run(),
             Self::Models(command) => command.run(),
             Self::Devices(command) => command.run(),

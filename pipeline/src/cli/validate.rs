@@ -22,6 +22,9 @@ impl Validate {
         writeln!(out, "{}: ok", config.path.display())?;
         writeln!(out, "    voice activity: {:?}", config.vad)?;
         writeln!(out, "    speech to text: {}", config.recognizer.display())?;
+        if let Some(speaker) = &config.speaker {
+            writeln!(out, "    voices: {} by {}", speaker.voices.display(), speaker.model.display())?;
+        }
         match &config.responder {
             ResponderConfig::Llama(path, _) => writeln!(out, "    dialogue: {}", path.display())?,
             ResponderConfig::OpenAi(options) => writeln!(out, "    dialogue: {} at {}", options.model, options.url)?,

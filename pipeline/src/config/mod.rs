@@ -16,7 +16,7 @@ use rejoinder_models::text::ClauseConfig;
 use rejoinder_models::vad::{SegmenterConfig, VadConfig};
 use rejoinder_models::zoo;
 
-pub use raw::{AudioConfig, RawAsr, RawConfig, RawDialogue, RawLlama, RawLlm, RawOpenAi, RawTts};
+pub use raw::{AudioConfig, RawAsr, RawConfig, RawDialogue, RawLlama, RawLlm, RawOpenAi, RawSpeaker, RawTts};
 pub use turn::{RawEnd, RawInterruption, RawNoAnswer, RawSpeculation, RawTurn, RawWake};
 
 use crate::turn::{RuleJudgeConfig, TurnTaking};
@@ -48,6 +48,8 @@ pub struct Config {
     pub recognizer: PathBuf,
     /// How it decodes.
     pub decoding: Decoding,
+    /// The enrolled voices, where there are any.
+    pub speaker: Option<SpeakerConfig>,
     /// Who answers.
     pub responder: ResponderConfig,
     /// The synthesizer's bundle.
@@ -62,6 +64,19 @@ pub struct Config {
     pub max_tool_calls: usize,
     /// The names of the tools that the model may call.
     pub tools: Vec<String>,
+}
+
+/// Enrolled voices.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SpeakerConfig {
+    /// The model's bundle.
+    pub model: PathBuf,
+    /// The file of the voices.
+    pub voices: PathBuf,
+    /// The cosine from which on a voice is taken for an enrolled one, where the model's own is not wanted.
+    pub threshold: Option<f32>,
+    /// How the dialogue is told who says something.
+    pub told: Option<String>,
 }
 
 /// Who answers.
@@ -127,6 +142,7 @@ impl RawConfig {
             judge: self.interruption.judge,
             recognizer: model("asr.model", &self.asr.model, path)?,
             decoding: self.asr.decoding,
+            speaker: self.speaker.map(|speaker| speaker.resolve(path)).transpose()?,
             responder: self.llm.resolve(path)?,
             synthesizer: model("tts.model", &self.tts.model, path)?,
             clauses: self.clauses,
@@ -135,6 +151,26 @@ impl RawConfig {
             max_tool_calls: self.dialogue.max_tool_calls,
             tools: tools(self.dialogue.tools)?,
         })
+    }
+}
+
+impl RawSpeaker {
+    fn resolve(self, path: &Path) -> Result<SpeakerConfig, String> {
+        let voices = path.parent().unwrap_or(Path::new("")).join(&self.voices);
+        if !voices.is_file() {
+            let found = voices.display();
+            return Err(format!(
+                "speaker.voices: no file {found}; make it with rejoinder enrol --voices {found} NAME FILE"
+            ));
+        }
+        if let Some(threshold) = self.threshold {
+            within("speaker.threshold", f64::from(threshold), -1.0, 1.0)?;
+        }
+        if let Some(told) = self.told.as_ref().filter(|told| !told.contains("{text}")) {
+            return Err(format!("speaker.told: expected a text with {{text}} in it, found {told}"));
+        }
+        let model = model("speaker.model", &self.model, path)?;
+        Ok(SpeakerConfig { model, voices, threshold: self.threshold, told: self.told })
     }
 }
 

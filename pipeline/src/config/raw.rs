@@ -1,5 +1,7 @@
 //! What was written: the shape of a TOML file, with nothing looked up or checked against anything else.
 
+use std::path::PathBuf;
+
 use rejoinder_models::asr::Decoding;
 use rejoinder_models::llm::llama::LlamaOptions;
 use rejoinder_models::llm::openai::OpenAiOptions;
@@ -37,6 +39,9 @@ pub struct RawConfig {
     pub speculation: RawSpeculation,
     /// Speech to text.
     pub asr: RawAsr,
+    /// Whose voice it is. Default: nobody asks.
+    #[serde(default)]
+    pub speaker: Option<RawSpeaker>,
     /// Dialogue.
     pub llm: RawLlm,
     /// Text to speech.
@@ -76,6 +81,22 @@ pub struct RawAsr {
     /// The search, where the bundle's own is not wanted.
     #[serde(default)]
     pub decoding: Decoding,
+}
+
+/// Enrolled voices.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawSpeaker {
+    /// A bundle's name or its folder.
+    pub model: String,
+    /// The file that `rejoinder enrol` writes; its path counts from this file's folder.
+    pub voices: PathBuf,
+    /// The cosine from which on a voice is taken for an enrolled one. Default: the model's own.
+    #[serde(default)]
+    pub threshold: Option<f32>,
+    /// How the model is told who says something, such as `"{name}: {text}"`. Default: it is not told.
+    #[serde(default)]
+    pub told: Option<String>,
 }
 
 /// Dialogue.

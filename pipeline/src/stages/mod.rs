@@ -1,12 +1,14 @@
-//! The four stages of a conversation: thin adapters over the models.
+//! The stages of a conversation: thin adapters over the models. All but `identify` are always there.
 
 mod ending;
+mod identify;
 mod listen;
 mod respond;
 mod speak;
 mod transcribe;
 
 pub(crate) use ending::Ending;
+pub(crate) use identify::Identify;
 pub(crate) use listen::{Listen, ListenSettings};
 pub(crate) use respond::Respond;
 pub(crate) use speak::Speak;

@@ -9,6 +9,7 @@ use rejoinder_models::units::Position;
 use crate::Result;
 use crate::dialogue::{History, Toolbox};
 use crate::event::EventKind;
+use crate::identity::Identity;
 use crate::io::playout::Playout;
 use crate::message::{Body, Message, TurnId, Turns};
 use crate::stage::{Outbox, Stage};
@@ -21,6 +22,9 @@ pub(crate) struct Respond {
     tools: Toolbox,
     max_tool_calls: usize,
     wake: Option<Phrase>,
+    identity: Option<Identity>,
+    /// The caller's name, where it is known.
+    caller: Option<String>,
     turns: Turns,
     playout: Playout,
     /// The turn whose reply the history holds, until it is known what was heard of it.
@@ -64,12 +68,30 @@ impl Respond {
         turns: Turns,
         playout: Playout,
     ) -> Self {
-        Self { dialogue, history, tools, max_tool_calls, wake: None, turns, playout, unsettled: None, ahead: None }
+        Self {
+            dialogue,
+            history,
+            tools,
+            max_tool_calls,
+            wake: None,
+            identity: None,
+            caller: None,
+            turns,
+            playout,
+            unsettled: None,
+            ahead: None,
+        }
     }
 
     /// Leaves a phrase that opens a conversation out of what the caller says.
     pub(crate) fn wake(mut self, wake: Option<Phrase>) -> Self {
         self.wake = wake;
+        self
+    }
+
+    /// Tells the model who says something, where the configuration wants that.
+    pub(crate) fn identity(mut self, identity: Option<Identity>) -> Self {
+        self.identity = identity;
         self
     }
 
@@ -84,6 +106,11 @@ impl Respond {
     fn said<'a>(&self, transcript: &'a Transcript) -> &'a str {
         let text = transcript.text.trim();
         self.wake.as_ref().map_or(text, |wake| wake.strip(text))
+    }
+
+    /// What the model is told of what was said.
+    fn told(&self, text: &str) -> String {
+        self.identity.as_ref().map_or_else(|| text.to_owned(), |identity| identity.tell(self.caller.as_deref(), text))
     }
 
     /// The caller's turn begins.
@@ -101,7 +128,7 @@ impl Respond {
         }
         self.dialogue.fork()?;
         let mut history = self.history.clone();
-        history.heard(turn, &text);
+        history.heard(turn, &self.told(&text));
         out.event(turn, EventKind::SpeculationStarted { text });
         let mut draft = Draft::default();
         let progress = self.reply(turn, &mut history, &mut draft, true, out);
@@ -127,7 +154,8 @@ impl Respond {
         self.settle(out);
         let text = self.said(transcript);
         if !text.is_empty() {
-            self.history.heard(turn, text);
+            let told = self.told(text);
+            self.history.heard(turn, &told);
         }
         if self.history.is_unanswered() && self.turns.is_current(turn) {
             return self.finish(turn, Draft::default(), out);
@@ -257,6 +285,10 @@ impl Stage for Respond {
             Body::Taken => self.taken(turn, out),
             Body::Dropped | Body::Resumed => self.drop_ahead(turn, out),
             Body::Partial(_) => Ok(()),
+            Body::Identified(name) => {
+                self.caller = name;
+                Ok(())
+            }
             Body::Ahead(transcript) => self.begin_ahead(turn, &transcript, out),
             Body::Final(transcript) => self.heard(turn, &transcript, out),
             Body::Say(text) => {

@@ -223,6 +223,7 @@ pub(crate) fn assistant(parrot: &Parrot) -> Assistant {
         vad: Arc::new(EnergyVad),
         segments: SegmenterConfig { min_speech_ms: 60.0, min_silence_ms: 100.0, ..SegmenterConfig::default() },
         recognizer: Arc::new(ToneEar),
+        identity: None,
         responder: Arc::new(parrot.clone()),
         clauses: ClauseConfig::default(),
         synthesizer: Arc::new(ToneVoice),

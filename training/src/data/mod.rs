@@ -8,7 +8,9 @@ pub mod manifest;
 pub mod pack;
 pub mod pitch;
 pub mod prepare;
+pub mod speakers;
 pub mod synth;
 pub mod text;
+pub mod trials;
 
 mod table;

@@ -4,5 +4,6 @@ pub mod blocks;
 pub mod conformer;
 mod depthwise;
 pub mod llama;
+pub mod speaker;
 pub mod tts;
 pub mod turn;

@@ -4,5 +4,6 @@ pub mod aligner;
 pub mod asr;
 pub mod g2p;
 pub mod lm;
+pub mod speaker;
 pub mod tts;
 pub mod turn;

@@ -22,7 +22,7 @@ impl Average {
     /// An average that stands at the weights of `net` after `updates` updates.
     pub fn resume<M: Module>(decay: f64, net: &M, updates: usize) -> Self {
         let mut average = Self { decay: 0.0, updates, weights: HashMap::new() };
-        net.visit(&mut Update { average: &mut average, decay: 0.0 });
+        net.valid().visit(&mut Update { average: &mut average, decay: 0.0 });
         average.decay = decay;
         average
     }
@@ -37,7 +37,8 @@ impl Average {
         let n = self.updates as f64;
         let decay = self.decay.min((1.0 + n) / (10.0 + n));
         self.updates += 1;
-        net.visit(&mut Update { average: self, decay });
+        // Running statistics of normalisations lag behind a net that trains, and are up to date in its valid form.
+        net.valid().visit(&mut Update { average: self, decay });
     }
 
     /// The net with the averaged weights, without gradients.
@@ -53,7 +54,7 @@ struct Update<'a> {
 
 impl ModuleVisitor for Update<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let now = param.val().inner().flatten::<1>(0, D - 1);
+        let now = param.val().flatten::<1>(0, D - 1);
         let decay = self.decay;
         let next = match self.average.weights.remove(&param.id) {
             Some(so_far) => so_far.mul_scalar(decay) + now.mul_scalar(1.0 - decay),

@@ -6,6 +6,7 @@ use burn::optim::ModuleOptimizer;
 use serde::{Deserialize, Serialize};
 
 use super::Average;
+use super::anneal::Outlook;
 use crate::{Error, Result};
 
 /// Where a run stands: the numbers beside the weights in a checkpoint folder.
@@ -19,8 +20,14 @@ pub struct Checkpoint {
     pub step: usize,
     /// Updates of the averaged weights.
     pub average_updates: usize,
+    /// Steps in a row that were skipped for a loss or gradient that was not finite.
+    #[serde(default)]
+    pub nonfinite: usize,
     /// Minutes of training that are done.
     pub minutes: f64,
+    /// What the validations have come to.
+    #[serde(default)]
+    pub outlook: Outlook,
 }
 
 /// Writes the weights of a net as burnpack, in one move.
@@ -56,7 +63,7 @@ impl Checkpoint {
         let [new, now, old] = ["checkpoint.new", "checkpoint", "checkpoint.old"].map(|name| run.join(name));
         remove(&new)?;
         fs::create_dir_all(&new).map_err(|e| Error::io(&new, e))?;
-        save_weights(net, &new.join("net.bpk"))?;
+        save_weights(&net.valid(), &new.join("net.bpk"))?;
         optimizer.save(new.join("optimizer.bpk")).map_err(|e| Error::checkpoint(&new, e))?;
         if let Some(average) = average {
             save_weights(&average.apply(net), &new.join("average.bpk"))?;

@@ -1,19 +1,18 @@
 use std::path::Path;
-use std::sync::mpsc::sync_channel;
 use std::time::Instant;
 
 use burn::module::Module;
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
 
+use super::ahead::ahead;
 use super::progress::Progress;
-use super::{
-    Average, Batches, Checkpoint, Meter, Task, TrainOptions, gradients, interrupted, load_weights, on_interrupt,
-};
+use super::{Average, Checkpoint, Meter, Task, TrainOptions, gradients, interrupted, load_weights, on_interrupt};
 use crate::{Error, Result};
 
-/// Batches that wait ready for the net.
-const PREFETCH: usize = 3;
+/// Epochs, and batches of each, in debug mode.
+const DEBUG_EPOCHS: usize = 2;
+const DEBUG_BATCHES: usize = 2;
 
 /// Trains a task's net in a run folder until its limit, and returns the net to export: the average of the weights
 /// where one is kept. The weights also stand in `net.bpk` in the run folder.
@@ -28,11 +27,11 @@ pub fn fit<T: Task>(task: &T, options: &TrainOptions, run: &Path, resume: bool) 
     let mut fitter = Fitter::new(task, options, run, resume)?;
     while !fitter.is_done() {
         fitter.epoch()?;
-        fitter.state.epoch += 1;
-        fitter.state.batches = 0;
-        if fitter.state.epoch.is_multiple_of(options.valid_every.max(1)) {
+        if (fitter.state.epoch + 1).is_multiple_of(options.valid_every.max(1)) {
             fitter.validate()?;
         }
+        fitter.state.epoch += 1;
+        fitter.state.batches = 0;
     }
     fitter.save()?;
     fitter.progress.finish();
@@ -46,8 +45,13 @@ pub fn fit<T: Task>(task: &T, options: &TrainOptions, run: &Path, resume: bool) 
 /// # Errors
 /// Any error of the task.
 pub fn evaluate<T: Task>(task: &T, net: &T::Net, device: &Device) -> Result<Meter> {
+    evaluate_first(task, net, device, usize::MAX)
+}
+
+/// The figures of the first validation batches.
+fn evaluate_first<T: Task>(task: &T, net: &T::Net, device: &Device, most: usize) -> Result<Meter> {
     let mut meter = Meter::default();
-    with_loader(task.valid_batches()?, |batches| {
+    ahead(Box::new(task.valid_batches()?.take(most)), |batches| {
         for batch in batches {
             for figure in task.evaluate(net, batch?, device)? {
                 meter.add_figure(&figure);
@@ -75,7 +79,6 @@ struct Fitter<'a, T: Task> {
     minutes_before: f64,
     saved: Instant,
     meter: Meter,
-    nonfinite: usize,
 }
 
 impl<'a, T: Task> Fitter<'a, T> {
@@ -103,7 +106,6 @@ impl<'a, T: Task> Fitter<'a, T> {
             minutes_before: 0.0,
             saved: now,
             meter: Meter::default(),
-            nonfinite: 0,
         };
         match Checkpoint::folder(run) {
             Some(folder) if resume => fitter.load(&folder)?,
@@ -151,26 +153,41 @@ impl<'a, T: Task> Fitter<'a, T> {
         self.minutes_before + self.started.elapsed().as_secs_f64() / 60.0
     }
 
+    /// The share of the run that is done, for the schedule: where steps are counted, the clock has no say in what is
+    /// learnt, and a run that was resumed learns the same.
+    fn progress(&self) -> f64 {
+        match self.options.steps {
+            0 => self.share(),
+            steps => self.state.step as f64 / steps as f64,
+        }
+    }
+
     /// The share of the run that is done, by whichever limit is nearest.
     fn share(&self) -> f64 {
         let options = self.options;
+        let epochs = if options.debug { DEBUG_EPOCHS } else { options.epochs };
         let limits = [
-            (self.state.epoch as f64, options.epochs as f64),
+            (self.state.epoch as f64, epochs as f64),
             (self.state.step as f64, options.steps as f64),
             (self.minutes(), options.minutes),
         ];
         limits.iter().filter(|(_, limit)| *limit > 0.0).map(|(done, limit)| done / limit).fold(0.0, f64::max)
     }
 
+    /// The most batches of an epoch or a validation.
+    fn most_batches(&self) -> usize {
+        if self.options.debug { DEBUG_BATCHES } else { usize::MAX }
+    }
+
     fn is_done(&self) -> bool {
-        self.share() >= 1.0
+        self.share() >= 1.0 || self.state.outlook.is_over(self.options.early_stopping.as_ref())
     }
 
     fn epoch(&mut self) -> Result<()> {
         let skip = self.state.batches;
-        let batches = self.task.train_batches(self.state.epoch, self.options.seed)?;
+        let batches = self.task.train_batches(self.state.epoch, self.options.seed)?.take(self.most_batches());
         self.meter = Meter::default();
-        let outcome = with_loader(Box::new(batches.skip(skip)), |batches| self.steps(batches));
+        let outcome = ahead(Box::new(batches.skip(skip)), |batches| self.steps(batches));
         if let Err(Error::Interrupted) = outcome {
             self.save()?;
         }
@@ -182,7 +199,9 @@ impl<'a, T: Task> Fitter<'a, T> {
         let mut pending: Option<GradientsParams> = None;
         let mut counted = (Instant::now(), self.state.step);
         for batch in batches {
-            let finite = self.backward(batch?, &mut pending)?;
+            let batch = batch?;
+            self.device.seed(self.batch_seed());
+            let finite = self.backward(batch, &mut pending)?;
             self.state.batches += 1;
             let accumulated = self.state.batches.is_multiple_of(self.options.grad_accumulation_factor.max(1));
             if accumulated
@@ -197,6 +216,10 @@ impl<'a, T: Task> Fitter<'a, T> {
             if counted.0.elapsed().as_secs() >= 60 {
                 counted = (Instant::now(), self.state.step);
             }
+            // Gradients that are being gathered stand in no checkpoint.
+            if !accumulated {
+                continue;
+            }
             if interrupted() {
                 return Err(Error::Interrupted);
             }
@@ -208,6 +231,13 @@ impl<'a, T: Task> Fitter<'a, T> {
             }
         }
         Ok(())
+    }
+
+    /// Seeds dropout and whatever else the net draws. It depends on the batch alone, so that a resumed run draws what
+    /// one that was never interrupted does.
+    fn batch_seed(&self) -> u64 {
+        let parts = [self.options.seed, self.state.epoch as u64, self.state.batches as u64];
+        parts.iter().fold(0, |hash: u64, part| (hash ^ part).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29))
     }
 
     /// Adds the gradients of one batch to `pending`. False when the loss was not finite.
@@ -235,7 +265,8 @@ impl<'a, T: Task> Fitter<'a, T> {
 
     fn rate(&self) -> f64 {
         let options = self.options;
-        options.learning_rate * options.schedule.factor(self.state.step, options.warmup_steps, self.share())
+        let scale = self.state.outlook.scale;
+        scale * options.learning_rate * options.schedule.factor(self.state.step, options.warmup_steps, self.progress())
     }
 
     fn step(&mut self, mut grads: GradientsParams) -> Result<()> {
@@ -243,7 +274,7 @@ impl<'a, T: Task> Fitter<'a, T> {
         if !norm.is_finite() {
             return self.skip("gradient");
         }
-        self.nonfinite = 0;
+        self.state.nonfinite = 0;
         let clip = match self.options.max_grad_norm {
             limit if limit > 0.0 && norm > limit => limit / norm,
             _ => 1.0,
@@ -265,10 +296,11 @@ impl<'a, T: Task> Fitter<'a, T> {
     }
 
     fn skip(&mut self, what: &str) -> Result<()> {
-        self.nonfinite += 1;
-        tracing::warn!("step {}: the {what} is not finite, skipped ({} in a row)", self.state.step, self.nonfinite);
-        if self.nonfinite > self.options.nonfinite_patience {
-            let message = format!("{} steps in a row without a finite {what}; lower learning_rate", self.nonfinite);
+        self.state.nonfinite += 1;
+        let (step, skipped) = (self.state.step, self.state.nonfinite);
+        tracing::warn!("step {step}: the {what} is not finite, skipped ({skipped} in a row)");
+        if skipped > self.options.nonfinite_patience {
+            let message = format!("{skipped} steps in a row without a finite {what}; lower learning_rate");
             return Err(Error::Training(message));
         }
         Ok(())
@@ -277,34 +309,32 @@ impl<'a, T: Task> Fitter<'a, T> {
     fn validate(&mut self) -> Result<()> {
         let net = self.best();
         let device = self.options.backend.device()?;
-        let meter = match evaluate(self.task, &net, &device) {
+        let meter = match evaluate_first(self.task, &net, &device, self.most_batches()) {
             Err(Error::Interrupted) => {
                 self.save()?;
                 return Err(Error::Interrupted);
             }
             other => other?,
         };
-        self.progress.log("valid", self.state.epoch, self.state.step, &meter.means())
-    }
-}
-
-/// Runs `use_batches` while a thread of its own makes the batches.
-fn with_loader<B: Send + 'static>(
-    batches: Batches<B>,
-    use_batches: impl FnOnce(&mut dyn Iterator<Item = Result<B>>) -> Result<()>,
-) -> Result<()> {
-    std::thread::scope(|scope| {
-        let (sender, receiver) = sync_channel(PREFETCH);
-        std::thread::Builder::new()
-            .name("loader".into())
-            .spawn_scoped(scope, move || {
-                for batch in batches {
-                    if sender.send(batch).is_err() {
-                        return;
-                    }
-                }
+        let figures = meter.means();
+        self.progress.log("valid", self.state.epoch + 1, self.state.step, &figures)?;
+        let find = |key: &str, metric: &str| {
+            let found = figures.iter().find(|(name, _)| *name == metric).map(|(_, value)| *value);
+            found.ok_or_else(|| {
+                let names: Vec<_> = figures.iter().map(|(name, _)| *name).collect();
+                Error::config(key, format!("expected one of {}, found {metric}", names.join(", ")))
             })
-            .map_err(|e| Error::io("loader thread", e))?;
-        use_batches(&mut receiver.into_iter())
-    })
+        };
+        let options = self.options;
+        let anneal = match &options.anneal {
+            Some(anneal) => Some((anneal, find("train.anneal.metric", anneal.metric())?)),
+            None => None,
+        };
+        let stopping = match &options.early_stopping {
+            Some(stopping) => Some((stopping, find("train.early_stopping.metric", &stopping.metric)?)),
+            None => None,
+        };
+        self.state.outlook.take(anneal, stopping);
+        Ok(())
+    }
 }

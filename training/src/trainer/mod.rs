@@ -1,6 +1,8 @@
 //! The training loop that every recipe shares: batches from a loader thread, AdamW with a schedule, clipping by the
 //! global norm, an average of the weights, checkpoints, resume, and progress.
 
+mod ahead;
+mod anneal;
 mod average;
 mod checkpoint;
 mod fit;
@@ -13,6 +15,7 @@ mod schedule;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
+pub use anneal::{Anneal, EarlyStopping, Outlook};
 pub use average::Average;
 pub use checkpoint::{Checkpoint, load_weights, save_weights};
 pub use fit::{evaluate, fit};

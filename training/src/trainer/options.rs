@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::Schedule;
+use super::{Anneal, EarlyStopping, Schedule};
 use crate::device::Backend;
 
 /// The `[train]` table of a recipe.
@@ -13,7 +13,8 @@ pub struct TrainOptions {
     pub epochs: usize,
     /// Stop after this many optimizer steps, 0 for no limit. Default: 0.
     pub steps: usize,
-    /// Stop after this many minutes, 0 for no limit; the schedule then follows the clock. Default: 0.
+    /// Stop after this many minutes, 0 for no limit; the schedule then follows the clock, unless `steps` are counted.
+    /// Default: 0.
     pub minutes: f64,
     /// The peak learning rate. Default: 1e-3.
     pub learning_rate: f64,
@@ -38,8 +39,14 @@ pub struct TrainOptions {
     pub ckpt_interval_minutes: f64,
     /// Epochs between validations. Default: 1.
     pub valid_every: usize,
+    /// Two batches an epoch and in each validation, two epochs: whether all runs, not whether it learns. Default: false.
+    pub debug: bool,
     /// The seed of weights, order and augmentation. Default: 1234.
     pub seed: u64,
+    /// How the rate falls by a figure of the validation, on top of the schedule. Default: it does not.
+    pub anneal: Option<Anneal>,
+    /// What ends training early. Default: nothing.
+    pub early_stopping: Option<EarlyStopping>,
 }
 
 impl Default for TrainOptions {
@@ -60,7 +67,10 @@ impl Default for TrainOptions {
             average_decay: 0.999,
             ckpt_interval_minutes: 5.0,
             valid_every: 1,
+            debug: false,
             seed: 1234,
+            anneal: None,
+            early_stopping: None,
         }
     }
 }

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 /// How the learning rate changes after the linear warm-up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum Schedule {
     /// Stays at the peak.
     Constant,
@@ -12,6 +12,14 @@ pub enum Schedule {
     /// Falls with the square root of the step (Vaswani et al., Attention is all you need, 2017, section 5.3), scaled
     /// so that the peak is at the end of the warm-up.
     Noam,
+    /// Falls linearly to zero at the end: SpeechBrain's `LinearWarmupScheduler`.
+    Linear,
+    /// Warms up from a hundredth of the peak, holds until half of the run, then falls exponentially to a twentieth:
+    /// SpeechBrain's `TriStageLRSchedule`, with its defaults for both ends.
+    TriStage,
+    /// Up to the peak within `warmup_steps` and down to zero within as many, over and over: SpeechBrain's
+    /// `CyclicLRScheduler`, mode `triangular` with a base of zero.
+    Cyclic,
     /// Stays at the peak for 60 % of the run, then falls linearly to a hundredth of it.
     Trapezoid,
 }
@@ -19,13 +27,24 @@ pub enum Schedule {
 impl Schedule {
     /// The rate as a share of the peak, at `step` (from 0) and after `progress` (0 to 1) of the run.
     pub fn factor(self, step: usize, warmup_steps: usize, progress: f64) -> f64 {
-        let step = step as f64 + 1.0;
         let warmup = warmup_steps.max(1) as f64;
+        if matches!(self, Self::TriStage) && (step as f64) < warmup {
+            return 0.01 + 0.99 * step as f64 / warmup;
+        }
+        let done = step as f64;
+        let step = done + 1.0;
         if step < warmup {
             return step / warmup;
         }
         let progress = progress.clamp(0.0, 1.0);
         match self {
+            Self::Linear => {
+                // The steps of the run, by how far it has come.
+                let all = if progress > 0.0 { done / progress } else { f64::INFINITY };
+                ((all - step) / (all - warmup).max(1.0)).max(0.0)
+            }
+            Self::TriStage => 0.05_f64.powf(((progress - 0.5) / 0.5).max(0.0)),
+            Self::Cyclic => 1.0 - (step / warmup - 2.0 * (1.0 + step / (2.0 * warmup)).floor() + 1.0).abs(),
             Self::Constant => 1.0,
             Self::Cosine => 0.01 + 0.99 * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos()),
             Self::Noam => (warmup / step).sqrt(),

@@ -27,11 +27,13 @@ mod sentences_misc;
 mod set;
 mod speechocean762;
 mod unpack;
+mod voxceleb;
 
 use folder::FolderWriter;
 
 pub use noise::NoiseConfig;
 pub use set::{Set, SetClip};
+pub use voxceleb::{VoxcelebConfig, prepare_voxceleb};
 
 pub(crate) use unpack::locate;
 

@@ -1,0 +1,100 @@
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Embedding, SpeakerEncoder};
+use crate::units::Samples;
+use crate::{Error, Result};
+
+/// The enrolled voices: a TOML file that a person can read and cut down.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Voices {
+    /// The model whose embeddings these are.
+    pub model: String,
+    /// The voices.
+    #[serde(default)]
+    pub voice: Vec<Voice>,
+}
+
+/// A voice that can be recognised.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Voice {
+    /// Whose it is.
+    pub name: String,
+    /// How much sound it was enrolled from.
+    pub seconds: f64,
+    /// The mean over the utterances.
+    pub embedding: Embedding,
+}
+
+/// The enrolled voice that is nearest to an utterance.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Match<'a> {
+    /// Whose it is.
+    pub name: &'a str,
+    /// The cosine between the two.
+    pub score: f32,
+}
+
+impl Voices {
+    /// No voices yet.
+    pub fn new(model: &str) -> Self {
+        Self { model: model.to_owned(), voice: Vec::new() }
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be read; [`Error::Model`] when it holds something else, naming the key.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+        let reason = |e: toml::de::Error| e.message().split_whitespace().collect::<Vec<_>>().join(" ");
+        toml::from_str(&text).map_err(|e| Error::model(path, reason(e)))
+    }
+
+    /// Writes a file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let text = toml::to_string(self).map_err(|e| Error::model(path, e.to_string()))?;
+        std::fs::write(path, text).map_err(|e| Error::io(path, e))
+    }
+
+    /// Refuses voices that another model has enrolled. `path` stands in the error.
+    ///
+    /// # Errors
+    /// [`Error::Model`] naming both models.
+    pub fn check(&self, encoder: &dyn SpeakerEncoder, path: &Path) -> Result<()> {
+        if self.model == encoder.name() {
+            return Ok(());
+        }
+        let reason =
+            format!("these voices are of the model `{}`, not of `{}`: enrol them again", self.model, encoder.name());
+        Err(Error::model(path, reason))
+    }
+
+    /// Enrols a voice from utterances at the encoder's rate; a voice of the same name is replaced.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] without utterances, or for one that is too short.
+    pub fn enrol(&mut self, encoder: &dyn SpeakerEncoder, name: &str, utterances: &[Vec<f32>]) -> Result<()> {
+        let embeddings = utterances.iter().map(|samples| encoder.embed(samples)).collect::<Result<Vec<_>>>()?;
+        let missing = || Error::invalid("utterances to enrol", "at least one", 0);
+        let embedding = Embedding::mean(&embeddings).ok_or_else(missing)?;
+        let samples = utterances.iter().map(Vec::len).sum::<usize>() as u64;
+        let seconds = Samples(samples).ms(encoder.sample_rate()) / 1e3;
+        self.voice.retain(|voice| voice.name != name);
+        self.voice.push(Voice { name: name.to_owned(), seconds, embedding });
+        Ok(())
+    }
+
+    /// The nearest voice, however near; none where there is none.
+    pub fn nearest(&self, embedding: &Embedding) -> Option<Match<'_>> {
+        let scored =
+            self.voice.iter().map(|voice| Match { name: &voice.name, score: voice.embedding.cosine(embedding) });
+        scored.max_by(|a, b| a.score.total_cmp(&b.score))
+    }
+}

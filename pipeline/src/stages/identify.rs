@@ -1,0 +1,76 @@
+//! Who speaks: the caller's turns in and on, with the name of the voice.
+
+use rejoinder_models::units::{SampleRate, Samples};
+
+use crate::Result;
+use crate::event::EventKind;
+use crate::identity::{Identified, Identity};
+use crate::message::{Body, Message, TurnId};
+use crate::stage::{Outbox, Stage};
+
+/// After so much sound of a turn the voice is looked at while the caller speaks, so that the end of the turn waits for
+/// nothing. A shorter turn is looked at in its first pause.
+const LOOKS_MS: [f64; 2] = [1_500.0, 4_000.0];
+
+/// `identify`: the sound of one turn, and whose it is.
+pub(crate) struct Identify {
+    identity: Identity,
+    sound: Vec<f32>,
+    looks: usize,
+    found: Identified,
+}
+
+impl Identify {
+    pub(crate) fn new(identity: Identity) -> Self {
+        Self { identity, sound: Vec::new(), looks: 0, found: Identified::default() }
+    }
+
+    fn begin(&mut self) {
+        self.sound.clear();
+        self.looks = 0;
+        self.found = Identified::default();
+    }
+
+    fn heard(&mut self, turn: TurnId, samples: &[f32], out: &mut Outbox<'_>) -> Result<()> {
+        let Some(due_ms) = LOOKS_MS.get(self.looks) else { return Ok(()) };
+        self.sound.extend_from_slice(samples);
+        if self.sound.len() as u64 >= Samples::from_ms(*due_ms, SampleRate::INTERNAL).0 {
+            self.look(turn, out)?;
+        }
+        Ok(())
+    }
+
+    fn look(&mut self, turn: TurnId, out: &mut Outbox<'_>) -> Result<()> {
+        self.looks += 1;
+        self.found = self.identity.identify(&self.sound)?;
+        let _ = out.send(turn, Body::Identified(self.found.name.clone()));
+        Ok(())
+    }
+}
+
+impl Stage for Identify {
+    fn name(&self) -> &'static str {
+        "identify"
+    }
+
+    fn start(&mut self) -> Result<()> {
+        let silence = vec![0.0; Samples::from_ms(LOOKS_MS[0], SampleRate::INTERNAL).0 as usize];
+        self.identity.identify(&silence).map(drop)
+    }
+
+    fn handle(&mut self, message: Message, out: &mut Outbox<'_>) -> Result<()> {
+        let turn = message.turn;
+        match &message.body {
+            Body::Began(_) => self.begin(),
+            Body::Heard(samples) => self.heard(turn, samples, out)?,
+            Body::Paused { .. } | Body::Ended if self.looks == 0 => self.look(turn, out)?,
+            _ => {}
+        }
+        if message.body == Body::Ended {
+            let Identified { name, score } = self.found.clone();
+            out.event(turn, EventKind::Speaker { name, score });
+        }
+        let _ = out.send(turn, message.body);
+        Ok(())
+    }
+}

@@ -1,0 +1,105 @@
+use burn::module::Module;
+use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
+use burn::tensor::activation::{relu, softmax};
+use burn::tensor::{Device, Tensor, TensorData};
+
+use super::tdnn::normalise;
+
+/// The least variance, as in SpeechBrain's `AttentiveStatisticsPooling`.
+const LEAST_VARIANCE: f64 = 1e-12;
+
+/// Which frames of a padded batch are there.
+#[derive(Clone, Debug)]
+pub(super) struct Mask {
+    /// Weights that sum to 1 over a clip's frames, 0 for padding. Shape: (batch, frames, 1).
+    pub(super) even: Tensor<3>,
+    /// 0 for frames, minus infinity for padding. Shape: (batch, frames, 1).
+    outside: Tensor<3>,
+    /// What makes the mean of squares an unbiased variance. Shape: (batch, 1, 1).
+    pub(super) unbias: Tensor<3>,
+}
+
+impl Mask {
+    /// The mask of clips of these lengths, padded to `frames`.
+    pub(super) fn new(lengths: &[usize], frames: usize, device: &Device) -> Self {
+        let cells = |inside: fn(usize) -> f32, outside: f32| {
+            let row = |length: &usize| {
+                let length = *length;
+                (0..frames).map(move |frame| if frame < length { inside(length) } else { outside })
+            };
+            let values: Vec<f32> = lengths.iter().flat_map(row).collect();
+            Tensor::from_data(TensorData::new(values, [lengths.len(), frames, 1]), device)
+        };
+        let unbias: Vec<f32> = lengths.iter().map(|length| unbias(*length)).collect();
+        Self {
+            even: cells(|length| 1.0 / length as f32, 0.0),
+            outside: cells(|_| 0.0, f32::NEG_INFINITY),
+            unbias: Tensor::from_data(TensorData::new(unbias, [lengths.len(), 1, 1]), device),
+        }
+    }
+}
+
+/// The ratio of the unbiased variance of `frames` values to their mean square deviation (Bessel's correction).
+pub(super) fn unbias(frames: usize) -> f32 {
+    frames as f32 / frames.saturating_sub(1).max(1) as f32
+}
+
+/// The mean over the frames that are there.
+///
+/// # Shapes
+/// (batch, frames, channels) to (batch, 1, channels)
+pub(super) fn mean(x: Tensor<3>, mask: Option<&Mask>) -> Tensor<3> {
+    match mask {
+        Some(mask) => (x * mask.even.clone()).sum_dim(1),
+        None => x.mean_dim(1),
+    }
+}
+
+/// Mean and standard deviation over the frames that are there, all alike.
+///
+/// # Shapes
+/// (batch, frames, channels) to two of (batch, 1, channels)
+fn statistics(x: Tensor<3>, mask: Option<&Mask>) -> [Tensor<3>; 2] {
+    let centre = mean(x.clone(), mask);
+    let variance = mean((x - centre.clone()).square(), mask);
+    [centre, variance.clamp_min(LEAST_VARIANCE).sqrt()]
+}
+
+/// Attentive statistics pooling with global context (Desplanques et al., Interspeech 2020, section 3.3): mean and
+/// standard deviation over frames that are weighted for each channel by what they, and the whole clip, are like.
+#[derive(Module, Debug)]
+pub(super) struct AttentivePooling {
+    /// The attention's first layer as it sees a frame, and as it sees mean and deviation of the clip: one layer over all
+    /// three, of which the part that all frames share is computed once.
+    frame: Linear,
+    context: Linear,
+    norm: BatchNorm,
+    weight: Linear,
+}
+
+impl AttentivePooling {
+    pub(super) fn new(channels: usize, attention: usize, device: &Device) -> Self {
+        Self {
+            frame: LinearConfig::new(channels, attention).init(device),
+            context: LinearConfig::new(2 * channels, attention).with_bias(false).init(device),
+            norm: BatchNormConfig::new(attention).init(device),
+            weight: LinearConfig::new(attention, channels).init(device),
+        }
+    }
+
+    /// # Shapes
+    /// (batch, frames, channels) to (batch, 1, 2 x channels)
+    pub(super) fn forward(&self, x: Tensor<3>, mask: Option<&Mask>) -> Tensor<3> {
+        let context = Tensor::cat(statistics(x.clone(), mask).to_vec(), 2); // (batch, 1, 2 channels)
+        let seen = self.frame.forward(x.clone()) + self.context.forward(context);
+        let scores = self.weight.forward(normalise(&self.norm, relu(seen)).tanh()); // (batch, frames, channels)
+        let scores = match mask {
+            Some(mask) => scores + mask.outside.clone(),
+            None => scores,
+        };
+        let weights = softmax(scores, 1);
+        let centre = (weights.clone() * x.clone()).sum_dim(1);
+        let variance = (weights * (x - centre.clone()).square()).sum_dim(1);
+        Tensor::cat(vec![centre, variance.clamp_min(LEAST_VARIANCE).sqrt()], 2)
+    }
+}

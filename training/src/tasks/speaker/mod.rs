@@ -1,0 +1,11 @@
+//! Speaker verification: embeddings of utterances that tell voices apart.
+
+mod batches;
+mod bundle;
+mod recipe;
+mod report;
+mod task;
+
+pub use batches::{BatchConfig, SpeakerBatch};
+pub use recipe::{DataConfig, ExportConfig, LossConfig, PrepareSteps, SpeakerFilter, SpeakerRecipe, TestConfig};
+pub use task::SpeakerTask;

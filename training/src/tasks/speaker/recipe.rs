@@ -1,0 +1,269 @@
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rejoinder_models::features::{Fbank, FbankConfig};
+use serde::{Deserialize, Serialize};
+
+use super::batches::{BatchConfig, Loader};
+use super::task::SpeakerTask;
+use crate::augment::{AugmentConfig, Augmenter};
+use crate::data::prepare::{self, PrepareConfig, VoxcelebConfig};
+use crate::data::speakers::SpeakerDataset;
+use crate::nets::speaker::{EncoderConfig, SpeakerNet};
+use crate::recipe::Recipe;
+use crate::trainer::{self, TrainOptions};
+use crate::{Error, Result};
+
+/// A recipe with `task = "speaker"`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpeakerRecipe {
+    /// The run folder: weights, logs, checkpoints, results.
+    pub run: PathBuf,
+    /// From raw sets to what is trained on.
+    pub prepare: PrepareSteps,
+    /// What is trained and tested on.
+    pub data: DataConfig,
+    /// Features; default: SpeechBrain's, of 80 bins.
+    #[serde(default = "features")]
+    pub features: FbankConfig,
+    /// What changes clips in training. Speed and padding must stay away: they would change the length of a batch.
+    #[serde(default)]
+    pub augment: AugmentConfig,
+    /// How batches are formed.
+    #[serde(default)]
+    pub batches: BatchConfig,
+    /// The net.
+    pub net: EncoderConfig,
+    /// How it is told right from wrong.
+    #[serde(default)]
+    pub loss: LossConfig,
+    /// How long and how fast.
+    #[serde(default)]
+    pub train: TrainOptions,
+    /// What the card of the bundle says.
+    pub export: ExportConfig,
+}
+
+fn features() -> FbankConfig {
+    FbankConfig { bins: 80, ..FbankConfig::speechbrain() }
+}
+
+/// What `prepare` does.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PrepareSteps {
+    /// Prepared folders of sets.
+    pub sets: Option<PrepareConfig>,
+    /// Lists of VoxCeleb's files.
+    pub voxceleb: Option<VoxcelebConfig>,
+}
+
+/// The data of a speaker net. Sources are prepared folders, and lists of sound files, whose names end with `.csv`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataConfig {
+    /// What is trained on.
+    pub train: Vec<PathBuf>,
+    /// What the validation speakers are taken from. Default: the training data, of which they are then no part.
+    #[serde(default)]
+    pub valid: Vec<PathBuf>,
+    /// Speakers to validate on, spread evenly. Default: 16.
+    #[serde(default = "valid_speakers")]
+    pub valid_speakers: usize,
+    /// Clips of each of them. Default: 12.
+    #[serde(default = "valid_clips")]
+    pub valid_clips: usize,
+    /// What is reported on.
+    pub tests: Vec<TestConfig>,
+    /// Prepared noise to add in training.
+    #[serde(default)]
+    pub noise: Option<PathBuf>,
+    /// Prepared room responses.
+    #[serde(default)]
+    pub rooms: Option<PathBuf>,
+}
+
+fn valid_speakers() -> usize {
+    16
+}
+
+fn valid_clips() -> usize {
+    12
+}
+
+/// A test: clips of speakers whom training never heard, and pairs of them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TestConfig {
+    /// What the table calls it.
+    pub name: String,
+    /// Its sources.
+    pub clips: Vec<PathBuf>,
+    /// Which of the speakers. Default: all.
+    #[serde(default)]
+    pub speakers: Option<SpeakerFilter>,
+    /// A list of trials in VoxCeleb's form. Default: all pairs of clips.
+    #[serde(default)]
+    pub trials: Option<PathBuf>,
+}
+
+/// Speakers by a number that a set's own manifest tells of them, such as their age.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpeakerFilter {
+    /// The set.
+    pub set: String,
+    /// The column.
+    pub column: String,
+    /// The least value. Default: any.
+    #[serde(default)]
+    pub min: Option<f64>,
+    /// The greatest value. Default: any.
+    #[serde(default)]
+    pub max: Option<f64>,
+}
+
+/// Additive angular margin softmax.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LossConfig {
+    /// By how many radians an utterance's angle to its own speaker counts as wider. Default: 0.2.
+    pub margin: f64,
+    /// What cosines are multiplied with. Default: 30.
+    pub scale: f64,
+}
+
+impl Default for LossConfig {
+    fn default() -> Self {
+        Self { margin: 0.2, scale: 30.0 }
+    }
+}
+
+/// Where the bundle goes and what its card says.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExportConfig {
+    /// The bundle's folder.
+    pub bundle: PathBuf,
+    /// The model's name.
+    pub name: String,
+    /// The licence of the weights.
+    pub licence: String,
+    /// What it is, in a sentence.
+    pub summary: String,
+    /// This recipe's path in the repository.
+    pub recipe: String,
+    /// What it was trained on, for people.
+    pub data: Vec<String>,
+    /// Whether matrix products are brought to 8 bits. Default: false.
+    #[serde(default)]
+    pub int8: bool,
+}
+
+impl SpeakerRecipe {
+    /// The net with the weights of the run, for inference on `device`.
+    ///
+    /// # Errors
+    /// Data that is not prepared, since it says how many speakers there are; a run without weights.
+    pub fn trained(&self, device: &burn::tensor::Device) -> Result<SpeakerNet> {
+        let speakers = self.split()?.0.speakers().len() * self.batches.speeds.len();
+        trainer::load_weights(self.net.init(speakers, device), &self.run.join("net.bpk"))
+    }
+
+    /// What is trained and what is validated on.
+    fn split(&self) -> Result<(SpeakerDataset, SpeakerDataset)> {
+        let DataConfig { train, valid, valid_speakers, valid_clips, .. } = &self.data;
+        let train = SpeakerDataset::open_training(train)?;
+        Ok(match valid.is_empty() {
+            true => train.split(*valid_speakers, *valid_clips),
+            false => (train, SpeakerDataset::open(valid)?.split(*valid_speakers, *valid_clips).1),
+        })
+    }
+
+    /// The speakers that training hears.
+    pub(super) fn heard(&self) -> Result<SpeakerDataset> {
+        Ok(self.split()?.0)
+    }
+
+    fn check(&self) -> Result<()> {
+        let BatchConfig { clips, speeds, crop_s, .. } = &self.batches;
+        if *clips < 2 || speeds.is_empty() || speeds.iter().any(|speed| !(0.5..=2.0).contains(speed)) || *crop_s < 0.5 {
+            let reason = "expected at least 2 clips, a crop_s of at least 0.5, and speeds from 0.5 to 2";
+            return Err(Error::config("[batches]", reason));
+        }
+        if self.augment.speed.probability > 0.0 || self.augment.pad_s.probability > 0.0 {
+            let reason =
+                "expected a probability of 0 for speed and pad_s, which change a clip's length; see batches.speeds";
+            return Err(Error::config("[augment]", reason));
+        }
+        if let Some(mistake) = self.net.mistake() {
+            return Err(Error::config("[net]", mistake));
+        }
+        if self.features.bins != self.net.bins() {
+            let reason =
+                format!("expected {} bins, those of the features, found {}", self.features.bins, self.net.bins());
+            return Err(Error::config("[net]", reason));
+        }
+        Ok(())
+    }
+
+    /// The task on the prepared data.
+    ///
+    /// # Errors
+    /// Data that is not prepared; sizes that do not go together.
+    pub fn task(&self) -> Result<SpeakerTask> {
+        self.check()?;
+        let (train, valid) = self.split()?;
+        let hours = train.clips().iter().map(|clip| clip.seconds).sum::<f64>() / 3600.0;
+        let (clips, speakers) = (train.clips().len(), train.speakers().len());
+        tracing::info!(
+            "{clips} training clips, {hours:.1} h, {speakers} speakers; {} validate",
+            valid.speakers().len()
+        );
+        let there = |path: &Option<PathBuf>| path.clone().filter(|path| path.exists());
+        let fbank = Fbank::new(self.features.clone())?;
+        let rate = fbank.rate().get();
+        let (noise, rooms) = (there(&self.data.noise), there(&self.data.rooms));
+        let augmenter = Arc::new(Augmenter::open(self.augment.clone(), noise.as_deref(), rooms.as_deref(), rate)?);
+        let loader = |dataset| Loader {
+            dataset: Arc::new(dataset),
+            fbank: fbank.clone(),
+            augmenter: augmenter.clone(),
+            config: self.batches.clone(),
+        };
+        Ok(SpeakerTask { net: self.net.clone(), loss: self.loss, train: loader(train), valid: loader(valid) })
+    }
+}
+
+impl Recipe for SpeakerRecipe {
+    fn prepare(&self) -> Result<()> {
+        prepare::with_bar(|progress| {
+            if let Some(config) = &self.prepare.sets {
+                prepare::prepare(config, progress)?;
+            }
+            self.prepare.voxceleb.as_ref().map_or(Ok(()), |config| prepare::prepare_voxceleb(config, progress))
+        })
+    }
+
+    fn tokenizer(&self) -> Result<()> {
+        Err(Error::config("task `speaker`", "has no tokenizer; go on with train"))
+    }
+
+    fn train(&self, resume: bool) -> Result<()> {
+        fs::create_dir_all(&self.run).map_err(|e| Error::io(&self.run, e))?;
+        let resolved = toml::to_string(self).map_err(|e| Error::config("recipe", e))?;
+        let path = self.run.join("recipe.toml");
+        fs::write(&path, resolved).map_err(|e| Error::io(&path, e))?;
+        trainer::fit(&self.task()?, &self.train, &self.run, resume).map(drop)
+    }
+
+    fn evaluate(&self) -> Result<()> {
+        super::report::evaluate(self)
+    }
+
+    fn export(&self) -> Result<()> {
+        super::bundle::export(self)
+    }
+}

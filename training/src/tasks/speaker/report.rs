@@ -1,0 +1,205 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rejoinder_models::card::{Bundle, Measure};
+use rejoinder_models::runtime::RuntimeConfig;
+use rejoinder_models::speaker::{
+    DetectionCost, Embedding, SpeakerEncoder, Strangers, equal_error_rate, min_detection_cost, s_norm,
+};
+use rejoinder_models::zoo::open_speaker_encoder;
+use serde::Serialize;
+
+use super::recipe::{SpeakerFilter, SpeakerRecipe, TestConfig};
+use crate::data::prepare::{self, MANIFEST, Set};
+use crate::data::speakers::SpeakerDataset;
+use crate::data::trials;
+use crate::trainer::{interrupted, on_interrupt};
+use crate::{Error, Result};
+
+/// The strangers nearest to each side that scores are normalised by, at most.
+const NEAREST: usize = 200;
+
+/// What a test came to. Error rates in percent.
+#[derive(Debug, Serialize)]
+struct Report {
+    speakers: usize,
+    clips: usize,
+    same_trials: usize,
+    different_trials: usize,
+    cosine: Rates,
+    s_norm: Rates,
+    /// Of the trials at the card's threshold: right voices refused.
+    missed: f64,
+    /// Of the trials at the card's threshold: wrong voices accepted.
+    accepted: f64,
+}
+
+/// Equal error rate and least detection cost with one kind of scores.
+#[derive(Debug, Serialize)]
+struct Rates {
+    eer: f64,
+    min_dcf: f64,
+}
+
+/// Measures the exported bundle on each test: printed as a table, saved in the run folder as `results.json` and in the
+/// bundle's card.
+pub(super) fn evaluate(recipe: &SpeakerRecipe) -> Result<()> {
+    on_interrupt();
+    make_ready(recipe)?;
+    let encoder = open_speaker_encoder(&recipe.export.bundle, &RuntimeConfig::default())?;
+    let cohort = cohort(recipe, encoder.as_ref())?;
+    let mut results = BTreeMap::new();
+    print(&["test", "speakers", "clips", "same", "different", "EER %", "EER % s-norm", "minDCF", "minDCF s-norm"])?;
+    print(&["---"; 9])?;
+    for config in &recipe.data.tests {
+        let report = test(recipe, config, encoder.as_ref(), &cohort)?;
+        print_row(&config.name, &report)?;
+        results.insert(config.name.clone(), report);
+    }
+    fs::create_dir_all(&recipe.run).map_err(|e| Error::io(&recipe.run, e))?;
+    let path = recipe.run.join("results.json");
+    let text = serde_json::to_string_pretty(&results).map_err(|e| Error::data("results", e))?;
+    fs::write(&path, text).map_err(|e| Error::io(&path, e))?;
+    let mut bundle = Bundle::open(&recipe.export.bundle)?;
+    let mut card = bundle.card().clone();
+    card.results = results.iter().flat_map(|(name, report)| card_lines(name, report)).collect();
+    Ok(bundle.rewrite_card(card)?)
+}
+
+/// Prepares those of the tests' folders that are missing.
+fn make_ready(recipe: &SpeakerRecipe) -> Result<()> {
+    let Some(config) = &recipe.prepare.sets else { return Ok(()) };
+    let sources = recipe.data.tests.iter().flat_map(|test| &test.clips);
+    let missing: Vec<&PathBuf> = sources.filter(|folder| !folder.join(MANIFEST).exists()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let wanted = |split: prepare::Split| missing.iter().any(|folder| **folder == config.out.join(split.folder()));
+    prepare::with_bar(|progress| prepare::prepare_speech(config, wanted, progress))
+}
+
+/// A clip of each training speaker: the strangers.
+fn cohort(recipe: &SpeakerRecipe, encoder: &dyn SpeakerEncoder) -> Result<Vec<Embedding>> {
+    let heard = recipe.heard()?;
+    let mut of = heard.by_speaker();
+    let mut rng = ChaCha8Rng::seed_from_u64(recipe.train.seed);
+    let clips = of.iter_mut().filter_map(|own| {
+        rand::seq::SliceRandom::shuffle(own.as_mut_slice(), &mut rng);
+        own.first().copied()
+    });
+    embed(&heard, clips, encoder)
+}
+
+fn embed(
+    dataset: &SpeakerDataset,
+    clips: impl Iterator<Item = usize>,
+    encoder: &dyn SpeakerEncoder,
+) -> Result<Vec<Embedding>> {
+    let (mut reader, mut samples) = (dataset.reader()?, Vec::new());
+    clips
+        .map(|clip| {
+            if interrupted() {
+                return Err(Error::Interrupted);
+            }
+            reader.read(&dataset.clips()[clip], &mut samples)?;
+            Ok(encoder.embed(&samples)?)
+        })
+        .collect()
+}
+
+fn test(
+    recipe: &SpeakerRecipe,
+    config: &TestConfig,
+    encoder: &dyn SpeakerEncoder,
+    cohort: &[Embedding],
+) -> Result<Report> {
+    let mut dataset = SpeakerDataset::open(&config.clips)?;
+    if let Some(filter) = &config.speakers {
+        let wanted = speakers(recipe, filter)?;
+        dataset = dataset.filter(|_, speaker| wanted.contains(speaker));
+    }
+    let trials = match &config.trials {
+        Some(path) => trials::read(path, &dataset)?,
+        None => trials::all_pairs(&dataset),
+    };
+    let embeddings = embed(&dataset, 0..dataset.clips().len(), encoder)?;
+    let strangers: Vec<Strangers> =
+        embeddings.iter().map(|embedding| Strangers::of(embedding, cohort, NEAREST)).collect();
+    let (mut cosines, mut normalised) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
+    for trial in &trials {
+        let [one, other] = trial.clips;
+        let cosine = embeddings[one].cosine(&embeddings[other]);
+        cosines[usize::from(!trial.same)].push(cosine);
+        normalised[usize::from(!trial.same)].push(s_norm(cosine, &strangers[one], &strangers[other]));
+    }
+    let share = |wrong: usize, all: usize| 100.0 * wrong as f64 / all.max(1) as f64;
+    let [same, different] = &cosines;
+    let (threshold, name) = (encoder.threshold(), &config.name);
+    Ok(Report {
+        speakers: dataset.speakers().len(),
+        clips: dataset.clips().len(),
+        same_trials: same.len(),
+        different_trials: different.len(),
+        missed: share(same.iter().filter(|score| **score <= threshold).count(), same.len()),
+        accepted: share(different.iter().filter(|score| **score > threshold).count(), different.len()),
+        cosine: rates(name, &cosines)?,
+        s_norm: rates(name, &normalised)?,
+    })
+}
+
+fn rates(test: &str, [same, different]: &[Vec<f32>; 2]) -> Result<Rates> {
+    let missing = || Error::data(format!("test `{test}`"), "expected trials of one voice and of two, found one kind");
+    let rate = equal_error_rate(same, different).ok_or_else(missing)?;
+    let cost = min_detection_cost(same, different, &DetectionCost::default()).ok_or_else(missing)?;
+    Ok(Rates { eer: 100.0 * rate.value, min_dcf: cost.value })
+}
+
+/// The names, as in manifests, of the speakers that a filter wants.
+fn speakers(recipe: &SpeakerRecipe, filter: &SpeakerFilter) -> Result<BTreeSet<String>> {
+    let config = recipe.prepare.sets.as_ref();
+    let config = config.ok_or_else(|| Error::config("data.tests.speakers", "needs [prepare.sets], to find the set"))?;
+    let set = Set::open(config.located(), &config.out, &filter.set)?;
+    let mut wanted = BTreeSet::new();
+    for clip in &set.clips {
+        let text = clip.get(&filter.column)?;
+        let mistake = |_| {
+            Error::data(
+                format!("{} clip `{}`", set.name, clip.id),
+                format!("expected a number in `{}`, found `{text}`", filter.column),
+            )
+        };
+        let value: f64 = text.parse().map_err(mistake)?;
+        if filter.min.is_none_or(|min| value >= min) && filter.max.is_none_or(|max| value <= max) {
+            wanted.insert(format!("{}/{}", set.name, clip.speaker));
+        }
+    }
+    Ok(wanted)
+}
+
+fn card_lines<'a>(name: &'a str, report: &'a Report) -> impl Iterator<Item = (String, Measure)> + 'a {
+    let percent = |value: f64| Measure::Number((100.0 * value).round() / 100.0);
+    [
+        (format!("EER on {name}, cosine, %"), percent(report.cosine.eer)),
+        (format!("EER on {name}, s-norm, %"), percent(report.s_norm.eer)),
+        (format!("minDCF (0.01) on {name}, cosine"), Measure::Number((1e3 * report.cosine.min_dcf).round() / 1e3)),
+    ]
+    .into_iter()
+}
+
+fn print<T: AsRef<str>>(cells: &[T]) -> Result<()> {
+    let cells: Vec<&str> = cells.iter().map(AsRef::as_ref).collect();
+    writeln!(std::io::stdout(), "| {} |", cells.join(" | ")).map_err(|e| Error::io("standard output", e))
+}
+
+fn print_row(name: &str, report: &Report) -> Result<()> {
+    let counts = [report.speakers, report.clips, report.same_trials, report.different_trials];
+    let mut cells = vec![name.to_owned()];
+    cells.extend(counts.map(|count| count.to_string()));
+    cells.extend([report.cosine.eer, report.s_norm.eer].map(|rate| format!("{rate:.2}")));
+    cells.extend([report.cosine.min_dcf, report.s_norm.min_dcf].map(|cost| format!("{cost:.3}")));
+    print(&cells)
+}

@@ -1,0 +1,150 @@
+use serde::{Deserialize, Serialize};
+
+/// The share of the best figure by which a new one must be lower.
+const LEAST_GAIN: f64 = 1e-6;
+
+/// How the learning rate falls by a figure of the validation, on top of the schedule. Lower figures are better.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Anneal {
+    /// By `factor` whenever the figure improves by less than the share `threshold`, after `patience` such validations:
+    /// SpeechBrain's `NewBobScheduler`.
+    NewBob {
+        /// The figure, such as `wer`.
+        metric: String,
+        /// What the rate is multiplied with. Default: 0.5.
+        #[serde(default = "half")]
+        factor: f64,
+        /// The least improvement, as a share of the figure before. Default: 0.0025.
+        #[serde(default = "threshold")]
+        threshold: f64,
+        /// Validations without it that are borne. Default: 0.
+        #[serde(default)]
+        patience: usize,
+    },
+    /// By `factor` after `patience` validations in a row without a new best figure: SpeechBrain's `ReduceLROnPlateau`.
+    Plateau {
+        /// The figure.
+        metric: String,
+        /// What the rate is multiplied with. Default: 0.5.
+        #[serde(default = "half")]
+        factor: f64,
+        /// Validations without a new best that are borne. Default: 2.
+        #[serde(default = "two")]
+        patience: usize,
+        /// Validations at the beginning that change nothing. Default: 0.
+        #[serde(default)]
+        not_before: usize,
+    },
+}
+
+fn half() -> f64 {
+    0.5
+}
+
+fn threshold() -> f64 {
+    0.0025
+}
+
+fn two() -> usize {
+    2
+}
+
+impl Anneal {
+    /// The figure that it goes by.
+    pub fn metric(&self) -> &str {
+        match self {
+            Self::NewBob { metric, .. } | Self::Plateau { metric, .. } => metric,
+        }
+    }
+}
+
+/// Ends training when a figure of the validation no longer falls: SpeechBrain's `EpochCounterWithStopper`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EarlyStopping {
+    /// The figure; lower is better.
+    pub metric: String,
+    /// Validations without a new best after which training ends.
+    pub patience: usize,
+    /// Validations at the beginning that do not count. Default: 0.
+    #[serde(default)]
+    pub not_before: usize,
+}
+
+/// What the validations so far have come to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outlook {
+    /// Validations so far.
+    pub validations: usize,
+    /// What the scheduled rate is multiplied with.
+    pub scale: f64,
+    /// The figure that the next is held against to anneal.
+    pub anchor: Option<f64>,
+    /// Validations without improvement, to anneal.
+    pub waited: usize,
+    /// The best figure, to stop by.
+    pub best: Option<f64>,
+    /// Validations since then.
+    pub since_best: usize,
+}
+
+impl Default for Outlook {
+    fn default() -> Self {
+        Self { validations: 0, scale: 1.0, anchor: None, waited: 0, best: None, since_best: 0 }
+    }
+}
+
+impl Outlook {
+    /// Takes the figures of a validation: the one to anneal by and the one to stop by.
+    pub fn take(&mut self, anneal: Option<(&Anneal, f64)>, stopping: Option<(&EarlyStopping, f64)>) {
+        self.validations += 1;
+        if let Some((anneal, figure)) = anneal {
+            self.anneal(anneal, figure);
+        }
+        let Some((stopping, figure)) = stopping else { return };
+        if self.validations <= stopping.not_before {
+            return;
+        }
+        if self.best.is_none_or(|best| figure < (1.0 - LEAST_GAIN) * best) {
+            self.best = Some(figure);
+            self.since_best = 0;
+        } else {
+            self.since_best += 1;
+        }
+    }
+
+    /// Whether training is over.
+    pub fn is_over(&self, stopping: Option<&EarlyStopping>) -> bool {
+        stopping.is_some_and(|stopping| self.best.is_some() && self.since_best >= stopping.patience)
+    }
+
+    fn anneal(&mut self, anneal: &Anneal, figure: f64) {
+        match *anneal {
+            Anneal::NewBob { factor, threshold, patience, .. } => {
+                let before = self.anchor.replace(figure);
+                let improvement = before.map(|before| if before == 0.0 { 0.0 } else { (before - figure) / before });
+                if improvement.is_some_and(|improvement| improvement < threshold) {
+                    self.wait(factor, patience);
+                }
+            }
+            Anneal::Plateau { factor, patience, not_before, .. } => {
+                if self.validations <= not_before || self.anchor.is_none_or(|best| figure <= best) {
+                    self.anchor = Some(figure);
+                    self.waited = if self.validations <= not_before { self.waited } else { 0 };
+                } else {
+                    self.wait(factor, patience);
+                }
+            }
+        }
+    }
+
+    fn wait(&mut self, factor: f64, patience: usize) {
+        if self.waited < patience {
+            self.waited += 1;
+        } else {
+            self.scale *= factor;
+            self.waited = 0;
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! A run that is killed at some step and resumed ends with the weights of one that was not, bit for bit: sampling,
+//! augmentation, dropout, running statistics, optimizer, gathered gradients and the average of the weights.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Device, Tensor};
+use rand::Rng;
+use rejoinder_training::data::manifest::{Item, Manifest};
+use rejoinder_training::data::pack::PackWriter;
+use rejoinder_training::data::prepare::{MANIFEST, PACK};
+use rejoinder_training::recipe;
+use rejoinder_training::tasks::asr::AsrRecipe;
+use rejoinder_training::tasks::speaker::SpeakerRecipe;
+
+const STEPS: usize = 40;
+const WORDS: [&str; 4] = ["one tone", "two tones", "no tone", "a tone or two"];
+
+/// Both recipes learn all from these: no epoch is a whole number of steps, and checkpoints fall into its middle.
+const TRAIN: &str = "[train]\nbackend = \"flex\"\nepochs = 0\nsteps = 40\nlearning_rate = 2e-3\nwarmup_steps = 5\n\
+                     average_decay = 0.9\nvalid_every = 3\ngrad_accumulation_factor = 2\nckpt_interval_minutes = 0.0\n";
+
+const EXPORT: &str = "[export]\nbundle = \"none\"\nname = \"none\"\nlicence = \"none\"\nsummary = \"none\"\n\
+                      recipe = \"none\"\ndata = []\n";
+
+/// Tones of six speakers, four each.
+fn write_clips(folder: &Path) {
+    std::fs::create_dir_all(folder).unwrap();
+    let mut pack = PackWriter::create(folder.join(PACK), 16_000).unwrap();
+    let mut manifest = Manifest::default();
+    for clip in 0..24 {
+        let (speaker, words) = (clip / 4, WORDS[clip % 4]);
+        let pitch = 0.02 * (speaker + 1) as f32;
+        let samples: Vec<f32> = (0..12_000 + 700 * clip).map(|i| 0.3 * (pitch * i as f32).sin()).collect();
+        let id = format!("tones/{clip}");
+        pack.append(&id, &samples).unwrap();
+        let (duration_s, wav) = (samples.len() as f64 / 16_000.0, PACK.to_owned());
+        manifest.items.push(Item { id, duration_s, wav, speaker: format!("s{speaker}"), words: words.to_owned() });
+    }
+    pack.flush().unwrap();
+    manifest.write(folder.join(MANIFEST)).unwrap();
+}
+
+fn write_recipe(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let path = folder.join(name);
+    std::fs::write(&path, text.replace("FOLDER", &folder.display().to_string())).unwrap();
+    path
+}
+
+fn train(recipe: &Path, run: &Path, resume: bool) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rejoinder-train"));
+    command.arg("train").arg(recipe).arg("--set").arg(format!("run={:?}", run.display().to_string()));
+    if resume {
+        command.arg("--resume");
+    }
+    command.env("RUST_LOG", "error").stdout(Stdio::null()).spawn().unwrap()
+}
+
+/// The step of the newest checkpoint.
+fn step(run: &Path) -> Option<usize> {
+    let text = std::fs::read_to_string(run.join("checkpoint/state.toml")).ok()?;
+    text.parse::<toml::Table>().ok()?.get("step")?.as_integer().map(|step| step as usize)
+}
+
+/// Kills a run that has come to `at`. Returns where it was.
+fn kill_at(mut child: Child, run: &Path, at: usize) -> usize {
+    let began = Instant::now();
+    while step(run).is_none_or(|step| step < at) {
+        assert!(child.try_wait().unwrap().is_none(), "the run ended before step {at}");
+        assert!(began.elapsed() < Duration::from_secs(240), "no step {at} within four minutes");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let checkpoint = ["checkpoint", "checkpoint.old"].map(|name| run.join(name).join("state.toml"));
+    assert!(checkpoint.iter().any(|path| path.exists()), "a killed run left no checkpoint");
+    step(run).unwrap_or(at)
+}
+
+fn same_weights(folder: &Path, recipe: &Path) {
+    let [whole, torn] = ["whole", "torn"].map(|name| folder.join(name));
+    assert!(train(recipe, &whole, false).wait().unwrap().success());
+    let at = rand::rng().random_range(2..STEPS * 2 / 3);
+    let stopped = kill_at(train(recipe, &torn, false), &torn, at);
+    assert!(stopped < STEPS, "killed at step {stopped}, after the end");
+    assert!(train(recipe, &torn, true).wait().unwrap().success());
+    // The average of the weights, and the weights themselves.
+    for folder in [".", "checkpoint"] {
+        let [whole, torn] = [&whole, &torn].map(|run| weights(recipe, &run.join(folder)));
+        assert!(whole.iter().any(|values| values.iter().any(|bits| *bits != 0)));
+        assert!(whole == torn, "{folder}/net.bpk differs after a kill at step {stopped}");
+    }
+}
+
+/// The bits of every weight of the net in a folder.
+fn weights(recipe: &Path, folder: &Path) -> Vec<Vec<u32>> {
+    let mut table: toml::Table = std::fs::read_to_string(recipe).unwrap().parse().unwrap();
+    let task = table.remove("task").unwrap();
+    table.insert("run".to_owned(), folder.display().to_string().into());
+    let mut bits = Bits::default();
+    if task.as_str() == Some("asr") {
+        let tokens = recipe.with_file_name("whole/tokens.txt");
+        let there = folder.join("tokens.txt");
+        if !there.exists() {
+            std::fs::copy(tokens, there).unwrap();
+        }
+        table.try_into::<AsrRecipe>().unwrap().trained(&Device::flex()).unwrap().visit(&mut bits);
+    } else {
+        table.try_into::<SpeakerRecipe>().unwrap().trained(&Device::flex()).unwrap().visit(&mut bits);
+    }
+    bits.0
+}
+
+#[derive(Default)]
+struct Bits(Vec<Vec<u32>>);
+
+impl ModuleVisitor for Bits {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.0.push(param.val().into_data().iter::<f32>().map(f32::to_bits).collect());
+    }
+}
+
+#[test]
+fn a_killed_recogniser_goes_on_bit_for_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    write_clips(&folder.path().join("clips"));
+    let text = format!(
+        "task = \"asr\"\nrun = \"FOLDER/whole\"\n[prepare]\nsets = \"FOLDER\"\nout = \"FOLDER\"\n\
+         [tokenizer]\nvocabulary = 14\n\
+         [data]\ntrain = [{{ folder = \"FOLDER/clips\" }}]\nvalid = \"FOLDER/clips\"\ntests = []\n\
+         [loader]\nmax_seconds = 6.0\nworkers = 2\n\
+         [net]\nbins = 80\ndim = 16\nlayers = 1\nheads = 2\nfeed_forward = 32\nkernel = 5\nchannels = 16\nchunk = 4\n\
+         left = 8\ndropout = 0.2\n{TRAIN}{EXPORT}"
+    );
+    let recipe = write_recipe(folder.path(), "asr.toml", &text);
+    recipe::open(&recipe, &[]).unwrap().tokenizer().unwrap();
+    std::fs::create_dir_all(folder.path().join("torn")).unwrap();
+    std::fs::copy(folder.path().join("whole/tokens.txt"), folder.path().join("torn/tokens.txt")).unwrap();
+    same_weights(folder.path(), &recipe);
+}
+
+#[test]
+fn a_killed_speaker_net_goes_on_bit_for_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    write_clips(&folder.path().join("clips"));
+    let never = "{ probability = 0.0, min = 1.0, max = 1.0 }";
+    let text = format!(
+        "task = \"speaker\"\nrun = \"FOLDER/whole\"\n[prepare]\n\
+         [data]\ntrain = [\"FOLDER/clips\"]\nvalid_speakers = 2\nvalid_clips = 4\ntests = []\n\
+         [augment]\nspeed = {never}\npad_s = {never}\n[batches]\nclips = 3\ncrop_s = 0.5\neach = 3\nspeeds = [1.0, 1.1]\n\
+         [net]\nkind = \"ecapa\"\nchannels = 16\nmfa_channels = 24\nres2net_scale = 4\nse_channels = 8\n\
+         attention_channels = 8\nlin_neurons = 16\n{TRAIN}{EXPORT}"
+    );
+    let recipe = write_recipe(folder.path(), "speaker.toml", &text);
+    same_weights(folder.path(), &recipe);
+}

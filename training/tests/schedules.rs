@@ -1,0 +1,99 @@
+//! Learning rates and early stopping against SpeechBrain: `golden/schedules.json`, made by `tests/peers/schedules.py` at
+//! the root.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+use rejoinder_training::trainer::{Anneal, EarlyStopping, Outlook, Schedule};
+use serde::Deserialize;
+
+const WARMUP: usize = 20;
+
+#[derive(Deserialize)]
+struct Golden {
+    noam: Vec<f64>,
+    linear: Vec<f64>,
+    tri_stage: Vec<f64>,
+    cyclic: Vec<f64>,
+    figures: Vec<f64>,
+    new_bob: Vec<NewBob>,
+    plateau: Vec<Plateau>,
+    stopper: Vec<Stopper>,
+}
+
+#[derive(Deserialize)]
+struct NewBob {
+    factor: f64,
+    threshold: f64,
+    patience: usize,
+    scales: Vec<f64>,
+}
+
+#[derive(Deserialize)]
+struct Plateau {
+    factor: f64,
+    patience: usize,
+    not_before: usize,
+    scales: Vec<f64>,
+}
+
+#[derive(Deserialize)]
+struct Stopper {
+    patience: usize,
+    not_before: usize,
+    validations: usize,
+}
+
+fn golden() -> Golden {
+    serde_json::from_str(include_str!("golden/schedules.json")).unwrap()
+}
+
+#[test]
+fn the_rates_of_a_run_are_speechbrains() {
+    let golden = golden();
+    let all = [
+        (Schedule::Noam, golden.noam),
+        (Schedule::Linear, golden.linear),
+        (Schedule::TriStage, golden.tri_stage),
+        (Schedule::Cyclic, golden.cyclic),
+    ];
+    for (schedule, rates) in all {
+        for (step, expected) in rates.iter().enumerate() {
+            let found = schedule.factor(step, WARMUP, step as f64 / rates.len() as f64);
+            assert!((found - expected).abs() < 1e-9, "{schedule:?} at step {step}: {found} {expected}");
+        }
+    }
+}
+
+#[test]
+fn validations_lower_the_rate_as_speechbrains_do() {
+    let Golden { figures, new_bob, plateau, .. } = golden();
+    let metric = || "wer".to_owned();
+    let bobs = new_bob.into_iter().map(|NewBob { factor, threshold, patience, scales }| {
+        (Anneal::NewBob { metric: metric(), factor, threshold, patience }, scales)
+    });
+    let plateaus = plateau.into_iter().map(|Plateau { factor, patience, not_before, scales }| {
+        (Anneal::Plateau { metric: metric(), factor, patience, not_before }, scales)
+    });
+    for (anneal, scales) in bobs.chain(plateaus) {
+        let mut outlook = Outlook::default();
+        for (number, (figure, expected)) in figures.iter().zip(&scales).enumerate() {
+            outlook.take(Some((&anneal, *figure)), None);
+            assert!((outlook.scale - expected).abs() < 1e-9, "{anneal:?}, {number}: {} {expected}", outlook.scale);
+        }
+    }
+}
+
+#[test]
+fn a_run_without_progress_ends_when_speechbrains_does() {
+    let Golden { figures, stopper, .. } = golden();
+    for Stopper { patience, not_before, validations } in stopper {
+        let stopping = EarlyStopping { metric: "wer".to_owned(), patience, not_before };
+        let mut outlook = Outlook::default();
+        for figure in &figures {
+            if outlook.is_over(Some(&stopping)) {
+                break;
+            }
+            outlook.take(None, Some((&stopping, *figure)));
+        }
+        assert_eq!(outlook.validations, validations, "{stopping:?}");
+    }
+}
