@@ -6,6 +6,7 @@ pub mod asr;
 pub mod audio;
 pub mod card;
 pub mod decode;
+pub mod enhance;
 pub mod features;
 pub mod llm;
 pub mod runtime;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rejoinder_models::asr::Recognizer;
 use rejoinder_models::card::{Bundle, MODEL_ROLE};
+use rejoinder_models::enhance::Enhancer;
 use rejoinder_models::llm::Responder;
 use rejoinder_models::llm::llama::LlamaResponder;
 use rejoinder_models::llm::openai::OpenAiResponder;
@@ -27,6 +28,9 @@ pub type ToolboxMaker = Arc<dyn Fn() -> Toolbox + Send + Sync>;
 /// What a conversation runs on: its models and how to use them. Immutable and cheap to clone.
 #[derive(Clone)]
 pub struct Assistant {
+    /// Takes the assistant's own voice, noise and distance out of what the microphone hears. None where that is not
+    /// wanted.
+    pub enhancer: Option<Arc<dyn Enhancer>>,
     /// Is somebody speaking?
     pub vad: Arc<dyn Vad>,
     /// When speech begins and ends, by the detector's probabilities.
@@ -66,6 +70,7 @@ impl Assistant {
         let runtime = runtime::open(&config.runtime)?;
         let tools = config.tools.clone();
         Ok(Self {
+            enhancer: config.audio.enhance.open()?,
             vad: config.vad.open(runtime.as_ref())?,
             segments: config.segments,
             recognizer: zoo::open_recognizer_with(&config.recognizer, &config.runtime, &config.decoding)?,

@@ -161,6 +161,11 @@ pub enum EventKind {
         /// What it said.
         reason: String,
     },
+    /// The echo canceller found that the loudspeaker's sound comes back after another time than it took before.
+    EchoDelay {
+        /// How long it takes, to the canceller's precision of 4 ms.
+        ms: f64,
+    },
     /// A full queue lost something.
     Overrun {
         /// The queue.

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use rejoinder_models::Result;
 use rejoinder_models::asr::{Recognizer, RecognizerStream, Transcript};
+use rejoinder_models::enhance::{Enhancer, EnhancerStream, Sample};
 use rejoinder_models::llm::{Cancel, ChatMessage, Dialogue, Finish, Responder, ToolSpec, Usage};
+use rejoinder_models::streaming::Streaming;
 use rejoinder_models::tts::{SpeechChunk, Synthesizer, Utterance};
 use rejoinder_models::turn::{TurnDetector, TurnStream};
 use rejoinder_models::units::{SampleRate, Samples};
@@ -36,6 +38,7 @@ impl Assistant {
     /// [`Step`](crate::Step)'s overhead.
     #[must_use]
     pub fn metered(mut self) -> Self {
+        self.enhancer = self.enhancer.map(|enhancer| Arc::new(Metered(enhancer)) as Arc<dyn Enhancer>);
         self.vad = Arc::new(Metered(self.vad));
         self.turn_detector = self.turn_detector.map(|detector| Arc::new(Metered(detector)) as Arc<dyn TurnDetector>);
         self.recognizer = Arc::new(Metered(self.recognizer));
@@ -46,6 +49,41 @@ impl Assistant {
 }
 
 struct Metered<T>(T);
+
+impl Enhancer for Metered<Arc<dyn Enhancer>> {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+    fn stream(&self) -> Box<dyn EnhancerStream> {
+        Box::new(Metered(self.0.stream()))
+    }
+}
+
+impl Streaming for Metered<Box<dyn EnhancerStream>> {
+    type Input = [Sample];
+    type Output = Vec<f32>;
+    fn push(&mut self, input: &[Sample], out: &mut Vec<f32>) -> Result<()> {
+        timed(|| self.0.push(input, out))
+    }
+    fn flush(&mut self, out: &mut Vec<f32>) -> Result<()> {
+        timed(|| self.0.flush(out))
+    }
+    fn reset(&mut self) {
+        self.0.reset();
+    }
+    fn delay(&self) -> usize {
+        self.0.delay()
+    }
+}
+
+impl EnhancerStream for Metered<Box<dyn EnhancerStream>> {
+    fn lag(&self) -> usize {
+        self.0.lag()
+    }
+    fn echo_delay_ms(&self) -> Option<f64> {
+        self.0.echo_delay_ms()
+    }
+}
 
 impl Vad for Metered<Arc<dyn Vad>> {
     fn name(&self) -> &'static str {

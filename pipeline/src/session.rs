@@ -14,6 +14,7 @@ use crate::clock::{Clock, ns_of, samples_at};
 use crate::dialogue::History;
 use crate::event::Event;
 use crate::io::playout::{Playout, Resample, playback_ring};
+use crate::io::reference::reference_ring;
 use crate::io::{Loudspeaker, Microphone, Sink, Source};
 use crate::message::{Control, TurnId, Turns};
 use crate::run::steps::{self, Cost};
@@ -21,7 +22,7 @@ use crate::run::threads::Controls;
 use crate::run::world::{Recording, StageStats, Step, World};
 use crate::run::{Chain, EventHandler, StepHandler, threads};
 use crate::stage::Stage;
-use crate::stages::{Ending, Identify, Listen, ListenSettings, Respond, Speak, Transcribe};
+use crate::stages::{Cleaner, Ending, FrontEnd, Identify, Listen, ListenSettings, Respond, Speak, Transcribe};
 use crate::{Error, Result};
 
 /// How much longer than its least duration of speech a detector may take to be sure of it.
@@ -225,8 +226,17 @@ impl SessionBuilder {
         let rate = playback_rate.unwrap_or(from);
         let out = resampler(from, rate)?;
         let held_ms = assistant.turn_taking.max_held_ms;
-        let (player, loudspeaker, playout) = playback_ring(rate, from, out, held_ms, clock.clone(), turns.clone());
-        let mut stages = stages(&assistant, capture_rate, &turns, &playout)?;
+        let (player, mut loudspeaker, playout) = playback_ring(rate, from, out, held_ms, clock.clone(), turns.clone());
+        let cleaner = match &assistant.enhancer {
+            Some(enhancer) => {
+                let (tap, reference) = reference_ring(rate, resampler(rate, SampleRate::INTERNAL)?);
+                loudspeaker.tap(tap);
+                Some(Cleaner::new(enhancer.stream(), reference))
+            }
+            None => None,
+        };
+        let front_end = FrontEnd::new(resampler(capture_rate, SampleRate::INTERNAL)?, cleaner);
+        let mut stages = stages(&assistant, front_end, &turns, &playout)?;
         for (after, stage) in extra {
             let at = stages.iter().position(|stage| stage.name() == after).ok_or_else(|| {
                 let names: Vec<_> = stages.iter().map(|stage| stage.name()).collect();
@@ -238,12 +248,7 @@ impl SessionBuilder {
     }
 }
 
-fn stages(
-    assistant: &Assistant,
-    capture_rate: SampleRate,
-    turns: &Turns,
-    playout: &Playout,
-) -> Result<Vec<Box<dyn Stage>>> {
+fn stages(assistant: &Assistant, front_end: FrontEnd, turns: &Turns, playout: &Playout) -> Result<Vec<Box<dyn Stage>>> {
     let taking = &assistant.turn_taking;
     let settings = ListenSettings {
         policy: taking.policy,
@@ -257,7 +262,6 @@ fn stages(
             SampleRate::INTERNAL,
         ),
     };
-    let ears = resampler(capture_rate, SampleRate::INTERNAL)?;
     let detector = VadDetector::new(&*assistant.vad, assistant.segments)?;
     let ending = assistant.turn_detector.as_deref().map(|ends| Ending::new(ends, taking.end_threshold)).transpose()?;
     let history = History::new(&assistant.instructions, assistant.memory);
@@ -267,7 +271,7 @@ fn stages(
     let respond = Respond::new(dialogue, history, tools, calls, turns.clone(), playout.clone());
     let respond = respond.wake(taking.wake.clone()).identity(assistant.identity.clone());
     let mut stages: Vec<Box<dyn Stage>> = vec![
-        Box::new(Listen::new(ears, detector, ending, settings, turns.clone(), playout.clone())),
+        Box::new(Listen::new(front_end, detector, ending, settings, turns.clone(), playout.clone())),
         Box::new(Transcribe::new(assistant.recognizer.stream()?)),
         Box::new(respond),
         Box::new(Speak::new(assistant.synthesizer.clone(), ClauseStream::new(assistant.clauses))),

@@ -26,6 +26,8 @@ pub struct Timeline {
     pub first_audio: Option<Position>,
     /// The reply fell silent, because it was over or because the caller spoke.
     pub audio_end: Option<Position>,
+    /// Whether the reply was played to its end.
+    pub finished: bool,
     /// Whether the caller spoke over the reply.
     pub interrupted: bool,
     /// How often somebody spoke over the reply and it was held back.
@@ -77,7 +79,10 @@ impl Timeline {
             EventKind::ToolCalled { name, .. } => self.tools.push(name.clone()),
             EventKind::ReplyFinished { text } => self.reply.clone_from(text),
             EventKind::AudioStarted => self.first_audio = at,
-            EventKind::AudioFinished => self.audio_end = at,
+            EventKind::AudioFinished => {
+                self.finished = true;
+                self.audio_end = at;
+            }
             EventKind::Interrupted => {
                 self.interrupted = true;
                 self.audio_end = self.audio_end.or(self.first_audio.and(at));
@@ -88,7 +93,7 @@ impl Timeline {
                 self.ducked += 1;
                 self.audio_end = self.first_audio.and(at).filter(|_| *db <= SILENCE_DB);
             }
-            EventKind::Restored => self.audio_end = None,
+            EventKind::Restored => self.audio_end = self.audio_end.filter(|_| self.finished),
             EventKind::SpeculationDropped { tokens, audio_ms } => {
                 self.dropped += 1;
                 self.wasted_tokens += tokens;
@@ -109,6 +114,7 @@ impl Timeline {
             | EventKind::ToolReturned { .. }
             | EventKind::WordPlayed { .. }
             | EventKind::NoReply
+            | EventKind::EchoDelay { .. }
             | EventKind::Overrun { .. } => {}
         }
     }
@@ -127,7 +133,10 @@ impl Timelines {
         let at = self.0.partition_point(|line| line.turn < event.turn);
         match event.kind {
             EventKind::Ignored => return self.0.retain(|line| line.turn != event.turn),
-            EventKind::Partial { .. } | EventKind::Controlled { .. } | EventKind::State { .. } => return,
+            EventKind::Partial { .. }
+            | EventKind::Controlled { .. }
+            | EventKind::EchoDelay { .. }
+            | EventKind::State { .. } => return,
             _ => {}
         }
         if self.0.get(at).is_none_or(|line| line.turn != event.turn) {
@@ -152,5 +161,28 @@ impl<'a> FromIterator<&'a Event> for Timelines {
         let mut lines = Self::default();
         events.into_iter().for_each(|event| lines.take(event));
         lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn audio_end(kinds: &[(u64, EventKind)]) -> Option<Position> {
+        let event =
+            |(at, kind): &(u64, EventKind)| Event { at: Position(*at), turn: TurnId::new(1), kind: kind.clone() };
+        let events: Vec<Event> = kinds.iter().map(event).collect();
+        Timelines::from_iter(&events).turns()[0].audio_end
+    }
+
+    #[test]
+    fn a_reply_that_was_held_back_ends_with_its_last_sample_whatever_comes_first() {
+        let ducked = EventKind::Ducked { db: SILENCE_DB };
+        let held = [(1, EventKind::AudioStarted), (5, ducked.clone()), (7, EventKind::Restored)];
+        assert_eq!(audio_end(&held[..2]), Some(Position(5)));
+        assert_eq!(audio_end(&held), None);
+        let finished =
+            [(1, EventKind::AudioStarted), (5, ducked), (6, EventKind::AudioFinished), (7, EventKind::Restored)];
+        assert_eq!(audio_end(&finished), Some(Position(6)));
     }
 }

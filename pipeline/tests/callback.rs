@@ -3,7 +3,9 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
+use rejoinder::Assistant;
 use rejoinder::io::device::{record_block, sound_block};
+use rejoinder_models::enhance::EnhanceConfig;
 use rejoinder_models::units::Samples;
 
 mod common;
@@ -56,7 +58,18 @@ fn the_guard_sees_an_allocation() {
 
 #[test]
 fn callbacks_move_sound_through_a_whole_conversation_without_the_heap() {
-    let session = rejoinder::Session::builder(&common::assistant(&common::Parrot::default())).start();
+    converse(&common::assistant(&common::Parrot::default()));
+}
+
+#[test]
+fn with_an_echo_canceller_the_callbacks_move_what_is_played_to_it_without_the_heap() {
+    let config = EnhanceConfig { echo: true, ..EnhanceConfig::default() };
+    let enhancer = config.open().expect("an echo canceller");
+    converse(&Assistant { enhancer, ..common::assistant(&common::Parrot::default()) });
+}
+
+fn converse(assistant: &Assistant) {
+    let session = rejoinder::Session::builder(assistant).start();
     let mut session = session.expect("a conversation");
     let (mut microphone, mut loudspeaker) = session.take_ends().expect("the ends");
     let caller = common::speech("100 alpha 100 delta 900 charlie 2500");

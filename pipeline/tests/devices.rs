@@ -5,7 +5,6 @@
 
 mod common;
 
-use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::Receiver;
@@ -13,12 +12,12 @@ use std::time::{Duration, Instant};
 
 use common::{Parrot, assistant, speech};
 use rejoinder::io::device::{self, DeviceSink, DeviceSource};
+use rejoinder::sim::{SoundServer, with_priority};
 use rejoinder::{Event, EventKind, Session};
 use rejoinder_models::audio;
 
 /// Set in the process that talks to the sound server of the test.
 const INSIDE: &str = "REJOINDER_TEST_SOUND";
-const FIFO: [&str; 2] = ["-f", "15"];
 /// 960 frames at 48 kHz.
 const BLOCK_MS: f64 = 20.0;
 const ATTEMPTS: usize = 4;
@@ -35,44 +34,8 @@ impl Drop for Running {
 }
 
 /// Starts a program beside the sound server, with the priority of audio where that may be had.
-fn spawn(program: &str, arguments: &[&str], folder: &Path) -> std::io::Result<Running> {
-    let mut command = with_priority(program);
-    command.args(arguments).env("XDG_RUNTIME_DIR", folder).env("PULSE_SERVER", server(folder));
-    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().map(Running)
-}
-
-/// On a busy machine, a sound server of usual priority loses blocks.
-fn with_priority(program: impl AsRef<OsStr>) -> Command {
-    let permitted = Command::new("chrt").args(FIFO).arg("true").stderr(Stdio::null()).status();
-    if !permitted.is_ok_and(|status| status.success()) {
-        return Command::new(program);
-    }
-    let mut command = Command::new("chrt");
-    command.args(FIFO).arg(program);
-    command
-}
-
-fn server(folder: &Path) -> String {
-    format!("unix:{}/pulse.sock", folder.display())
-}
-
-/// A sound server with a loudspeaker `spk` and a microphone `mic_feed.monitor`; none where there is no PulseAudio.
-fn sound_server(folder: &Path) -> Option<Running> {
-    Command::new("pulseaudio").arg("--version").stdout(Stdio::null()).status().ok()?;
-    let socket = format!("--load=module-native-protocol-unix auth-anonymous=1 socket={}/pulse.sock", folder.display());
-    let sink = |name: &str, channels| {
-        format!("--load=module-null-sink sink_name={name} rate=48000 channels={channels} norewinds=1")
-    };
-    let (spk, mic) = (sink("spk", 2), sink("mic_feed", 1));
-    let options = ["-n", "--daemonize=no", "--exit-idle-time=-1", "--disallow-exit=yes", "--use-pid-file=no"];
-    let mut server = spawn("pulseaudio", &[&options[..], &[&spk, &mic, &socket]].concat(), folder).expect("pulseaudio");
-    let began = Instant::now();
-    while !folder.join("pulse.sock").exists() {
-        let ended = server.0.try_wait().expect("a child");
-        assert!(ended.is_none() && began.elapsed() < PATIENCE, "pulseaudio does not start: {ended:?}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    Some(server)
+fn spawn(program: &str, arguments: &[&str]) -> std::io::Result<Running> {
+    with_priority(program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().map(Running)
 }
 
 /// Runs a test of this file once more, as a program that knows the sound server.
@@ -80,17 +43,13 @@ fn beside_a_sound_server(test: &str, body: impl FnOnce(&Path)) {
     if let Some(folder) = std::env::var_os(INSIDE) {
         return body(Path::new(&folder));
     }
-    let folder = tempfile::tempdir().expect("a folder");
-    let Some(_server) = sound_server(folder.path()) else {
+    let Some(server) = SoundServer::start().expect("a sound server") else {
         println!("skipped: pulseaudio is not installed");
         return;
     };
-    let status = with_priority(std::env::current_exe().expect("this program"))
-        .args(["--exact", test, "--nocapture"])
-        .env(INSIDE, folder.path())
-        .env("XDG_RUNTIME_DIR", folder.path())
-        .env("PULSE_SERVER", server(folder.path()))
-        .status();
+    let mut program = with_priority(std::env::current_exe().expect("this program"));
+    program.args(["--exact", test, "--nocapture"]).env(INSIDE, server.folder());
+    let status = server.tell(&mut program).status();
     assert!(status.expect("a run").success());
 }
 
@@ -111,7 +70,7 @@ fn talk(folder: &Path) {
     let arguments = ["talk", "--input", "mic_feed.monitor", "--output", "spk", "--events"];
     let path = events.display().to_string();
     let program = env!("CARGO_BIN_EXE_rejoinder");
-    let mut program = spawn(program, &[&arguments[..], &[path.as_str()]].concat(), folder).expect("the program");
+    let mut program = spawn(program, &[&arguments[..], &[path.as_str()]].concat()).expect("the program");
     let told = |kind: &str| {
         let text = std::fs::read_to_string(&events).unwrap_or_default();
         text.lines().any(|line| line.contains(&format!("\"kind\":\"{kind}\"")))
@@ -121,7 +80,7 @@ fn talk(folder: &Path) {
     while !told("audio_finished") {
         assert!(began.elapsed() < 2 * PATIENCE, "{}", std::fs::read_to_string(&events).unwrap_or_default());
         let asked = Instant::now();
-        let _player = spawn("paplay", &["-d", "mic_feed", &question.display().to_string()], folder).expect("paplay");
+        let _player = spawn("paplay", &["-d", "mic_feed", &question.display().to_string()]).expect("paplay");
         while !told("audio_finished") && asked.elapsed() < Duration::from_secs(12) {
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -147,13 +106,13 @@ fn inside(folder: &Path) {
     let answer = folder.join("answer.raw");
     let path = answer.display().to_string();
     let format = ["--raw", "--rate=16000", "--channels=1", "--format=s16le", "--latency-msec=50"];
-    let _recorder = spawn("parec", &[&["-d", "spk.monitor"], &format[..], &[&path]].concat(), folder).expect("parec");
+    let _recorder = spawn("parec", &[&["-d", "spk.monitor"], &format[..], &[&path]].concat()).expect("parec");
     let builder = Session::builder(&assistant(&Parrot::default())).source(source).sink(sink);
     let session = builder.on_event(move |event| drop(events.send(event.clone()))).start().expect("a conversation");
     let mut heard = Vec::new();
     // A machine that is too busy loses sound on the way, as a line would; the caller then says it again.
     while heard.len() < ATTEMPTS && !heard.last().is_some_and(|text: &String| understood(text, "charlie")) {
-        let _player = spawn("paplay", &["-d", "mic_feed", &question.display().to_string()], folder).expect("paplay");
+        let _player = spawn("paplay", &["-d", "mic_feed", &question.display().to_string()]).expect("paplay");
         heard.push(answered(&told));
     }
     assert!(understood(heard.last().expect("an attempt"), "charlie"), "the microphone heard {heard:?}");

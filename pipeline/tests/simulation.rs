@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use rejoinder::sim::{
     self, Act, CostConfig, Expect, Figures, FixedCosts, Kind, Record, RoomConfig, Scenario, Simulation, Voices,
 };
-use rejoinder::{Assistant, Config};
+use rejoinder::{Assistant, Config, EventKind};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -17,6 +17,12 @@ fn root() -> PathBuf {
 
 fn assistant() -> Assistant {
     sim::assistant(&Config::load_default().unwrap()).unwrap()
+}
+
+/// An assistant of `configs/assistants`.
+fn assistant_of(name: &str) -> Assistant {
+    let path = root().join("configs/assistants").join(name).with_extension("toml");
+    sim::assistant(&Config::load(path).unwrap()).unwrap()
 }
 
 fn voices() -> Voices {
@@ -131,6 +137,34 @@ fn a_run_that_fails_leaves_a_scenario_that_fails_again() {
     assert_eq!(complain(&Scenario::load(&replay).unwrap()), complaints);
 }
 
+/// The first reply is not spoken over: with it the canceller finds the delay.
+#[test]
+fn an_assistant_that_hears_itself_does_not_answer_itself_and_is_interrupted() {
+    let script = vec![
+        act(Kind::Say, "date", 300.0),
+        act(Kind::Say, "list", 500.0),
+        act(Kind::Interrupt, "time", 250.0),
+        act(Kind::Say, "latte", 700.0),
+        act(Kind::Interrupt, "sum", 300.0),
+        act(Kind::Say, "date", 500.0),
+    ];
+    let scenario = Scenario::load(root().join("configs/scenarios/speakerphone.toml")).unwrap();
+    let scenario = Scenario { act: script, turns: 0, ..scenario };
+    let record = run(&assistant_of("speakerphone"), &scenario);
+    let figures = Figures::of(&record);
+    assert_eq!(sim::complaints(&scenario, &record, &figures), Vec::<String>::new(), "{figures}");
+    assert_eq!((figures.ghosts.count, figures.false_interruptions.count), (0, 0), "{figures}");
+    assert_eq!((figures.missed_barge_ins.count, figures.missed_barge_ins.of), (0, 2), "{figures}");
+    let found = record.events.iter().rev().find_map(|event| match event.kind {
+        EventKind::EchoDelay { ms } => Some(ms),
+        _ => None,
+    });
+    let delay_ms = scenario.room.echo.as_ref().unwrap().delay_ms;
+    assert!((found.unwrap() - delay_ms).abs() <= 16.0, "found {found:?} ms, true {delay_ms} ms");
+    let without = Figures::of(&run(&assistant(), &scenario));
+    assert!(without.ghosts.count + without.false_interruptions.count > 0, "the echo does no harm: {without}");
+}
+
 #[test]
 fn a_conversation_in_real_time_goes_as_in_virtual_time() {
     let script = vec![act(Kind::Say, "time", 300.0), act(Kind::Interrupt, "sum", 400.0)];
@@ -151,5 +185,5 @@ fn every_scenario_resolves() {
         Scenario::load(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         count += 1;
     }
-    assert!(count >= 4);
+    assert!(count >= 5);
 }

@@ -1,7 +1,6 @@
 //! How long the parts of an assistant take, and a whole turn.
 
 mod conversation;
-mod sound_server;
 
 use std::io::Write;
 use std::ops::ControlFlow;

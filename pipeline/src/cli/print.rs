@@ -102,6 +102,7 @@ fn line(kind: &EventKind) -> Option<String> {
         EventKind::Kept { text } => format!("! the caller heard: {text}"),
         EventKind::NoReply => "- no reply".to_owned(),
         EventKind::Failed { stage, reason } => format!("! {stage} failed: {reason}"),
+        EventKind::EchoDelay { ms } => format!("~ the loudspeaker is heard after {ms:.0} ms"),
         EventKind::Overrun { queue, lost } => format!("! {queue} lost {lost}"),
         _ => return None,
     })

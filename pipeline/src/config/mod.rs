@@ -127,6 +127,7 @@ impl RawConfig {
     fn resolve(self, path: &Path) -> Result<Config, String> {
         self.segments.check().map_err(|error| format!("segments: {error}"))?;
         within("audio.block_ms", self.audio.block_ms, 1.0, 200.0)?;
+        self.audio.enhance.check().map_err(|error| format!("audio.enhance.{error}"))?;
         within("dialogue.memory", self.dialogue.memory as f64, 2.0, 10_000.0)?;
         within("dialogue.max_tool_calls", self.dialogue.max_tool_calls as f64, 0.0, 100.0)?;
         within("runtime.threads", self.runtime.threads as f64, 1.0, 256.0)?;

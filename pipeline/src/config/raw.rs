@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use rejoinder_models::asr::Decoding;
+use rejoinder_models::enhance::EnhanceConfig;
 use rejoinder_models::llm::llama::LlamaOptions;
 use rejoinder_models::llm::openai::OpenAiOptions;
 use rejoinder_models::runtime::RuntimeConfig;
@@ -64,11 +65,13 @@ pub struct AudioConfig {
     pub output: Option<String>,
     /// How much sound a device takes or gives at a time. Default: 10.
     pub block_ms: f64,
+    /// What is done to the microphone's sound: with a loudspeaker that it hears, `echo` is to be on.
+    pub enhance: EnhanceConfig,
 }
 
 impl Default for AudioConfig {
     fn default() -> Self {
-        Self { input: None, output: None, block_ms: 10.0 }
+        Self { input: None, output: None, block_ms: 10.0, enhance: EnhanceConfig::default() }
     }
 }
 

@@ -22,6 +22,8 @@ fn mistakes_are_told_in_one_line_with_the_key_and_what_is_allowed() {
     for (extra, expected) in [
         ("[vad]\nkind = \"earshot\"\ntreshold = 0.4", "unknown field `treshold`"),
         ("[vad]\nkind = \"earshod\"", "unknown variant `earshod`, expected one of `earshot`, `webrtc`, `silero`"),
+        ("[audio.enhance]\nnoise = \"some\"", "unknown variant `some`, expected one of `low`, `moderate`, `high`"),
+        ("[audio.enhance]\nmax_gain_db = 99", "audio.enhance.max_gain_db: expected 0 to 50, found 99"),
         ("[turn]\nhangover_ms = -3", "turn.hangover_ms: expected 0 to 10000, found -3"),
         ("[turn]\nend = { model = \"asr-en\", threshold = 2 }", "turn.end.threshold: expected 0 to 1, found 2"),
         ("[turn]\nend = { model = \"nowhere\" }", "turn.end.model: "),

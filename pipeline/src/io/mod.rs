@@ -5,6 +5,7 @@ pub mod device;
 pub mod file;
 pub mod null;
 pub(crate) mod playout;
+pub(crate) mod reference;
 
 pub use capture::Microphone;
 pub use playout::{Heard, Loudspeaker, Playout};

@@ -6,22 +6,23 @@
 //! reply it is ducked: it goes on more quietly, or stands still.
 
 mod loudspeaker;
+mod player;
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use loudspeaker::Loudspeaker;
+pub(crate) use player::Player;
 use rejoinder_models::streaming::Streaming;
 use rejoinder_models::units::{Position, SampleRate, Samples};
-use ringbuf::traits::{Observer, Producer, Split};
-use ringbuf::{HeapProd, HeapRb};
+use ringbuf::HeapRb;
+use ringbuf::traits::Split;
 
-use crate::Result;
 use crate::clock::{Clock, position};
-use crate::message::{Body, Message, ReplyWord, Sound, TurnId, Turns};
+use crate::message::{ReplyWord, TurnId, Turns};
 use crate::run::queue::Wake;
 
 /// How far `speak` may run ahead of the listener. Policy when the ring is full: `speak` waits.
@@ -97,21 +98,6 @@ pub enum Heard {
 #[derive(Clone, Debug)]
 pub struct Playout(Arc<Shared>);
 
-/// The near end of the playback ring.
-pub(crate) struct Player {
-    shared: Arc<Shared>,
-    ring: HeapProd<f32>,
-    turns: Turns,
-    resample: Option<Resample>,
-    from: SampleRate,
-    turn: TurnId,
-    pending: VecDeque<f32>,
-    /// Where the reply begins in the ring.
-    base: u64,
-    /// How much of a reply that was begun ahead may wait in the ring.
-    held: u64,
-}
-
 /// A playback ring for audio of `rate`, fed with sound of rate `from` through `resample` where they differ. Of a reply
 /// that was begun ahead it holds `held_ms` at the most.
 pub(crate) fn playback_ring(
@@ -161,6 +147,7 @@ pub(crate) fn playback_ring(
         latency: Samples(0),
         played: 0,
         silence: u64::MAX,
+        tap: None,
     };
     (player, loudspeaker, Playout(shared))
 }
@@ -243,128 +230,5 @@ impl Shared {
 
     fn skip_written(&self) {
         self.skip_to.fetch_max(self.written.load(Ordering::SeqCst), Ordering::SeqCst);
-    }
-}
-
-impl Player {
-    /// Takes a message of the last stage. Its sound may have to wait for space: see [`pump`](Self::pump).
-    pub(crate) fn take(&mut self, message: Message) -> Result<()> {
-        if message.turn < self.turn || !self.turns.is_current(message.turn) {
-            return Ok(());
-        }
-        match message.body {
-            Body::Sound(sound) => {
-                self.begin(message.turn);
-                self.sound(sound)
-            }
-            Body::SoundEnd => {
-                self.begin(message.turn);
-                self.finish()
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn begin(&mut self, turn: TurnId) {
-        if turn == self.turn {
-            return;
-        }
-        self.turn = turn;
-        self.pending.clear();
-        if let Some(resample) = &mut self.resample {
-            resample.reset();
-        }
-        let base = self.shared.written.load(Ordering::SeqCst);
-        self.base = base;
-        self.shared.first.store(base, Ordering::Release);
-        self.shared.gate_at.store(base, Ordering::SeqCst);
-        self.shared.gate.store(turn.bits(), Ordering::SeqCst);
-        let mut replies = self.shared.replies();
-        if replies.len() == REPLIES {
-            replies.pop_front();
-        }
-        let words = Vec::new();
-        replies.push_back(Reply {
-            turn,
-            base,
-            made: 0,
-            end: None,
-            cut: None,
-            words,
-            told: 0,
-            started: false,
-            finished: false,
-        });
-    }
-
-    fn sound(&mut self, sound: Sound) -> Result<()> {
-        if let Some(reply) = self.shared.replies().back_mut() {
-            let rate = self.shared.rate;
-            let at = |word: &ReplyWord| reply.base + word.end.convert(self.from, rate).0;
-            let words: Vec<_> = sound.words.into_iter().map(|word| (at(&word), word)).collect();
-            reply.words.extend(words);
-            reply.made += Samples(sound.samples.len() as u64).convert(self.from, rate).0;
-        }
-        match &mut self.resample {
-            Some(resample) => {
-                let mut out = Vec::new();
-                resample.push(&sound.samples, &mut out)?;
-                self.pending.extend(out);
-            }
-            None => self.pending.extend(sound.samples),
-        }
-        Ok(())
-    }
-
-    fn finish(&mut self) -> Result<()> {
-        if let Some(resample) = &mut self.resample {
-            let mut out = Vec::new();
-            resample.flush(&mut out)?;
-            self.pending.extend(out);
-        }
-        let end = self.shared.written.load(Ordering::SeqCst) + self.pending.len() as u64;
-        if let Some(reply) = self.shared.replies().back_mut() {
-            reply.end = Some(end);
-            for (at, _) in &mut reply.words {
-                *at = (*at).min(end);
-            }
-        }
-        Ok(())
-    }
-
-    /// Moves what fits into the ring. Returns true when nothing is left to move, because it fitted or because the
-    /// turn is stale.
-    pub(crate) fn pump(&mut self) -> bool {
-        if !self.turns.is_current(self.turn) {
-            self.pending.clear();
-        }
-        let room = match self.turns.is_released(self.turn) {
-            true => usize::MAX,
-            false => (self.base + self.held).saturating_sub(self.shared.written.load(Ordering::SeqCst)) as usize,
-        };
-        let (head, tail) = self.pending.as_slices();
-        let mut moved = self.ring.push_slice(&head[..head.len().min(room)]);
-        if moved == head.len() {
-            moved += self.ring.push_slice(&tail[..tail.len().min(room - moved)]);
-        }
-        self.pending.drain(..moved);
-        self.shared.written.fetch_add(moved as u64, Ordering::SeqCst);
-        if !self.turns.is_current(self.turn) {
-            self.shared.skip_written();
-        }
-        self.pending.is_empty()
-    }
-
-    /// Moves all that is pending into the ring, and waits for space where there is none.
-    pub(crate) fn pump_all(&mut self) {
-        self.shared.space.register();
-        while !self.pump() {
-            self.shared.waiting.store(true, Ordering::SeqCst);
-            fence(Ordering::SeqCst);
-            let full = self.ring.vacant_len() == 0 || !self.turns.is_released(self.turn);
-            if full && self.turns.is_current(self.turn) {
-                std::thread::park();
-            }
-        }
     }
 }

@@ -26,6 +26,7 @@ mod quantiles;
 mod room;
 mod scenario;
 mod script;
+mod sound_server;
 mod utterance;
 mod voices;
 
@@ -46,6 +47,7 @@ pub use quantiles::Quantiles;
 pub use scenario::{
     Act, CallerConfig, CostConfig, EchoConfig, Expect, FixedCosts, Kind, RandomConfig, RoomConfig, Scenario,
 };
+pub use sound_server::{SoundServer, with_priority};
 pub use utterance::Utterance;
 pub use voices::{Recording, Role, Voices};
 

@@ -125,6 +125,8 @@ pub struct RoomConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EchoConfig {
+    /// The recorded impulse response from the loudspeaker to the microphone, by name. Default: the room's.
+    pub response: Option<String>,
     /// How far its sound at the microphone is below what was played, in dB. Default: 10.
     pub loss_db: f32,
     /// How long sound takes from the program over the devices and the air back to it. Default: 40.
@@ -137,7 +139,7 @@ pub struct EchoConfig {
 
 impl Default for EchoConfig {
     fn default() -> Self {
-        Self { loss_db: 10.0, delay_ms: 40.0, drift_ppm: 0.0, distortion: 0.05 }
+        Self { response: None, loss_db: 10.0, delay_ms: 40.0, drift_ppm: 0.0, distortion: 0.05 }
     }
 }
 

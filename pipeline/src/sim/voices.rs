@@ -198,7 +198,7 @@ mod tests {
         }
         assert_eq!(voices.named("time").unwrap().text, "what time is it");
         assert!(voices.named("time").unwrap().read().unwrap().seconds() > 0.5);
-        assert!(voices.of(Role::Room).next().is_none());
+        assert!(voices.of(Role::Noise).next().is_none());
     }
 
     #[test]

@@ -9,10 +9,10 @@ use rejoinder_models::vad::{VadDetector, VadEvent};
 
 use crate::Result;
 use crate::event::EventKind;
-use crate::io::playout::{Playout, Progress, Resample};
+use crate::io::playout::{Playout, Progress};
 use crate::message::{Body, Message, TurnId, Turns};
 use crate::stage::{Outbox, Stage};
-use crate::stages::Ending;
+use crate::stages::{Ending, FrontEnd};
 use crate::turn::{Action, Evidence, Input, Judge, Machine, Phrase, Policy};
 
 /// Sound is looked at in blocks of 10 ms, whatever the pieces in which it comes.
@@ -39,7 +39,8 @@ pub(crate) struct ListenSettings {
 
 /// `listen`: captured sound in, the caller's turns out.
 pub(crate) struct Listen {
-    resample: Option<Resample>,
+    front_end: FrontEnd,
+    echo_delay_ms: Option<f64>,
     detector: VadDetector,
     /// What ends a turn sooner than silence alone, where there is one.
     ending: Option<Ending>,
@@ -69,7 +70,7 @@ struct Overheard {
 
 impl Listen {
     pub(crate) fn new(
-        resample: Option<Resample>,
+        front_end: FrontEnd,
         detector: VadDetector,
         ending: Option<Ending>,
         settings: ListenSettings,
@@ -77,7 +78,8 @@ impl Listen {
         playout: Playout,
     ) -> Self {
         Self {
-            resample,
+            echo_delay_ms: front_end.echo_delay_ms(),
+            front_end,
             detector,
             ending,
             machine: Machine::new(settings.policy),
@@ -94,9 +96,11 @@ impl Listen {
     }
 
     fn captured(&mut self, samples: &[f32], out: &mut Outbox<'_>) -> Result<()> {
-        match &mut self.resample {
-            Some(resample) => resample.push(samples, &mut self.pending)?,
-            None => self.pending.extend_from_slice(samples),
+        self.front_end.push(samples, &mut self.pending)?;
+        let delay_ms = self.front_end.echo_delay_ms();
+        if let Some(ms) = delay_ms.filter(|_| delay_ms != self.echo_delay_ms) {
+            self.echo_delay_ms = delay_ms;
+            out.event(self.machine.turn(), EventKind::EchoDelay { ms });
         }
         let pending = std::mem::take(&mut self.pending);
         let blocks = pending.chunks_exact(BLOCK);

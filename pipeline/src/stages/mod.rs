@@ -1,6 +1,7 @@
 //! The stages of a conversation: thin adapters over the models. All but `identify` are always there.
 
 mod ending;
+mod front_end;
 mod identify;
 mod listen;
 mod respond;
@@ -8,6 +9,7 @@ mod speak;
 mod transcribe;
 
 pub(crate) use ending::Ending;
+pub(crate) use front_end::{Cleaner, FrontEnd};
 pub(crate) use identify::Identify;
 pub(crate) use listen::{Listen, ListenSettings};
 pub(crate) use respond::Respond;

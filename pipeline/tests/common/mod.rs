@@ -220,6 +220,7 @@ pub(crate) fn assistant(parrot: &Parrot) -> Assistant {
         parameters: serde_json::json!({"type": "object"}),
     };
     Assistant {
+        enhancer: None,
         vad: Arc::new(EnergyVad),
         segments: SegmenterConfig { min_speech_ms: 60.0, min_silence_ms: 100.0, ..SegmenterConfig::default() },
         recognizer: Arc::new(ToneEar),

@@ -158,11 +158,12 @@ impl AsrDataset {
         self.clips.iter_mut().zip(labels).for_each(|(clip, labels)| clip.labels = labels);
     }
 
-    /// Leaves only clips with at least `min_s` seconds for each token, since CTC cannot align more tokens than frames.
-    /// Returns how many went.
-    pub fn limit_rate(&mut self, min_s: f64) -> usize {
+    /// Leaves only clips with at least so many seconds for each token and each phone, since CTC cannot align more of them
+    /// than there are frames. Returns how many went.
+    pub fn limit_rate(&mut self, token_s: f64, phone_s: f64) -> usize {
         let before = self.clips.len();
-        self.clips.retain(|clip| clip.item.duration_s >= min_s * clip.tokens.len() as f64);
+        let least_s = |clip: &AsrClip| (token_s * clip.tokens.len() as f64).max(phone_s * clip.phones.len() as f64);
+        self.clips.retain(|clip| clip.item.duration_s >= least_s(clip));
         before - self.clips.len()
     }
 

@@ -325,7 +325,7 @@ mod tests {
         let mut dataset = AsrDataset::open_folder(dir.path()).unwrap();
         assert_eq!(dataset.limit(0.6, 0.9), 2);
         dataset.encode(|words| vec![1; 10 * words.len()]);
-        assert_eq!(dataset.limit_rate(0.025), 3);
+        assert_eq!(dataset.limit_rate(0.025, 0.0), 3);
         assert_eq!(dataset.clips().len(), 1);
     }
 

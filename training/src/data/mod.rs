@@ -9,6 +9,7 @@ pub mod pack;
 pub mod pitch;
 pub mod prepare;
 pub mod speakers;
+pub mod statistics;
 pub mod synth;
 pub mod text;
 pub mod trials;

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Instant;
 
 use anyhow::Context;
 use clap::Args;
-use rejoinder::sim::{self, Figures, Quantiles, RoomConfig, Scenario, Simulation, handoffs};
+use rejoinder::sim::{self, Figures, Quantiles, RoomConfig, Scenario, Simulation, SoundServer, handoffs};
 use serde::Serialize;
 
-use super::sound_server;
 use crate::cli::{ConfigOption, Ended, interrupt_flag, simulate};
 
 /// Messages by which the waking of a sleeping stage is timed, and the busy threads beside.
@@ -74,7 +74,7 @@ impl Conversation {
     pub(crate) fn run(self) -> anyhow::Result<Ended> {
         if self.realtime
             && !self.devices
-            && let Some(code) = sound_server::beside("--devices")?
+            && let Some(code) = beside_a_sound_server("--devices")?
         {
             return Ok(match code {
                 0 => Ended::Done,
@@ -111,7 +111,7 @@ impl Conversation {
         let realtime = if self.realtime {
             let simulation = Simulation::new(&assistant, &scenario, &voices).stop_flag(stop.clone());
             let record =
-                if self.devices { simulation.run_through(&sound_server::devices())? } else { simulation.run_live()? };
+                if self.devices { simulation.run_through(&SoundServer::devices())? } else { simulation.run_live()? };
             if stop.is_cancelled() {
                 return Ok(Ended::Interrupted);
             }
@@ -137,6 +137,16 @@ impl Conversation {
         }
         Ok(Ended::Done)
     }
+}
+
+/// Runs this program once more, with one more argument, as one that knows a sound server. None where PulseAudio is not
+/// installed, else the exit code.
+fn beside_a_sound_server(argument: &str) -> anyhow::Result<Option<i32>> {
+    let Some(server) = SoundServer::start()? else { return Ok(None) };
+    // The program itself keeps its usual priority: what competes with it in the bench must not starve the machine.
+    let mut program = Command::new(std::env::current_exe()?);
+    program.args(std::env::args_os().skip(1)).arg(argument);
+    Ok(Some(server.tell(&mut program).status()?.code().unwrap_or(1)))
 }
 
 /// A caller by chance in a quiet room.

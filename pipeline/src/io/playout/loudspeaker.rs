@@ -7,6 +7,7 @@ use ringbuf::traits::Consumer;
 
 use super::Shared;
 use crate::clock::ns_of;
+use crate::io::reference::Tap;
 use crate::message::TurnId;
 
 /// The far end of the playback ring: gives what a loudspeaker plays.
@@ -23,12 +24,18 @@ pub struct Loudspeaker {
     pub(super) played: u64,
     /// Samples of silence that followed the last of them.
     pub(super) silence: u64,
+    pub(super) tap: Option<Tap>,
 }
 
 impl Loudspeaker {
     /// The rate of the samples that it gives.
     pub fn sample_rate(&self) -> SampleRate {
         self.shared.rate
+    }
+
+    /// Gives all that is played to an echo canceller, too.
+    pub(crate) fn tap(&mut self, tap: Tap) {
+        self.tap = Some(tap);
     }
 
     /// Says how long the next sample that is pulled takes to sound, in samples of the device's rate.
@@ -42,7 +49,7 @@ impl Loudspeaker {
     /// Fills `out` with what is to be played next, mono in [-1, 1], silence where there is nothing.
     ///
     /// # Realtime Safety
-    /// Copies out of the ring, stores atomics, reads the machine's clock, and wakes the `speak` thread where that
+    /// Copies out of the ring and into the echo canceller's, stores atomics, reads the machine's clock, and wakes the `speak` thread where that
     /// waits for space. It neither allocates nor locks nor waits.
     pub fn pull(&mut self, out: &mut [f32]) {
         let sounds_at = self.shared.clock.now_ns() + ns_of(self.latency.0, self.shared.rate);
@@ -85,6 +92,9 @@ impl Loudspeaker {
         if (start..self.played).contains(&first) {
             let offset = filled as u64 + first - start;
             self.shared.first_at_ns.store(ns + ns_of(offset, self.shared.rate), Ordering::Release);
+        }
+        if let Some(tap) = &mut self.tap {
+            tap.push(out);
         }
         fence(Ordering::SeqCst);
         if self.played > before && self.shared.waiting.swap(false, Ordering::SeqCst) {

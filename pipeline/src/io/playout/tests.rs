@@ -1,4 +1,5 @@
 use super::*;
+use crate::message::{Body, Message, Sound};
 
 const RATE: SampleRate = SampleRate::hz(1_000);
 

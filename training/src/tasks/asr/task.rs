@@ -7,6 +7,7 @@ use super::phones::PHONES;
 use super::recipe::{AsrRecipe, PhonesConfig};
 use crate::data::asr::AsrDataset;
 use crate::data::loader::{AsrBatch, Front, LoaderConfig};
+use crate::data::statistics::BinStatistics;
 use crate::losses::{ctc_loss, frame_loss};
 use crate::nets::conformer::{Conformer, ConformerConfig};
 use crate::trainer::{Batches, Figure, Loss, Task};
@@ -68,22 +69,14 @@ impl AsrTask {
     /// Mean and deviation of each bin over some of the training clips.
     fn measure(&self) -> Result<(Vec<f32>, Vec<f32>)> {
         let bins = self.net.bins;
-        let (mut count, mut sum, mut square) = (0.0_f64, vec![0.0_f64; bins], vec![0.0_f64; bins]);
+        let mut statistics = BinStatistics::new(bins);
         for batch in self.train.batches(&self.loader, &self.plain, 0)?.take(STATISTICS_BATCHES) {
             let batch = batch?;
             for (row, length) in batch.features.chunks_exact(batch.frames * bins).zip(&batch.lengths) {
-                count += *length as f64;
-                for frame in row[..length * bins].chunks_exact(bins) {
-                    for (bin, value) in frame.iter().enumerate() {
-                        sum[bin] += f64::from(*value);
-                        square[bin] += f64::from(*value) * f64::from(*value);
-                    }
-                }
+                statistics.add(&row[..length * bins]);
             }
         }
-        let mean: Vec<f64> = sum.iter().map(|s| s / count.max(1.0)).collect();
-        let deviation = square.iter().zip(&mean).map(|(s, m)| (s / count.max(1.0) - m * m).max(0.0).sqrt() as f32);
-        Ok((mean.iter().map(|m| *m as f32).collect(), deviation.collect()))
+        Ok(statistics.mean_and_deviation())
     }
 
     /// Pads every clip in front by the net's left context and at the end to whole chunks.

@@ -12,6 +12,7 @@ use super::moments::{Moment, MomentConfig, draw};
 use super::recipe::TurnRecipe;
 use crate::augment::Augmenter;
 use crate::data::pack::PackReader;
+use crate::data::statistics::BinStatistics;
 use crate::nets::turn::{TurnNet, TurnNetConfig};
 use crate::trainer::{Batches, Figure, Loss, Task};
 use crate::{Error, Result};
@@ -125,21 +126,12 @@ impl TurnTask {
 
     /// Mean and deviation of each bin over some moments.
     fn measure(&self) -> Result<(Vec<f32>, Vec<f32>)> {
-        let bins = self.net.bins;
-        let (mut count, mut sum, mut square) = (0.0_f64, vec![0.0_f64; bins], vec![0.0_f64; bins]);
+        let mut statistics = BinStatistics::new(self.net.bins);
         let some = STATISTICS_MOMENTS.div_ceil(self.batch.max(1));
         for batch in batches(&self.train, self.batch, 0).take(some) {
-            for frame in batch?.features.chunks_exact(bins) {
-                count += 1.0;
-                for (bin, value) in frame.iter().enumerate() {
-                    sum[bin] += f64::from(*value);
-                    square[bin] += f64::from(*value) * f64::from(*value);
-                }
-            }
+            statistics.add(&batch?.features);
         }
-        let mean: Vec<f64> = sum.iter().map(|s| s / count.max(1.0)).collect();
-        let deviation = square.iter().zip(&mean).map(|(s, m)| (s / count.max(1.0) - m * m).max(0.0).sqrt() as f32);
-        Ok((mean.iter().map(|m| *m as f32).collect(), deviation.collect()))
+        Ok(statistics.mean_and_deviation())
     }
 
     /// Some moments of the validation turns, as the net sees them.

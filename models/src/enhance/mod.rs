@@ -1,0 +1,96 @@
+//! Cleaner sound: the assistant's own voice, noise and distance taken out of what a microphone hears.
+//!
+//! An echo canceller needs to know what is played. A stream therefore takes two signals on one clock: each sample that
+//! the microphone hears comes with the one that is handed to the loudspeaker meanwhile.
+
+mod webrtc;
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+pub use webrtc::Webrtc;
+
+use crate::streaming::Streaming;
+use crate::{Error, Result};
+
+/// The most that a quiet voice can be made louder, in dB.
+const MAX_GAIN_DB: f32 = 50.0;
+
+/// What one sample of 16 kHz brings: what the microphone hears and what is played meanwhile, in [-1, 1].
+pub type Sample = [f32; 2];
+
+/// Makes a microphone's sound cleaner: immutable and shared; each stream of audio has its own [`EnhancerStream`].
+pub trait Enhancer: Send + Sync {
+    /// The family's name.
+    fn name(&self) -> &'static str;
+
+    /// An enhancer for one stream of audio.
+    fn stream(&self) -> Box<dyn EnhancerStream>;
+}
+
+/// The state of an [`Enhancer`] for one stream of audio.
+///
+/// The output is late by [`lag`](Self::lag) samples: `flush` appends them, so that there are that many more than were
+/// pushed.
+pub trait EnhancerStream: Streaming<Input = [Sample], Output = Vec<f32>> + Send {
+    /// By how many samples a sound comes out later in the output than it went in.
+    fn lag(&self) -> usize;
+
+    /// How long, by the latest estimate, a sound takes from where it is played until it is heard; none where echoes are
+    /// not cancelled.
+    fn echo_delay_ms(&self) -> Option<f64>;
+}
+
+/// What is done to the microphone's sound.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EnhanceConfig {
+    /// Whether what the loudspeaker plays is taken out of what the microphone hears. Default: no, as with a headset.
+    pub echo: bool,
+    /// How strongly steady noise is suppressed. Default: not at all.
+    pub noise: Option<Suppression>,
+    /// By how much, in dB, a quiet voice is made louder at the most. Default: 0.
+    pub max_gain_db: f32,
+}
+
+/// How strongly steady noise is suppressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Suppression {
+    /// By about 6 dB.
+    Low,
+    /// By about 12 dB.
+    Moderate,
+    /// By about 18 dB.
+    High,
+    /// By about 21 dB.
+    VeryHigh,
+}
+
+impl EnhanceConfig {
+    /// Whether anything is done at all.
+    pub fn is_on(&self) -> bool {
+        self.echo || self.noise.is_some() || self.max_gain_db > 0.0
+    }
+
+    /// Refuses values outside their bounds.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming the value.
+    pub fn check(&self) -> Result<()> {
+        if (0.0..=MAX_GAIN_DB).contains(&self.max_gain_db) {
+            return Ok(());
+        }
+        Err(Error::invalid("max_gain_db", format!("0 to {MAX_GAIN_DB}"), self.max_gain_db))
+    }
+
+    /// What does it; none where nothing is to be done.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub fn open(&self) -> Result<Option<Arc<dyn Enhancer>>> {
+        self.check()?;
+        Ok(if self.is_on() { Some(Arc::new(Webrtc::new(self.clone()))) } else { None })
+    }
+}
