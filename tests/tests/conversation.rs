@@ -63,6 +63,17 @@ fn several_turns_in_one_recording_are_answered_each() {
 }
 
 #[test]
+fn a_request_that_sounds_complete_is_answered_before_silence_alone_would_end_it() {
+    let caller = audio::read(fixture("coffee_order.wav")).unwrap();
+    let conversation = SessionBuilder::new(&assistant()).simulate(&caller, Cost::Measured).unwrap();
+    let lines: Timelines = conversation.events.iter().collect();
+    let turn = &lines.turns()[0];
+    let silence = turn.after_speech_ms(turn.endpoint).unwrap();
+    let alone = assistant().turn_taking.policy.hangover.ms(rejoinder_models::units::SampleRate::INTERNAL);
+    assert!(silence < alone - 50.0, "{silence} ms of {alone}");
+}
+
+#[test]
 fn every_config_and_recipe_resolves() {
     for assistant in std::fs::read_dir(root().join("configs/assistants")).unwrap() {
         let path = assistant.unwrap().path();

@@ -42,6 +42,19 @@ fn speaking(policy: Policy) -> Machine {
 }
 
 #[test]
+fn a_turn_that_is_complete_ends_in_the_middle_of_a_pause() {
+    let mut machine = Machine::new(POLICY);
+    feed(&mut machine, &[Input::SpeechStarted(at(0)), Input::Tick(at(500))]);
+    let turn = machine.turn();
+    assert_eq!(feed(&mut machine, &[Input::Complete(turn)]), [], "the caller speaks");
+    feed(&mut machine, &[Input::SpeechStopped(at(1_000)), Input::Tick(at(1_100))]);
+    assert_eq!(machine.pause(), Some((at(0), at(1_000))));
+    assert_eq!(feed(&mut machine, &[Input::Complete(turn.next())]), [], "it is another turn");
+    assert_eq!(feed(&mut machine, &[Input::Complete(turn)]), [Action::End(turn, at(1_000))]);
+    assert_eq!((machine.state(), machine.pause()), (State::Thinking, None));
+}
+
+#[test]
 fn the_documentation_shows_the_table() {
     let (path, text) = (concat!(env!("CARGO_MANIFEST_DIR"), "/src/turn/states.md"), include_str!("states.md"));
     let (words, _) = text.split_once("```mermaid").unwrap_or((text, ""));
