@@ -1,5 +1,6 @@
 //! A run that is killed at some step and resumed ends with the weights of one that was not, bit for bit: sampling,
-//! augmentation, dropout, running statistics, optimizer, gathered gradients and the average of the weights.
+//! augmentation, dropout, running statistics, optimizer, gathered gradients,
+//! validation figures and the average of the weights.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 use std::path::{Path, PathBuf};
@@ -25,6 +26,11 @@ const TRAIN: &str = "[train]\nbackend = \"flex\"\nepochs = 0\nsteps = 40\nlearni
 
 const EXPORT: &str = "[export]\nbundle = \"none\"\nname = \"none\"\nlicence = \"none\"\nsummary = \"none\"\n\
                       recipe = \"none\"\ndata = []\n";
+
+/// The rate falls by what the validations come to, too.
+fn anneal(metric: &str) -> String {
+    format!("[train.anneal]\nkind = \"new_bob\"\nmetric = \"{metric}\"\nfactor = 0.7\n")
+}
 
 /// Tones of six speakers, four each.
 fn write_clips(folder: &Path) {
@@ -133,7 +139,8 @@ fn a_killed_recogniser_goes_on_bit_for_bit() {
          [data]\ntrain = [{{ folder = \"FOLDER/clips\" }}]\nvalid = \"FOLDER/clips\"\ntests = []\n\
          [loader]\nmax_seconds = 6.0\nworkers = 2\n\
          [net]\nbins = 80\ndim = 16\nlayers = 1\nheads = 2\nfeed_forward = 32\nkernel = 5\nchannels = 16\nchunk = 4\n\
-         left = 8\ndropout = 0.2\n{TRAIN}{EXPORT}"
+         left = 8\ndropout = 0.2\n{TRAIN}{}{EXPORT}",
+        anneal("wer")
     );
     let recipe = write_recipe(folder.path(), "asr.toml", &text);
     recipe::open(&recipe, &[]).unwrap().tokenizer().unwrap();
@@ -152,7 +159,8 @@ fn a_killed_speaker_net_goes_on_bit_for_bit() {
          [data]\ntrain = [\"FOLDER/clips\"]\nvalid_speakers = 2\nvalid_clips = 4\ntests = []\n\
          [augment]\nspeed = {never}\npad_s = {never}\n[batches]\nclips = 3\ncrop_s = 0.5\neach = 3\nspeeds = [1.0, 1.1]\n\
          [net]\nkind = \"ecapa\"\nchannels = 16\nmfa_channels = 24\nres2net_scale = 4\nse_channels = 8\n\
-         attention_channels = 8\nlin_neurons = 16\n{TRAIN}{EXPORT}"
+         attention_channels = 8\nlin_neurons = 16\n{TRAIN}{}{EXPORT}",
+        anneal("eer")
     );
     let recipe = write_recipe(folder.path(), "speaker.toml", &text);
     same_weights(folder.path(), &recipe);

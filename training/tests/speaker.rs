@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
-use serde::Deserialize;
-
+use rejoinder_models::runtime::{RuntimeConfig, RuntimeKind, Tensor as RuntimeTensor, find_onnxruntime, open};
+use rejoinder_training::export::{Axis, Element, OnnxExport, Recorder};
 use rejoinder_training::losses::aam_softmax;
-use rejoinder_training::nets::speaker::{EcapaConfig, EncoderConfig, XvectorConfig};
+use rejoinder_training::nets::speaker::{EcapaConfig, EncoderConfig, SpeakerNet, XvectorConfig};
+use serde::Deserialize;
 
 /// A gradient of this size is a rounding error: the largest are of the order of 1.
 const NO_CONSEQUENCE: f32 = 0.02;
@@ -117,6 +118,30 @@ fn assert_close(found: Tensor<2>, expected: &[f32]) {
     }
 }
 
+/// The exported net gives the same on each engine, for a length that it was not recorded at.
+fn exported(net: &SpeakerNet, bins: usize, features: &[f32], expected: &[f32]) {
+    let forward = |net: &SpeakerNet, recorder: &mut Recorder<'_>| {
+        let features = recorder.float::<3>("features")?;
+        recorder.output("embedding", net.embed(features, None))
+    };
+    let axes = [Axis::from(1), Axis::symbol("T", &[16, 27, 41]), Axis::from(bins)];
+    let model = OnnxExport::new("speaker").input("features", Element::Float, axes).record(net, forward).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("speaker.onnx");
+    model.write(&path).unwrap();
+    let both = [RuntimeKind::Tract, RuntimeKind::Ort];
+    for kind in both.into_iter().filter(|kind| *kind == RuntimeKind::Tract || find_onnxruntime().is_some()) {
+        let opened = open(&RuntimeConfig::of(kind)).unwrap().open(&path).unwrap();
+        let input = RuntimeTensor::f32(&[1, features.len() / bins, bins], features.to_vec()).unwrap();
+        let outputs = opened.session().unwrap().run(vec![("features", input)], &["embedding"]).unwrap();
+        let found = outputs.into_iter().next().unwrap().into_f32("embedding").unwrap();
+        assert_eq!(found.len(), expected.len());
+        for (found, expected) in found.iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-4 * expected.abs().max(1.0), "{kind:?}: {found} {expected}");
+        }
+    }
+}
+
 fn same(config: &EncoderConfig, case: &Case, golden: &Golden) {
     let device = Device::flex().autodiff();
     let (clips, speakers) = (golden.lengths.len(), case.weights["speakers"].len() / config.dim());
@@ -132,6 +157,8 @@ fn same(config: &EncoderConfig, case: &Case, golden: &Golden) {
     let whole = features(&Device::flex());
     assert_close(plain.embed(whole.clone(), Some(&golden.lengths)), &case.embeddings);
     assert_close(plain.embed(whole.narrow(0, 0, 1), None), &case.alone);
+
+    exported(&plain, config.bins(), &case.features[..frames * config.bins()], &case.alone);
 
     let cosines = net.cosines(net.embed(features(&device), Some(&golden.lengths)));
     let loss = aam_softmax(cosines, &golden.targets, golden.margin, golden.scale);

@@ -11,6 +11,8 @@ use rejoinder_models::card::Bundle;
 use rejoinder_models::runtime::RuntimeConfig;
 use rejoinder_models::units::SampleRate;
 use rejoinder_models::zoo::open_speaker_encoder;
+use rejoinder_training::data::speakers::SpeakerDataset;
+use rejoinder_training::data::trials::{self, Trial};
 use rejoinder_training::recipe;
 
 const RATE: usize = 16_000;
@@ -153,4 +155,44 @@ fn a_tree_in_voxcelebs_layout_is_listed_trained_on_exported_and_measured() {
     assert!(own > other + 0.2, "the same voice {own}, another {other}");
     let message = encoder.embed(&[0.0; 100]).unwrap_err().to_string();
     assert!(message.contains("at least") && message.contains("100"), "{message}");
+}
+
+/// A list of sound files that need not be there: speaker `a` has one clip, `b` three.
+fn list(folder: &Path) -> SpeakerDataset {
+    let path = folder.join("clips.csv");
+    let rows =
+        "a/1,1.0,a1.wav,0,16000,a\nb/1,1.0,b1.wav,0,16000,b\nb/2,1.0,b2.wav,0,16000,b\nb/3,1.0,b3.wav,0,16000,b\n";
+    std::fs::write(&path, format!("ID,duration,wav,start,stop,spk_id\n{rows}")).unwrap();
+    SpeakerDataset::open(&[path]).unwrap()
+}
+
+#[test]
+fn a_list_of_trials_names_the_line_that_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clips, path) = (list(folder.path()), folder.path().join("trials.txt"));
+    let read = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        trials::read(&path, &clips)
+    };
+    let found = read("1 b/1.wav b/3.wav\n0 a/1 b/2\n").unwrap();
+    assert_eq!(found, [Trial { clips: [1, 3], same: true }, Trial { clips: [0, 2], same: false }]);
+    for (text, what) in [("1 b/1 b/2\n0 a/1 c/1\n", "`c/1`"), ("1 b/1 b/2\n2 a/1 b/1\n", "`2 a/1 b/1`")] {
+        let message = read(text).unwrap_err().to_string();
+        assert!(message.contains("line 2") && message.contains(what), "{message}");
+    }
+    let pairs = trials::all_pairs(&clips);
+    assert_eq!((pairs.len(), pairs.iter().filter(|trial| trial.same).count()), (6, 3));
+}
+
+#[test]
+fn an_epoch_hears_each_speaker_as_often_and_validation_speakers_stay_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let clips = list(folder.path());
+    let mut drawn = clips.draw(2, &mut rand::rng());
+    drawn.retain(|clip| clips.clips()[*clip].speaker == 0);
+    assert_eq!(drawn, [0, 0], "the one clip of the speaker, twice");
+    assert_eq!(clips.draw(0, &mut rand::rng()).len(), 4);
+    let (rest, apart) = clips.split(1, 2);
+    assert_eq!((rest.speakers(), apart.speakers()), (&["a".to_owned()][..], &["b".to_owned()][..]));
+    assert_eq!((rest.clips().len(), apart.clips().len()), (1, 2));
 }

@@ -1,5 +1,8 @@
 use serde::{Deserialize, Serialize};
 
+use super::TrainOptions;
+use crate::{Error, Result};
+
 /// The share of the best figure by which a new one must be lower.
 const LEAST_GAIN: f64 = 1e-6;
 
@@ -96,6 +99,30 @@ impl Default for Outlook {
 }
 
 impl Outlook {
+    /// Takes what a validation has come to.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a figure that the task does not have.
+    pub(super) fn look(&mut self, options: &TrainOptions, figures: &[(&'static str, f64)]) -> Result<()> {
+        let find = |key: &str, metric: &str| {
+            let found = figures.iter().find(|(name, _)| *name == metric).map(|(_, value)| *value);
+            found.ok_or_else(|| {
+                let names: Vec<_> = figures.iter().map(|(name, _)| *name).collect();
+                Error::config(key, format!("expected one of {}, found {metric}", names.join(", ")))
+            })
+        };
+        let anneal = match &options.anneal {
+            Some(anneal) => Some((anneal, find("train.anneal.metric", anneal.metric())?)),
+            None => None,
+        };
+        let stopping = match &options.early_stopping {
+            Some(stopping) => Some((stopping, find("train.early_stopping.metric", &stopping.metric)?)),
+            None => None,
+        };
+        self.take(anneal, stopping);
+        Ok(())
+    }
+
     /// Takes the figures of a validation: the one to anneal by and the one to stop by.
     pub fn take(&mut self, anneal: Option<(&Anneal, f64)>, stopping: Option<(&EarlyStopping, f64)>) {
         self.validations += 1;

@@ -318,23 +318,6 @@ impl<'a, T: Task> Fitter<'a, T> {
         };
         let figures = meter.means();
         self.progress.log("valid", self.state.epoch + 1, self.state.step, &figures)?;
-        let find = |key: &str, metric: &str| {
-            let found = figures.iter().find(|(name, _)| *name == metric).map(|(_, value)| *value);
-            found.ok_or_else(|| {
-                let names: Vec<_> = figures.iter().map(|(name, _)| *name).collect();
-                Error::config(key, format!("expected one of {}, found {metric}", names.join(", ")))
-            })
-        };
-        let options = self.options;
-        let anneal = match &options.anneal {
-            Some(anneal) => Some((anneal, find("train.anneal.metric", anneal.metric())?)),
-            None => None,
-        };
-        let stopping = match &options.early_stopping {
-            Some(stopping) => Some((stopping, find("train.early_stopping.metric", &stopping.metric)?)),
-            None => None,
-        };
-        self.state.outlook.take(anneal, stopping);
-        Ok(())
+        self.state.outlook.look(self.options, &figures)
     }
 }

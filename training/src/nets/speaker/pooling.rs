@@ -40,7 +40,7 @@ impl Mask {
 }
 
 /// The ratio of the unbiased variance of `frames` values to their mean square deviation (Bessel's correction).
-pub(super) fn unbias(frames: usize) -> f32 {
+fn unbias(frames: usize) -> f32 {
     frames as f32 / frames.saturating_sub(1).max(1) as f32
 }
 

@@ -3,7 +3,7 @@ use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::pooling::{Mask, mean, unbias};
+use super::pooling::{Mask, mean};
 use super::tdnn::Tdnn;
 
 /// Frames under each layer's kernel.
@@ -67,10 +67,13 @@ impl Xvector {
         let x = self.layers.iter().fold(x, |x, layer| layer.forward(x));
         let centre = mean(x.clone(), mask); // (batch, 1, pooled_channels)
         let squares = (x - centre.clone()).square();
-        let frames = squares.dims()[1];
         let variance = match mask {
             Some(mask) => mean(squares, Some(mask)) * mask.unbias.clone(),
-            None => squares.mean_dim(1).mul_scalar(unbias(frames)),
+            None => {
+                // Counted, so that an export knows the count at every length.
+                let frames = squares.clone().narrow(2, 0, 1).mul_scalar(0.0).add_scalar(1.0).sum_dim(1);
+                squares.sum_dim(1) / frames.sub_scalar(1.0)
+            }
         };
         let pooled = Tensor::cat(vec![centre, variance.sqrt().add_scalar(EPSILON)], 2);
         self.out.forward(pooled).squeeze_dim::<2>(1)
