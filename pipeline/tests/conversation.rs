@@ -199,7 +199,8 @@ fn words_played(conversation: &Conversation) -> usize {
 fn over_a_reply(script: &str) -> (Conversation, Parrot) {
     let parrot = Parrot::default();
     let mut assistant = assistant(&parrot);
-    let config = RuleJudgeConfig { backchannels: vec!["bravo".to_owned()], ..RuleJudgeConfig::default() };
+    let backchannels = vec!["bravo".to_owned()];
+    let config = RuleJudgeConfig { backchannels, settle_ms: 100.0, ..RuleJudgeConfig::default() };
     assistant.judge = Arc::new(RuleJudge::new(config));
     let caller = speech(&format!("300 delta 2000 {script} 500"));
     (SessionBuilder::new(&assistant).simulate(&caller, COST).expect("a conversation"), parrot)
@@ -228,7 +229,8 @@ fn noise_and_backchannels_over_a_reply_cost_a_dip_and_not_the_reply() {
 fn an_answer_at_the_very_end_of_a_reply_is_no_backchannel() {
     let parrot = Parrot::default();
     let mut assistant = assistant(&parrot);
-    let config = RuleJudgeConfig { backchannels: vec!["bravo".to_owned()], ..RuleJudgeConfig::default() };
+    let backchannels = vec!["bravo".to_owned()];
+    let config = RuleJudgeConfig { backchannels, settle_ms: 100.0, ..RuleJudgeConfig::default() };
     assistant.judge = Arc::new(RuleJudge::new(config));
     let caller = speech("300 alpha alpha alpha 1000 bravo 500");
     let conversation = SessionBuilder::new(&assistant).simulate(&caller, COST).unwrap();

