@@ -71,6 +71,7 @@ impl EncoderConfig {
 
 /// The part that embeds.
 #[derive(Module, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a net has one, and is not moved about")]
 enum Encoder {
     Ecapa(EcapaTdnn),
     Xvector(Xvector),

@@ -97,7 +97,7 @@ pub struct TurnExport {
 }
 
 /// How `evaluate` measures a bundle.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TurnEvaluate {
     /// The bundle, or a published file of Smart Turn. Default: the one that `export` writes.
@@ -106,12 +106,6 @@ pub struct TurnEvaluate {
     pub clips: usize,
     /// Whether the figures are written into the bundle's card. Default: false.
     pub card: bool,
-}
-
-impl Default for TurnEvaluate {
-    fn default() -> Self {
-        Self { model: None, clips: 0, card: false }
-    }
 }
 
 impl TurnRecipe {
