@@ -150,7 +150,10 @@ mod tests {
             folder: "synth".into(),
             seed: 9,
             hours,
-            texts: vec![TextSource::Lines { path: lines, weight: 2.0 }, TextSource::Numbers { count: 50, weight: 1.0 }],
+            texts: vec![
+                TextSource::Lines { path: lines, times: 1, weight: 2.0 },
+                TextSource::Numbers { count: 50, weight: 1.0 },
+            ],
             voices: BTreeMap::from([(Voice::FliteKal16, 1.0)]),
             jobs: 1,
         }

@@ -25,6 +25,9 @@ pub enum TextSource {
     Lines {
         /// The file.
         path: PathBuf,
+        /// How often each line comes. Default: once.
+        #[serde(default = "once")]
+        times: usize,
         /// Relative weight.
         weight: f64,
     },
@@ -78,6 +81,10 @@ pub enum TextSource {
     },
 }
 
+fn once() -> usize {
+    1
+}
+
 impl TextSource {
     fn weight(&self) -> f64 {
         match self {
@@ -98,9 +105,10 @@ impl TextSource {
     pub fn texts(&self, seed: u64, sets: &Path, out: &Path) -> Result<Vec<String>> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         Ok(match self {
-            Self::Lines { path, .. } => {
+            Self::Lines { path, times, .. } => {
                 let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
-                text.lines().filter_map(words).collect()
+                let lines: Vec<String> = text.lines().filter_map(words).collect();
+                std::iter::repeat_n(lines, *times).flatten().collect()
             }
             Self::Sentences { set, file, .. } => {
                 let rows = normalised(&locate(sets, out, set)?.join(file))?;
