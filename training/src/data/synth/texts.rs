@@ -234,7 +234,7 @@ mod tests {
         let texts = read(&TextSource::Words { set, file, count: 9, weight: 1.0 });
         assert_eq!(texts.len(), 9);
         assert!(texts.iter().all(|text| text.split(' ').all(|word| word == "five")), "{texts:?}");
-        let gone = TextSource::Lines { path: dir.path().join("gone"), weight: 1.0 };
+        let gone = TextSource::Lines { path: dir.path().join("gone"), times: 1, weight: 1.0 };
         assert!(gone.texts(1, dir.path(), dir.path()).unwrap_err().to_string().contains("gone"));
     }
 }
