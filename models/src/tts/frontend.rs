@@ -13,7 +13,7 @@ pub const PLACES: usize = 20;
 /// Text as tokens.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Script {
-    /// The tokens, as [`phones`](super::phones) numbers them.
+    /// The tokens, as [`phones`] numbers them.
     pub tokens: Vec<u8>,
     /// For each token, five times the kind of its clause (0 to 3: it ends in `,` or nothing, `.`, `?`, `!`) plus its
     /// place (0: no word, 1: first of its word, 2: inside, 3: last, 4: the only one).

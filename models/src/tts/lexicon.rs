@@ -57,7 +57,7 @@ impl Lexicon {
         self.len == 0
     }
 
-    /// The phones of a lower-case word, as [`phones`](super::phones) numbers them.
+    /// The phones of a lower-case word, as [`phones`] numbers them.
     pub fn get(&self, word: &str) -> Option<&[u8]> {
         let block = self.blocks.partition_point(|&at| self.first_word(at as usize) <= word.as_bytes());
         let mut at = *self.blocks.get(block.checked_sub(1)?)? as usize;

@@ -50,7 +50,7 @@ pub trait Synthesizer: Send + Sync {
     /// Begins to speak a clause or a sentence. Text without anything to pronounce gives an utterance without audio.
     ///
     /// # Errors
-    /// [`Error::Engine`](crate::Error::Engine) when a model run fails.
+    /// [`Error::Engine`] when a model run fails.
     fn speak(&self, text: &str) -> Result<Box<dyn Utterance>>;
 }
 
@@ -59,7 +59,7 @@ pub trait Utterance: Send {
     /// The next piece, or none at the end.
     ///
     /// # Errors
-    /// [`Error::Engine`](crate::Error::Engine) when a model run fails; the utterance is then at its end.
+    /// [`Error::Engine`] when a model run fails; the utterance is then at its end.
     fn next_chunk(&mut self) -> Result<Option<SpeechChunk>>;
 }
 

@@ -1,7 +1,7 @@
 //! From frames of pitch and cepstra to sound: a source-filter synthesizer in the frequency domain.
 //!
 //! Each frame's sources are windowed, filtered by two minimum-phase filters given as cepstra (log H(w) = sum of
-//! c[n] exp(-iwn) over n >= 0; Oppenheim and Schafer, "Discrete-Time Signal Processing", section 13.5), and overlap-added.
+//! `c[n]` exp(-iwn) over n >= 0; Oppenheim and Schafer, "Discrete-Time Signal Processing", section 13.5), and overlap-added.
 //! The training side rebuilds the same steps from [`SourceFilterConfig`] and [`sources`].
 
 use std::sync::Arc;

@@ -28,7 +28,7 @@ pub trait Vad: Send + Sync {
     /// A detector for one stream of audio.
     ///
     /// # Errors
-    /// [`Error::Engine`](crate::Error::Engine) when the engine cannot make one.
+    /// [`Error::Engine`] when the engine cannot make one.
     fn stream(&self) -> Result<Box<dyn VadStream>>;
 }
 
@@ -46,7 +46,7 @@ pub trait VadStream: Send {
     /// holds speech.
     ///
     /// # Errors
-    /// [`Error::Invalid`](crate::Error::Invalid) for a frame of another length.
+    /// [`Error::Invalid`] for a frame of another length.
     fn probability(&mut self, frame: &[f32]) -> Result<f32>;
 
     /// Forgets all audio so far.
