@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::tasks::asr::AsrRecipe;
 use crate::tasks::g2p::G2pRecipe;
@@ -43,6 +43,17 @@ pub trait Recipe {
     /// # Errors
     /// A run without weights; an export that does not agree with the net.
     fn export(&self) -> Result<()>;
+}
+
+/// Makes the run folder and writes the recipe into it as it was resolved, so that a run says by itself what it was.
+///
+/// # Errors
+/// A folder that cannot be written.
+pub fn begin_run(recipe: &impl Serialize, run: &Path) -> Result<()> {
+    std::fs::create_dir_all(run).map_err(|e| Error::io(run, e))?;
+    let resolved = toml::to_string(recipe).map_err(|e| Error::config("recipe", e))?;
+    let path = run.join("recipe.toml");
+    std::fs::write(&path, resolved).map_err(|e| Error::io(&path, e))
 }
 
 #[derive(Debug, Deserialize)]

@@ -80,7 +80,7 @@ fn write_recipe(folder: &Path) -> std::path::PathBuf {
          [phones]\nset = \"words\"\ndictionary = \"tiny.dict\"\ng2p = {:?}\n\
          [lm]\norder = 2\ntexts = [{{ kind = \"transcripts\", folder = \"clips\", weight = 1.0 }}]\n\
          [export]\nbundle = {:?}\nname = \"tiny\"\nsummary = \"a test\"\nlicence = \"CC0-1.0\"\nrecipe = \"a test\"\n\
-         data = [\"made up\"]\n",
+         data = [\"made up\"]\nint8 = true\n",
         at("run"),
         at("sets"),
         at(""),

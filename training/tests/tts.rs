@@ -77,7 +77,7 @@ fn write_recipes(folder: &Path) {
          [acoustic.train]\nsteps = 150\n{train}\
          [vocoder]\nwidth = 32\nblocks = 2\nsegments = 2\nsegment_frames = 24\nbatches = 10\n\
          [vocoder.train]\nsteps = 60\n{train}\
-         [export]\nbundle = {:?}\nname = \"tiny\"\nsummary = \"a test\"\nlicence = \"CC0-1.0\"\ndata = [\"made up\"]\n",
+         [export]\nbundle = {:?}\nname = \"tiny\"\nsummary = \"a test\"\nlicence = \"CC0-1.0\"\nrecipe = \"a test\"\ndata = [\"made up\"]\n",
         at("run"),
         at("g2p"),
         at("corpus"),

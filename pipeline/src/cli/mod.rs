@@ -13,7 +13,7 @@ mod validate;
 mod voices;
 
 use std::io::{ErrorKind, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
@@ -139,6 +139,22 @@ pub(crate) fn complain(error: &anyhow::Error) {
         }
     }
     let _ = writeln!(std::io::stderr(), "error: {line}");
+}
+
+/// Does the same with each file. What fails for one is said, and the others go on.
+pub(crate) fn each_file(files: &[PathBuf], mut act: impl FnMut(&Path) -> anyhow::Result<()>) -> anyhow::Result<Ended> {
+    let mut ended = Ended::Done;
+    for file in files {
+        match act(file) {
+            Err(error) if is_broken_pipe(&error) => return Err(error),
+            Err(error) => {
+                complain(&error);
+                ended = Ended::Partly;
+            }
+            Ok(()) => {}
+        }
+    }
+    Ok(ended)
 }
 
 /// Whether the reader of our output is gone, as with `| head`.

@@ -9,7 +9,7 @@ use rejoinder_models::units::{SampleRate, Samples};
 use rejoinder_models::zoo;
 use serde_json::json;
 
-use super::{ConfigOption, Ended, complain, is_broken_pipe};
+use super::{ConfigOption, Ended, each_file};
 
 /// Sound reaches the recogniser in pieces of this length, as it would from a microphone.
 const PIECE_MS: f64 = 100.0;
@@ -35,18 +35,7 @@ impl Transcribe {
         let config = self.config.load()?;
         let recognizer = zoo::open_recognizer_with(&config.recognizer, &config.runtime, &config.decoding)?;
         let mut out = std::io::stdout().lock();
-        let mut ended = Ended::Done;
-        for path in &self.files {
-            match self.transcribe(&*recognizer, path, &mut out) {
-                Err(error) if is_broken_pipe(&error) => return Err(error),
-                Err(error) => {
-                    complain(&error);
-                    ended = Ended::Partly;
-                }
-                Ok(()) => {}
-            }
-        }
-        Ok(ended)
+        each_file(&self.files, |path| self.transcribe(&*recognizer, path, &mut out))
     }
 
     fn transcribe(&self, recognizer: &dyn Recognizer, path: &Path, out: &mut StdoutLock<'_>) -> anyhow::Result<()> {

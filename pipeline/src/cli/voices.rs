@@ -8,7 +8,7 @@ use rejoinder_models::runtime::RuntimeConfig;
 use rejoinder_models::speaker::{SpeakerEncoder, Voices};
 use rejoinder_models::zoo;
 
-use super::{Ended, complain, is_broken_pipe};
+use super::{Ended, each_file};
 
 /// Where voices are kept and what they are embedded by.
 #[derive(Args)]
@@ -75,18 +75,7 @@ impl Identify {
     pub(crate) fn run(self) -> anyhow::Result<Ended> {
         let encoder = self.options.open()?;
         let voices = self.options.read(encoder.as_ref())?;
-        let mut ended = Ended::Done;
-        for file in &self.files {
-            match identify(encoder.as_ref(), &voices, file) {
-                Err(error) if is_broken_pipe(&error) => return Err(error),
-                Err(error) => {
-                    complain(&error);
-                    ended = Ended::Partly;
-                }
-                Ok(()) => {}
-            }
-        }
-        Ok(ended)
+        each_file(&self.files, |file| identify(encoder.as_ref(), &voices, file))
     }
 }
 

@@ -118,7 +118,8 @@ pub struct Augmenter {
 }
 
 impl Augmenter {
-    /// Opens the prepared folders of noise and of room responses, and adds `SYNTHETIC_ROOMS` rooms from a formula.
+    /// Opens the prepared folders of noise and of room responses, where they are there, and adds `SYNTHETIC_ROOMS` rooms
+    /// from a formula.
     ///
     /// # Errors
     /// As [`Prepared::open`]; a folder at another rate than the first.
@@ -135,11 +136,20 @@ impl Augmenter {
             rooms: Rooms::synthetic(SYNTHETIC_ROOMS, sample_rate_hz, &mut rng),
             sample_rate_hz,
         };
-        if let Some(folder) = noise {
-            Prepared::open(folder)?.each(sample_rate_hz, |item, clip| augmenter.noise.push(&item.words, clip))?;
+        let there = |folder: Option<&Path>| {
+            folder.map(Path::to_owned).filter(|folder| {
+                let there = folder.exists();
+                if !there {
+                    tracing::warn!("{}: not prepared; clips are not changed by it", folder.display());
+                }
+                there
+            })
+        };
+        if let Some(folder) = there(noise) {
+            Prepared::open(&folder)?.each(sample_rate_hz, |item, clip| augmenter.noise.push(&item.words, clip))?;
         }
-        if let Some(folder) = rooms {
-            Prepared::open(folder)?.each(sample_rate_hz, |_, clip| augmenter.rooms.push(clip))?;
+        if let Some(folder) = there(rooms) {
+            Prepared::open(&folder)?.each(sample_rate_hz, |_, clip| augmenter.rooms.push(clip))?;
         }
         Ok(augmenter)
     }

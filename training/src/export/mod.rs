@@ -7,6 +7,7 @@ pub mod gguf;
 pub mod onnx;
 
 mod bundle;
+mod config;
 mod error;
 mod exporter;
 mod fold;
@@ -17,6 +18,7 @@ mod record;
 mod translate;
 
 pub use bundle::{Package, commit};
+pub use config::ExportConfig;
 pub use error::{ExportError, Result};
 pub use exporter::{OnnxExport, OnnxModel};
 pub use parity::{Case, Difference, border_tensor, check_parity};

@@ -1,7 +1,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use rejoinder_models::card::{
-    Chunking, LEXICON_ROLE, LM_ROLE, MODEL_ROLE, ModelCard, NewFile, Origin, PHONES_ROLE, StateTensor, TOKENS_ROLE,
-    Task, ValidCount,
+    Chunking, LEXICON_ROLE, LM_ROLE, MODEL_ROLE, ModelCard, NewFile, PHONES_ROLE, StateTensor, TOKENS_ROLE, Task,
+    ValidCount,
 };
 use rejoinder_models::decode::ngram::{self, Ngram};
 use rejoinder_models::features::Fbank;
@@ -10,7 +10,7 @@ use rejoinder_models::runtime::ElementType;
 use super::phones;
 use super::recipe::AsrRecipe;
 use super::task::PAD_VALUE;
-use crate::export::{Axis, Case, Element, Int8, OnnxExport, Package, Recorder, commit, quantize_matmul};
+use crate::export::{Axis, Case, Element, Int8, OnnxExport, Package, Recorder, quantize_matmul};
 use crate::nets::conformer::{Caches, Conformer, ConformerConfig};
 use crate::{Error, Result};
 
@@ -26,7 +26,7 @@ const STATES: [(&str, &str); 3] =
     [("cache_k", "cache_k_out"), ("cache_v", "cache_v_out"), ("cache_conv", "cache_conv_out")];
 const VALID: &str = "left_valid";
 
-/// Writes the bundle: the net with 8-bit matrix products, tokens, the language model, and the card.
+/// Writes the bundle: the net, tokens, the language model, and the card.
 pub(super) fn export(recipe: &AsrRecipe) -> Result<()> {
     let device = Device::flex();
     let net = recipe.trained(&device)?;
@@ -40,10 +40,15 @@ pub(super) fn export(recipe: &AsrRecipe) -> Result<()> {
         .file(NewFile::new(TOKENS_ROLE, "tokens.txt", tokens.clone()))
         .write(&recipe.float_bundle())?;
     tracing::info!("32-bit: largest difference to the net {:?}", checked.card().parity);
-    let int8 = quantize_matmul(&float, Int8::default());
-    let mut package = Package::new(card)
-        .model(MODEL_ROLE, "model.int8.onnx", int8, cases, ALLOWED_INT8)
-        .file(NewFile::new(TOKENS_ROLE, "tokens.txt", tokens));
+    let package = Package::new(card);
+    let mut package = match recipe.export.int8 {
+        true => {
+            let int8 = quantize_matmul(&float, Int8::default());
+            package.model(MODEL_ROLE, "model.int8.onnx", int8, cases, ALLOWED_INT8)
+        }
+        false => package.model(MODEL_ROLE, "model.onnx", float, cases, ALLOWED_FLOAT),
+    }
+    .file(NewFile::new(TOKENS_ROLE, "tokens.txt", tokens));
     if let Some((model, bytes)) = language_model(recipe)? {
         if let Some(pronouncer) = recipe.pronouncer()? {
             let words = model.vocabulary().iter().map(String::as_str).filter(|word| !word.starts_with('<'));
@@ -129,10 +134,8 @@ fn cases(recipe: &AsrRecipe, net: &Conformer, declaration: &OnnxExport, device: 
 }
 
 fn card(recipe: &AsrRecipe, net: &Conformer, device: &Device) -> ModelCard {
-    let (config, export) = (&recipe.net, &recipe.export);
-    let origin = Origin { recipe: export.recipe.clone(), data: export.data.clone(), commit: commit() };
-    let mut card = ModelCard::new(&export.name, Task::Asr, "conformer-ctc", &export.licence, origin);
-    card.summary = export.summary.clone();
+    let config = &recipe.net;
+    let mut card = recipe.export.card(Task::Asr, "conformer-ctc");
     card.language = Some("en".into());
     card.sample_rate = Some(rejoinder_models::units::SampleRate::INTERNAL);
     card.features = Some(recipe.features.clone());
@@ -152,8 +155,6 @@ fn card(recipe: &AsrRecipe, net: &Conformer, device: &Device) -> ModelCard {
         element: ElementType::F32,
     };
     card.states = STATES.iter().zip(shapes(config, net, device)).map(state).collect();
-    card.params = recipe.export.decoding.clone();
-    card.results = recipe.export.results.clone();
     card
 }
 

@@ -1,9 +1,7 @@
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rejoinder_models::card::Measure;
 use rejoinder_models::decode::ctc::{CtcConfig, Hotword};
 use rejoinder_models::decode::lexicon::LexiconConfig;
 use rejoinder_models::features::{Fbank, FbankConfig};
@@ -19,8 +17,9 @@ use crate::data::asr::{AsrDataset, Source};
 use crate::data::loader::{Front, LoaderConfig};
 use crate::data::prepare::{self, PrepareConfig};
 use crate::data::synth::TextSource;
+use crate::export::ExportConfig;
 use crate::nets::conformer::ConformerConfig;
-use crate::recipe::Recipe;
+use crate::recipe::{self, Recipe};
 use crate::tasks::aligner::AlignerConfig;
 use crate::trainer::{self, TrainOptions};
 use crate::{Error, Result};
@@ -237,30 +236,6 @@ fn limits_s() -> [f64; 2] {
     [0.3, 16.0]
 }
 
-/// Where the bundle goes and what its card says.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ExportConfig {
-    /// The bundle's folder.
-    pub bundle: PathBuf,
-    /// The model's name.
-    pub name: String,
-    /// The licence of the weights.
-    pub licence: String,
-    /// What it is, in a sentence.
-    pub summary: String,
-    /// This recipe's path in the repository.
-    pub recipe: String,
-    /// What it was trained on, for people.
-    pub data: Vec<String>,
-    /// How its probabilities become text: the card's `params`.
-    #[serde(default)]
-    pub decoding: toml::Table,
-    /// What was measured.
-    #[serde(default)]
-    pub results: BTreeMap<String, Measure>,
-}
-
 impl AsrRecipe {
     fn tokens_path(&self) -> PathBuf {
         self.run.join("tokens.txt")
@@ -296,16 +271,9 @@ impl AsrRecipe {
 
     fn front(&self, augment: bool) -> Result<Arc<Front>> {
         let fbank = Fbank::new(self.features.clone())?;
-        let open = |path: &Option<PathBuf>| path.clone().filter(|path| path.exists());
-        let (noise, rooms) = (open(&self.data.noise), open(&self.data.rooms));
-        let augmenter = match augment {
-            true => {
-                let rate = fbank.rate().get();
-                Some(Augmenter::open(self.augment.clone(), noise.as_deref(), rooms.as_deref(), rate)?)
-            }
-            false => None,
-        };
-        Ok(Arc::new(Front { fbank, augmenter }))
+        let (noise, rooms) = (self.data.noise.as_deref(), self.data.rooms.as_deref());
+        let augmenter = augment.then(|| Augmenter::open(self.augment.clone(), noise, rooms, fbank.rate().get()));
+        Ok(Arc::new(Front { augmenter: augmenter.transpose()?, fbank }))
     }
 
     /// A prepared folder with its tokens, to evaluate on.
@@ -387,10 +355,7 @@ impl Recipe for AsrRecipe {
     }
 
     fn train(&self, resume: bool) -> Result<()> {
-        fs::create_dir_all(&self.run).map_err(|e| Error::io(&self.run, e))?;
-        let resolved = toml::to_string(self).map_err(|e| Error::config("recipe", e))?;
-        let path = self.run.join("recipe.toml");
-        fs::write(&path, resolved).map_err(|e| Error::io(&path, e))?;
+        recipe::begin_run(self, &self.run)?;
         trainer::fit(&self.task()?, &self.train, &self.run, resume).map(drop)
     }
 

@@ -5,18 +5,18 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use burn::module::Module;
 use burn::tensor::Device;
-use rejoinder_models::card::{Bundle, MODEL_ROLE, Measure, ModelCard, NewFile, Origin, Task as CardTask};
+use rejoinder_models::card::{Bundle, MODEL_ROLE, Measure, ModelCard, NewFile, Task as CardTask};
 use rejoinder_models::text::Tokenizer;
 use serde::{Deserialize, Serialize};
 
 use super::chat::{self, Chat};
 use super::task::{Exact, LmTask, PackingConfig};
 use crate::data::dialogue::{Dialogue, Domain, Noise, SPOKEN_MIX, Writer, WriterConfig, spoken_sentences};
+use crate::export::ExportConfig;
 use crate::export::gguf::{GgufInfo, Storage, gguf};
 use crate::nets::llama::{Llama, LlamaConfig};
-use crate::recipe::Recipe;
+use crate::recipe::{self, Recipe};
 use crate::trainer::{self, TrainOptions};
 use crate::{Error, Result};
 
@@ -43,7 +43,10 @@ pub struct LmRecipe {
     /// How long and how fast.
     #[serde(default)]
     pub train: TrainOptions,
-    /// Where the bundle goes.
+    /// How matrices are stored in the bundle. Default: q8_0.
+    #[serde(default)]
+    pub storage: Storage,
+    /// Where the bundle goes and what its card says.
     pub export: ExportConfig,
 }
 
@@ -55,28 +58,6 @@ pub struct TokenizerConfig {
     pub pieces: usize,
     /// Dialogues to learn them from.
     pub dialogues: usize,
-}
-
-/// What the bundle of a language model is.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ExportConfig {
-    /// The bundle's folder.
-    pub bundle: PathBuf,
-    /// The model's name.
-    pub name: String,
-    /// The licence of the weights.
-    pub licence: String,
-    /// How matrices are stored. Default: q8_0.
-    #[serde(default)]
-    pub storage: Storage,
-    /// The commit that the card names. Default: unknown.
-    #[serde(default = "unknown")]
-    pub commit: String,
-}
-
-fn unknown() -> String {
-    "unknown".into()
 }
 
 /// The seed of the dialogues that the vocabulary is learnt from.
@@ -237,6 +218,7 @@ impl Recipe for LmRecipe {
     }
 
     fn train(&self, resume: bool) -> Result<()> {
+        recipe::begin_run(self, &self.run)?;
         trainer::fit(&self.task()?, &self.train, &self.run, resume).map(drop)
     }
 
@@ -255,11 +237,11 @@ impl Recipe for LmRecipe {
             name: &self.export.name,
             licence: &self.export.licence,
             context: self.packing.context.max(TRAINED_CONTEXT),
-            storage: self.export.storage,
+            storage: self.storage,
         };
         let bytes = gguf(&net, &self.net, &tokenizer, &info)?;
         let file = NewFile::new(MODEL_ROLE, "model.gguf", bytes);
-        Bundle::write(&self.export.bundle, self.card(net.num_params()), &[file])?;
+        Bundle::write(&self.export.bundle, self.card(), &[file])?;
         Ok(())
     }
 }
@@ -269,18 +251,8 @@ const TRAINED_CONTEXT: usize = 512;
 
 impl LmRecipe {
     /// The card, with the figures of `evaluate` where it has run.
-    fn card(&self, parameters: usize) -> ModelCard {
-        let origin = Origin {
-            recipe: "configs/recipes/lm/rejoinder.toml".into(),
-            data: vec![
-                "dialogues written by the generator of this repository".into(),
-                "CMU pronouncing dictionary".into(),
-            ],
-            commit: self.export.commit.clone(),
-        };
-        let mut card = ModelCard::new(&self.export.name, CardTask::Llm, "gguf", &self.export.licence, origin);
-        card.summary =
-            format!("a Llama of {:.1} million parameters that takes orders and calls tools", parameters as f64 / 1e6);
+    fn card(&self) -> ModelCard {
+        let mut card = self.export.card(CardTask::Llm, "gguf");
         card.language = Some("en".into());
         let results = fs::read_to_string(self.run.join(RESULTS)).ok();
         let results: Results = results.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();

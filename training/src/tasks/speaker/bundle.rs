@@ -1,10 +1,10 @@
 use burn::tensor::{Device, TensorData};
-use rejoinder_models::card::{MODEL_ROLE, ModelCard, Origin, Task};
+use rejoinder_models::card::{MODEL_ROLE, ModelCard, Task};
 use rejoinder_models::speaker::equal_error_rate;
 
 use super::recipe::SpeakerRecipe;
 use super::task::{SpeakerTask, pair_scores};
-use crate::export::{Axis, Case, Element, Int8, OnnxExport, Package, Recorder, commit, quantize_matmul};
+use crate::export::{Axis, Case, Element, Int8, OnnxExport, Package, Recorder, quantize_matmul};
 use crate::nets::speaker::SpeakerNet;
 use crate::trainer::Task as _;
 use crate::{Error, Result};
@@ -71,10 +71,7 @@ fn cases(task: &SpeakerTask, net: &SpeakerNet, declaration: &OnnxExport) -> Resu
 }
 
 fn card(recipe: &SpeakerRecipe, task: &SpeakerTask, threshold: f32) -> ModelCard {
-    let export = &recipe.export;
-    let origin = Origin { recipe: export.recipe.clone(), data: export.data.clone(), commit: commit() };
-    let mut card = ModelCard::new(&export.name, Task::Speaker, "speaker-embedding", &export.licence, origin);
-    card.summary = export.summary.clone();
+    let mut card = recipe.export.card(Task::Speaker, "speaker-embedding");
     card.sample_rate = Some(task.train.fbank.rate());
     card.features = Some(recipe.features.clone());
     let threshold = (f64::from(threshold) * 1e4).round() / 1e4;

@@ -1,4 +1,3 @@
-use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,8 +9,9 @@ use super::task::SpeakerTask;
 use crate::augment::{AugmentConfig, Augmenter};
 use crate::data::prepare::{self, PrepareConfig, VoxcelebConfig};
 use crate::data::speakers::SpeakerDataset;
+use crate::export::ExportConfig;
 use crate::nets::speaker::{EncoderConfig, SpeakerNet};
-use crate::recipe::Recipe;
+use crate::recipe::{self, Recipe};
 use crate::trainer::{self, TrainOptions};
 use crate::{Error, Result};
 
@@ -141,27 +141,6 @@ impl Default for LossConfig {
     }
 }
 
-/// Where the bundle goes and what its card says.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ExportConfig {
-    /// The bundle's folder.
-    pub bundle: PathBuf,
-    /// The model's name.
-    pub name: String,
-    /// The licence of the weights.
-    pub licence: String,
-    /// What it is, in a sentence.
-    pub summary: String,
-    /// This recipe's path in the repository.
-    pub recipe: String,
-    /// What it was trained on, for people.
-    pub data: Vec<String>,
-    /// Whether matrix products are brought to 8 bits. Default: false.
-    #[serde(default)]
-    pub int8: bool,
-}
-
 impl SpeakerRecipe {
     /// The net with the weights of the run, for inference on `device`.
     ///
@@ -222,11 +201,9 @@ impl SpeakerRecipe {
             "{clips} training clips, {hours:.1} h, {speakers} speakers; {} validate",
             valid.speakers().len()
         );
-        let there = |path: &Option<PathBuf>| path.clone().filter(|path| path.exists());
         let fbank = Fbank::new(self.features.clone())?;
-        let rate = fbank.rate().get();
-        let (noise, rooms) = (there(&self.data.noise), there(&self.data.rooms));
-        let augmenter = Arc::new(Augmenter::open(self.augment.clone(), noise.as_deref(), rooms.as_deref(), rate)?);
+        let (noise, rooms) = (self.data.noise.as_deref(), self.data.rooms.as_deref());
+        let augmenter = Arc::new(Augmenter::open(self.augment.clone(), noise, rooms, fbank.rate().get())?);
         let loader = |dataset| Loader {
             dataset: Arc::new(dataset),
             fbank: fbank.clone(),
@@ -252,10 +229,7 @@ impl Recipe for SpeakerRecipe {
     }
 
     fn train(&self, resume: bool) -> Result<()> {
-        fs::create_dir_all(&self.run).map_err(|e| Error::io(&self.run, e))?;
-        let resolved = toml::to_string(self).map_err(|e| Error::config("recipe", e))?;
-        let path = self.run.join("recipe.toml");
-        fs::write(&path, resolved).map_err(|e| Error::io(&path, e))?;
+        recipe::begin_run(self, &self.run)?;
         trainer::fit(&self.task()?, &self.train, &self.run, resume).map(drop)
     }
 

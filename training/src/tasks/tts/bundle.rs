@@ -1,5 +1,5 @@
 use burn::tensor::{Device, TensorData};
-use rejoinder_models::card::{ModelCard, NewFile, Origin, Task as CardTask};
+use rejoinder_models::card::{ModelCard, NewFile, Task as CardTask};
 use rejoinder_models::tts::frontend::PLACES;
 use rejoinder_models::tts::phones;
 use rejoinder_models::tts::rejoinder::{FAMILY, POSITION_WIDTH, VoiceSettings};
@@ -7,7 +7,7 @@ use rejoinder_models::units::SampleRate;
 
 use super::measures::Measures;
 use super::recipe::TtsRecipe;
-use crate::export::{Axis, Case, Element, ExportError, OnnxExport, OnnxModel, Package, Recorder, commit, store_half};
+use crate::export::{Axis, Case, Element, ExportError, OnnxExport, OnnxModel, Package, Recorder, store_half};
 use crate::nets::tts::Acoustic;
 use crate::tasks::g2p::{LEXICON_FILE, MODEL_FILE};
 use crate::{Error, Result};
@@ -46,14 +46,10 @@ fn failed(error: ExportError) -> Error {
 }
 
 fn card(recipe: &TtsRecipe, settings: &VoiceSettings) -> Result<ModelCard> {
-    let section = &recipe.export;
-    let origin =
-        Origin { recipe: "configs/recipes/tts/kathleen.toml".to_owned(), data: section.data.clone(), commit: commit() };
-    let mut card = ModelCard::new(&section.name, CardTask::Tts, FAMILY, &section.licence, origin);
-    card.summary.clone_from(&section.summary);
+    let mut card = recipe.export.card(CardTask::Tts, FAMILY);
     card.language = Some("en-US".to_owned());
     card.sample_rate = Some(SampleRate::hz(recipe.voice.geometry.rate_hz));
-    card.params = toml::Table::try_from(settings).map_err(|e| Error::config("params", e))?;
+    card.params.extend(toml::Table::try_from(settings).map_err(|e| Error::config("params", e))?);
     Ok(card)
 }
 

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use acoustic::{AcousticBatch, AcousticTask, Bands, Prosody, expansion, positions};
 pub use measures::Measures;
 pub use mel::MelConfig;
-pub use recipe::{AcousticSection, ExportSection, Part, TtsRecipe, VocoderSection};
+pub use recipe::{AcousticSection, EvaluateConfig, Part, TtsRecipe, VocoderSection};
 pub use vocoder::{Adversary, VocoderBatch, VocoderTask};
 
 use crate::data::pitch::PitchConfig;

@@ -1,4 +1,3 @@
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,8 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use super::corpus::{self, Corpus};
 use super::{AcousticTask, Adversary, Measures, VocoderTask, VoiceConfig, acoustic, vocoder};
+use crate::export::ExportConfig;
 use crate::nets::tts::{Acoustic, AcousticConfig, Vocoder, VocoderConfig};
-use crate::recipe::Recipe;
+use crate::recipe::{self, Recipe};
 use crate::tasks::g2p::{LEXICON_FILE, MODEL_FILE};
 use crate::trainer::{self, TrainOptions};
 use crate::{Error, Result};
@@ -41,7 +41,10 @@ pub struct TtsRecipe {
     #[serde(default)]
     pub vocoder: VocoderSection,
     /// What the card of the bundle says, and what is measured.
-    pub export: ExportSection,
+    pub export: ExportConfig,
+    /// How it is measured.
+    #[serde(default)]
+    pub evaluate: EvaluateConfig,
 }
 
 /// One of the two nets.
@@ -132,25 +135,13 @@ impl Default for VocoderSection {
     }
 }
 
-/// Where the bundle goes, what its card says, and what `evaluate` reads aloud.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ExportSection {
-    /// The bundle's folder.
-    pub bundle: PathBuf,
-    /// The model's name.
-    pub name: String,
-    /// What it is, in a sentence.
-    pub summary: String,
-    /// The licence of the weights.
-    pub licence: String,
-    /// What it was trained on.
-    pub data: Vec<String>,
+/// How `evaluate` measures a bundle.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EvaluateConfig {
     /// A file with one sentence a line that the training never saw.
-    #[serde(default)]
     pub sentences: Option<PathBuf>,
     /// A bundle of ours that writes down what the voice says, beside PocketSphinx.
-    #[serde(default)]
     pub recogniser: Option<PathBuf>,
 }
 
@@ -253,10 +244,7 @@ impl Recipe for TtsRecipe {
     }
 
     fn train(&self, resume: bool) -> Result<()> {
-        fs::create_dir_all(&self.run).map_err(|e| Error::io(&self.run, e))?;
-        let resolved = toml::to_string(self).map_err(|e| Error::config("recipe", e))?;
-        let path = self.run.join("recipe.toml");
-        fs::write(&path, resolved).map_err(|e| Error::io(&path, e))?;
+        recipe::begin_run(self, &self.run)?;
         let corpus = self.load_corpus()?;
         for part in &self.parts {
             let run = self.run_of(*part);

@@ -37,7 +37,7 @@ pub(super) fn evaluate(recipe: &TtsRecipe) -> Result<()> {
         })
         .collect::<Result<_>>()?;
     let prompts: Vec<String> = held_out().map(|u| u.prepared.text.clone()).collect();
-    let sentences = match &recipe.export.sentences {
+    let sentences = match &recipe.evaluate.sentences {
         Some(path) => {
             let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
             text.lines().map(str::trim).filter(|l| !l.is_empty()).map(str::to_owned).collect()
@@ -58,7 +58,7 @@ pub(super) fn evaluate(recipe: &TtsRecipe) -> Result<()> {
         ("held-out prompts, spoken", spoken_prompts),
         ("unseen sentences", spoken),
     ];
-    for listener in Listener::at_hand(recipe.export.recogniser.as_deref())? {
+    for listener in Listener::at_hand(recipe.evaluate.recogniser.as_deref())? {
         for (what, files) in parts.iter().filter(|(_, files)| !files.is_empty()) {
             let rate = round(100.0 * listener.errors(files)?.rate());
             results.insert(format!("{} WER on {} {what}, %", listener.name(), files.len()), rate);

@@ -1,10 +1,10 @@
 use burn::tensor::{Device, TensorData, activation};
-use rejoinder_models::card::{MODEL_ROLE, ModelCard, Origin, Task as CardTask};
+use rejoinder_models::card::{MODEL_ROLE, ModelCard, Task as CardTask};
 use rejoinder_models::turn::convolutional::{FAMILY, INPUT, OUTPUT, Params};
 use rejoinder_models::units::SampleRate;
 
 use super::recipe::TurnRecipe;
-use crate::export::{Axis, Case, Element, OnnxExport, Package, Recorder, commit};
+use crate::export::{Axis, Case, Element, OnnxExport, Package, Recorder};
 use crate::nets::turn::TurnNet;
 use crate::{Error, Result};
 
@@ -39,14 +39,11 @@ fn forward(net: &TurnNet, recorder: &mut Recorder<'_>) -> crate::export::Result<
 }
 
 fn card(recipe: &TurnRecipe) -> Result<ModelCard> {
-    let export = &recipe.export;
-    let origin = Origin { recipe: export.recipe.clone(), data: export.data.clone(), commit: commit() };
-    let mut card = ModelCard::new(&export.name, CardTask::Turn, FAMILY, &export.licence, origin);
-    card.summary = export.summary.clone();
+    let mut card = recipe.export.card(CardTask::Turn, FAMILY);
     card.language = Some("en".into());
     card.sample_rate = Some(SampleRate::INTERNAL);
     card.features = Some(recipe.features.clone());
     let params = Params { frames: recipe.net.frames };
-    card.params = toml::Table::try_from(params).map_err(|e| Error::config("export", e))?;
+    card.params.extend(toml::Table::try_from(params).map_err(|e| Error::config("export", e))?);
     Ok(card)
 }

@@ -1,4 +1,3 @@
-use std::fs;
 use std::path::PathBuf;
 
 use burn::tensor::Device;
@@ -10,8 +9,9 @@ use super::moments::MomentConfig;
 use super::task::TurnTask;
 use crate::augment::{AugmentConfig, Augmenter};
 use crate::data::prepare::{self, PrepareConfig};
+use crate::export::ExportConfig;
 use crate::nets::turn::{TurnNet, TurnNetConfig};
-use crate::recipe::Recipe;
+use crate::recipe::{self, Recipe};
 use crate::trainer::{self, TrainOptions};
 use crate::{Error, Result};
 
@@ -43,7 +43,7 @@ pub struct TurnRecipe {
     #[serde(default)]
     pub train: TrainOptions,
     /// What the card of the bundle says.
-    pub export: TurnExport,
+    pub export: ExportConfig,
     /// How the bundle is measured.
     #[serde(default)]
     pub evaluate: TurnEvaluate,
@@ -78,24 +78,6 @@ fn least_s() -> f64 {
     1.0
 }
 
-/// Where the bundle goes and what its card says.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TurnExport {
-    /// The bundle's folder.
-    pub bundle: PathBuf,
-    /// The model's name.
-    pub name: String,
-    /// The licence of the weights.
-    pub licence: String,
-    /// What it is, in a sentence.
-    pub summary: String,
-    /// This recipe's path in the repository.
-    pub recipe: String,
-    /// What it was trained on, for people.
-    pub data: Vec<String>,
-}
-
 /// How `evaluate` measures a bundle.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -128,10 +110,8 @@ impl TurnRecipe {
     pub(super) fn augmenter(&self) -> Result<Augmenter> {
         let mut config = self.augment.clone();
         (config.pad_s.probability, config.drop.probability) = (0.0, 0.0);
-        let open = |path: &Option<PathBuf>| path.clone().filter(|path| path.exists());
-        let (noise, rooms) = (open(&self.data.noise), open(&self.data.rooms));
         let rate = Fbank::new(self.features.clone())?.rate().get();
-        Augmenter::open(config, noise.as_deref(), rooms.as_deref(), rate)
+        Augmenter::open(config, self.data.noise.as_deref(), self.data.rooms.as_deref(), rate)
     }
 }
 
@@ -145,10 +125,7 @@ impl Recipe for TurnRecipe {
     }
 
     fn train(&self, resume: bool) -> Result<()> {
-        fs::create_dir_all(&self.run).map_err(|e| Error::io(&self.run, e))?;
-        let resolved = toml::to_string(self).map_err(|e| Error::config("recipe", e))?;
-        let path = self.run.join("recipe.toml");
-        fs::write(&path, resolved).map_err(|e| Error::io(&path, e))?;
+        recipe::begin_run(self, &self.run)?;
         trainer::fit(&self.task()?, &self.train, &self.run, resume).map(drop)
     }
 
