@@ -22,7 +22,7 @@ use crate::data::synth::TextSource;
 use crate::nets::conformer::ConformerConfig;
 use crate::recipe::Recipe;
 use crate::tasks::aligner::AlignerConfig;
-use crate::trainer::{self, TrainOptions};
+use crate::trainer::{self, Timing, TrainOptions};
 use crate::{Error, Result};
 
 /// A recipe with `task = "asr"`.
@@ -392,6 +392,10 @@ impl Recipe for AsrRecipe {
         let path = self.run.join("recipe.toml");
         fs::write(&path, resolved).map_err(|e| Error::io(&path, e))?;
         trainer::fit(&self.task()?, &self.train, &self.run, resume).map(drop)
+    }
+
+    fn time(&self, steps: usize) -> Result<Timing> {
+        trainer::time(&self.task()?, &self.train, steps)
     }
 
     fn evaluate(&self) -> Result<()> {

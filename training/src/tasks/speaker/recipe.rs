@@ -12,7 +12,7 @@ use crate::data::prepare::{self, PrepareConfig, VoxcelebConfig};
 use crate::data::speakers::SpeakerDataset;
 use crate::nets::speaker::{EncoderConfig, SpeakerNet};
 use crate::recipe::Recipe;
-use crate::trainer::{self, TrainOptions};
+use crate::trainer::{self, Timing, TrainOptions};
 use crate::{Error, Result};
 
 /// A recipe with `task = "speaker"`.
@@ -257,6 +257,10 @@ impl Recipe for SpeakerRecipe {
         let path = self.run.join("recipe.toml");
         fs::write(&path, resolved).map_err(|e| Error::io(&path, e))?;
         trainer::fit(&self.task()?, &self.train, &self.run, resume).map(drop)
+    }
+
+    fn time(&self, steps: usize) -> Result<Timing> {
+        trainer::time(&self.task()?, &self.train, steps)
     }
 
     fn evaluate(&self) -> Result<()> {

@@ -12,7 +12,7 @@ use crate::augment::{AugmentConfig, Augmenter};
 use crate::data::prepare::{self, PrepareConfig};
 use crate::nets::turn::{TurnNet, TurnNetConfig};
 use crate::recipe::Recipe;
-use crate::trainer::{self, TrainOptions};
+use crate::trainer::{self, Timing, TrainOptions};
 use crate::{Error, Result};
 
 /// A recipe with `task = "turn"`.
@@ -150,6 +150,10 @@ impl Recipe for TurnRecipe {
         let path = self.run.join("recipe.toml");
         fs::write(&path, resolved).map_err(|e| Error::io(&path, e))?;
         trainer::fit(&self.task()?, &self.train, &self.run, resume).map(drop)
+    }
+
+    fn time(&self, steps: usize) -> Result<Timing> {
+        trainer::time(&self.task()?, &self.train, steps)
     }
 
     fn evaluate(&self) -> Result<()> {
