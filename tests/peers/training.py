@@ -195,7 +195,8 @@ def time_peer(bench, folder, steps):
         laps.append(1e3 * (time.perf_counter() - began))
     laps = sorted(laps[WARMUP:])
     return {
-        "parameters": sum(p.numel() for p in net.parameters()),
+        # Running statistics count, as in ours.
+        "parameters": sum(p.numel() for p in net.state_dict().values() if p.is_floating_point()),
         "step_ms": statistics.median(laps), "step_p95_ms": laps[round(0.95 * (len(laps) - 1))],
         "peak_mib": memory_mib("VmHWM") - before,
     }  # fmt: skip

@@ -72,7 +72,6 @@ fn main() -> anyhow::Result<()> {
         Step::Export(args) => open(&args)?.export()?,
         Step::Bench { args, steps, json } => {
             let timing = open(&args)?.time(steps)?;
-            tracing::info!("{timing:#?}");
             if let Some(path) = json {
                 std::fs::write(&path, serde_json::to_string_pretty(&timing)?)
                     .with_context(|| path.display().to_string())?;

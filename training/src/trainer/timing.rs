@@ -67,7 +67,7 @@ pub fn time<T: Task>(task: &T, options: &TrainOptions, steps: usize) -> Result<T
     }
     let counted = &laps[WARMUP_STEPS..];
     let lap = |part: usize, quantile| percentile(counted.iter().map(|lap| lap[part]).collect(), quantile);
-    Ok(Timing {
+    let timing = Timing {
         device: format!("{device:?}"),
         parameters,
         load_ms,
@@ -77,7 +77,13 @@ pub fn time<T: Task>(task: &T, options: &TrainOptions, steps: usize) -> Result<T
         backward_ms: lap(1, 0.5),
         update_ms: lap(2, 0.5),
         peak_mib: peak_mib().zip(before).map(|(peak, before)| peak - before),
-    })
+    };
+    let Timing { step_ms, step_p95_ms, forward_ms, backward_ms, update_ms, .. } = timing;
+    tracing::info!(
+        "a step takes {step_ms:.0} ms (95 % up to {step_p95_ms:.0}): forward {forward_ms:.0}, backward {backward_ms:.0}, \
+         update {update_ms:.0}; the loader takes {load_ms:.0} ms for a batch"
+    );
+    Ok(timing)
 }
 
 /// Batches in memory, and the median of what each took.
