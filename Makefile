@@ -9,7 +9,7 @@ PROGRAM = $${CARGO_TARGET_DIR:-target}/debug/rejoinder
 # cargo chooses the features of dependencies by all that it is asked to build. All targets ask alike (for the whole
 # workspace, and for something that may use what tests use), so that nothing is compiled twice.
 
-.PHONY: help setup demo test barista endurance lint bench conversation libtorch
+.PHONY: help setup demo test barista endurance lint bench bench-train parity conversation libtorch
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 14
@@ -45,6 +45,22 @@ bench: setup ## medians and percentiles of the parts and of whole turns, and two
 	cargo build --workspace --bin rejoinder --example embed
 	$(PROGRAM) bench --json target/bench.json
 	PYTHONPATH=.runtime/peers:.runtime python3 tests/peers/bench.py
+
+# On libtorch as well, where `make libtorch` has put it.
+bench-train: setup ## training steps beside the same nets in PyTorch and SpeechBrain: time, memory, the loader's share
+	@scripts/setup.sh bench-train
+	@backends=flex; \
+	if [ -d .runtime/libtorch ]; then \
+	  export LIBTORCH=$(CURDIR)/.runtime/libtorch LIBTORCH_BYPASS_VERSION_CHECK=1; \
+	  features="--features rejoinder-training/tch" libraries="--libraries $$LIBTORCH/lib" backends="flex tch"; \
+	fi; \
+	echo "bench-train: on $$backends"; \
+	LD_LIBRARY_PATH=$$LIBTORCH/lib cargo build --workspace --bin rejoinder-train --example embed $$features && \
+	PYTHONPATH=.runtime/pytorch python3 tests/peers/training.py $(PROGRAM)-train $$backends $$libraries
+
+parity: setup ## modules beside SpeechBrain's with the same weights: outputs and gradients, into tests/peers/parity.md
+	@scripts/setup.sh bench-train
+	PYTHONPATH=.runtime/pytorch python3 tests/peers/parity.py
 
 conversation: setup ## hundreds of turns with a simulated caller: delays, interruptions, mistakes; some in real time
 	@scripts/setup.sh test

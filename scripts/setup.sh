@@ -5,6 +5,7 @@
 #   scripts/setup.sh          what `make demo` needs
 #   scripts/setup.sh test     and what the tests need
 #   scripts/setup.sh bench    and the peers that benchmarks are set beside
+#   scripts/setup.sh bench-train    and PyTorch with SpeechBrain, which training is set beside
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -35,7 +36,7 @@ need pkg-config pkg-config --version
 need libclang-dev has_libclang
 need libasound2-dev pkg-config --exists alsa
 [ -f "$ORT_LIBRARY" ] || need python3-pip python3 -m pip --version
-if [ "${1:-}" = bench ]; then need python3-pip python3 -m pip --version; fi
+case "${1:-}" in bench*) need python3-pip python3 -m pip --version ;; esac
 if [ "${1:-}" = test ]; then
   need pulseaudio pulseaudio --version
   need pulseaudio-utils pacat --version
@@ -79,4 +80,11 @@ fi
 if [ "${1:-}" = bench ] && [ ! -d .runtime/peers/kaldi_native_fbank ]; then
   echo "setup: fetching numpy, kaldi-native-fbank and jiwer into .runtime/peers"
   python3 -m pip install -q --target .runtime/peers numpy kaldi-native-fbank jiwer
+fi
+
+# With PyTorch's own index the build without CUDA is taken, a tenth of the size of PyPI's; without it PyPI's serves too.
+if [ "${1:-}" = bench-train ] && [ ! -d .runtime/pytorch/speechbrain ]; then
+  echo "setup: fetching PyTorch and SpeechBrain into .runtime/pytorch"
+  python3 -m pip install -q --retries 1 --target .runtime/pytorch \
+    --extra-index-url https://download.pytorch.org/whl/cpu torch==2.9.0 torchaudio==2.9.0 speechbrain==1.1.2
 fi

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 use rejoinder_training::recipe;
 
@@ -40,6 +41,17 @@ enum Step {
     Evaluate(Args),
     /// Write the bundle that the pipeline opens.
     Export(Args),
+    /// Time the loader and training steps on the prepared data.
+    Bench {
+        #[command(flatten)]
+        args: Args,
+        /// Steps that count.
+        #[arg(long, default_value_t = 10)]
+        steps: usize,
+        /// Writes the figures to this file too.
+        #[arg(long)]
+        json: Option<PathBuf>,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
@@ -58,6 +70,13 @@ fn main() -> anyhow::Result<()> {
         Step::Train { args, resume } => open(&args)?.train(resume)?,
         Step::Evaluate(args) => open(&args)?.evaluate()?,
         Step::Export(args) => open(&args)?.export()?,
+        Step::Bench { args, steps, json } => {
+            let timing = open(&args)?.time(steps)?;
+            if let Some(path) = json {
+                std::fs::write(&path, serde_json::to_string_pretty(&timing)?)
+                    .with_context(|| path.display().to_string())?;
+            }
+        }
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! A recipe: one TOML file that says everything about a model, from its data to its bundle.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +10,7 @@ use crate::tasks::lm::LmRecipe;
 use crate::tasks::speaker::SpeakerRecipe;
 use crate::tasks::tts::TtsRecipe;
 use crate::tasks::turn::TurnRecipe;
+use crate::trainer::Timing;
 use crate::{Error, Result};
 
 /// The steps of a recipe. Each leaves its result in files, so that each can be run again alone.
@@ -43,6 +44,14 @@ pub trait Recipe {
     /// # Errors
     /// A run without weights; an export that does not agree with the net.
     fn export(&self) -> Result<()>;
+
+    /// Times the loader and `steps` training steps on the prepared data.
+    ///
+    /// # Errors
+    /// Data that is not prepared; a task that trains more than one net, or none.
+    fn time(&self, _steps: usize) -> Result<Timing> {
+        Err(Error::config("bench", "this task cannot be timed; expected one of asr, speaker, turn, lm"))
+    }
 }
 
 /// Makes the run folder and writes the recipe into it as it was resolved, so that a run says by itself what it was.
@@ -70,12 +79,14 @@ enum AnyRecipe {
 /// Reads a recipe and applies `key=value` overrides, whose keys are dotted paths and whose values are TOML, or bare
 /// text.
 ///
+/// A recipe with `include = "other.toml"` is a variant of that one, whose path is relative to its own: what it says goes
+/// before what the other says, key by key in tables, and as a whole elsewhere.
+///
 /// # Errors
 /// [`Error::Config`] with the file and the key that is unknown, missing or wrong.
 pub fn open(path: &Path, overrides: &[String]) -> Result<Box<dyn Recipe>> {
     let place = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
-    let mut table: toml::Table = text.parse().map_err(|e| Error::config(&place, one_line(&e)))?;
+    let mut table = read(path, &mut Vec::new())?;
     for pair in overrides {
         set(&mut table, pair)?;
     }
@@ -88,6 +99,37 @@ pub fn open(path: &Path, overrides: &[String]) -> Result<Box<dyn Recipe>> {
         AnyRecipe::Turn(recipe) => recipe,
         AnyRecipe::Speaker(recipe) => recipe,
     })
+}
+
+/// A recipe's table, laid over the one that it includes. `above` are the recipes that led to it.
+fn read(path: &Path, above: &mut Vec<PathBuf>) -> Result<toml::Table> {
+    let place = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+    let mut table: toml::Table = text.parse().map_err(|e| Error::config(&place, one_line(&e)))?;
+    let Some(include) = table.remove("include") else { return Ok(table) };
+    let name = include.as_str().ok_or_else(|| Error::config(&place, "include: expected the path of a recipe"))?;
+    above.push(path.to_owned());
+    let included = path.with_file_name(name);
+    if above.contains(&included) {
+        return Err(Error::config(
+            &place,
+            format!("include: {name} includes this recipe in turn; take one of them out"),
+        ));
+    }
+    let mut under = read(&included, above)?;
+    lay_over(&mut under, table);
+    Ok(under)
+}
+
+fn lay_over(under: &mut toml::Table, over: toml::Table) {
+    for (key, value) in over {
+        match (under.get_mut(&key), value) {
+            (Some(toml::Value::Table(under)), toml::Value::Table(over)) => lay_over(under, over),
+            (_, value) => {
+                under.insert(key, value);
+            }
+        }
+    }
 }
 
 fn one_line(error: &toml::de::Error) -> String {
@@ -119,6 +161,24 @@ fn set(table: &mut toml::Table, pair: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_variant_says_what_differs() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        write("base.toml", "list = [1, 2]\n[net]\nkind = \"one\"\ndim = 4\n");
+        write("middle.toml", "include = \"base.toml\"\nlist = [3]\n");
+        let path = write("variant.toml", "include = \"middle.toml\"\n[net]\nkind = \"two\"\n");
+        let expected = "list = [3]\n[net]\nkind = \"two\"\ndim = 4\n".parse::<toml::Table>().unwrap();
+        assert_eq!(read(&path, &mut Vec::new()).unwrap(), expected);
+        write("base.toml", "include = \"variant.toml\"\n");
+        let message = read(&path, &mut Vec::new()).unwrap_err().to_string();
+        assert!(message.contains("base.toml: include: variant.toml"), "{message}");
+    }
 
     #[test]
     fn overrides_reach_nested_keys_and_keep_types() {

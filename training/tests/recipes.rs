@@ -1,6 +1,8 @@
-//! The recipes of speakers in debug mode, on a few clips that the test makes: whether all their steps run.
+//! Every recipe of the repository is resolved; and those whose data the test can make run in debug mode on it, net and
+//! all in small, from their first step to the figures: whether all runs, not whether it learns.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use rejoinder_training::data::manifest::{Item, Manifest};
@@ -9,22 +11,45 @@ use rejoinder_training::data::prepare::{MANIFEST, PACK};
 use rejoinder_training::recipe;
 
 const WORDS: [&str; 4] = ["set a timer", "stop the music", "what time is it", "good morning to you"];
+const RATE: f32 = 16_000.0;
 
-fn recipes() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/recipes/speaker")
+fn folder_of_recipes() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/recipes")
 }
 
-/// A prepared folder: twenty speakers who hum at their own pitch, four clips each.
+/// All recipes, by task and name.
+fn recipes() -> Vec<PathBuf> {
+    let entries = |folder: &Path| std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let tasks = entries(&folder_of_recipes()).filter(|path| path.is_dir());
+    let files = tasks.flat_map(|task| entries(&task).collect::<Vec<_>>());
+    let mut recipes: Vec<_> = files.filter(|path| path.extension().is_some_and(|ext| ext == "toml")).collect();
+    recipes.sort();
+    recipes
+}
+
+/// A second of a vowel at the pitch of a speaker, a pause, and a second more.
+fn hum(clip: usize) -> Vec<f32> {
+    let hz = 90.0 + 9.0 * (clip / 4) as f32;
+    let voiced = |n: usize| {
+        let phase = n as f32 * std::f32::consts::TAU * hz / RATE;
+        let formant = |h: f32| 1.0 / (1.0 + ((h * hz - 700.0) / 400.0).powi(2));
+        0.1 * (1..24).map(|h| formant(h as f32) * (h as f32 * phase).sin()).sum::<f32>()
+    };
+    let noise = |n: usize| 1e-3 * ((n * 7_919 % 1_009) as f32 / 1_009.0 - 0.5);
+    let loud = |n: usize| n < 16_000 || (24_000..40_000 + 100 * clip).contains(&n);
+    (0..44_000 + 100 * clip).map(|n| noise(n) + if loud(n) { voiced(n) } else { 0.0 }).collect()
+}
+
+/// A prepared folder: ten speakers who hum at their own pitch, four clips each.
 fn write_clips(folder: &Path) {
     std::fs::create_dir_all(folder).unwrap();
-    let mut pack = PackWriter::create(folder.join(PACK), 16_000).unwrap();
+    let mut pack = PackWriter::create(folder.join(PACK), RATE as u32).unwrap();
     let mut manifest = Manifest::default();
-    for clip in 0..80 {
-        let pitch = 0.02 * (1 + clip / 4) as f32;
-        let samples: Vec<f32> = (0..32_000 + 100 * clip).map(|i| 0.3 * (pitch * i as f32).sin()).collect();
+    for clip in 0..40 {
+        let samples = hum(clip);
         let item = Item {
             id: format!("hum/{clip}"),
-            duration_s: samples.len() as f64 / 16_000.0,
+            duration_s: samples.len() as f64 / f64::from(RATE),
             wav: PACK.to_owned(),
             speaker: format!("s{:02}", clip / 4),
             words: WORDS[clip % 4].to_owned(),
@@ -36,33 +61,151 @@ fn write_clips(folder: &Path) {
     manifest.write(folder.join(MANIFEST)).unwrap();
 }
 
+/// A dictionary of made-up words of one to three syllables.
+fn write_dictionary(path: &Path) {
+    let onsets = [("b", "B"), ("k", "K"), ("d", "D"), ("m", "M"), ("s", "S"), ("t", "T")];
+    let vowels = [("a", "AA1"), ("i", "IH1"), ("o", "OW1")];
+    let syllables: Vec<(String, String)> = onsets
+        .iter()
+        .flat_map(|(onset, phone)| vowels.map(|(vowel, sound)| (format!("{onset}{vowel}"), format!("{phone} {sound}"))))
+        .collect();
+    let mut text = String::new();
+    for (first, sound) in &syllables {
+        writeln!(text, "{first} {sound}").unwrap();
+        for (second, more) in &syllables {
+            writeln!(text, "{first}{second} {sound} {more}").unwrap();
+        }
+    }
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+}
+
+/// The steps of a recipe that runs here, and what they need to be told.
+struct Small {
+    tokenizer: bool,
+    settings: Vec<(&'static str, String)>,
+}
+
+/// A path as a value of TOML.
+fn quoted(path: &Path) -> String {
+    format!("{:?}", path.display().to_string())
+}
+
+/// What makes a recipe small; nothing for recipes whose data is not made here: the voice needs recordings and their
+/// alignment.
+fn small(recipe: &Path, folder: &Path) -> Option<Small> {
+    let clips = quoted(&folder.join("clips"));
+    let test = format!("[{{ name = \"hum\", clips = [{clips}] }}]");
+    let (mut tokenizer, mut settings) = (false, vec![("run", quoted(&folder.join("run")))]);
+    let task = recipe.parent()?.file_name()?.to_str()?;
+    let mut add = |pairs: &[(&'static str, &str)]| settings.extend(pairs.iter().map(|(k, v)| (*k, (*v).to_owned())));
+    if task != "g2p" {
+        let bundle = quoted(&folder.join("bundle"));
+        add(&[("train.debug", "true"), ("train.backend", "\"flex\""), ("export.bundle", bundle.as_str())]);
+    }
+    match (task, recipe.file_stem()?.to_str()?) {
+        ("asr", name) if name.ends_with("_ctc") => {
+            tokenizer = true;
+            add(&[
+                ("net.dim", "32"),
+                ("net.layers", "2"),
+                ("net.heads", "2"),
+                ("net.feed_forward", "64"),
+                ("net.channels", "32"),
+            ]);
+            add(&[
+                ("prepare.sets", quoted(&folder.join("sets")).as_str()),
+                ("prepare.out", quoted(folder).as_str()),
+                ("tokenizer.vocabulary", "40"),
+                ("data.train", format!("[{{ folder = {clips} }}]").as_str()),
+                ("data.valid", clips.as_str()),
+                ("data.tests", format!("[{clips}]").as_str()),
+                ("loader.max_seconds", "7.0"),
+                ("phones.set", "\"words\""),
+                ("phones.dictionary", "\"tiny.dict\""),
+                ("phones.g2p", quoted(&folder_of_recipes().join("../../models/pretrained/tts-kathleen")).as_str()),
+                ("phones.aligned_steps", "2"),
+                ("phones.aligner", "{ rounds = 1, splits = 1, rounds_after_split = 1 }"),
+                ("phones.aligner_clips", "8"),
+                ("lm.texts", "[{ kind = \"transcripts\", folder = \"clips\", weight = 1.0 }]"),
+                ("evaluate.clips", "2"),
+                ("evaluate.hotwords", "[{ text = \"timer\", boost = 0.3 }]"),
+            ]);
+        }
+        ("speaker", _) => add(&[
+            ("data.train", format!("[{clips}]").as_str()),
+            ("data.valid", "[]"),
+            ("data.valid_speakers", "4"),
+            ("data.valid_clips", "4"),
+            ("data.tests", test.as_str()),
+            ("batches.clips", "4"),
+            ("batches.crop_s", "1.0"),
+            ("net.channels", "64"),
+            ("net.mfa_channels", "96"),
+        ]),
+        ("turn", _) => add(&[
+            ("batch", "4"),
+            ("data.train", format!("[{clips}]").as_str()),
+            ("data.valid", clips.as_str()),
+            ("data.tests", format!("[{clips}]").as_str()),
+            ("net.frames", "100"),
+            ("net.width", "32"),
+            ("net.blocks", "2"),
+            ("evaluate.clips", "4"),
+        ]),
+        ("lm", _) => {
+            tokenizer = true;
+            add(&[
+                ("lexicon", quoted(&folder.join("sets/words/tiny.dict")).as_str()),
+                ("tokenizer", "{ pieces = 400, dialogues = 60 }"),
+                ("packing.rows", "1"),
+                ("packing.valid_batches", "1"),
+                ("net.dim", "96"),
+                ("net.layers", "1"),
+                ("net.feed_forward", "64"),
+            ]);
+        }
+        ("g2p", _) => add(&[
+            ("g2p.dictionary", quoted(&folder.join("sets/words/tiny.dict")).as_str()),
+            ("g2p.min_unit_count", "1"),
+        ]),
+        _ => return None,
+    }
+    Some(Small { tokenizer, settings })
+}
+
 #[test]
-fn the_speaker_recipes_run() {
+fn every_recipe_is_resolved() {
+    assert!(recipes().len() >= 7);
+    for path in recipes() {
+        recipe::open(&path, &[]).map(drop).unwrap();
+        let message = recipe::open(&path, &["unheard_of=1".to_owned()]).err().unwrap().to_string();
+        assert!(message.contains("unheard_of") && message.contains(&path.display().to_string()), "{message}");
+    }
+}
+
+#[test]
+fn recipes_run_in_debug_mode() {
     let folder = tempfile::tempdir().unwrap();
-    let clips = folder.path().join("clips");
-    write_clips(&clips);
-    let [clips, run, bundle] = [clips, folder.path().join("run"), folder.path().join("bundle")]
-        .map(|path| format!("{:?}", path.display().to_string()));
-    for name in ["ecapa.toml", "voxceleb.toml"] {
-        let settings = [
-            ("train.debug", "true".to_owned()),
-            ("train.backend", "\"flex\"".to_owned()),
-            ("run", run.clone()),
-            ("data.train", format!("[{clips}]")),
-            ("data.valid", "[]".to_owned()),
-            ("data.valid_speakers", "4".to_owned()),
-            ("data.valid_clips", "4".to_owned()),
-            ("data.tests", format!("[{{ name = \"hum\", clips = [{clips}] }}]")),
-            ("batches.clips", "4".to_owned()),
-            ("batches.crop_s", "1.0".to_owned()),
-            ("net.channels", "64".to_owned()),
-            ("net.mfa_channels", "96".to_owned()),
-            ("export.bundle", bundle.clone()),
-        ]
-        .map(|(key, value)| format!("{key}={value}"));
-        let recipe = recipe::open(&recipes().join(name), &settings).unwrap();
-        recipe.train(false).unwrap();
-        recipe.export().unwrap();
-        recipe.evaluate().unwrap();
+    write_clips(&folder.path().join("clips"));
+    write_dictionary(&folder.path().join("sets/words/tiny.dict"));
+    for path in recipes() {
+        let began = std::time::Instant::now();
+        let Some(Small { tokenizer, settings }) = small(&path, folder.path()) else { continue };
+        let settings: Vec<String> = settings.into_iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let recipe = recipe::open(&path, &settings).unwrap();
+        let step = |name: &str, result: rejoinder_training::Result<()>| {
+            result.unwrap_or_else(|e| panic!("{}, {name}: {e}", path.display()));
+        };
+        if tokenizer {
+            step("tokenizer", recipe.tokenizer());
+        }
+        step("train", recipe.train(false));
+        step("export", recipe.export());
+        step("evaluate", recipe.evaluate());
+        eprintln!("{}: {:.1?}", path.display(), began.elapsed());
+        for left in ["run", "bundle"].map(|name| folder.path().join(name)).iter().filter(|left| left.exists()) {
+            std::fs::remove_dir_all(left).unwrap();
+        }
     }
 }

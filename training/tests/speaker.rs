@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use rejoinder_models::runtime::{RuntimeConfig, RuntimeKind, Tensor as RuntimeTensor, find_onnxruntime, open};
@@ -12,8 +12,9 @@ use rejoinder_training::losses::aam_softmax;
 use rejoinder_training::nets::speaker::{EcapaConfig, EncoderConfig, SpeakerNet, XvectorConfig};
 use serde::Deserialize;
 
-/// A gradient of this size is a rounding error: the largest are of the order of 1.
-const NO_CONSEQUENCE: f32 = 0.02;
+mod golden_weights;
+
+use golden_weights::{Compare, Load, assert_close, report};
 
 #[derive(Deserialize)]
 struct Golden {
@@ -50,74 +51,6 @@ fn golden() -> Golden {
     serde_json::from_str(include_str!("golden/speaker.json")).unwrap()
 }
 
-/// The module path without the encoder that it leads through.
-fn name(path: &[String]) -> String {
-    let inside = path.iter().map(String::as_str).filter(|part| !["encoder", "Ecapa", "Xvector"].contains(part));
-    inside.collect::<Vec<_>>().join(".")
-}
-
-/// Puts the golden weights into a net, each once.
-struct Load {
-    path: Vec<String>,
-    weights: BTreeMap<String, Vec<f32>>,
-}
-
-impl ModuleMapper for Load {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let name = name(&self.path);
-        let values = self.weights.remove(&name).unwrap_or_else(|| panic!("no golden weight {name}"));
-        param.map(|tensor| Tensor::from_data(TensorData::new(values, tensor.shape()), &tensor.device()))
-    }
-}
-
-/// The largest difference between the gradients and the golden ones, as a share of the largest of each tensor. Those of
-/// no consequence, such as that of a bias before a softmax, are rounding errors.
-struct Compare<'a> {
-    path: Vec<String>,
-    gradients: &'a GradientsParams,
-    expected: BTreeMap<String, Vec<f32>>,
-    worst: (f32, String),
-}
-
-impl ModuleVisitor for Compare<'_> {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let Some(found) = self.gradients.get::<D>(param.id) else { return };
-        let name = name(&self.path);
-        let expected = self.expected.remove(&name).unwrap_or_else(|| panic!("no golden gradient {name}"));
-        let largest = expected.iter().fold(NO_CONSEQUENCE, |largest, value| largest.max(value.abs()));
-        let found: Vec<f32> = found.into_data().iter().collect();
-        assert_eq!(found.len(), expected.len(), "{name}");
-        let worst = found.iter().zip(&expected).fold(0.0_f32, |worst, (a, b)| worst.max((a - b).abs())) / largest;
-        if worst > self.worst.0 {
-            self.worst = (worst, name);
-        }
-    }
-}
-
-fn assert_close(found: Tensor<2>, expected: &[f32]) {
-    let found: Vec<f32> = found.into_data().iter().collect();
-    assert_eq!(found.len(), expected.len());
-    for (found, expected) in found.iter().zip(expected) {
-        assert!((found - expected).abs() < 1e-4 * expected.abs().max(1.0), "{found} {expected}");
-    }
-}
-
 /// The exported net gives the same on each engine, for a length that it was not recorded at.
 fn exported(net: &SpeakerNet, bins: usize, features: &[f32], expected: &[f32]) {
     let forward = |net: &SpeakerNet, recorder: &mut Recorder<'_>| {
@@ -146,17 +79,20 @@ fn same(config: &EncoderConfig, case: &Case, golden: &Golden) {
     let device = Device::flex().autodiff();
     let (clips, speakers) = (golden.lengths.len(), case.weights["speakers"].len() / config.dim());
     let frames = case.features.len() / clips / config.bins();
-    let mut load = Load { path: Vec::new(), weights: case.weights.clone() };
-    let plain = config.init(speakers, &Device::flex()).map(&mut load);
-    assert!(load.weights.is_empty(), "not used: {:?}", load.weights.keys());
+    let plain = Load::into(config.init(speakers, &Device::flex()), &case.weights);
     let net = plain.clone().train();
 
     let features = |device: &Device| {
         Tensor::<3>::from_data(TensorData::new(case.features.clone(), [clips, frames, config.bins()]), device)
     };
     let whole = features(&Device::flex());
-    assert_close(plain.embed(whole.clone(), Some(&golden.lengths)), &case.embeddings);
-    assert_close(plain.embed(whole.narrow(0, 0, 1), None), &case.alone);
+    let (name, peer) = match config {
+        EncoderConfig::Ecapa(_) => ("ECAPA-TDNN", "SpeechBrain's ECAPA_TDNN"),
+        EncoderConfig::Xvector(_) => ("x-vector", "SpeechBrain's Xvector"),
+    };
+    let padded = assert_close(name, plain.embed(whole.clone(), Some(&golden.lengths)), &case.embeddings);
+    let alone = assert_close(name, plain.embed(whole.narrow(0, 0, 1), None), &case.alone);
+    report(name, peer, "embeddings", padded.max(alone));
 
     exported(&plain, config.bins(), &case.features[..frames * config.bins()], &case.alone);
 
@@ -165,11 +101,9 @@ fn same(config: &EncoderConfig, case: &Case, golden: &Golden) {
     let value: f32 = loss.clone().into_scalar();
     assert!((value - case.loss).abs() < 1e-4, "{value} {}", case.loss);
     let gradients = GradientsParams::from_grads(loss.backward(), &net);
-    let expected = case.gradients.clone();
-    let mut compare = Compare { path: Vec::new(), gradients: &gradients, expected, worst: (0.0, String::new()) };
-    net.visit(&mut compare);
-    assert!(compare.expected.is_empty(), "no gradient: {:?}", compare.expected.keys());
-    assert!(compare.worst.0 < 2e-3, "{:?}", compare.worst);
+    let worst = Compare::worst(&net, &gradients, &case.gradients);
+    assert!(worst.0 < 2e-3, "{worst:?}");
+    report(name, peer, "gradients of the AAM loss", worst.0);
 }
 
 #[test]

@@ -2,7 +2,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use burn::module::Module;
-use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
 
 use super::ahead::ahead;
@@ -85,11 +85,6 @@ impl<'a, T: Task> Fitter<'a, T> {
     fn new(task: &'a T, options: &'a TrainOptions, run: &'a Path, resume: bool) -> Result<Self> {
         let device = options.backend.device()?.autodiff();
         device.seed(options.seed);
-        let optimizer = AdamWConfig::new()
-            .with_beta_2(options.beta_2)
-            .with_epsilon(1e-8)
-            .with_weight_decay(options.weight_decay)
-            .init();
         let average = (options.average_decay > 0.0).then(|| Average::new(options.average_decay));
         let now = Instant::now();
         let mut fitter = Self {
@@ -98,7 +93,7 @@ impl<'a, T: Task> Fitter<'a, T> {
             run,
             net: Some(task.net(&device)),
             device,
-            optimizer,
+            optimizer: options.optimizer(),
             average,
             state: Checkpoint::default(),
             progress: Progress::new(run)?,

@@ -11,6 +11,7 @@ mod interrupt;
 mod options;
 mod progress;
 mod schedule;
+mod timing;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -23,6 +24,7 @@ pub use interrupt::{interrupted, on_interrupt};
 pub use options::TrainOptions;
 pub use progress::Meter;
 pub use schedule::Schedule;
+pub use timing::{Timing, time};
 
 use crate::Result;
 

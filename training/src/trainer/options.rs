@@ -1,3 +1,4 @@
+use burn::optim::{AdamWConfig, ModuleOptimizer};
 use serde::{Deserialize, Serialize};
 
 use super::{Anneal, EarlyStopping, Schedule};
@@ -72,5 +73,13 @@ impl Default for TrainOptions {
             anneal: None,
             early_stopping: None,
         }
+    }
+}
+
+impl TrainOptions {
+    /// A fresh optimizer: AdamW (Loshchilov and Hutter, ICLR 2019).
+    pub(super) fn optimizer(&self) -> ModuleOptimizer {
+        let config = AdamWConfig::new().with_beta_2(self.beta_2).with_epsilon(1e-8);
+        config.with_weight_decay(self.weight_decay).init()
     }
 }

@@ -6,6 +6,7 @@ use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::ConformerConfig;
+use super::block::Mixer;
 
 /// Added to a score that must not count; large, yet finite in every float type.
 const HIDDEN: f32 = -1e4;
@@ -88,16 +89,6 @@ pub(super) struct Attention {
 }
 
 impl Attention {
-    pub(super) fn new(config: &ConformerConfig, device: &Device) -> Self {
-        Self {
-            norm: LayerNormConfig::new(config.dim).init(device),
-            query_key_value: LinearConfig::new(config.dim, 3 * config.dim).init(device),
-            out: LinearConfig::new(config.dim, config.dim).init(device),
-            dropout: DropoutConfig::new(config.dropout).init(),
-            heads: config.heads,
-        }
-    }
-
     fn project(&self, x: Tensor<3>) -> [Tensor<4>; 3] {
         let [batch, frames, dim] = x.dims();
         let all = self.query_key_value.forward(self.norm.forward(x)); // (batch, frames, 3 dim)
@@ -116,20 +107,30 @@ impl Attention {
         let out = self.out.forward(mixed.swap_dims(1, 2).reshape([batch, frames, heads * head_dim]));
         self.dropout.forward(out)
     }
+}
 
-    /// # Shapes
-    /// - `x`: (batch, frames, dim)
-    /// - `mask`: (batch, 1, frames, frames), added to the scores
-    pub(super) fn forward(&self, x: Tensor<3>, mask: &Tensor<4>, positions: &Positions) -> Tensor<3> {
+impl Mixer for Attention {
+    fn new(config: &ConformerConfig, device: &Device) -> Self {
+        Self {
+            norm: LayerNormConfig::new(config.dim).init(device),
+            query_key_value: LinearConfig::new(config.dim, 3 * config.dim).init(device),
+            out: LinearConfig::new(config.dim, config.dim).init(device),
+            dropout: DropoutConfig::new(config.dropout).init(),
+            heads: config.heads,
+        }
+    }
+
+    fn cache_widths(config: &ConformerConfig) -> [usize; 2] {
+        [config.dim / config.heads; 2]
+    }
+
+    fn forward(&self, x: Tensor<3>, mask: &Tensor<4>, positions: &Positions) -> Tensor<3> {
         let [q, k, v] = self.project(x);
         self.attend(q, k, v, mask, positions)
     }
 
-    /// # Shapes
-    /// - `x`: (1, chunk, dim)
-    /// - `bias`: (1, 1, 1, left + chunk), added to the scores
-    /// - `keys`, `values`: (1, heads, left, head_dim), keys not rotated
-    pub(super) fn step(
+    /// The keys are cached before they are rotated.
+    fn step(
         &self,
         x: Tensor<3>,
         bias: &Tensor<4>,

@@ -4,11 +4,41 @@ use burn::tensor::activation::silu;
 use burn::tensor::{Device, Tensor};
 
 use super::ConformerConfig;
-use super::attention::{Attention, Positions};
+use super::attention::Positions;
 use super::convolution::Convolution;
 
 /// A layer's part of the caches: keys, values, convolution inputs.
 pub(super) type LayerCache = (Tensor<4>, Tensor<4>, Tensor<3>);
+
+/// What lets each frame know of the others, within chunks and the context before them.
+pub(super) trait Mixer: Module {
+    /// A mixer with fresh weights.
+    fn new(config: &ConformerConfig, device: &Device) -> Self;
+
+    /// The widths of both caches, for each head and frame.
+    fn cache_widths(config: &ConformerConfig) -> [usize; 2];
+
+    /// Whole utterances.
+    ///
+    /// # Shapes
+    /// - `x`: (batch, frames, dim)
+    /// - `mask`: (batch, 1, frames, frames), 0 for a key that a query sees and -10,000 for others
+    fn forward(&self, x: Tensor<3>, mask: &Tensor<4>, positions: &Positions) -> Tensor<3>;
+
+    /// One chunk of one stream; returns the next caches too.
+    ///
+    /// # Shapes
+    /// - `x`: (1, chunk, dim)
+    /// - `bias`: (1, 1, 1, left + chunk), -10,000 for cached frames that are not filled yet
+    /// - `caches`: (1, heads, left, width), as wide as `cache_widths` says
+    fn step(
+        &self,
+        x: Tensor<3>,
+        bias: &Tensor<4>,
+        positions: &Positions,
+        caches: (Tensor<4>, Tensor<4>),
+    ) -> (Tensor<3>, Tensor<4>, Tensor<4>);
+}
 
 #[derive(Module, Debug)]
 struct FeedForward {
@@ -34,21 +64,22 @@ impl FeedForward {
     }
 }
 
-/// One Conformer block: half a feed-forward, attention, convolution, half a feed-forward (Conformer, section 2.4).
+/// One Conformer block: half a feed-forward, attention or another mixer, convolution, half a feed-forward (Conformer,
+/// section 2.4).
 #[derive(Module, Debug)]
-pub(super) struct Block {
+pub(super) struct Block<M: Module> {
     before: FeedForward,
-    attention: Attention,
+    attention: M,
     convolution: Convolution,
     after: FeedForward,
     norm: LayerNorm,
 }
 
-impl Block {
+impl<M: Mixer> Block<M> {
     pub(super) fn new(config: &ConformerConfig, device: &Device) -> Self {
         Self {
             before: FeedForward::new(config, device),
-            attention: Attention::new(config, device),
+            attention: M::new(config, device),
             convolution: Convolution::new(config, device),
             after: FeedForward::new(config, device),
             norm: LayerNormConfig::new(config.dim).init(device),

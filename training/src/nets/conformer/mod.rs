@@ -1,4 +1,4 @@
-//! A streaming Conformer encoder with a CTC head.
+//! A streaming Conformer encoder with a CTC head, and its relatives: the same net with blocks of another kind.
 //!
 //! Gulati et al., "Conformer", Interspeech 2020, with subsampling by 8 (Rekesh et al., "Fast Conformer", ASRU
 //! 2023), attention over chunks (Zhang et al., "Unified streaming and non-streaming", 2020), rotary
@@ -7,7 +7,10 @@
 
 mod attention;
 mod block;
+mod branchformer;
 mod convolution;
+mod layer;
+mod mixing;
 mod subsampling;
 
 use burn::module::{Module, Param};
@@ -16,15 +19,22 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use attention::Positions;
 pub use attention::chunk_mask;
+use attention::{Attention, Positions};
 use block::Block;
+use branchformer::BranchformerBlock;
+pub use layer::Kind;
+use layer::{Layer, blocks};
+use mixing::HyperMixing;
 use subsampling::Subsampling;
 
 /// The shape of a streaming Conformer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConformerConfig {
+    /// The kind of its blocks. Default: `conformer`.
+    #[serde(default)]
+    pub kind: Kind,
     /// Mel bins of the input.
     pub bins: usize,
     /// Width of the encoder.
@@ -57,6 +67,23 @@ impl ConformerConfig {
     /// are encoder frames.
     pub const PHONE_FRAMES: usize = 2;
 
+    /// What is wrong with the sizes, if something is.
+    pub fn mistake(&self) -> Option<String> {
+        let Self { kind, dim, heads, feed_forward, chunk, left, .. } = *self;
+        if heads == 0 || dim % (2 * heads) != 0 {
+            return Some(format!("expected dim to be a multiple of twice the heads, found {dim} and {heads}"));
+        }
+        match kind {
+            Kind::Branchformer if feed_forward % 2 != 0 => {
+                Some(format!("expected feed_forward to be even, found {feed_forward}"))
+            }
+            Kind::Hyperconformer if chunk == 0 || left % chunk != 0 => {
+                Some(format!("expected left to be a multiple of chunk, found {left} and {chunk}"))
+            }
+            _ => None,
+        }
+    }
+
     /// A net with fresh weights for `vocabulary` tokens and as many `phones`, blanks included; without phones it has no
     /// phone head.
     pub fn init(&self, vocabulary: usize, phones: usize, device: &Device) -> Conformer {
@@ -65,7 +92,9 @@ impl ConformerConfig {
             mean: Param::from_tensor(Tensor::zeros([self.bins], device)).set_require_grad(false),
             scale: Param::from_tensor(Tensor::ones([self.bins], device)).set_require_grad(false),
             subsampling: Subsampling::new(self, device),
-            blocks: (0..self.layers).map(|_| Block::new(self, device)).collect(),
+            blocks: blocks(Kind::Conformer, self, Block::<Attention>::new, device),
+            branches: blocks(Kind::Branchformer, self, BranchformerBlock::new, device),
+            mixing: blocks(Kind::Hyperconformer, self, Block::<HyperMixing>::new, device),
             norm: LayerNormConfig::new(self.dim).init(device),
             head: LinearConfig::new(self.dim, vocabulary).init(device),
             phones: (phones > 0).then(phone_head),
@@ -82,11 +111,11 @@ impl ConformerConfig {
 /// What a stream carries from chunk to chunk.
 #[derive(Clone, Debug)]
 pub struct Caches {
-    /// Keys before rotation, (layers, heads, left, head_dim).
+    /// Keys before rotation, or what else blocks keep of frames, (layers, heads, left, head_dim).
     pub keys: Tensor<4>,
-    /// Values, (layers, heads, left, head_dim).
+    /// Values, (layers, heads, left, width).
     pub values: Tensor<4>,
-    /// Inputs of the depthwise convolutions, (layers, kernel - 1, dim).
+    /// Inputs of the depthwise convolutions, (layers, kernel - 1, channels).
     pub convolution: Tensor<3>,
     /// How many frames of `keys` and `values` are filled, (1).
     pub valid: Tensor<1>,
@@ -115,7 +144,10 @@ pub struct Conformer {
     mean: Param<Tensor<1>>,
     scale: Param<Tensor<1>>,
     subsampling: Subsampling,
-    blocks: Vec<Block>,
+    // The blocks of a net are all of one kind; the other lists are empty.
+    blocks: Vec<Block<Attention>>,
+    branches: Vec<BranchformerBlock>,
+    mixing: Vec<Block<HyperMixing>>,
     norm: LayerNorm,
     head: Linear,
     phones: Option<Linear>,
@@ -145,6 +177,11 @@ impl Conformer {
     fn normalise(&self, features: Tensor<3>) -> Tensor<3> {
         let bins = self.config.bins;
         (features - self.mean.val().reshape([1, 1, bins])) * self.scale.val().reshape([1, 1, bins])
+    }
+
+    fn layers(&self) -> impl Iterator<Item = Layer<'_>> {
+        let blocks = self.blocks.iter().map(Layer::Conformer);
+        blocks.chain(self.branches.iter().map(Layer::Branchformer)).chain(self.mixing.iter().map(Layer::Hyperconformer))
     }
 
     /// What the heads say of an encoder's frames.
@@ -179,9 +216,9 @@ impl Conformer {
         let device = x.device();
         let mask = chunk_mask(frames, self.config.chunk, self.config.left, lengths, &device);
         let positions = Positions::new(0..frames, 0..frames, self.config.dim / self.config.heads, &device);
-        let middle = self.blocks.len() / 2;
+        let middle = self.config.layers / 2;
         let mut intermediate = None;
-        for (index, block) in self.blocks.iter().enumerate() {
+        for (index, block) in self.layers().enumerate() {
             x = block.forward(x, &mask, &positions);
             if index + 1 == middle {
                 intermediate = Some(self.middle(x.clone()));
@@ -203,7 +240,7 @@ impl Conformer {
         let bias = attention::valid_bias(caches.valid.clone(), left, chunk, &device);
         let positions = Positions::new(left..left + chunk, 0..left + chunk, dim / heads, &device);
         let (mut keys, mut values, mut convolution) = (Vec::new(), Vec::new(), Vec::new());
-        for (index, block) in self.blocks.iter().enumerate() {
+        for (index, block) in self.layers().enumerate() {
             let cache = (
                 caches.keys.clone().narrow(0, index, 1),
                 caches.values.clone().narrow(0, index, 1),
@@ -226,78 +263,15 @@ impl Conformer {
 
     /// The caches of a stream that has heard nothing.
     pub fn caches(&self, device: &Device) -> Caches {
-        let ConformerConfig { layers, heads, left, dim, kernel, .. } = self.config;
+        let (keys, values, convolution) = Kind::cache_shapes(&self.config);
         Caches {
-            keys: Tensor::zeros([layers, heads, left, dim / heads], device),
-            values: Tensor::zeros([layers, heads, left, dim / heads], device),
-            convolution: Tensor::zeros([layers, kernel - 1, dim], device),
+            keys: Tensor::zeros(keys, device),
+            values: Tensor::zeros(values, device),
+            convolution: Tensor::zeros(convolution, device),
             valid: Tensor::zeros([1], device),
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use burn::tensor::Distribution;
-
-    use super::*;
-
-    fn tiny() -> ConformerConfig {
-        ConformerConfig {
-            bins: 80,
-            dim: 32,
-            layers: 3,
-            heads: 2,
-            feed_forward: 64,
-            kernel: 5,
-            channels: 32,
-            chunk: 4,
-            left: 8,
-            dropout: 0.0,
-        }
-    }
-
-    #[test]
-    fn a_stream_of_chunks_equals_the_whole() {
-        let device = Device::flex();
-        device.seed(7);
-        let config = tiny();
-        let net = config.init(30, 12, &device);
-        let chunks = 6;
-        let step = 8 * config.chunk;
-        let total = ConformerConfig::LEFT_FEATURES + chunks * step;
-        let features = Tensor::<3>::random([1, total, 80], Distribution::Normal(0.0, 1.0), &device);
-        let (whole, _) = net.forward(features.clone(), &[chunks * config.chunk]);
-        let mut caches = net.caches(&device);
-        let mut pieces = Vec::new();
-        for chunk in 0..chunks {
-            let piece = features.clone().narrow(1, chunk * step, ConformerConfig::LEFT_FEATURES + step);
-            let (heads, next) = net.step(piece, caches);
-            caches = next;
-            pieces.push((heads.tokens, heads.phones.unwrap()));
-        }
-        let (tokens, phones): (Vec<_>, Vec<_>) = pieces.into_iter().unzip();
-        assert_eq!(Tensor::cat(phones.clone(), 1).dims(), [1, 2 * chunks * config.chunk, 12]);
-        for (whole, streamed) in [(whole.tokens, tokens), (whole.phones.unwrap(), phones)] {
-            let difference: f32 = (whole - Tensor::cat(streamed, 1)).abs().max().into_scalar();
-            assert!(difference < 2e-5, "{difference}");
-        }
-    }
-
-    #[test]
-    fn padding_and_batch_change_nothing() {
-        let device = Device::flex();
-        device.seed(8);
-        let config = tiny();
-        let net = config.init(30, 12, &device);
-        let frames = ConformerConfig::LEFT_FEATURES + 8 * config.chunk * 4;
-        let long = Tensor::<3>::random([1, frames, 80], Distribution::Normal(0.0, 1.0), &device);
-        let short_frames = ConformerConfig::LEFT_FEATURES + 8 * config.chunk * 2;
-        let short = long.clone().narrow(1, 0, short_frames);
-        let (alone, _) = net.forward(short, &[8]);
-        let (together, _) = net.forward(Tensor::cat(vec![long.clone(), long], 0), &[16, 8]);
-        let cut = together.tokens.narrow(0, 1, 1).narrow(1, 0, 8);
-        let difference: f32 = (alone.tokens - cut).abs().max().into_scalar();
-        assert!(difference < 2e-5, "{difference}");
-    }
-}
+mod tests;

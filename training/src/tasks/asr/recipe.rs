@@ -21,7 +21,7 @@ use crate::export::ExportConfig;
 use crate::nets::conformer::ConformerConfig;
 use crate::recipe::{self, Recipe};
 use crate::tasks::aligner::AlignerConfig;
-use crate::trainer::{self, TrainOptions};
+use crate::trainer::{self, Timing, TrainOptions};
 use crate::{Error, Result};
 
 /// A recipe with `task = "asr"`.
@@ -357,6 +357,10 @@ impl Recipe for AsrRecipe {
     fn train(&self, resume: bool) -> Result<()> {
         recipe::begin_run(self, &self.run)?;
         trainer::fit(&self.task()?, &self.train, &self.run, resume).map(drop)
+    }
+
+    fn time(&self, steps: usize) -> Result<Timing> {
+        trainer::time(&self.task()?, &self.train, steps)
     }
 
     fn evaluate(&self) -> Result<()> {

@@ -49,6 +49,9 @@ impl AsrTask {
                 format!("expected {bins}, the features' bins, found {}", recipe.net.bins),
             ));
         }
+        if let Some(mistake) = recipe.net.mistake() {
+            return Err(Error::config("[net]", mistake));
+        }
         let task = Self {
             net: recipe.net.clone(),
             intermediate_weight: recipe.intermediate_weight,

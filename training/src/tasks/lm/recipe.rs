@@ -17,7 +17,7 @@ use crate::export::ExportConfig;
 use crate::export::gguf::{GgufInfo, Storage, gguf};
 use crate::nets::llama::{Llama, LlamaConfig};
 use crate::recipe::{self, Recipe};
-use crate::trainer::{self, TrainOptions};
+use crate::trainer::{self, Timing, TrainOptions};
 use crate::{Error, Result};
 
 /// A recipe with `task = "lm"`.
@@ -220,6 +220,10 @@ impl Recipe for LmRecipe {
     fn train(&self, resume: bool) -> Result<()> {
         recipe::begin_run(self, &self.run)?;
         trainer::fit(&self.task()?, &self.train, &self.run, resume).map(drop)
+    }
+
+    fn time(&self, steps: usize) -> Result<Timing> {
+        trainer::time(&self.task()?, &self.train, steps)
     }
 
     fn evaluate(&self) -> Result<()> {

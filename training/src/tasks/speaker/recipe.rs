@@ -12,7 +12,7 @@ use crate::data::speakers::SpeakerDataset;
 use crate::export::ExportConfig;
 use crate::nets::speaker::{EncoderConfig, SpeakerNet};
 use crate::recipe::{self, Recipe};
-use crate::trainer::{self, TrainOptions};
+use crate::trainer::{self, Timing, TrainOptions};
 use crate::{Error, Result};
 
 /// A recipe with `task = "speaker"`.
@@ -231,6 +231,10 @@ impl Recipe for SpeakerRecipe {
     fn train(&self, resume: bool) -> Result<()> {
         recipe::begin_run(self, &self.run)?;
         trainer::fit(&self.task()?, &self.train, &self.run, resume).map(drop)
+    }
+
+    fn time(&self, steps: usize) -> Result<Timing> {
+        trainer::time(&self.task()?, &self.train, steps)
     }
 
     fn evaluate(&self) -> Result<()> {

@@ -12,7 +12,7 @@ use crate::data::prepare::{self, PrepareConfig};
 use crate::export::ExportConfig;
 use crate::nets::turn::{TurnNet, TurnNetConfig};
 use crate::recipe::{self, Recipe};
-use crate::trainer::{self, TrainOptions};
+use crate::trainer::{self, Timing, TrainOptions};
 use crate::{Error, Result};
 
 /// A recipe with `task = "turn"`.
@@ -127,6 +127,10 @@ impl Recipe for TurnRecipe {
     fn train(&self, resume: bool) -> Result<()> {
         recipe::begin_run(self, &self.run)?;
         trainer::fit(&self.task()?, &self.train, &self.run, resume).map(drop)
+    }
+
+    fn time(&self, steps: usize) -> Result<Timing> {
+        trainer::time(&self.task()?, &self.train, steps)
     }
 
     fn evaluate(&self) -> Result<()> {

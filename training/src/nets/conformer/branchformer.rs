@@ -1,0 +1,113 @@
+use burn::module::{Module, Param};
+use burn::nn::conv::{Conv1d, Conv1dConfig};
+use burn::nn::{Dropout, DropoutConfig, Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig};
+use burn::tensor::activation::gelu;
+use burn::tensor::{Device, Tensor};
+
+use super::ConformerConfig;
+use super::attention::{Attention, Positions};
+use super::block::{LayerCache, Mixer};
+use crate::nets::depthwise::depthwise;
+
+/// The gate's convolution begins as next to nothing beside a bias of 1, so that a fresh branch passes all on.
+const GATE_DEVIATION: f64 = 1e-6;
+
+/// The convolutional gating MLP (Sakuma et al., "MLP-based architecture with variable length input for automatic speech
+/// recognition", 2021), as SpeechBrain's `ConvolutionBranch`, causal in time: half of the hidden channels gate the other
+/// half by what they were in the last frames.
+#[derive(Module, Debug)]
+struct GatingMlp {
+    norm: LayerNorm,
+    expand: Linear,
+    gate_norm: LayerNorm,
+    depthwise: Conv1d,
+    out: Linear,
+    gate_dropout: Dropout,
+    dropout: Dropout,
+    kernel: usize,
+}
+
+impl GatingMlp {
+    fn new(config: &ConformerConfig, device: &Device) -> Self {
+        let (dim, half) = (config.dim, config.feed_forward / 2);
+        let scarcely = Initializer::Normal { mean: 0.0, std: GATE_DEVIATION };
+        let convolution = Conv1dConfig::new(half, half, config.kernel).with_groups(half).with_initializer(scarcely);
+        let one: Param<Tensor<1>> = Initializer::Ones.init([half], device);
+        Self {
+            norm: LayerNormConfig::new(dim).init(device),
+            expand: LinearConfig::new(dim, 2 * half).init(device),
+            gate_norm: LayerNormConfig::new(half).init(device),
+            depthwise: Conv1d { bias: Some(one), ..convolution.init(device) },
+            out: LinearConfig::new(half, dim).init(device),
+            gate_dropout: DropoutConfig::new(config.dropout).init(),
+            dropout: DropoutConfig::new(config.dropout).init(),
+            kernel: config.kernel,
+        }
+    }
+
+    /// # Shapes
+    /// - `x`: (batch, frames, dim)
+    /// - `cache`: (batch, kernel - 1, feed_forward / 2), what the gate's convolution saw before
+    /// - returns: (batch, frames, dim) and the next cache
+    fn forward(&self, x: Tensor<3>, cache: Option<Tensor<3>>) -> (Tensor<3>, Tensor<3>) {
+        let [batch, frames, _] = x.dims();
+        let hidden = gelu(self.expand.forward(self.norm.forward(x))); // (batch, frames, 2 half)
+        let half = hidden.dims()[2] / 2;
+        let gate = self.gate_norm.forward(hidden.clone().narrow(2, half, half));
+        let cache = cache.unwrap_or_else(|| Tensor::zeros([batch, self.kernel - 1, half], &gate.device()));
+        let seen = Tensor::cat(vec![cache, gate], 1); // (batch, kernel - 1 + frames, half)
+        let next = seen.clone().narrow(1, frames, self.kernel - 1);
+        let gated = hidden.narrow(2, 0, half) * depthwise(&self.depthwise, seen);
+        (self.dropout.forward(self.out.forward(self.gate_dropout.forward(gated))), next)
+    }
+}
+
+/// One Branchformer block: attention and a gating MLP side by side, put together by a matrix (Peng et al.,
+/// "Branchformer: Parallel MLP-Attention Architectures", ICML 2022, section 3), as SpeechBrain's
+/// `BranchformerEncoderLayer`. `feed_forward` is the width of the MLP.
+#[derive(Module, Debug)]
+pub(super) struct BranchformerBlock {
+    attention: Attention,
+    gating: GatingMlp,
+    merge: Linear,
+    dropout: Dropout,
+}
+
+impl BranchformerBlock {
+    pub(super) fn new(config: &ConformerConfig, device: &Device) -> Self {
+        Self {
+            attention: Attention::new(config, device),
+            gating: GatingMlp::new(config, device),
+            merge: LinearConfig::new(2 * config.dim, config.dim).init(device),
+            dropout: DropoutConfig::new(config.dropout).init(),
+        }
+    }
+
+    fn merge(&self, x: Tensor<3>, global: Tensor<3>, local: Tensor<3>) -> Tensor<3> {
+        x + self.dropout.forward(self.merge.forward(Tensor::cat(vec![global, local], 2)))
+    }
+
+    /// # Shapes
+    /// - `x`: (batch, frames, dim)
+    /// - `mask`: (batch, 1, frames, frames)
+    pub(super) fn forward(&self, x: Tensor<3>, mask: &Tensor<4>, positions: &Positions) -> Tensor<3> {
+        let global = self.attention.forward(x.clone(), mask, positions);
+        let (local, _) = self.gating.forward(x.clone(), None);
+        self.merge(x, global, local)
+    }
+
+    /// # Shapes
+    /// - `x`: (1, chunk, dim)
+    /// - `bias`: (1, 1, 1, left + chunk)
+    pub(super) fn step(
+        &self,
+        x: Tensor<3>,
+        bias: &Tensor<4>,
+        positions: &Positions,
+        (keys, values, convolution): LayerCache,
+    ) -> (Tensor<3>, LayerCache) {
+        let (global, keys, values) = self.attention.step(x.clone(), bias, positions, (keys, values));
+        let (local, convolution) = self.gating.forward(x.clone(), Some(convolution));
+        (self.merge(x, global, local), (keys, values, convolution))
+    }
+}

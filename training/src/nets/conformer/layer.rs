@@ -1,0 +1,79 @@
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use super::ConformerConfig;
+use super::attention::{Attention, Positions};
+use super::block::{Block, LayerCache, Mixer};
+use super::branchformer::BranchformerBlock;
+use super::mixing::HyperMixing;
+
+/// What the net is a stack of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Conformer blocks.
+    #[default]
+    Conformer,
+    /// Branchformer blocks.
+    Branchformer,
+    /// Conformer blocks with HyperMixing in place of attention.
+    Hyperconformer,
+}
+
+impl Kind {
+    /// The shapes of a stream's caches: keys, values, convolution inputs.
+    pub(super) fn cache_shapes(config: &ConformerConfig) -> ([usize; 4], [usize; 4], [usize; 3]) {
+        let ConformerConfig { layers, heads, left, kernel, dim, feed_forward, .. } = *config;
+        let (widths, channels) = match config.kind {
+            Kind::Conformer => (Attention::cache_widths(config), dim),
+            Kind::Branchformer => (Attention::cache_widths(config), feed_forward / 2),
+            Kind::Hyperconformer => (HyperMixing::cache_widths(config), dim),
+        };
+        let [keys, values] = widths.map(|width| [layers, heads, left, width]);
+        (keys, values, [layers, kernel - 1, channels])
+    }
+}
+
+/// The blocks of this kind: none in a net of another.
+pub(super) fn blocks<B>(
+    kind: Kind,
+    config: &ConformerConfig,
+    new: fn(&ConformerConfig, &Device) -> B,
+    device: &Device,
+) -> Vec<B> {
+    let count = if kind == config.kind { config.layers } else { 0 };
+    (0..count).map(|_| new(config, device)).collect()
+}
+
+/// A block of a net, whatever its kind.
+pub(super) enum Layer<'a> {
+    Conformer(&'a Block<Attention>),
+    Branchformer(&'a BranchformerBlock),
+    Hyperconformer(&'a Block<HyperMixing>),
+}
+
+impl Layer<'_> {
+    /// As [`Block::forward`].
+    pub(super) fn forward(&self, x: Tensor<3>, mask: &Tensor<4>, positions: &Positions) -> Tensor<3> {
+        match self {
+            Self::Conformer(block) => block.forward(x, mask, positions),
+            Self::Branchformer(block) => block.forward(x, mask, positions),
+            Self::Hyperconformer(block) => block.forward(x, mask, positions),
+        }
+    }
+
+    /// As [`Block::step`].
+    pub(super) fn step(
+        &self,
+        x: Tensor<3>,
+        bias: &Tensor<4>,
+        positions: &Positions,
+        cache: LayerCache,
+    ) -> (Tensor<3>, LayerCache) {
+        match self {
+            Self::Conformer(block) => block.step(x, bias, positions, cache),
+            Self::Branchformer(block) => block.step(x, bias, positions, cache),
+            Self::Hyperconformer(block) => block.step(x, bias, positions, cache),
+        }
+    }
+}
