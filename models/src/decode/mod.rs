@@ -3,6 +3,7 @@
 pub mod ctc;
 pub mod lexicon;
 pub mod ngram;
+pub mod transducer;
 
 /// The logarithm of the sum of two numbers that are given by their logarithms; minus infinity stands for zero.
 fn log_add(a: f64, b: f64) -> f64 {
