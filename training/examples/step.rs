@@ -26,7 +26,7 @@ fn main() -> anyhow::Result<()> {
         dropout: 0.1,
     };
     let mut net = config.init(256, 40, &device);
-    let frames = config.encoder_frames(seconds * 100);
+    let frames = config.chunks().encoder_frames(seconds * 100);
     let mut optimizer = AdamWConfig::new().init();
     for step in 0..6 {
         let x = Tensor::<3>::random([batch, 14 + frames * 8, 80], Distribution::Normal(0.0, 1.0), &device);

@@ -7,6 +7,7 @@
 
 mod attention;
 mod block;
+mod chunks;
 mod convolution;
 mod subsampling;
 
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use attention::Positions;
 pub use attention::chunk_mask;
 use block::Block;
+pub use chunks::{Chunks, DynamicChunks};
 use subsampling::Subsampling;
 
 /// The shape of a streaming Conformer.
@@ -39,9 +41,9 @@ pub struct ConformerConfig {
     pub kernel: usize,
     /// Width of the subsampling.
     pub channels: usize,
-    /// Encoder frames of a chunk (80 ms each at a hop of 10 ms).
+    /// Encoder frames of a chunk (80 ms each at a hop of 10 ms), where none is drawn. No weight depends on it.
     pub chunk: usize,
-    /// Encoder frames before the chunk that attention sees.
+    /// Encoder frames before the chunk that attention sees, likewise.
     pub left: usize,
     /// Share of activations dropped in training.
     pub dropout: f64,
@@ -73,9 +75,9 @@ impl ConformerConfig {
         }
     }
 
-    /// Encoder frames for `frames` feature frames: whole chunks, the last one padded.
-    pub fn encoder_frames(&self, frames: usize) -> usize {
-        frames.div_ceil(Self::SUBSAMPLING * self.chunk) * self.chunk
+    /// The chunks of a stream.
+    pub fn chunks(&self) -> Chunks {
+        Chunks { chunk: self.chunk, left: self.left }
     }
 }
 
@@ -92,9 +94,11 @@ pub struct Caches {
     pub valid: Tensor<1>,
 }
 
-/// Log-probabilities of the last block.
+/// The last block, and the log-probabilities that it gives.
 #[derive(Clone, Debug)]
 pub struct Heads {
+    /// The normalised frames of the block, (batch, frames, dim).
+    pub frames: Tensor<3>,
     /// Of tokens, (batch, frames, vocabulary).
     pub tokens: Tensor<3>,
     /// Of phones, (batch, [`ConformerConfig::PHONE_FRAMES`] frames, phones), where the net has a head for them.
@@ -151,7 +155,7 @@ impl Conformer {
     fn heads(&self, x: Tensor<3>) -> Heads {
         let x = self.norm.forward(x);
         let phones = self.phones.as_ref().map(|head| phone_log_probs(head, x.clone()));
-        Heads { tokens: log_softmax(self.head.forward(x), 2), phones }
+        Heads { tokens: log_softmax(self.head.forward(x.clone()), 2), phones, frames: x }
     }
 
     /// What is asked of the middle block: phones where the net knows them, since they are nearer to the sound.
@@ -161,6 +165,11 @@ impl Conformer {
             Some(head) => phone_log_probs(head, x),
             None => log_softmax(self.head.forward(x), 2),
         }
+    }
+
+    /// As [`forward_in`](Self::forward_in), in the chunks of a stream.
+    pub fn forward(&self, features: Tensor<3>, lengths: &[usize]) -> (Heads, Tensor<3>) {
+        self.forward_in(self.config.chunks(), features, lengths)
     }
 
     /// Whole utterances at once, chunk by chunk as a stream would see them.
@@ -173,11 +182,11 @@ impl Conformer {
     /// - `features`: (batch, [`ConformerConfig::LEFT_FEATURES`] + 8 frames, bins); the first are padding
     /// - `lengths`: encoder frames of each utterance, whole chunks
     /// - returns: the heads, and (batch, 2 frames, phones) or (batch, frames, vocabulary)
-    pub fn forward(&self, features: Tensor<3>, lengths: &[usize]) -> (Heads, Tensor<3>) {
+    pub fn forward_in(&self, chunks: Chunks, features: Tensor<3>, lengths: &[usize]) -> (Heads, Tensor<3>) {
         let mut x = self.subsampling.forward(self.normalise(features)); // (batch, frames, dim)
         let [_, frames, _] = x.dims();
         let device = x.device();
-        let mask = chunk_mask(frames, self.config.chunk, self.config.left, lengths, &device);
+        let mask = chunk_mask(frames, chunks, lengths, &device);
         let positions = Positions::new(0..frames, 0..frames, self.config.dim / self.config.heads, &device);
         let middle = self.blocks.len() / 2;
         let mut intermediate = None;
@@ -282,6 +291,38 @@ mod tests {
             let difference: f32 = (whole - Tensor::cat(streamed, 1)).abs().max().into_scalar();
             assert!(difference < 2e-5, "{difference}");
         }
+    }
+
+    #[test]
+    fn chunks_that_are_drawn_are_those_of_a_stream() {
+        let device = Device::flex();
+        device.seed(9);
+        let net = tiny().init(30, 0, &device);
+        let features = Tensor::<3>::random(
+            [1, ConformerConfig::LEFT_FEATURES + 8 * 12, 80],
+            Distribution::Normal(0.0, 1.0),
+            &device,
+        );
+        let in_chunks = |chunks| net.forward_in(chunks, features.clone(), &[12]).0.tokens;
+        let full = in_chunks(Chunks::FULL);
+        for chunks in [Chunks { chunk: 2, left: 4 }, Chunks { chunk: 6, left: 12 }] {
+            let other = ConformerConfig { chunk: chunks.chunk, left: chunks.left, ..tiny() };
+            let stream = other.init(30, 0, &device).load_record(net.clone().into_record());
+            let mut caches = stream.caches(&device);
+            let mut pieces = Vec::new();
+            for at in (0..12).step_by(chunks.chunk) {
+                let piece = features.clone().narrow(1, 8 * at, ConformerConfig::LEFT_FEATURES + 8 * chunks.chunk);
+                let (heads, next) = stream.step(piece, caches);
+                caches = next;
+                pieces.push(heads.tokens);
+            }
+            let whole = in_chunks(chunks);
+            let difference: f32 = (whole.clone() - Tensor::cat(pieces, 1)).abs().max().into_scalar();
+            assert!(difference < 2e-5, "{chunks:?}: {difference}");
+            assert!((whole - full.clone()).abs().max().into_scalar::<f32>() > 1e-4);
+        }
+        let one = in_chunks(Chunks { chunk: 12, left: 0 });
+        assert!((one - full).abs().max().into_scalar::<f32>() < 2e-5);
     }
 
     #[test]
