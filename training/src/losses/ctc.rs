@@ -1,8 +1,9 @@
 use burn::tensor::Tensor;
 use rayon::prelude::*;
+use rejoinder_models::decode::log_add;
 
 use super::BLANK;
-use super::given::{log_add, with_gradient};
+use super::given::with_gradient;
 
 /// Connectionist temporal classification (Graves et al., ICML 2006): the negative log-likelihood of each utterance's
 /// tokens, summed and divided by the number of tokens of the batch. Utterances with too few frames count nothing.

@@ -1,8 +1,9 @@
 use burn::tensor::Tensor;
 use rayon::prelude::*;
+use rejoinder_models::decode::log_add;
 
 use super::BLANK;
-use super::given::{log_add, with_gradient};
+use super::given::with_gradient;
 
 /// Cells that fewer alignments than this pass through, as a logarithm of their share, have no gradient.
 const NO_SHARE: f64 = -30.0;

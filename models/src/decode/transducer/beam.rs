@@ -71,7 +71,7 @@ impl<P: Clone> Beam<P> {
         for _ in 0..decoder.max_symbols {
             let predicted: Vec<&P> = open.iter().map(|entry| &entry.predicted).collect();
             let rows = nets.log_probs(frame, &predicted)?;
-            let width = rows.len() / open.len();
+            let width = rows.len() / open.len().max(1);
             let mut candidates = Vec::new();
             for (from, (entry, row)) in open.iter().zip(rows.chunks_exact(width.max(1))).enumerate() {
                 decoder.check(row, at)?;
