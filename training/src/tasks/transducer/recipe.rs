@@ -42,6 +42,10 @@ pub struct TransducerConfig {
     /// encoder begins with them. Default: it begins afresh.
     #[serde(default)]
     pub encoder: Option<PathBuf>,
+    /// Steps for which the encoder stays as it is, so that the fresh nets beside a trained one do not spoil it; only the
+    /// transducer's loss counts then. Default: 0.
+    #[serde(default)]
+    pub frozen_steps: usize,
     /// Encoder frames of chunks in which `evaluate` measures the net beside those of `[net]`. Default: none.
     #[serde(default)]
     pub chunks: Vec<usize>,
@@ -125,5 +129,45 @@ impl Recipe for TransducerRecipe {
 
     fn export(&self) -> Result<()> {
         super::bundle::export(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn published() -> toml::Table {
+        let mut table: toml::Table =
+            include_str!("../../../../configs/recipes/asr/librispeech_transducer.toml").parse().unwrap();
+        table.remove("task");
+        table
+    }
+
+    #[test]
+    fn what_is_written_out_is_read_again() {
+        let recipe = TransducerRecipe::try_from(published()).unwrap();
+        let written = recipe.resolved().unwrap();
+        let again = TransducerRecipe::try_from(written.parse::<toml::Table>().unwrap()).unwrap();
+        assert_eq!(again.resolved().unwrap(), written);
+        assert_eq!(again.transducer, recipe.transducer);
+    }
+
+    #[test]
+    fn mistakes_are_told_in_both_halves() {
+        let message = |key: &str, value: toml::Value| {
+            let mut table = published();
+            match key.split_once('.') {
+                Some((inner, key)) => table[inner].as_table_mut().unwrap().insert(key.to_owned(), value),
+                None => table.insert(key.to_owned(), value),
+            };
+            TransducerRecipe::try_from(table).unwrap_err()
+        };
+        let joint = message("transducer.ctc_wait", 0.3.into());
+        assert!(joint.starts_with("[transducer] unknown field `ctc_wait`"), "{joint}");
+        let asr = message("lodaer", toml::Value::Table(toml::Table::new()));
+        assert!(asr.contains("unknown field `lodaer`"), "{asr}");
+        let mut table = published();
+        table.remove("transducer");
+        assert_eq!(TransducerRecipe::try_from(table).unwrap_err(), "missing table `[transducer]`");
     }
 }

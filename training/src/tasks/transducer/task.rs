@@ -74,9 +74,16 @@ impl Task for TransducerTask {
     fn loss(&self, net: &Transducer, batch: AsrBatch, step: usize, device: &Device) -> Result<Loss> {
         let chunks = self.asr.draw(&batch, step);
         let (features, lengths) = self.asr.features(&batch, chunks, device);
-        let (heads, middle) = net.encoder().forward_in(chunks, features, &lengths);
+        let (mut heads, middle) = net.encoder().forward_in(chunks, features, &lengths);
+        let frozen = step < self.config.frozen_steps;
+        if frozen {
+            heads.frames = heads.frames.detach();
+        }
         let transducer = Self::transducer(net, &heads, &batch, &lengths);
         let value = f64::from(transducer.clone().into_scalar::<f32>());
+        if frozen {
+            return Ok(Loss { total: transducer, parts: vec![("loss", value)] });
+        }
         let ctc = self.asr.ctc(heads, middle, &batch, &lengths, step);
         let weight = self.config.ctc_weight;
         let named = |(name, value)| (if name == "loss" { "ctc" } else { name }, value);
