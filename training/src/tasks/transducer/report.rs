@@ -3,6 +3,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use burn::tensor::Device;
 use rayon::prelude::*;
 use rejoinder_models::asr::{ConformerTransducer, Decoding, Recognizer, TransducerParams};
 use rejoinder_models::card::{Bundle, LM_ROLE, MODEL_ROLE};
@@ -10,6 +11,7 @@ use rejoinder_models::runtime::{self, RuntimeConfig};
 use rejoinder_models::text::{ErrorCounts, word_errors};
 
 use super::recipe::TransducerRecipe;
+use super::task::TransducerTask;
 use crate::data::asr::AsrDataset;
 use crate::data::prepare::SAMPLE_RATE_HZ;
 use crate::nets::conformer::Chunks;
@@ -93,19 +95,25 @@ fn net_rates(recipe: &TransducerRecipe, dataset: &Arc<AsrDataset>, chunks: &[Chu
     if chunks.is_empty() {
         return Ok(Vec::new());
     }
-    let net = recipe.trained(&recipe.asr.train.backend.device()?)?;
-    chunks.iter().map(|chunks| net_rate(recipe, dataset, &net, *chunks)).collect()
+    let device = recipe.asr.train.backend.device()?;
+    let (net, task) = (recipe.trained(&device)?, recipe.task_on(dataset.clone())?);
+    chunks.iter().map(|chunks| net_rate(&task, dataset, &net, *chunks, &device)).collect()
 }
 
-fn net_rate(recipe: &TransducerRecipe, dataset: &Arc<AsrDataset>, net: &Transducer, chunks: Chunks) -> Result<f64> {
-    let (task, device) = (recipe.task_on(dataset.clone())?, recipe.asr.train.backend.device()?);
+fn net_rate(
+    task: &TransducerTask,
+    dataset: &AsrDataset,
+    net: &Transducer,
+    chunks: Chunks,
+    device: &Device,
+) -> Result<f64> {
     let mut errors = ErrorCounts::default();
     for batch in task.valid_batches()? {
         if interrupted() {
             return Err(Error::Interrupted);
         }
         let batch = batch?;
-        for (clip, heard) in batch.clips.iter().zip(task.hear(net, &batch, chunks, &device)?) {
+        for (clip, heard) in batch.clips.iter().zip(task.hear(net, &batch, chunks, device)?) {
             errors += word_errors(&tokens::normalise(&dataset.clips()[*clip].item.words), &heard);
         }
     }
