@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
 use rayon::prelude::*;
@@ -21,9 +22,13 @@ use crate::tasks::asr::tokens;
 use crate::trainer::{Task, interrupted, on_interrupt};
 use crate::{Error, Result};
 
+/// What the column of the streams' speed is called.
+const REAL_TIME: &str = "real-time factor";
+
 /// Measures on each test set: the net of the run in chunks of each size with each left context that the recipe names,
-/// and the exported bundle as a stream. Printed as tables, and saved in the run folder as `results.json`: word error
-/// rates, as shares, by test and by what was measured.
+/// and the exported bundle as a stream. Printed as a table, and saved in the run folder as `results.json`: word error
+/// rates, as shares, by test and by what was measured, and what the bundle's last search takes on one core, by the length
+/// of the sound.
 pub(super) fn evaluate(recipe: &TransducerRecipe) -> Result<()> {
     on_interrupt();
     let config = &recipe.asr.evaluate;
@@ -31,8 +36,10 @@ pub(super) fn evaluate(recipe: &TransducerRecipe) -> Result<()> {
     let bundle = config.bundle.as_ref().unwrap_or(&recipe.asr.export.bundle);
     let ways = if bundle.join("card.toml").exists() { ways(recipe, &Bundle::open(bundle)?)? } else { Vec::new() };
     let chunks = if config.net && recipe.asr.weights_path().exists() { chunks(recipe) } else { Vec::new() };
-    let names: Vec<String> = chunks.iter().map(name).chain(ways.iter().map(|(name, _)| name.clone())).collect();
-    let header: Vec<String> = ["test, WER in %", "clips"].map(str::to_owned).into_iter().chain(names.clone()).collect();
+    let mut names: Vec<String> = chunks.iter().map(name).collect();
+    names.extend(ways.iter().map(|(name, _)| name.clone()));
+    let mut header = ["test, WER in %", "clips"].map(str::to_owned).to_vec();
+    header.extend(names.iter().cloned().chain([REAL_TIME.to_owned()]));
     print_line(&header)?;
     print_line(&vec!["---".to_owned(); header.len()])?;
     let mut results: BTreeMap<String, BTreeMap<String, f64>> = BTreeMap::new();
@@ -41,11 +48,16 @@ pub(super) fn evaluate(recipe: &TransducerRecipe) -> Result<()> {
         dataset.thin(config.clips);
         let dataset = Arc::new(dataset);
         let mut rates = net_rates(recipe, &dataset, &chunks)?;
-        rates.extend(stream_rates(recipe, &dataset, &ways)?);
+        let streams = ways.iter().map(|way| stream(recipe, &dataset, way)).collect::<Result<Vec<_>>>()?;
+        rates.extend(streams.iter().map(|stream| stream.wer));
         let test = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let cells = rates.iter().map(|rate| format!("{:.1}", 100.0 * rate));
-        print_line(&[test.clone(), dataset.clips().len().to_string()].into_iter().chain(cells).collect::<Vec<_>>())?;
-        results.insert(test, names.iter().cloned().zip(rates).collect());
+        let mut cells = vec![test.clone(), dataset.clips().len().to_string()];
+        cells.extend(rates.iter().map(|rate| format!("{:.1}", 100.0 * rate)));
+        cells.push(streams.last().map_or("–".to_owned(), |stream| format!("{:.3}", stream.real_time_factor)));
+        print_line(&cells)?;
+        let mut report: BTreeMap<String, f64> = names.iter().cloned().zip(rates).collect();
+        report.extend(streams.last().map(|stream| (REAL_TIME.to_owned(), stream.real_time_factor)));
+        results.insert(test, report);
         save(&recipe.asr.run, &results)?;
     }
     Ok(())
@@ -120,39 +132,54 @@ fn net_rate(
     Ok(errors.rate())
 }
 
-fn stream_rates(
-    recipe: &TransducerRecipe,
-    dataset: &Arc<AsrDataset>,
-    ways: &[(String, Arc<dyn Recognizer>)],
-) -> Result<Vec<f64>> {
-    let piece = (recipe.asr.evaluate.piece_ms * f64::from(SAMPLE_RATE_HZ) / 1e3).round() as usize;
-    let rate = |(name, recognizer): &(String, Arc<dyn Recognizer>)| {
-        let bar = bar(name, dataset.clips().len());
-        let count = |index| {
-            let counts = clip_errors(dataset, index, recognizer.as_ref(), piece);
-            bar.inc(1);
-            counts
-        };
-        let counts = (0..dataset.clips().len()).into_par_iter().map(count).collect::<Result<Vec<_>>>()?;
-        bar.finish_and_clear();
-        let sum = counts.into_iter().fold(ErrorCounts::default(), |mut sum, more| {
-            sum += more;
-            sum
-        });
-        Ok(sum.rate())
-    };
-    ways.iter().map(rate).collect()
+/// What a recogniser makes of a test's clips as streams.
+struct Streams {
+    /// Word error rate, as a share.
+    wer: f64,
+    /// What it takes on one core, by the length of the sound.
+    real_time_factor: f64,
 }
 
-fn clip_errors(dataset: &AsrDataset, index: usize, recognizer: &dyn Recognizer, piece: usize) -> Result<ErrorCounts> {
+fn stream(
+    recipe: &TransducerRecipe,
+    dataset: &Arc<AsrDataset>,
+    (name, recognizer): &(String, Arc<dyn Recognizer>),
+) -> Result<Streams> {
+    let piece = (recipe.asr.evaluate.piece_ms * f64::from(SAMPLE_RATE_HZ) / 1e3).round() as usize;
+    let bar = bar(name, dataset.clips().len());
+    let hear = |index| {
+        let heard = hear_clip(dataset, index, recognizer.as_ref(), piece);
+        bar.inc(1);
+        heard
+    };
+    let heard = (0..dataset.clips().len()).into_par_iter().map(hear).collect::<Result<Vec<_>>>()?;
+    bar.finish_and_clear();
+    let (mut errors, mut compute) = (ErrorCounts::default(), Duration::ZERO);
+    for (counts, took) in heard {
+        errors += counts;
+        compute += took;
+    }
+    let seconds: f64 = dataset.clips().iter().map(|clip| clip.item.duration_s).sum();
+    Ok(Streams { wer: errors.rate(), real_time_factor: compute.as_secs_f64() / seconds.max(1e-9) })
+}
+
+fn hear_clip(
+    dataset: &AsrDataset,
+    index: usize,
+    recognizer: &dyn Recognizer,
+    piece: usize,
+) -> Result<(ErrorCounts, Duration)> {
     if interrupted() {
         return Err(Error::Interrupted);
     }
-    let mut stream = recognizer.stream()?;
-    for piece in dataset.samples(index)?.chunks(piece.max(1)) {
+    let (samples, mut stream) = (dataset.samples(index)?, recognizer.stream()?);
+    let began = Instant::now();
+    for piece in samples.chunks(piece.max(1)) {
         stream.push(piece)?;
     }
-    Ok(word_errors(&tokens::normalise(&dataset.clips()[index].item.words), &stream.flush()?.text))
+    let text = stream.flush()?.text;
+    let took = began.elapsed();
+    Ok((word_errors(&tokens::normalise(&dataset.clips()[index].item.words), &text), took))
 }
 
 fn save(run: &Path, results: &BTreeMap<String, BTreeMap<String, f64>>) -> Result<()> {
