@@ -27,6 +27,12 @@ pub const FILE_KEY_PREFIX: &str = "rejoinder.file.";
 /// The role of the main ONNX or GGUF file of a bundle.
 pub const MODEL_ROLE: &str = "model";
 
+/// The role of the prediction net of a transducer's bundle, whose main file is the encoder.
+pub const DECODER_ROLE: &str = "decoder";
+
+/// The role of the joiner of a transducer's bundle.
+pub const JOINER_ROLE: &str = "joiner";
+
 /// The role of the token list of a bundle.
 pub const TOKENS_ROLE: &str = "tokens";
 

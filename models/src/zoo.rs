@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::asr::{ConformerCtc, Decoding, Recognizer, conformer_ctc};
+use crate::asr::{ConformerCtc, ConformerTransducer, Decoding, Recognizer, conformer_ctc, conformer_transducer};
 use crate::card::{Bundle, Task};
 use crate::runtime::{self, RuntimeConfig};
 use crate::speaker::{EmbeddingNet, SpeakerEncoder, embedding_net};
@@ -42,12 +42,17 @@ pub fn open_recognizer_with(path: &Path, config: &RuntimeConfig, decoding: &Deco
         (bundle.ok_or_else(missing)?, Some(model))
     };
     check_task(&bundle, &path, Task::Asr)?;
-    let recognizer = match (bundle.card().family.as_str(), model) {
-        (conformer_ctc::FAMILY, Some(model)) => ConformerCtc::of_model(&bundle, model, decoding)?,
-        (conformer_ctc::FAMILY, None) => ConformerCtc::open(&bundle, runtime.as_ref(), decoding)?,
-        (other, _) => return Err(unknown_family(&path, other, &[conformer_ctc::FAMILY])),
-    };
-    Ok(Arc::new(recognizer))
+    match (bundle.card().family.as_str(), model) {
+        (conformer_ctc::FAMILY, Some(model)) => Ok(Arc::new(ConformerCtc::of_model(&bundle, model, decoding)?)),
+        (conformer_ctc::FAMILY, None) => Ok(Arc::new(ConformerCtc::open(&bundle, runtime.as_ref(), decoding)?)),
+        (conformer_transducer::FAMILY, Some(_)) => {
+            Err(Error::model(&path, "a transducer has three files: open its folder"))
+        }
+        (conformer_transducer::FAMILY, None) => {
+            Ok(Arc::new(ConformerTransducer::open(&bundle, runtime.as_ref(), decoding)?))
+        }
+        (other, _) => Err(unknown_family(&path, other, &[conformer_ctc::FAMILY, conformer_transducer::FAMILY])),
+    }
 }
 
 /// Opens a voice activity detector.

@@ -8,6 +8,7 @@ use crate::tasks::asr::AsrRecipe;
 use crate::tasks::g2p::G2pRecipe;
 use crate::tasks::lm::LmRecipe;
 use crate::tasks::speaker::SpeakerRecipe;
+use crate::tasks::transducer::TransducerRecipe;
 use crate::tasks::tts::TtsRecipe;
 use crate::tasks::turn::TurnRecipe;
 use crate::trainer::Timing;
@@ -74,6 +75,7 @@ enum AnyRecipe {
     Tts(Box<TtsRecipe>),
     Turn(Box<TurnRecipe>),
     Speaker(Box<SpeakerRecipe>),
+    Transducer(Box<TransducerRecipe>),
 }
 
 /// Reads a recipe and applies `key=value` overrides, whose keys are dotted paths and whose values are TOML, or bare
@@ -98,6 +100,7 @@ pub fn open(path: &Path, overrides: &[String]) -> Result<Box<dyn Recipe>> {
         AnyRecipe::Tts(recipe) => recipe,
         AnyRecipe::Turn(recipe) => recipe,
         AnyRecipe::Speaker(recipe) => recipe,
+        AnyRecipe::Transducer(recipe) => recipe,
     })
 }
 

@@ -2,71 +2,25 @@
 //! heard by both searches on both engines.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
-use std::fmt::Write;
+mod made_clips;
+
 use std::path::Path;
 
+use made_clips::{SENTENCES, no_augmentation, read_aloud, voice};
 use rejoinder_models::asr::{ConformerCtc, CtcParams, Decoding, transcribe};
-use rejoinder_models::audio::resample;
 use rejoinder_models::card::{Bundle, MODEL_ROLE};
 use rejoinder_models::runtime::{self, RuntimeConfig, RuntimeKind, find_onnxruntime};
-use rejoinder_models::units::SampleRate;
-use rejoinder_models::zoo::open_synthesizer;
-use rejoinder_training::data::manifest::{Item, Manifest};
-use rejoinder_training::data::pack::PackWriter;
-use rejoinder_training::data::prepare::{MANIFEST, PACK};
 use rejoinder_training::recipe;
-
-const SENTENCES: [&str; 6] =
-    ["set a timer", "stop the music", "what time is it", "a large latte please", "seven and nine", "good morning"];
 
 /// A dictionary that lacks some of the words, which are then read by their letters.
 const DICTIONARY: &str = "a AH\na(2) EY\nset S EH T\ntimer T AY M ER\nstop S T AA P\nthe DH AH\nthe(2) DH IY\n\
                           what W AH T\ntime T AY M\nis IH Z\nit IH T\nand AH N D\nand(2) AE N D\n";
 
-fn voice() -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/pretrained/tts-kathleen")
-}
-
-/// Lets the shipped voice read the sentences into a prepared folder. Returns the clips at 16 kHz.
-fn read_aloud(folder: &Path) -> Vec<Vec<f32>> {
-    std::fs::create_dir_all(folder).unwrap();
-    let voice = open_synthesizer(&voice(), &RuntimeConfig::default()).unwrap();
-    let mut pack = PackWriter::create(folder.join(PACK), 16_000).unwrap();
-    let (mut manifest, mut clips) = (Manifest::default(), Vec::new());
-    for (number, text) in SENTENCES.iter().enumerate() {
-        let (mut utterance, mut samples) = (voice.speak(text).unwrap(), Vec::new());
-        while let Some(chunk) = utterance.next_chunk().unwrap() {
-            samples.extend(chunk.samples);
-        }
-        let samples = resample(&samples, voice.sample_rate(), SampleRate::INTERNAL).unwrap();
-        let id = format!("voice/{number}");
-        pack.append(&id, &samples).unwrap();
-        manifest.items.push(Item {
-            id,
-            duration_s: samples.len() as f64 / 16_000.0,
-            wav: PACK.into(),
-            speaker: "kathleen".into(),
-            words: (*text).into(),
-        });
-        clips.push(samples);
-    }
-    pack.flush().unwrap();
-    manifest.write(folder.join(MANIFEST)).unwrap();
-    clips
-}
-
 fn write_recipe(folder: &Path) -> std::path::PathBuf {
     let at = |name: &str| folder.join(name).display().to_string();
     std::fs::create_dir_all(folder.join("sets/words")).unwrap();
     std::fs::write(folder.join("sets/words/tiny.dict"), DICTIONARY).unwrap();
-    let never = "{ probability = 0.0, min = 1.0, max = 1.0 }";
-    let mut augment = String::from("[augment]\nspec = { probability = 0.0 }\nchannel = { telephone = 0.0, ");
-    for (key, end) in [("low_pass_hz", ", "), ("bits", ", "), ("clipping", " }\n")] {
-        write!(augment, "{key} = {never}{end}").unwrap();
-    }
-    for key in ["speed", "pad_s", "reverb", "noise_snr_db", "drop", "level_db"] {
-        writeln!(augment, "{key} = {never}").unwrap();
-    }
+    let augment = no_augmentation();
     let recipe = format!(
         "task = \"asr\"\nrun = {:?}\n\
          [prepare]\nsets = {:?}\nout = {:?}\n\

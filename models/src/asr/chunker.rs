@@ -19,14 +19,6 @@ pub(super) struct Chunker {
     chunks: usize,
 }
 
-/// A piece for one run of the net.
-pub(super) struct Chunk {
-    /// (frame, bin), row after row.
-    pub(super) frames: Vec<f32>,
-    /// Output frames of the run. All count, at the end of a stream too: the net may name the last word in its padding.
-    pub(super) outputs: usize,
-}
-
 impl Chunker {
     pub(super) fn new(chunking: Chunking, normalization: Option<Normalization>, bins: usize) -> Result<Self> {
         if let Some(found) = normalization.as_ref().map(|n| n.mean.len()).filter(|&found| found != bins) {
@@ -68,29 +60,30 @@ impl Chunker {
         }
     }
 
-    /// The next piece whose frames are all there.
-    pub(super) fn next(&mut self) -> Option<Chunk> {
+    /// The next piece whose frames are all there, (frame, bin) row after row.
+    pub(super) fn next(&mut self) -> Option<Vec<f32>> {
         let length = self.piece_frames() * self.bins;
         let frames = self.kept.get(self.start..self.start + length)?.to_vec();
-        Some(self.advance(frames))
+        self.advance();
+        Some(frames)
     }
 
-    /// The next piece at the end of the stream, padded; none when all frames were given.
-    pub(super) fn next_padded(&mut self) -> Option<Chunk> {
+    /// The next piece at the end of the stream, padded; none when all frames were given. What the net gives for the
+    /// padding counts too: it may name the last word there.
+    pub(super) fn next_padded(&mut self) -> Option<Vec<f32>> {
         if self.chunks * self.chunking.chunk_frames >= self.frames {
             return None;
         }
         let length = self.piece_frames() * self.bins;
         let mut frames = self.kept[self.start..].to_vec();
         frames.resize(length, self.chunking.pad_value);
-        Some(self.advance(frames))
+        self.advance();
+        Some(frames)
     }
 
-    fn advance(&mut self, frames: Vec<f32>) -> Chunk {
-        let Chunking { chunk_frames, subsampling, .. } = self.chunking;
+    fn advance(&mut self) {
         self.chunks += 1;
-        self.start = (self.start + chunk_frames * self.bins).min(self.kept.len());
-        Chunk { frames, outputs: chunk_frames / subsampling }
+        self.start = (self.start + self.chunking.chunk_frames * self.bins).min(self.kept.len());
     }
 }
 
@@ -105,9 +98,9 @@ mod tests {
         Chunker::new(chunking, Some(normalization), 1).expect("a chunker")
     }
 
-    fn cut(chunker: &mut Chunker, frames: &[f32]) -> Vec<(Vec<f32>, usize)> {
+    fn cut(chunker: &mut Chunker, frames: &[f32]) -> Vec<Vec<f32>> {
         chunker.push(frames);
-        std::iter::from_fn(|| chunker.next()).map(|chunk| (chunk.frames, chunk.outputs)).collect()
+        std::iter::from_fn(|| chunker.next()).collect()
     }
 
     #[test]
@@ -115,10 +108,9 @@ mod tests {
         let mut chunker = chunker();
         let frames: Vec<f32> = (0..7).map(|i| (1 + 2 * i) as f32).collect();
         let pieces = cut(&mut chunker, &frames);
-        assert_eq!(pieces, [(vec![-9.0, -9.0, 0.0, 1.0, 2.0, 3.0, 4.0], 2)]);
+        assert_eq!(pieces, [[-9.0, -9.0, 0.0, 1.0, 2.0, 3.0, 4.0]]);
         let last = chunker.next_padded().expect("a piece");
-        assert_eq!(last.frames, [2.0, 3.0, 4.0, 5.0, 6.0, -9.0, -9.0]);
-        assert_eq!(last.outputs, 2);
+        assert_eq!(last, [2.0, 3.0, 4.0, 5.0, 6.0, -9.0, -9.0]);
         assert!(chunker.next_padded().is_none());
     }
 

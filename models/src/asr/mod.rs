@@ -3,10 +3,14 @@
 mod carry;
 mod chunker;
 pub mod conformer_ctc;
+pub mod conformer_transducer;
 mod decoding;
+mod encoder;
+mod transducer_nets;
 mod words;
 
 pub use conformer_ctc::ConformerCtc;
+pub use conformer_transducer::{ConformerTransducer, TransducerParams};
 pub use decoding::{CtcParams, Decoding, LogProbs};
 
 use serde::{Deserialize, Serialize};

@@ -2,10 +2,16 @@
 
 mod ctc;
 mod frames;
+mod given;
 mod margin;
+mod transducer;
 
 pub mod spectral;
 
 pub use ctc::ctc_loss;
 pub use frames::frame_loss;
 pub use margin::aam_softmax;
+pub use transducer::transducer_loss;
+
+/// The blank's id, in every token file of ours.
+const BLANK: usize = 0;

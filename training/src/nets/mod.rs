@@ -5,5 +5,6 @@ pub mod conformer;
 mod depthwise;
 pub mod llama;
 pub mod speaker;
+pub mod transducer;
 pub mod tts;
 pub mod turn;

@@ -5,5 +5,6 @@ pub mod asr;
 pub mod g2p;
 pub mod lm;
 pub mod speaker;
+pub mod transducer;
 pub mod tts;
 pub mod turn;

@@ -17,7 +17,7 @@ use beam::Beam;
 use greedy::Greedy;
 pub use hotwords::Hotword;
 pub(in crate::decode) use hotwords::Hotwords;
-use scorer::Scorer;
+pub(in crate::decode) use scorer::{Context, Scorer};
 
 /// How frames are decoded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -67,7 +67,7 @@ impl CtcConfig {
         Self { beam: 1, ..Self::default() }
     }
 
-    fn check(&self, tokens: usize) -> Result<()> {
+    pub(in crate::decode) fn check(&self, tokens: usize) -> Result<()> {
         let wrong = |what: &str, expected: &str, found: String| Err(Error::invalid(what, expected, found));
         if self.blank as usize >= tokens {
             return wrong("blank", &format!("a number below {tokens}"), self.blank.to_string());

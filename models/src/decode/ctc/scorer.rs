@@ -13,9 +13,9 @@ const USUAL_WORD: f64 = 6.0;
 
 /// All that the search asks beside the frames; immutable.
 #[derive(Clone, Debug)]
-pub(super) struct Scorer {
-    pub(super) tokenizer: Arc<Tokenizer>,
-    pub(super) hotwords: Hotwords,
+pub(in crate::decode) struct Scorer {
+    pub(in crate::decode) tokenizer: Arc<Tokenizer>,
+    pub(in crate::decode) hotwords: Hotwords,
     model: Option<(Arc<Ngram>, LmUnit)>,
     /// For each token its number in a model over pieces.
     piece_ids: Vec<u32>,
@@ -30,7 +30,7 @@ pub(super) struct Scorer {
 
 /// What is known of a prefix.
 #[derive(Clone, Debug)]
-pub(super) struct Context {
+pub(in crate::decode) struct Context {
     /// What counts for good.
     permanent: f64,
     /// What counts as long as the last word is open.
@@ -41,13 +41,13 @@ pub(super) struct Context {
 }
 
 impl Context {
-    pub(super) fn sum(&self) -> f64 {
+    pub(in crate::decode) fn sum(&self) -> f64 {
         self.permanent + self.pending
     }
 }
 
 impl Scorer {
-    pub(super) fn new(config: &CtcConfig, tokenizer: Arc<Tokenizer>) -> Self {
+    pub(in crate::decode) fn new(config: &CtcConfig, tokenizer: Arc<Tokenizer>) -> Self {
         let longest_piece = tokenizer.pieces().iter().map(|piece| piece.chars().count()).max().unwrap_or(0);
         let emits = (0..tokenizer.len() as u32).map(|id| id != config.blank && !tokenizer.is_special(id)).collect();
         Self {
@@ -64,34 +64,34 @@ impl Scorer {
         }
     }
 
-    pub(super) fn set_model(&mut self, model: Arc<Ngram>, unit: LmUnit) {
+    pub(in crate::decode) fn set_model(&mut self, model: Arc<Ngram>, unit: LmUnit) {
         self.piece_ids = self.tokenizer.pieces().iter().map(|piece| model.id(piece)).collect();
         self.model = Some((model, unit));
     }
 
     /// The language model, where it is one of words.
-    pub(super) fn word_model(&self) -> Option<&Ngram> {
+    pub(in crate::decode) fn word_model(&self) -> Option<&Ngram> {
         let (model, unit) = self.model.as_ref()?;
         (*unit == LmUnit::Word).then_some(model)
     }
 
     /// Whether the frames alone decide.
-    pub(super) fn is_plain(&self) -> bool {
+    pub(in crate::decode) fn is_plain(&self) -> bool {
         self.model.is_none() && self.hotwords.is_empty()
     }
 
     /// Whether a token can come out: neither the blank nor another control piece.
-    pub(super) fn emits(&self, id: u32) -> bool {
+    pub(in crate::decode) fn emits(&self, id: u32) -> bool {
         self.emits[id as usize]
     }
 
-    pub(super) fn begin(&self) -> Context {
+    pub(in crate::decode) fn begin(&self) -> Context {
         let state = self.model.as_ref().map(|(model, _)| model.begin()).unwrap_or_default();
         Context { permanent: 0.0, pending: 0.0, state, word: "".into(), hotword: self.hotwords.begin() }
     }
 
     /// The context after one more token; none when the lexicon does not allow it.
-    pub(super) fn extend(&self, context: &Context, id: u32) -> Option<Context> {
+    pub(in crate::decode) fn extend(&self, context: &Context, id: u32) -> Option<Context> {
         let piece = self.tokenizer.piece(id).unwrap_or_default();
         let mut next = Context { pending: 0.0, ..context.clone() };
         match &self.model {
@@ -133,7 +133,7 @@ impl Scorer {
     }
 
     /// The most that one more token can make of a context's sum.
-    pub(super) fn most(&self, context: &Context) -> f64 {
+    pub(in crate::decode) fn most(&self, context: &Context) -> f64 {
         let gain = if self.unknown_penalty < 0.0 { f64::INFINITY } else { self.bonus.max(0.0) };
         let word = if self.model.is_some() { gain } else { 0.0 };
         let hotwords = self.hotwords.most() * self.longest_piece as f64;
@@ -159,7 +159,7 @@ impl Scorer {
     }
 
     /// What all adds up to when the text ends here; none when the lexicon does not have the last word.
-    pub(super) fn finish(&self, context: &Context) -> Option<f64> {
+    pub(in crate::decode) fn finish(&self, context: &Context) -> Option<f64> {
         let mut last = context.clone();
         if let Some((model, unit)) = &self.model {
             if *unit == LmUnit::Word {

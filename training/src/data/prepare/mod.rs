@@ -20,6 +20,7 @@ mod fsdd;
 mod intent_barista;
 mod kathleen;
 mod keywords;
+mod librispeech;
 mod librispeech_sub;
 mod ljspeech_sub;
 mod noise;
@@ -31,6 +32,7 @@ mod voxceleb;
 
 use folder::FolderWriter;
 
+pub use librispeech::LibrispeechConfig;
 pub use noise::NoiseConfig;
 pub use set::{Set, SetClip};
 pub use voxceleb::{VoxcelebConfig, prepare_voxceleb};
@@ -61,6 +63,9 @@ pub struct PrepareConfig {
     /// Synthetic speech, one prepared folder for each entry.
     #[serde(default)]
     pub synth: Vec<SynthConfig>,
+    /// LibriSpeech as it is published, whose folders need nothing of `sets`.
+    #[serde(default)]
+    pub librispeech: Option<LibrispeechConfig>,
 }
 
 impl PrepareConfig {
@@ -180,6 +185,9 @@ pub fn prepare(config: &PrepareConfig, progress: &mut dyn FnMut(&str, usize, usi
     }
     for synth in &config.synth {
         super::synth::render(synth, sets, &config.out, progress)?;
+    }
+    if let Some(librispeech) = &config.librispeech {
+        librispeech::prepare(librispeech, &config.out, progress)?;
     }
     Ok(())
 }

@@ -5,8 +5,8 @@ use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig, Linear, Linea
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::ConformerConfig;
 use super::block::Mixer;
+use super::{Chunks, ConformerConfig};
 
 /// Added to a score that must not count; large, yet finite in every float type.
 const HIDDEN: f32 = -1e4;
@@ -14,18 +14,19 @@ const HIDDEN: f32 = -1e4;
 /// The base of the rotary frequencies (RoFormer, section 3.2.2).
 const ROTARY_BASE: f32 = 10_000.0;
 
-/// What hides keys from queries: 0 where a frame is seen, -10,000 where not. A frame sees its chunk and the `left`
-/// frames before the chunk, as far as the utterance goes.
+/// What hides keys from queries: 0 where a frame is seen, -10,000 where not. A frame sees its chunk and the frames
+/// to the left of it, as far as the utterance goes.
 ///
 /// # Shapes
 /// - `lengths`: frames of each utterance
 /// - returns: (batch, 1, frames, frames), query by key
-pub fn chunk_mask(frames: usize, chunk: usize, left: usize, lengths: &[usize], device: &Device) -> Tensor<4> {
+pub fn chunk_mask(frames: usize, chunks: Chunks, lengths: &[usize], device: &Device) -> Tensor<4> {
+    let Chunks { chunk, left } = chunks;
     let mut mask = vec![HIDDEN; lengths.len() * frames * frames];
     for (rows, length) in mask.chunks_mut(frames * frames).zip(lengths) {
         for (query, row) in rows.chunks_mut(frames).enumerate() {
             let start = query / chunk * chunk;
-            let end = (start + chunk).min((*length).max(chunk)).min(frames);
+            let end = start.saturating_add(chunk).min((*length).max(1)).min(frames);
             let begin = start.saturating_sub(left).min(end.saturating_sub(1));
             row[begin..end].fill(0.0);
         }

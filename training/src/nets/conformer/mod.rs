@@ -8,6 +8,7 @@
 mod attention;
 mod block;
 mod branchformer;
+mod chunks;
 mod convolution;
 mod layer;
 mod mixing;
@@ -23,6 +24,7 @@ pub use attention::chunk_mask;
 use attention::{Attention, Positions};
 use block::Block;
 use branchformer::BranchformerBlock;
+pub use chunks::{Chunks, DynamicChunks};
 pub use layer::Kind;
 use layer::{Layer, blocks};
 use mixing::HyperMixing;
@@ -49,9 +51,9 @@ pub struct ConformerConfig {
     pub kernel: usize,
     /// Width of the subsampling.
     pub channels: usize,
-    /// Encoder frames of a chunk (80 ms each at a hop of 10 ms).
+    /// Encoder frames of a chunk (80 ms each at a hop of 10 ms), where none is drawn. No weight depends on it.
     pub chunk: usize,
-    /// Encoder frames before the chunk that attention sees.
+    /// Encoder frames before the chunk that attention sees, likewise.
     pub left: usize,
     /// Share of activations dropped in training.
     pub dropout: f64,
@@ -102,9 +104,9 @@ impl ConformerConfig {
         }
     }
 
-    /// Encoder frames for `frames` feature frames: whole chunks, the last one padded.
-    pub fn encoder_frames(&self, frames: usize) -> usize {
-        frames.div_ceil(Self::SUBSAMPLING * self.chunk) * self.chunk
+    /// The chunks of a stream.
+    pub fn chunks(&self) -> Chunks {
+        Chunks { chunk: self.chunk, left: self.left }
     }
 }
 
@@ -121,9 +123,11 @@ pub struct Caches {
     pub valid: Tensor<1>,
 }
 
-/// Log-probabilities of the last block.
+/// The last block, and the log-probabilities that it gives.
 #[derive(Clone, Debug)]
 pub struct Heads {
+    /// The normalised frames of the block, (batch, frames, dim).
+    pub frames: Tensor<3>,
     /// Of tokens, (batch, frames, vocabulary).
     pub tokens: Tensor<3>,
     /// Of phones, (batch, [`ConformerConfig::PHONE_FRAMES`] frames, phones), where the net has a head for them.
@@ -188,7 +192,7 @@ impl Conformer {
     fn heads(&self, x: Tensor<3>) -> Heads {
         let x = self.norm.forward(x);
         let phones = self.phones.as_ref().map(|head| phone_log_probs(head, x.clone()));
-        Heads { tokens: log_softmax(self.head.forward(x), 2), phones }
+        Heads { tokens: log_softmax(self.head.forward(x.clone()), 2), phones, frames: x }
     }
 
     /// What is asked of the middle block: phones where the net knows them, since they are nearer to the sound.
@@ -198,6 +202,11 @@ impl Conformer {
             Some(head) => phone_log_probs(head, x),
             None => log_softmax(self.head.forward(x), 2),
         }
+    }
+
+    /// As [`forward_in`](Self::forward_in), in the chunks of a stream.
+    pub fn forward(&self, features: Tensor<3>, lengths: &[usize]) -> (Heads, Tensor<3>) {
+        self.forward_in(self.config.chunks(), features, lengths)
     }
 
     /// Whole utterances at once, chunk by chunk as a stream would see them.
@@ -210,11 +219,11 @@ impl Conformer {
     /// - `features`: (batch, [`ConformerConfig::LEFT_FEATURES`] + 8 frames, bins); the first are padding
     /// - `lengths`: encoder frames of each utterance, whole chunks
     /// - returns: the heads, and (batch, 2 frames, phones) or (batch, frames, vocabulary)
-    pub fn forward(&self, features: Tensor<3>, lengths: &[usize]) -> (Heads, Tensor<3>) {
+    pub fn forward_in(&self, chunks: Chunks, features: Tensor<3>, lengths: &[usize]) -> (Heads, Tensor<3>) {
         let mut x = self.subsampling.forward(self.normalise(features)); // (batch, frames, dim)
         let [_, frames, _] = x.dims();
         let device = x.device();
-        let mask = chunk_mask(frames, self.config.chunk, self.config.left, lengths, &device);
+        let mask = chunk_mask(frames, chunks, lengths, &device);
         let positions = Positions::new(0..frames, 0..frames, self.config.dim / self.config.heads, &device);
         let middle = self.config.layers / 2;
         let mut intermediate = None;

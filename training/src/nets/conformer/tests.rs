@@ -85,3 +85,35 @@ fn padding_changes_nothing(kind: Kind) {
     let difference: f32 = (alone.tokens - cut).abs().max().into_scalar();
     assert!(difference < 2e-5, "{kind:?}: {difference}");
 }
+
+#[test]
+fn chunks_that_are_drawn_are_those_of_a_stream() {
+    let device = Device::flex();
+    device.seed(9);
+    let net = tiny(Kind::Conformer).init(30, 0, &device);
+    let features = Tensor::<3>::random(
+        [1, ConformerConfig::LEFT_FEATURES + 8 * 12, 80],
+        Distribution::Normal(0.0, 1.0),
+        &device,
+    );
+    let in_chunks = |chunks| net.forward_in(chunks, features.clone(), &[12]).0.tokens;
+    let full = in_chunks(Chunks::FULL);
+    for chunks in [Chunks { chunk: 2, left: 4 }, Chunks { chunk: 6, left: 12 }] {
+        let other = ConformerConfig { chunk: chunks.chunk, left: chunks.left, ..tiny(Kind::Conformer) };
+        let stream = other.init(30, 0, &device).load_record(net.clone().into_record());
+        let mut caches = stream.caches(&device);
+        let mut pieces = Vec::new();
+        for at in (0..12).step_by(chunks.chunk) {
+            let piece = features.clone().narrow(1, 8 * at, ConformerConfig::LEFT_FEATURES + 8 * chunks.chunk);
+            let (heads, next) = stream.step(piece, caches);
+            caches = next;
+            pieces.push(heads.tokens);
+        }
+        let whole = in_chunks(chunks);
+        let difference: f32 = (whole.clone() - Tensor::cat(pieces, 1)).abs().max().into_scalar();
+        assert!(difference < 2e-5, "{chunks:?}: {difference}");
+        assert!((whole - full.clone()).abs().max().into_scalar::<f32>() > 1e-4);
+    }
+    let one = in_chunks(Chunks { chunk: 12, left: 0 });
+    assert!((one - full).abs().max().into_scalar::<f32>() < 2e-5);
+}

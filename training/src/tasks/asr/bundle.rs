@@ -1,3 +1,4 @@
+use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use rejoinder_models::card::{
     Chunking, LEXICON_ROLE, LM_ROLE, MODEL_ROLE, ModelCard, NewFile, PHONES_ROLE, StateTensor, TOKENS_ROLE, Task,
@@ -11,13 +12,15 @@ use super::phones;
 use super::recipe::AsrRecipe;
 use super::task::PAD_VALUE;
 use crate::export::{Axis, Case, Element, Int8, OnnxExport, Package, Recorder, quantize_matmul};
-use crate::nets::conformer::{Caches, Conformer, ConformerConfig};
+use crate::nets::conformer::{Caches, Conformer, ConformerConfig, Heads};
 use crate::{Error, Result};
 
+const FAMILY: &str = "conformer-ctc";
+
 /// How far 32-bit floats may be from the net.
-const ALLOWED_FLOAT: f64 = 2e-3;
+pub(in crate::tasks) const ALLOWED_FLOAT: f64 = 2e-3;
 /// How far log-probabilities of 8-bit weights may be from the net: a tenth of the largest that were seen.
-const ALLOWED_INT8: f64 = 12.0;
+pub(in crate::tasks) const ALLOWED_INT8: f64 = 12.0;
 /// Chunks of a real clip that an export is checked on.
 const CHECKED_CHUNKS: usize = 4;
 
@@ -30,10 +33,10 @@ const VALID: &str = "left_valid";
 pub(super) fn export(recipe: &AsrRecipe) -> Result<()> {
     let device = Device::flex();
     let net = recipe.trained(&device)?;
-    let declaration = declare(&recipe.net, &net, &device);
+    let declaration = declare(FAMILY, &net, &device);
     let float = declaration.record(&net, forward)?;
-    let cases = cases(recipe, &net, &declaration, &device)?;
-    let card = card(recipe, &net, &device);
+    let cases = cases(recipe, &net, &net, &declaration, forward)?;
+    let card = card(FAMILY, recipe, &net, &device);
     let tokens = recipe.read_tokenizer()?.to_text();
     let checked = Package::new(card.clone())
         .model(MODEL_ROLE, "model.onnx", float.clone(), cases.clone(), ALLOWED_FLOAT)
@@ -65,9 +68,8 @@ pub(super) fn export(recipe: &AsrRecipe) -> Result<()> {
     Ok(())
 }
 
-fn shapes(config: &ConformerConfig, net: &Conformer, device: &Device) -> [Vec<usize>; 3] {
+fn shapes(net: &Conformer, device: &Device) -> [Vec<usize>; 3] {
     let caches = net.caches(device);
-    debug_assert_eq!(config.left, caches.keys.dims()[2]);
     [caches.keys.dims().to_vec(), caches.values.dims().to_vec(), caches.convolution.dims().to_vec()]
 }
 
@@ -75,11 +77,13 @@ fn chunk_frames(config: &ConformerConfig) -> usize {
     config.chunk * ConformerConfig::SUBSAMPLING
 }
 
-fn declare(config: &ConformerConfig, net: &Conformer, device: &Device) -> OnnxExport {
+/// The inputs of a streaming encoder: features and what it carries.
+pub(in crate::tasks) fn declare(name: &str, net: &Conformer, device: &Device) -> OnnxExport {
+    let config = net.config();
     let fixed = |shape: &[usize]| shape.iter().map(|n| Axis::from(*n)).collect::<Vec<_>>();
     let frames = ConformerConfig::LEFT_FEATURES + chunk_frames(config);
-    let declaration = OnnxExport::new("conformer-ctc").input("x", Element::Float, fixed(&[1, frames, config.bins]));
-    let shapes = shapes(config, net, device);
+    let declaration = OnnxExport::new(name).input("x", Element::Float, fixed(&[1, frames, config.bins]));
+    let shapes = shapes(net, device);
     let declaration = STATES
         .iter()
         .zip(&shapes)
@@ -88,25 +92,41 @@ fn declare(config: &ConformerConfig, net: &Conformer, device: &Device) -> OnnxEx
 }
 
 fn forward(net: &Conformer, recorder: &mut Recorder<'_>) -> crate::export::Result<()> {
+    let (heads, next) = step(net, recorder)?;
+    recorder.output("log_probs", heads.tokens)?;
+    if let Some(phones) = heads.phones {
+        recorder.output("phones", phones)?;
+    }
+    carry(next, recorder)
+}
+
+/// One chunk, from the inputs of [`declare`].
+pub(in crate::tasks) fn step(net: &Conformer, recorder: &mut Recorder<'_>) -> crate::export::Result<(Heads, Caches)> {
     let caches = Caches {
         keys: recorder.float::<4>(STATES[0].0)?,
         values: recorder.float::<4>(STATES[1].0)?,
         convolution: recorder.float::<3>(STATES[2].0)?,
         valid: recorder.float::<1>(VALID)?,
     };
-    let (heads, next) = net.step(recorder.float::<3>("x")?, caches);
-    recorder.output("log_probs", heads.tokens)?;
-    if let Some(phones) = heads.phones {
-        recorder.output("phones", phones)?;
-    }
+    Ok(net.step(recorder.float::<3>("x")?, caches))
+}
+
+/// The outputs that are the next chunk's inputs.
+pub(in crate::tasks) fn carry(next: Caches, recorder: &mut Recorder<'_>) -> crate::export::Result<()> {
     recorder.output(STATES[0].1, next.keys)?;
     recorder.output(STATES[1].1, next.values)?;
     recorder.output(STATES[2].1, next.convolution)
 }
 
-/// The first chunks of a validation clip, with what the net itself makes of each.
-fn cases(recipe: &AsrRecipe, net: &Conformer, declaration: &OnnxExport, device: &Device) -> Result<Vec<Case>> {
-    let config = &recipe.net;
+/// The first chunks of a validation clip, with what the net itself, whose encoder is given too, makes of each.
+pub(in crate::tasks) fn cases<M: Module>(
+    recipe: &AsrRecipe,
+    net: &M,
+    encoder: &Conformer,
+    declaration: &OnnxExport,
+    forward: fn(&M, &mut Recorder<'_>) -> crate::export::Result<()>,
+) -> Result<Vec<Case>> {
+    let (config, device) = (encoder.config(), &Device::flex());
     let dataset = recipe.open_test(&recipe.data.valid, &recipe.read_tokenizer()?)?;
     let longest = (0..dataset.clips().len())
         .max_by(|a, b| dataset.clips()[*a].item.duration_s.total_cmp(&dataset.clips()[*b].item.duration_s))
@@ -115,7 +135,7 @@ fn cases(recipe: &AsrRecipe, net: &Conformer, declaration: &OnnxExport, device: 
     let mut padded = vec![PAD_VALUE; ConformerConfig::LEFT_FEATURES * config.bins];
     padded.extend(frames);
     let (piece, hop) = (ConformerConfig::LEFT_FEATURES + chunk_frames(config), chunk_frames(config));
-    let mut caches = net.caches(device);
+    let mut caches = encoder.caches(device);
     let mut cases = Vec::new();
     for start in (0..CHECKED_CHUNKS).map(|chunk| chunk * hop * config.bins) {
         let Some(values) = padded.get(start..start + piece * config.bins) else { break };
@@ -128,14 +148,15 @@ fn cases(recipe: &AsrRecipe, net: &Conformer, declaration: &OnnxExport, device: 
         let mut inputs = vec![("x", x.clone()), (VALID, caches.valid.clone().into_data())];
         inputs.extend(STATES.iter().map(|(input, _)| *input).zip(data));
         cases.push(declaration.case(net, &inputs, forward)?);
-        caches = net.step(Tensor::from_data(x, device), caches).1;
+        caches = encoder.step(Tensor::from_data(x, device), caches).1;
     }
     Ok(cases)
 }
 
-fn card(recipe: &AsrRecipe, net: &Conformer, device: &Device) -> ModelCard {
-    let config = &recipe.net;
-    let mut card = recipe.export.card(Task::Asr, "conformer-ctc");
+/// The card of a recogniser of this family, whose main file is the encoder's.
+pub(in crate::tasks) fn card(family: &str, recipe: &AsrRecipe, net: &Conformer, device: &Device) -> ModelCard {
+    let config = net.config();
+    let mut card = recipe.export.card(Task::Asr, family);
     card.language = Some("en".into());
     card.sample_rate = Some(rejoinder_models::units::SampleRate::INTERNAL);
     card.features = Some(recipe.features.clone());
@@ -154,12 +175,12 @@ fn card(recipe: &AsrRecipe, net: &Conformer, device: &Device) -> ModelCard {
         shape,
         element: ElementType::F32,
     };
-    card.states = STATES.iter().zip(shapes(config, net, device)).map(state).collect();
+    card.states = STATES.iter().zip(shapes(net, device)).map(state).collect();
     card
 }
 
 /// The n-gram model over words of the recipe's texts, and its binary form.
-fn language_model(recipe: &AsrRecipe) -> Result<Option<(Ngram, Vec<u8>)>> {
+pub(in crate::tasks) fn language_model(recipe: &AsrRecipe) -> Result<Option<(Ngram, Vec<u8>)>> {
     let Some(config) = &recipe.lm else { return Ok(None) };
     let mut texts = Vec::new();
     for (number, source) in config.texts.iter().enumerate() {

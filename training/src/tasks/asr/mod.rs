@@ -1,13 +1,13 @@
 //! Speech recognition: a streaming Conformer with CTC.
 
 mod align;
-mod bundle;
+pub(super) mod bundle;
 mod measure;
 mod phones;
 mod recipe;
-mod report;
+pub(super) mod report;
 mod task;
-mod tokens;
+pub(super) mod tokens;
 mod tune;
 
 pub use recipe::{AsrRecipe, EvaluateConfig, PhonesConfig, TuneConfig};

@@ -18,7 +18,7 @@ use crate::data::loader::{Front, LoaderConfig};
 use crate::data::prepare::{self, PrepareConfig};
 use crate::data::synth::TextSource;
 use crate::export::ExportConfig;
-use crate::nets::conformer::ConformerConfig;
+use crate::nets::conformer::{ConformerConfig, DynamicChunks};
 use crate::recipe::{self, Recipe};
 use crate::tasks::aligner::AlignerConfig;
 use crate::trainer::{self, Timing, TrainOptions};
@@ -45,8 +45,11 @@ pub struct AsrRecipe {
     /// How batches are formed.
     #[serde(default)]
     pub loader: LoaderConfig,
-    /// The shape of the net.
+    /// The shape of the net, with the chunks in which it is validated and exported.
     pub net: ConformerConfig,
+    /// Chunks to draw for each batch in training. Default: those of the net.
+    #[serde(default)]
+    pub chunks: Option<DynamicChunks>,
     /// Weight of the loss at the middle block (Lee and Watanabe, ICASSP 2021). Default: 0.3.
     #[serde(default = "intermediate_weight")]
     pub intermediate_weight: f64,
@@ -242,12 +245,12 @@ impl AsrRecipe {
     }
 
     /// The net in 32-bit floats, as `export` leaves it in the run folder.
-    pub(super) fn float_bundle(&self) -> PathBuf {
+    pub(in crate::tasks) fn float_bundle(&self) -> PathBuf {
         self.run.join("float")
     }
 
     /// Where `evaluate` looks for the net's weights.
-    pub(super) fn weights_path(&self) -> PathBuf {
+    pub(in crate::tasks) fn weights_path(&self) -> PathBuf {
         self.run.join("net.bpk")
     }
 
@@ -264,9 +267,13 @@ impl AsrRecipe {
     /// # Errors
     /// A run without weights.
     pub fn trained(&self, device: &burn::tensor::Device) -> Result<crate::nets::conformer::Conformer> {
+        trainer::load_weights(self.fresh(device)?, &self.weights_path())
+    }
+
+    /// The net with fresh weights.
+    pub(in crate::tasks) fn fresh(&self, device: &burn::tensor::Device) -> Result<crate::nets::conformer::Conformer> {
         let phones = if self.phones.is_some() { PHONES } else { 0 };
-        let net = self.net.init(self.read_tokenizer()?.len(), phones, device);
-        trainer::load_weights(net, &self.weights_path())
+        Ok(self.net.init(self.read_tokenizer()?.len(), phones, device))
     }
 
     fn front(&self, augment: bool) -> Result<Arc<Front>> {
@@ -330,7 +337,7 @@ impl AsrRecipe {
     }
 
     /// The task with other clips in place of the training and validation data, to report on.
-    pub(super) fn task_on(&self, dataset: Arc<AsrDataset>) -> Result<AsrTask> {
+    pub(in crate::tasks) fn task_on(&self, dataset: Arc<AsrDataset>) -> Result<AsrTask> {
         let front = self.front(false)?;
         AsrTask::new(self, self.read_tokenizer()?, dataset.clone(), dataset, front.clone(), front)
     }

@@ -68,7 +68,7 @@ pub(super) fn evaluate(recipe: &AsrRecipe) -> Result<()> {
 }
 
 /// Prepares those of the folders that are missing; they need the recorded sets, not the synthetic ones.
-fn make_ready(recipe: &AsrRecipe, folders: &[std::path::PathBuf]) -> Result<()> {
+pub(in crate::tasks) fn make_ready(recipe: &AsrRecipe, folders: &[std::path::PathBuf]) -> Result<()> {
     let missing: Vec<_> = folders.iter().filter(|folder| !folder.join(MANIFEST).exists()).collect();
     if missing.is_empty() {
         return Ok(());
@@ -78,7 +78,7 @@ fn make_ready(recipe: &AsrRecipe, folders: &[std::path::PathBuf]) -> Result<()> 
     prepare::with_bar(|progress| prepare::prepare_speech(&recipe.prepare, wanted, progress))
 }
 
-pub(super) fn bar(what: &str, length: usize) -> ProgressBar {
+pub(in crate::tasks) fn bar(what: &str, length: usize) -> ProgressBar {
     let bar = ProgressBar::new(length as u64);
     if let Ok(style) = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} {elapsed_precise} ({eta} left)") {
         bar.set_style(style);
@@ -174,7 +174,7 @@ fn columns(ways: &[Way]) -> Vec<String> {
     std::iter::once(NET.to_owned()).chain(bundle).collect()
 }
 
-fn print_line(cells: &[String]) -> Result<()> {
+pub(in crate::tasks) fn print_line(cells: &[String]) -> Result<()> {
     writeln!(std::io::stdout(), "| {} |", cells.join(" | ")).map_err(|e| Error::io("standard output", e))
 }
 

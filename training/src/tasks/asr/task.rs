@@ -1,6 +1,8 @@
 use std::sync::{Arc, OnceLock};
 
 use burn::tensor::{Device, Tensor, TensorData};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 use rejoinder_models::text::{Alignment, ErrorCounts, Tokenizer, word_errors};
 
 use super::phones::PHONES;
@@ -9,7 +11,7 @@ use crate::data::asr::AsrDataset;
 use crate::data::loader::{AsrBatch, Front, LoaderConfig};
 use crate::data::statistics::BinStatistics;
 use crate::losses::{ctc_loss, frame_loss};
-use crate::nets::conformer::{Conformer, ConformerConfig};
+use crate::nets::conformer::{Chunks, Conformer, ConformerConfig, DynamicChunks, Heads, Kind};
 use crate::trainer::{Batches, Figure, Loss, Task};
 use crate::{Error, Result};
 
@@ -24,6 +26,8 @@ pub struct AsrTask {
     net: ConformerConfig,
     intermediate_weight: f64,
     phones: Option<PhonesConfig>,
+    chunks: Option<DynamicChunks>,
+    seed: u64,
     loader: LoaderConfig,
     tokenizer: Tokenizer,
     train: Arc<AsrDataset>,
@@ -52,10 +56,19 @@ impl AsrTask {
         if let Some(mistake) = recipe.net.mistake() {
             return Err(Error::config("[net]", mistake));
         }
+        if recipe.chunks.is_some() && recipe.net.kind == Kind::Hyperconformer {
+            let reason = "expected none for a hyperconformer, whose windows are one size";
+            return Err(Error::config("[chunks]", reason));
+        }
+        if let Some(mistake) = recipe.chunks.as_ref().and_then(DynamicChunks::mistake) {
+            return Err(Error::config("[chunks]", mistake));
+        }
         let task = Self {
             net: recipe.net.clone(),
             intermediate_weight: recipe.intermediate_weight,
             phones: recipe.phones.clone(),
+            chunks: recipe.chunks.clone(),
+            seed: recipe.train.seed,
             loader: recipe.loader.clone(),
             tokenizer,
             train,
@@ -82,12 +95,30 @@ impl AsrTask {
         Ok(statistics.mean_and_deviation())
     }
 
+    /// The tokenizer of the run.
+    pub(in crate::tasks) fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// The chunks of a training batch: drawn where the recipe says so, the same ones when a run is resumed.
+    pub(in crate::tasks) fn draw(&self, batch: &AsrBatch, step: usize) -> Chunks {
+        let Some(chunks) = &self.chunks else { return self.net.chunks() };
+        let clip = batch.clips.first().copied().unwrap_or_default() as u64;
+        let seed = self.seed ^ (step as u64).rotate_left(32) ^ clip;
+        chunks.draw(&mut ChaCha8Rng::seed_from_u64(seed))
+    }
+
     /// Pads every clip in front by the net's left context and at the end to whole chunks.
     ///
     /// Returns the features, (batch, 14 + 8 frames, bins), and the encoder frames of each clip.
-    fn features(&self, batch: &AsrBatch, device: &Device) -> (Tensor<3>, Vec<usize>) {
+    pub(in crate::tasks) fn features(
+        &self,
+        batch: &AsrBatch,
+        chunks: Chunks,
+        device: &Device,
+    ) -> (Tensor<3>, Vec<usize>) {
         let (bins, left) = (batch.bins, ConformerConfig::LEFT_FEATURES);
-        let lengths: Vec<usize> = batch.lengths.iter().map(|frames| self.net.encoder_frames(*frames)).collect();
+        let lengths: Vec<usize> = batch.lengths.iter().map(|frames| chunks.encoder_frames(*frames)).collect();
         let longest = lengths.iter().copied().max().unwrap_or(0);
         let total = left + longest * ConformerConfig::SUBSAMPLING;
         let mut padded = vec![PAD_VALUE; lengths.len() * total * bins];
@@ -101,7 +132,7 @@ impl AsrTask {
 
     /// What the net makes of each clip of a batch, by the best token of each frame.
     pub(super) fn hear(&self, net: &Conformer, batch: &AsrBatch, device: &Device) -> Vec<String> {
-        let (features, lengths) = self.features(batch, device);
+        let (features, lengths) = self.features(batch, self.net.chunks(), device);
         self.texts(net.forward(features, &lengths).0.tokens, &lengths)
     }
 
@@ -113,7 +144,40 @@ impl AsrTask {
         if self.phones.is_some() { PHONES } else { 0 }
     }
 
-    fn tokens(batch: &AsrBatch) -> Vec<Vec<u32>> {
+    /// The CTC losses of the last and the middle block: of tokens, and of phones where the recipe has them.
+    pub(in crate::tasks) fn ctc(
+        &self,
+        heads: Heads,
+        middle: Tensor<3>,
+        batch: &AsrBatch,
+        lengths: &[usize],
+        step: usize,
+    ) -> Loss {
+        let tokens = Self::tokens(batch);
+        let last = ctc_loss(heads.tokens, &tokens, lengths);
+        let value = f64::from(last.clone().into_scalar::<f32>());
+        let middle_weight = self.intermediate_weight;
+        let (Some(phones), Some(config)) = (heads.phones, &self.phones) else {
+            let middle = ctc_loss(middle, &tokens, lengths);
+            let total = last.mul_scalar(1.0 - middle_weight) + middle.mul_scalar(middle_weight);
+            return Loss { total, parts: vec![("loss", value)] };
+        };
+        let (phones, middle) = if step < config.aligned_steps {
+            let labels = phone_labels(batch);
+            (frame_loss(phones, &labels), frame_loss(middle, &labels))
+        } else {
+            let frames = phone_frames(lengths);
+            (ctc_loss(phones, &batch.phones, &frames), ctc_loss(middle, &batch.phones, &frames))
+        };
+        let heard = f64::from(phones.clone().into_scalar::<f32>());
+        let total = last.mul_scalar(1.0 - middle_weight - config.weight)
+            + phones.mul_scalar(config.weight)
+            + middle.mul_scalar(middle_weight);
+        Loss { total, parts: vec![("loss", value), ("phones", heard)] }
+    }
+
+    /// The tokens of each clip.
+    pub(in crate::tasks) fn tokens(batch: &AsrBatch) -> Vec<Vec<u32>> {
         let rows = batch.tokens.chunks_exact(batch.max_tokens.max(1)).zip(&batch.token_lengths);
         rows.map(|(row, length)| row[..*length].to_vec()).collect()
     }
@@ -142,33 +206,14 @@ impl Task for AsrTask {
     }
 
     fn loss(&self, net: &Conformer, batch: AsrBatch, step: usize, device: &Device) -> Result<Loss> {
-        let (features, lengths) = self.features(&batch, device);
-        let tokens = Self::tokens(&batch);
-        let (heads, middle) = net.forward(features, &lengths);
-        let last = ctc_loss(heads.tokens, &tokens, &lengths);
-        let value = f64::from(last.clone().into_scalar::<f32>());
-        let middle_weight = self.intermediate_weight;
-        let (Some(phones), Some(config)) = (heads.phones, &self.phones) else {
-            let middle = ctc_loss(middle, &tokens, &lengths);
-            let total = last.mul_scalar(1.0 - middle_weight) + middle.mul_scalar(middle_weight);
-            return Ok(Loss { total, parts: vec![("loss", value)] });
-        };
-        let (phones, middle) = if step < config.aligned_steps {
-            let labels = phone_labels(&batch);
-            (frame_loss(phones, &labels), frame_loss(middle, &labels))
-        } else {
-            let frames = phone_frames(&lengths);
-            (ctc_loss(phones, &batch.phones, &frames), ctc_loss(middle, &batch.phones, &frames))
-        };
-        let heard = f64::from(phones.clone().into_scalar::<f32>());
-        let total = last.mul_scalar(1.0 - middle_weight - config.weight)
-            + phones.mul_scalar(config.weight)
-            + middle.mul_scalar(middle_weight);
-        Ok(Loss { total, parts: vec![("loss", value), ("phones", heard)] })
+        let chunks = self.draw(&batch, step);
+        let (features, lengths) = self.features(&batch, chunks, device);
+        let (heads, middle) = net.forward_in(chunks, features, &lengths);
+        Ok(self.ctc(heads, middle, &batch, &lengths, step))
     }
 
     fn evaluate(&self, net: &Conformer, batch: AsrBatch, device: &Device) -> Result<Vec<Figure>> {
-        let (features, lengths) = self.features(&batch, device);
+        let (features, lengths) = self.features(&batch, self.net.chunks(), device);
         let (heads, _) = net.forward(features, &lengths);
         let loss = f64::from(ctc_loss(heads.tokens.clone(), &Self::tokens(&batch), &lengths).into_scalar::<f32>());
         let mut errors = ErrorCounts::default();

@@ -3,7 +3,7 @@ use rejoinder_models::text::{BpeConfig, NormalizeConfig, Tokenizer, count_words,
 use crate::Result;
 
 /// A transcript as the recogniser learns it: lower case, no punctuation, numbers as words.
-pub(super) fn normalise(text: &str) -> String {
+pub(in crate::tasks) fn normalise(text: &str) -> String {
     normalize(text, &NormalizeConfig::recognition())
 }
 

@@ -1,0 +1,106 @@
+"""Golden numbers of the transducer and CTC losses and of the nets beside a transducer's encoder, by torchaudio and PyTorch.
+
+    pip install torch==2.9.0 torchaudio==2.9.0 && python tests/peers/transducer.py
+
+Writes training/tests/golden/transducer.json: a padded batch of random logits, each utterance's loss by
+torchaudio.functional.rnnt_loss, which SpeechBrain's Transducer_loss follows, and by torch.nn.functional.ctc_loss, and
+the gradients of the sums of both; and what a joiner says after a prediction net with torch.nn.LSTM, and after one with a
+depthwise torch.nn.Conv1d over two tokens, with their random weights under the names and in the layout of our nets.
+"""
+
+import json
+import pathlib
+
+import torch
+from torch.nn.functional import ctc_loss, log_softmax
+from torchaudio.functional import rnnt_loss
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BATCH, FRAMES, LABELS, VOCABULARY = 3, 6, 3, 5
+LENGTHS = [6, 3, 5]
+DIM, PREDICTOR_DIM, JOINT = 8, 4, 3
+TOKENS = [[2, 2, 4], [1], [3, 1]]
+
+
+def rounded(tensor):
+    """Numbers of seven digits, which single precision holds and a file can be small with."""
+    return [float(f"{value:.7g}") for value in tensor.detach().flatten().tolist()]
+
+
+def logits(*shape):
+    values = torch.tensor(rounded(2.0 * torch.randn(*shape)))
+    return values.reshape(*shape).requires_grad_()
+
+
+def report(inputs, losses):
+    losses.sum().backward()
+    return {"logits": rounded(inputs), "losses": rounded(losses), "gradient": rounded(inputs.grad)}
+
+
+def linear(name, layer):
+    named = {f"{name}.weight": layer.weight.T}
+    return named if layer.bias is None else named | {f"{name}.bias": layer.bias}
+
+
+def joint(predict, weights):
+    """What tanh and a linear layer make of every frame and every place."""
+    nn = torch.nn
+    encoder_out, out = nn.Linear(DIM, JOINT), nn.Linear(PREDICTOR_DIM, JOINT)
+    joiner, embedding = nn.Linear(JOINT, VOCABULARY), nn.Embedding(VOCABULARY, PREDICTOR_DIM)
+    frames = torch.tensor(rounded(torch.randn(1, 2, DIM))).reshape(1, 2, DIM)
+    predicted = out(predict(embedding, torch.tensor([TOKENS[0]])))
+    logits = joiner(torch.tanh(encoder_out(frames).unsqueeze(2) + predicted.unsqueeze(1)))
+    weights = weights | {"predictor.embedding.weight": embedding.weight} | linear("encoder_out", encoder_out)
+    weights = weights | linear("predictor.out", out) | linear("joiner", joiner)
+    weights = {name: rounded(weight.contiguous()) for name, weight in weights.items()}
+    return {"frames": rounded(frames), "logits": rounded(logits), "weights": weights}
+
+
+def lstm():
+    net = torch.nn.LSTM(PREDICTOR_DIM, PREDICTOR_DIM, batch_first=True)
+    weights = {
+        "predictor.cell.input.weight": net.weight_ih_l0.T,
+        "predictor.cell.input.bias": net.bias_ih_l0 + net.bias_hh_l0,
+        "predictor.cell.recurrent.weight": net.weight_hh_l0.T,
+    }
+    begin = torch.zeros(1, 1, dtype=torch.int64)
+    return joint(lambda embedding, tokens: net(embedding(torch.cat([begin, tokens], 1)))[0], weights)
+
+
+def stateless():
+    net = torch.nn.Conv1d(PREDICTOR_DIM, PREDICTOR_DIM, 2, groups=PREDICTOR_DIM, bias=False)
+    begin = torch.zeros(1, 2, dtype=torch.int64)
+
+    def predict(embedding, tokens):
+        embedded = embedding(torch.cat([begin, tokens], 1)).transpose(1, 2)
+        return torch.relu(net(embedded)).transpose(1, 2)
+
+    return joint(predict, {"predictor.convolution.weight": net.weight})
+
+
+def main():
+    torch.manual_seed(11)
+    lengths = torch.tensor(LENGTHS, dtype=torch.int32)
+    counts = torch.tensor([len(tokens) for tokens in TOKENS], dtype=torch.int32)
+    padded = torch.tensor([tokens + [0] * (LABELS - len(tokens)) for tokens in TOKENS], dtype=torch.int32)
+    lattice = logits(BATCH, FRAMES, LABELS + 1, VOCABULARY)
+    transducer = rnnt_loss(lattice, padded, lengths, counts, blank=0, reduction="none")
+    frames = logits(BATCH, FRAMES, VOCABULARY)
+    ctc = ctc_loss(log_softmax(frames, 2).transpose(0, 1), padded, lengths, counts, blank=0, reduction="none")
+    golden = {
+        "frames": FRAMES,
+        "vocabulary": VOCABULARY,
+        "lengths": LENGTHS,
+        "tokens": TOKENS,
+        "transducer": report(lattice, transducer),
+        "ctc": report(frames, ctc),
+        "lstm": lstm(),
+        "stateless": stateless(),
+    }
+    path = ROOT / "training/tests/golden/transducer.json"
+    path.write_text(json.dumps(golden) + "\n")
+    print(f"{path}: {path.stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,177 @@
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+
+use super::task::TransducerTask;
+use crate::data::asr::AsrDataset;
+use crate::nets::transducer::{JointConfig, Transducer};
+use crate::recipe::Recipe;
+use crate::tasks::asr::AsrRecipe;
+use crate::trainer::{self, Timing};
+use crate::{Error, Result};
+
+/// The table that a transducer's recipe has beside those of the `asr` task.
+const TABLE: &str = "transducer";
+
+/// A recipe with `task = "transducer"`: the tables of the `asr` task, and one of its own.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "toml::Table")]
+pub struct TransducerRecipe {
+    /// Data, features, encoder, auxiliary losses, training, language model.
+    pub asr: AsrRecipe,
+    /// `[transducer]`.
+    pub transducer: TransducerConfig,
+}
+
+/// What makes a transducer of an encoder with CTC.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TransducerConfig {
+    /// The nets beside the encoder.
+    pub joint: JointConfig,
+    /// Weight of the auxiliary CTC losses, which are those of the `asr` task. Default: 0.3.
+    #[serde(default = "ctc_weight")]
+    pub ctc_weight: f64,
+    /// The most tokens of an encoder frame in decoding. Default: 4.
+    #[serde(default = "max_symbols")]
+    pub max_symbols: usize,
+    /// The weights, `net.bpk`, that a run of the `asr` task has left, with the same `[net]`, `[phones]` and tokens: the
+    /// encoder begins with them. Default: it begins afresh.
+    #[serde(default)]
+    pub encoder: Option<PathBuf>,
+    /// Steps for which the encoder stays as it is, so that the fresh nets beside a trained one do not spoil it; only the
+    /// transducer's loss counts then. Default: 0.
+    #[serde(default)]
+    pub frozen_steps: usize,
+    /// Encoder frames of chunks in which `evaluate` measures the net beside those of `[net]`. Default: none.
+    #[serde(default)]
+    pub chunks: Vec<usize>,
+    /// Left contexts with which it measures each of them, in chunks. Default: none.
+    #[serde(default)]
+    pub left_chunks: Vec<usize>,
+}
+
+fn ctc_weight() -> f64 {
+    0.3
+}
+
+fn max_symbols() -> usize {
+    4
+}
+
+impl TryFrom<toml::Table> for TransducerRecipe {
+    type Error = String;
+
+    fn try_from(mut table: toml::Table) -> Result<Self, String> {
+        let own = table.remove(TABLE).ok_or_else(|| format!("missing table `[{TABLE}]`"))?;
+        let transducer = own.try_into().map_err(|e: toml::de::Error| format!("[{TABLE}] {e}"))?;
+        let asr = table.try_into().map_err(|e: toml::de::Error| e.to_string())?;
+        Ok(Self { asr, transducer })
+    }
+}
+
+impl TransducerRecipe {
+    /// The whole recipe as TOML, defaults written out.
+    fn resolved(&self) -> Result<String> {
+        let mistake = |e: toml::ser::Error| Error::config("recipe", e);
+        let mut table = toml::Table::try_from(&self.asr).map_err(mistake)?;
+        table.insert(TABLE.to_owned(), toml::Value::try_from(&self.transducer).map_err(mistake)?);
+        toml::to_string(&table).map_err(mistake)
+    }
+
+    /// The net with the weights of the run, for inference on `device`.
+    ///
+    /// # Errors
+    /// A run without weights.
+    pub fn trained(&self, device: &Device) -> Result<Transducer> {
+        let tokens = self.asr.read_tokenizer()?.len();
+        let net = self.transducer.joint.init(self.asr.fresh(device)?, tokens, device);
+        trainer::load_weights(net, &self.asr.weights_path())
+    }
+
+    /// The task on the prepared data.
+    ///
+    /// # Errors
+    /// Data that is not prepared; an encoder of another shape.
+    pub fn task(&self) -> Result<TransducerTask> {
+        TransducerTask::new(self, self.asr.task()?)
+    }
+
+    /// The task with other clips in place of the training and validation data, to report on.
+    pub(super) fn task_on(&self, dataset: Arc<AsrDataset>) -> Result<TransducerTask> {
+        TransducerTask::new(self, self.asr.task_on(dataset)?)
+    }
+}
+
+impl Recipe for TransducerRecipe {
+    fn prepare(&self) -> Result<()> {
+        self.asr.prepare()
+    }
+
+    fn tokenizer(&self) -> Result<()> {
+        self.asr.tokenizer()
+    }
+
+    fn train(&self, resume: bool) -> Result<()> {
+        let run = &self.asr.run;
+        fs::create_dir_all(run).map_err(|e| Error::io(run, e))?;
+        let path = run.join("recipe.toml");
+        fs::write(&path, self.resolved()?).map_err(|e| Error::io(&path, e))?;
+        trainer::fit(&self.task()?, &self.asr.train, run, resume).map(drop)
+    }
+
+    fn time(&self, steps: usize) -> Result<Timing> {
+        trainer::time(&self.task()?, &self.asr.train, steps)
+    }
+
+    fn evaluate(&self) -> Result<()> {
+        super::report::evaluate(self)
+    }
+
+    fn export(&self) -> Result<()> {
+        super::bundle::export(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn published() -> toml::Table {
+        let mut table: toml::Table =
+            include_str!("../../../../configs/recipes/asr/librispeech_transducer.toml").parse().unwrap();
+        table.remove("task");
+        table
+    }
+
+    #[test]
+    fn what_is_written_out_is_read_again() {
+        let recipe = TransducerRecipe::try_from(published()).unwrap();
+        let written = recipe.resolved().unwrap();
+        let again = TransducerRecipe::try_from(written.parse::<toml::Table>().unwrap()).unwrap();
+        assert_eq!(again.resolved().unwrap(), written);
+        assert_eq!(again.transducer, recipe.transducer);
+    }
+
+    #[test]
+    fn mistakes_are_told_in_both_halves() {
+        let message = |key: &str, value: toml::Value| {
+            let mut table = published();
+            match key.split_once('.') {
+                Some((inner, key)) => table[inner].as_table_mut().unwrap().insert(key.to_owned(), value),
+                None => table.insert(key.to_owned(), value),
+            };
+            TransducerRecipe::try_from(table).unwrap_err()
+        };
+        let joint = message("transducer.ctc_wait", 0.3.into());
+        assert!(joint.starts_with("[transducer] unknown field `ctc_wait`"), "{joint}");
+        let asr = message("lodaer", toml::Value::Table(toml::Table::new()));
+        assert!(asr.contains("unknown field `lodaer`"), "{asr}");
+        let mut table = published();
+        table.remove("transducer");
+        assert_eq!(TransducerRecipe::try_from(table).unwrap_err(), "missing table `[transducer]`");
+    }
+}

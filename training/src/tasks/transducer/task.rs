@@ -1,0 +1,112 @@
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use rejoinder_models::text::{ErrorCounts, word_errors};
+
+use super::decode::Greedy;
+use super::recipe::{TransducerConfig, TransducerRecipe};
+use crate::Result;
+use crate::data::loader::AsrBatch;
+use crate::losses::transducer_loss;
+use crate::nets::conformer::{Chunks, Conformer, Heads};
+use crate::nets::transducer::Transducer;
+use crate::tasks::asr::AsrTask;
+use crate::trainer::{Batches, Figure, Loss, Task, load_weights};
+
+/// A streaming Conformer transducer and its data.
+pub struct TransducerTask {
+    asr: AsrTask,
+    config: TransducerConfig,
+    /// The encoder to begin with.
+    encoder: Option<Conformer>,
+    greedy: Greedy,
+}
+
+impl TransducerTask {
+    pub(super) fn new(recipe: &TransducerRecipe, asr: AsrTask) -> Result<Self> {
+        let config = recipe.transducer.clone();
+        let load = |path| load_weights(recipe.asr.fresh(&Device::flex())?, path);
+        let encoder = config.encoder.as_deref().map(load).transpose()?;
+        let greedy = Greedy::new(config.max_symbols, asr.tokenizer().clone())?;
+        Ok(Self { asr, config, encoder, greedy })
+    }
+
+    /// What the net makes of each clip of a batch in these chunks, by the greedy search.
+    pub(super) fn hear(
+        &self,
+        net: &Transducer,
+        batch: &AsrBatch,
+        chunks: Chunks,
+        device: &Device,
+    ) -> Result<Vec<String>> {
+        let (features, lengths) = self.asr.features(batch, chunks, device);
+        let (heads, _) = net.encoder().forward_in(chunks, features, &lengths);
+        Ok(self.greedy.texts(net, heads.frames, &lengths, device)?)
+    }
+
+    fn transducer(net: &Transducer, heads: &Heads, batch: &AsrBatch, lengths: &[usize]) -> Tensor<1> {
+        let tokens = AsrTask::tokens(batch);
+        transducer_loss(net.logits(heads.frames.clone(), &tokens), &tokens, lengths)
+    }
+}
+
+impl Task for TransducerTask {
+    type Net = Transducer;
+    type Batch = AsrBatch;
+
+    fn net(&self, device: &Device) -> Transducer {
+        let fresh = self.asr.net(device);
+        let encoder = match &self.encoder {
+            Some(trained) => fresh.load_record(trained.clone().into_record()),
+            None => fresh,
+        };
+        let net = self.config.joint.init(encoder, self.asr.tokenizer().len(), device);
+        if device.is_autodiff() { net.train() } else { net }
+    }
+
+    fn train_batches(&self, epoch: usize, seed: u64) -> Result<Batches<AsrBatch>> {
+        self.asr.train_batches(epoch, seed)
+    }
+
+    fn valid_batches(&self) -> Result<Batches<AsrBatch>> {
+        self.asr.valid_batches()
+    }
+
+    fn loss(&self, net: &Transducer, batch: AsrBatch, step: usize, device: &Device) -> Result<Loss> {
+        let chunks = self.asr.draw(&batch, step);
+        let (features, lengths) = self.asr.features(&batch, chunks, device);
+        let (mut heads, middle) = net.encoder().forward_in(chunks, features, &lengths);
+        let frozen = step < self.config.frozen_steps;
+        if frozen {
+            heads.frames = heads.frames.detach();
+        }
+        let transducer = Self::transducer(net, &heads, &batch, &lengths);
+        let value = f64::from(transducer.clone().into_scalar::<f32>());
+        if frozen {
+            return Ok(Loss { total: transducer, parts: vec![("loss", value)] });
+        }
+        let ctc = self.asr.ctc(heads, middle, &batch, &lengths, step);
+        let weight = self.config.ctc_weight;
+        let named = |(name, value)| (if name == "loss" { "ctc" } else { name }, value);
+        Ok(Loss {
+            total: transducer.mul_scalar(1.0 - weight) + ctc.total.mul_scalar(weight),
+            parts: std::iter::once(("loss", value)).chain(ctc.parts.into_iter().map(named)).collect(),
+        })
+    }
+
+    fn evaluate(&self, net: &Transducer, batch: AsrBatch, device: &Device) -> Result<Vec<Figure>> {
+        let chunks = net.encoder().config().chunks();
+        let (features, lengths) = self.asr.features(&batch, chunks, device);
+        let (heads, _) = net.encoder().forward_in(chunks, features, &lengths);
+        let loss = f64::from(Self::transducer(net, &heads, &batch, &lengths).into_scalar::<f32>());
+        let mut errors = ErrorCounts::default();
+        let texts = self.greedy.texts(net, heads.frames, &lengths, device)?;
+        for (heard, tokens) in texts.iter().zip(AsrTask::tokens(&batch)) {
+            errors += word_errors(&self.asr.tokenizer().decode(&tokens), heard);
+        }
+        let words = errors.reference() as f64;
+        Ok(vec![
+            Figure { name: "loss", value: loss, weight: batch.clips.len() as f64 },
+            Figure { name: "wer", value: errors.errors() as f64 / words.max(1.0), weight: words },
+        ])
+    }
+}

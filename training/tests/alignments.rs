@@ -1,0 +1,124 @@
+//! The losses over alignments, and the nets beside a transducer's encoder, against torchaudio's and PyTorch's:
+//! tests/peers/transducer.py at the root has made the numbers.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+use std::collections::BTreeMap;
+
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Device, Tensor, TensorData};
+use rejoinder_training::losses::{ctc_loss, transducer_loss};
+use rejoinder_training::nets::conformer::ConformerConfig;
+use rejoinder_training::nets::transducer::{JointConfig, PredictorConfig};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Golden {
+    frames: usize,
+    vocabulary: usize,
+    lengths: Vec<usize>,
+    tokens: Vec<Vec<u32>>,
+    transducer: Numbers,
+    ctc: Numbers,
+    lstm: Joint,
+    stateless: Joint,
+}
+
+#[derive(Deserialize)]
+struct Joint {
+    frames: Vec<f32>,
+    logits: Vec<f32>,
+    weights: BTreeMap<String, Vec<f32>>,
+}
+
+#[derive(Deserialize)]
+struct Numbers {
+    logits: Vec<f32>,
+    losses: Vec<f64>,
+    gradient: Vec<f64>,
+}
+
+fn golden() -> Golden {
+    serde_json::from_str(include_str!("golden/transducer.json")).unwrap()
+}
+
+/// Our losses are divided by the number of tokens, theirs are not.
+fn check<const D: usize>(numbers: &Numbers, shape: [usize; D], tokens: usize, loss: impl Fn(Tensor<D>) -> Tensor<1>) {
+    let data = TensorData::new(numbers.logits.clone(), shape);
+    let logits = Tensor::<D>::from_data(data, &Device::flex().autodiff()).require_grad();
+    let loss = loss(logits.clone()).mul_scalar(tokens as f64);
+    let gradients = loss.backward();
+    let (found, expected) = (loss.into_scalar::<f64>(), numbers.losses.iter().sum::<f64>());
+    assert!((found - expected).abs() < 1e-4, "loss {found}, expected {expected}");
+    let gradient: Vec<f64> = logits.grad(&gradients).unwrap().into_data().iter::<f64>().collect();
+    assert_eq!(gradient.len(), numbers.gradient.len());
+    for (at, (found, expected)) in gradient.iter().zip(&numbers.gradient).enumerate() {
+        assert!((found - expected).abs() < 1e-5, "gradient {at}: {found}, expected {expected}");
+    }
+}
+
+#[test]
+fn the_transducer_loss_is_torchaudio_s() {
+    let Golden { frames, vocabulary, lengths, tokens, transducer, .. } = golden();
+    let places = 1 + tokens.iter().map(Vec::len).max().unwrap();
+    let shape = [lengths.len(), frames, places, vocabulary];
+    let total = tokens.iter().map(Vec::len).sum();
+    check(&transducer, shape, total, |logits| transducer_loss(logits, &tokens, &lengths));
+}
+
+#[test]
+fn the_ctc_loss_is_pytorch_s() {
+    let Golden { frames, vocabulary, lengths, tokens, ctc, .. } = golden();
+    let total = tokens.iter().map(Vec::len).sum();
+    check(&ctc, [lengths.len(), frames, vocabulary], total, |logits| {
+        ctc_loss(log_softmax(logits, 2), &tokens, &lengths)
+    });
+}
+
+/// Puts the golden weights into a net, each once; the encoder has none.
+struct Load {
+    path: Vec<String>,
+    weights: BTreeMap<String, Vec<f32>>,
+}
+
+impl ModuleMapper for Load {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        match self.weights.remove(&self.path.join(".")) {
+            Some(values) => {
+                param.map(|tensor| Tensor::from_data(TensorData::new(values, tensor.shape()), &tensor.device()))
+            }
+            None => param,
+        }
+    }
+}
+
+#[test]
+fn the_nets_beside_the_encoder_say_what_pytorch_s_say() {
+    let Golden { vocabulary, tokens, lstm, stateless, .. } = golden();
+    let device = Device::flex();
+    let encoder = "bins = 8\ndim = 8\nlayers = 1\nheads = 2\nfeed_forward = 8\nkernel = 3\nchannels = 8\nchunk = 2\n\
+                   left = 2\ndropout = 0.0";
+    let encoder: ConformerConfig = toml::from_str(encoder).unwrap();
+    let kinds = [(PredictorConfig::Lstm, lstm), (PredictorConfig::Stateless { context: 2 }, stateless)];
+    for (predictor, golden) in kinds {
+        let config = JointConfig { predictor, predictor_dim: 4, dim: 3 };
+        let net = config.init(encoder.init(vocabulary, 0, &device), vocabulary, &device);
+        let mut load = Load { path: Vec::new(), weights: golden.weights };
+        let net = net.map(&mut load);
+        assert!(load.weights.is_empty(), "left over: {:?}", load.weights.keys());
+        let frames = Tensor::<3>::from_data(TensorData::new(golden.frames, [1, 2, 8]), &device);
+        let logits: Vec<f32> = net.logits(frames, &tokens[..1]).into_data().iter::<f32>().collect();
+        assert_eq!(logits.len(), golden.logits.len());
+        for (at, (found, expected)) in logits.iter().zip(&golden.logits).enumerate() {
+            assert!((found - expected).abs() < 1e-5, "{predictor:?} {at}: {found}, expected {expected}");
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! A few sentences that the shipped voice reads into a prepared folder.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use rejoinder_models::audio::resample;
+use rejoinder_models::runtime::RuntimeConfig;
+use rejoinder_models::units::SampleRate;
+use rejoinder_models::zoo::open_synthesizer;
+use rejoinder_training::data::manifest::{Item, Manifest};
+use rejoinder_training::data::pack::PackWriter;
+use rejoinder_training::data::prepare::{MANIFEST, PACK};
+
+pub(crate) const SENTENCES: [&str; 6] =
+    ["set a timer", "stop the music", "what time is it", "a large latte please", "seven and nine", "good morning"];
+
+pub(crate) fn voice() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/pretrained/tts-kathleen")
+}
+
+/// Lets the shipped voice read the sentences into a prepared folder. Returns the clips at 16 kHz.
+pub(crate) fn read_aloud(folder: &Path) -> Vec<Vec<f32>> {
+    std::fs::create_dir_all(folder).unwrap();
+    let voice = open_synthesizer(&voice(), &RuntimeConfig::default()).unwrap();
+    let mut pack = PackWriter::create(folder.join(PACK), 16_000).unwrap();
+    let (mut manifest, mut clips) = (Manifest::default(), Vec::new());
+    for (number, text) in SENTENCES.iter().enumerate() {
+        let (mut utterance, mut samples) = (voice.speak(text).unwrap(), Vec::new());
+        while let Some(chunk) = utterance.next_chunk().unwrap() {
+            samples.extend(chunk.samples);
+        }
+        let samples = resample(&samples, voice.sample_rate(), SampleRate::INTERNAL).unwrap();
+        let id = format!("voice/{number}");
+        pack.append(&id, &samples).unwrap();
+        manifest.items.push(Item {
+            id,
+            duration_s: samples.len() as f64 / 16_000.0,
+            wav: PACK.into(),
+            speaker: "kathleen".into(),
+            words: (*text).into(),
+        });
+        clips.push(samples);
+    }
+    pack.flush().unwrap();
+    manifest.write(folder.join(MANIFEST)).unwrap();
+    clips
+}
+
+/// The tables of a recipe that leave the clips as they are.
+pub(crate) fn no_augmentation() -> String {
+    let never = "{ probability = 0.0, min = 1.0, max = 1.0 }";
+    let mut augment = String::from("[augment]\nspec = { probability = 0.0 }\nchannel = { telephone = 0.0, ");
+    for (key, end) in [("low_pass_hz", ", "), ("bits", ", "), ("clipping", " }\n")] {
+        write!(augment, "{key} = {never}{end}").unwrap();
+    }
+    for key in ["speed", "pad_s", "reverb", "noise_snr_db", "drop", "level_db"] {
+        writeln!(augment, "{key} = {never}").unwrap();
+    }
+    augment
+}

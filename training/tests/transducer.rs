@@ -1,0 +1,104 @@
+//! The transducer's recipe in small: a few sentences that the shipped voice reads are learnt by heart, exported, and
+//! heard by both searches on both engines, in pieces of any length.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+mod made_clips;
+
+use std::path::{Path, PathBuf};
+
+use made_clips::{SENTENCES, no_augmentation, read_aloud};
+use rejoinder_models::asr::{ConformerTransducer, Decoding, Recognizer, transcribe};
+use rejoinder_models::card::Bundle;
+use rejoinder_models::decode::ctc::CtcConfig;
+use rejoinder_models::runtime::{self, RuntimeConfig, RuntimeKind, find_onnxruntime};
+use rejoinder_models::zoo::open_recognizer;
+use rejoinder_training::recipe;
+
+fn write_recipe(folder: &Path, predictor: &str) -> PathBuf {
+    let at = |name: &str| format!("{:?}", folder.join(name).display().to_string());
+    let [run, clips, out, bundle] = [at("run"), at("clips"), at(""), at("bundle")];
+    let augment = no_augmentation();
+    let recipe = format!(
+        "task = \"transducer\"\nrun = {run}\n\
+         [prepare]\nsets = {out}\nout = {out}\n\
+         [tokenizer]\nvocabulary = 40\n\
+         [data]\ntrain = [{{ folder = {clips} }}]\nvalid = {clips}\ntests = [{clips}]\n\
+         {augment}\
+         [net]\nbins = 80\ndim = 64\nlayers = 2\nheads = 2\nfeed_forward = 128\nkernel = 5\nchannels = 64\nchunk = 4\n\
+         left = 16\ndropout = 0.0\n\
+         [chunks]\nchunk = [2, 8]\n\
+         [transducer]\njoint = {{ predictor = {predictor}, predictor_dim = 32, dim = 64 }}\nchunks = [2]\n\
+         left_chunks = [4]\n\
+         [train]\nbackend = \"flex\"\nepochs = 0\nsteps = 240\nlearning_rate = 4e-3\nwarmup_steps = 20\n\
+         average_decay = 0.0\nvalid_every = 1000\n\
+         [lm]\norder = 2\ntexts = [{{ kind = \"transcripts\", folder = \"clips\", weight = 1.0 }}]\n\
+         [export]\nbundle = {bundle}\nname = \"tiny\"\nsummary = \"a test\"\nlicence = \"CC0-1.0\"\nrecipe = \"a test\"\n\
+         data = [\"made up\"]\n\
+         int8 = true\n[export.params]\nsearch = {{ beam = 4, lm_weight = 0.3 }}\n"
+    );
+    let path = folder.join("transducer.toml");
+    std::fs::write(&path, recipe).unwrap();
+    path
+}
+
+/// Lengths of pieces, over and over.
+fn in_pieces(recognizer: &dyn Recognizer, clip: &[f32], lengths: &[usize]) -> String {
+    let (mut stream, mut rest) = (recognizer.stream().unwrap(), clip);
+    for length in lengths.iter().cycle() {
+        let (piece, more) = rest.split_at((*length).min(rest.len()));
+        stream.push(piece).unwrap();
+        let (shown, now) = (stream.partial(), stream.preview().unwrap());
+        assert_eq!(stream.partial(), shown, "a preview changes nothing");
+        rest = more;
+        if rest.is_empty() {
+            let text = stream.flush().unwrap().text;
+            assert_eq!(now.text, text, "the last preview is the end");
+            return text;
+        }
+    }
+    unreachable!("lengths are given")
+}
+
+fn learn_and_hear(predictor: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let clips = read_aloud(&folder.path().join("clips"));
+    let recipe = recipe::open(&write_recipe(folder.path(), predictor), &[]).unwrap();
+    recipe.tokenizer().unwrap();
+    recipe.train(false).unwrap();
+    recipe.export().unwrap();
+    recipe.evaluate().unwrap();
+    let results = std::fs::read_to_string(folder.path().join("run/results.json")).unwrap();
+    let results: std::collections::BTreeMap<String, std::collections::BTreeMap<String, f64>> =
+        serde_json::from_str(&results).unwrap();
+    let names: Vec<&str> = results["clips"].keys().map(String::as_str).collect();
+    assert!(names.contains(&"net, chunk 2, left 8") && names.contains(&"stream, beam, lm"), "{names:?}");
+    assert_eq!(results["clips"]["net, chunk 4, left 16"], 0.0);
+
+    let bundle = Bundle::open(&folder.path().join("bundle")).unwrap();
+    let both = [RuntimeKind::Tract, RuntimeKind::Ort];
+    let engines = both.into_iter().filter(|kind| *kind == RuntimeKind::Tract || find_onnxruntime().is_some());
+    for engine in engines {
+        let config = RuntimeConfig::of(engine);
+        let runtime = runtime::open(&config).unwrap();
+        let greedy = ConformerTransducer::open(&bundle, runtime.as_ref(), &Decoding::greedy()).unwrap();
+        let plain =
+            Decoding { search: Some(CtcConfig { beam: 4, ..CtcConfig::default() }), lm: false, ..Decoding::default() };
+        let beam = greedy.with_decoding(&bundle, &plain).unwrap();
+        let card = open_recognizer(bundle.root(), &config).unwrap();
+        for (name, recognizer) in [("greedy", &greedy as &dyn Recognizer), ("beam", &beam), ("card", card.as_ref())] {
+            let heard: Vec<String> = clips.iter().map(|clip| transcribe(recognizer, clip).unwrap().text).collect();
+            assert_eq!(heard, SENTENCES, "{name} on {engine:?}");
+            assert_eq!(in_pieces(recognizer, &clips[2], &[777, 4_000, 1, 9_999]), SENTENCES[2], "{name} on {engine:?}");
+        }
+    }
+}
+
+#[test]
+fn a_tiny_transducer_is_learnt_by_heart_exported_and_heard() {
+    learn_and_hear("{ kind = \"stateless\", context = 2 }");
+}
+
+#[test]
+fn so_is_one_with_lstm() {
+    learn_and_hear("{ kind = \"lstm\" }");
+}
