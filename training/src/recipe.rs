@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use crate::tasks::asr::AsrRecipe;
 use crate::tasks::g2p::G2pRecipe;
+use crate::tasks::keyword::KeywordRecipe;
 use crate::tasks::lm::LmRecipe;
 use crate::tasks::speaker::SpeakerRecipe;
 use crate::tasks::tts::TtsRecipe;
@@ -53,6 +54,7 @@ enum AnyRecipe {
     G2p(Box<G2pRecipe>),
     Tts(Box<TtsRecipe>),
     Turn(Box<TurnRecipe>),
+    Keyword(Box<KeywordRecipe>),
     Speaker(Box<SpeakerRecipe>),
 }
 
@@ -75,6 +77,7 @@ pub fn open(path: &Path, overrides: &[String]) -> Result<Box<dyn Recipe>> {
         AnyRecipe::G2p(recipe) => recipe,
         AnyRecipe::Tts(recipe) => recipe,
         AnyRecipe::Turn(recipe) => recipe,
+        AnyRecipe::Keyword(recipe) => recipe,
         AnyRecipe::Speaker(recipe) => recipe,
     })
 }

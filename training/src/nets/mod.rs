@@ -3,6 +3,7 @@
 pub mod blocks;
 pub mod conformer;
 mod depthwise;
+pub mod keyword;
 pub mod llama;
 pub mod speaker;
 pub mod tts;

@@ -3,6 +3,7 @@
 pub mod aligner;
 pub mod asr;
 pub mod g2p;
+pub mod keyword;
 pub mod lm;
 pub mod speaker;
 pub mod tts;
