@@ -11,6 +11,7 @@ use crate::tasks::lm::LmRecipe;
 use crate::tasks::speaker::SpeakerRecipe;
 use crate::tasks::tts::TtsRecipe;
 use crate::tasks::turn::TurnRecipe;
+use crate::tasks::vad::VadRecipe;
 use crate::{Error, Result};
 
 /// The steps of a recipe. Each leaves its result in files, so that each can be run again alone.
@@ -55,6 +56,7 @@ enum AnyRecipe {
     Tts(Box<TtsRecipe>),
     Turn(Box<TurnRecipe>),
     Keyword(Box<KeywordRecipe>),
+    Vad(Box<VadRecipe>),
     Speaker(Box<SpeakerRecipe>),
 }
 
@@ -78,6 +80,7 @@ pub fn open(path: &Path, overrides: &[String]) -> Result<Box<dyn Recipe>> {
         AnyRecipe::Tts(recipe) => recipe,
         AnyRecipe::Turn(recipe) => recipe,
         AnyRecipe::Keyword(recipe) => recipe,
+        AnyRecipe::Vad(recipe) => recipe,
         AnyRecipe::Speaker(recipe) => recipe,
     })
 }

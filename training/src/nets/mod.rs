@@ -3,8 +3,10 @@
 pub mod blocks;
 pub mod conformer;
 mod depthwise;
+mod gru;
 pub mod keyword;
 pub mod llama;
 pub mod speaker;
 pub mod tts;
 pub mod turn;
+pub mod vad;

@@ -8,3 +8,4 @@ pub mod lm;
 pub mod speaker;
 pub mod tts;
 pub mod turn;
+pub mod vad;
