@@ -64,6 +64,8 @@ pub enum Task {
     Lm,
     /// End of a turn.
     Turn,
+    /// Words and phrases that are listened for.
+    Keyword,
     /// Who speaks.
     Speaker,
     /// Noise and echo removal.
@@ -80,6 +82,7 @@ impl std::fmt::Display for Task {
             Self::G2p => "g2p",
             Self::Lm => "lm",
             Self::Turn => "turn",
+            Self::Keyword => "keyword",
             Self::Speaker => "speaker",
             Self::Enhance => "enhance",
         })

@@ -8,6 +8,7 @@ pub mod card;
 pub mod decode;
 pub mod enhance;
 pub mod features;
+pub mod keyword;
 pub mod llm;
 pub mod runtime;
 pub mod speaker;
@@ -20,5 +21,6 @@ pub mod vad;
 pub mod zoo;
 
 mod error;
+mod frame_net;
 
 pub use error::{Error, Result};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::asr::{ConformerCtc, ConformerTransducer, Decoding, Recognizer, conformer_ctc, conformer_transducer};
 use crate::card::{Bundle, Task};
+use crate::keyword::{self, KeywordSpotter};
 use crate::runtime::{self, RuntimeConfig};
 use crate::speaker::{EmbeddingNet, SpeakerEncoder, embedding_net};
 use crate::tts::{self, Synthesizer};
@@ -71,6 +72,23 @@ pub fn open_vad(vad: &VadConfig, config: &RuntimeConfig) -> Result<Arc<dyn Vad>>
 /// [`Error::Engine`] when the engine asked for is not there.
 pub fn open_turn_detector(path: &Path, config: &RuntimeConfig) -> Result<Arc<dyn TurnDetector>> {
     turn::open(&resolve(path)?, runtime::open(config)?.as_ref())
+}
+
+/// Opens a spotter of keywords: a bundle's folder, or the name of a bundle at hand.
+///
+/// # Errors
+/// [`Error::Model`] when it is not there, damaged, of another task, or of a family that this build does not know;
+/// [`Error::Engine`] when the engine asked for is not there.
+pub fn open_keyword_spotter(path: &Path, config: &RuntimeConfig) -> Result<Arc<dyn KeywordSpotter>> {
+    let path = resolve(path)?;
+    let bundle = Bundle::open(&path)?;
+    check_task(&bundle, &path, Task::Keyword)?;
+    match bundle.card().family.as_str() {
+        keyword::convolutional::FAMILY => {
+            Ok(Arc::new(keyword::Convolutional::open(&bundle, runtime::open(config)?.as_ref())?))
+        }
+        other => Err(unknown_family(&path, other, &[keyword::convolutional::FAMILY])),
+    }
 }
 
 /// Opens a synthesizer: a bundle's folder, or the name of a bundle at hand.

@@ -21,6 +21,7 @@ use crate::config::{Config, ResponderConfig};
 use crate::dialogue::Toolbox;
 use crate::identity::Identity;
 use crate::turn::{Judge, RuleJudge, TurnTaking};
+use crate::wake::WakeWord;
 
 /// Makes the tools of one conversation, with a state of their own.
 pub type ToolboxMaker = Arc<dyn Fn() -> Toolbox + Send + Sync>;
@@ -49,6 +50,8 @@ pub struct Assistant {
     pub turn_taking: TurnTaking,
     /// Has a caller who pauses said all? Without it, silence alone decides.
     pub turn_detector: Option<Arc<dyn TurnDetector>>,
+    /// Listens for the phrase that opens a conversation, where the transcript does not.
+    pub wake_word: Option<WakeWord>,
     /// Tells interruptions from backchannels and noise.
     pub judge: Arc<dyn Judge>,
     /// The instructions that open the dialogue.
@@ -80,6 +83,7 @@ impl Assistant {
             synthesizer: zoo::open_synthesizer(&config.synthesizer, &config.runtime)?,
             turn_taking: config.turn_taking.clone(),
             turn_detector: open_turn_detector(config)?,
+            wake_word: config.wake_word.as_ref().map(|wake| WakeWord::open(wake, &config.runtime)).transpose()?,
             judge: Arc::new(RuleJudge::new(config.judge.clone())),
             instructions: config.instructions.clone(),
             memory: config.memory,

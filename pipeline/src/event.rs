@@ -41,6 +41,13 @@ pub enum EventKind {
         #[serde(rename = "since_ms", with = "as_ms")]
         since: Position,
     },
+    /// The wake phrase was heard by what listens for it.
+    Spotted {
+        /// The phrase.
+        keyword: String,
+        /// How likely it was that it had just been said, 0 to 1.
+        probability: f32,
+    },
     /// A detector of turn ends was asked in a pause.
     Paused {
         /// How likely it is that the caller has said all, 0 to 1.

@@ -27,6 +27,7 @@ mod stage;
 mod stages;
 mod timeline;
 pub mod turn;
+mod wake;
 
 pub use assistant::{Assistant, ToolboxMaker};
 pub use clock::Clock;
@@ -42,3 +43,4 @@ pub use run::world::{StageStats, Step};
 pub use session::{Conversation, Session, SessionBuilder};
 pub use stage::{Outbox, Stage};
 pub use timeline::{Timeline, Timelines};
+pub use wake::WakeWord;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use rejoinder_models::Result;
 use rejoinder_models::asr::{Recognizer, RecognizerStream, Transcript};
 use rejoinder_models::enhance::{Enhancer, EnhancerStream, Sample};
+use rejoinder_models::keyword::{KeywordSpotter, KeywordStream};
 use rejoinder_models::llm::{Cancel, ChatMessage, Dialogue, Finish, Responder, ToolSpec, Usage};
 use rejoinder_models::streaming::Streaming;
 use rejoinder_models::tts::{SpeechChunk, Synthesizer, Utterance};
@@ -15,7 +16,7 @@ use rejoinder_models::turn::{TurnDetector, TurnStream};
 use rejoinder_models::units::{SampleRate, Samples};
 use rejoinder_models::vad::{Vad, VadStream};
 
-use crate::Assistant;
+use crate::{Assistant, WakeWord};
 
 thread_local! {
     static SPENT: Cell<Duration> = const { Cell::new(Duration::ZERO) };
@@ -41,6 +42,7 @@ impl Assistant {
         self.enhancer = self.enhancer.map(|enhancer| Arc::new(Metered(enhancer)) as Arc<dyn Enhancer>);
         self.vad = Arc::new(Metered(self.vad));
         self.turn_detector = self.turn_detector.map(|detector| Arc::new(Metered(detector)) as Arc<dyn TurnDetector>);
+        self.wake_word = self.wake_word.map(|wake| WakeWord { spotter: Arc::new(Metered(wake.spotter)), ..wake });
         self.recognizer = Arc::new(Metered(self.recognizer));
         self.responder = Arc::new(Metered(self.responder));
         self.synthesizer = Arc::new(Metered(self.synthesizer));
@@ -126,6 +128,44 @@ impl TurnStream for Metered<Box<dyn TurnStream>> {
         timed(|| self.0.probability(sound))
     }
 }
+
+impl KeywordSpotter for Metered<Arc<dyn KeywordSpotter>> {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+    fn keywords(&self) -> &[String] {
+        self.0.keywords()
+    }
+    fn thresholds(&self) -> &[f32] {
+        self.0.thresholds()
+    }
+    fn frame(&self) -> Samples {
+        self.0.frame()
+    }
+    fn stream(&self) -> Result<Box<dyn KeywordStream>> {
+        Ok(Box::new(Metered(self.0.stream()?)))
+    }
+}
+
+impl Streaming for Metered<Box<dyn KeywordStream>> {
+    type Input = [f32];
+    type Output = Vec<f32>;
+
+    fn push(&mut self, input: &[f32], out: &mut Vec<f32>) -> Result<()> {
+        timed(|| self.0.push(input, out))
+    }
+    fn flush(&mut self, out: &mut Vec<f32>) -> Result<()> {
+        timed(|| self.0.flush(out))
+    }
+    fn reset(&mut self) {
+        self.0.reset();
+    }
+    fn delay(&self) -> usize {
+        self.0.delay()
+    }
+}
+
+impl KeywordStream for Metered<Box<dyn KeywordStream>> {}
 
 impl Recognizer for Metered<Arc<dyn Recognizer>> {
     fn name(&self) -> &str {

@@ -23,6 +23,7 @@ use crate::run::world::{Recording, StageStats, Step, World};
 use crate::run::{Chain, EventHandler, StepHandler, threads};
 use crate::stage::Stage;
 use crate::stages::{Cleaner, Ending, FrontEnd, Identify, Listen, ListenSettings, Respond, Speak, Transcribe};
+use crate::wake::WakeWord;
 use crate::{Error, Result};
 
 /// How much longer than its least duration of speech a detector may take to be sure of it.
@@ -253,7 +254,7 @@ fn stages(assistant: &Assistant, front_end: FrontEnd, turns: &Turns, playout: &P
     let settings = ListenSettings {
         policy: taking.policy,
         preroll: Samples::from_ms(taking.preroll_ms, SampleRate::INTERNAL),
-        wake: taking.wake.clone(),
+        wake: taking.wake.clone().filter(|_| assistant.wake_word.is_none()),
         prompt: taking.prompt.clone(),
         duck_db: taking.duck_db,
         judge: assistant.judge.clone(),
@@ -264,6 +265,7 @@ fn stages(assistant: &Assistant, front_end: FrontEnd, turns: &Turns, playout: &P
     };
     let detector = VadDetector::new(&*assistant.vad, assistant.segments)?;
     let ending = assistant.turn_detector.as_deref().map(|ends| Ending::new(ends, taking.end_threshold)).transpose()?;
+    let waking = assistant.wake_word.as_ref().map(WakeWord::listen).transpose()?;
     let history = History::new(&assistant.instructions, assistant.memory);
     let dialogue = assistant.responder.dialogue()?;
     let tools = (assistant.tools)();
@@ -271,7 +273,7 @@ fn stages(assistant: &Assistant, front_end: FrontEnd, turns: &Turns, playout: &P
     let respond = Respond::new(dialogue, history, tools, calls, turns.clone(), playout.clone());
     let respond = respond.wake(taking.wake.clone()).identity(assistant.identity.clone());
     let mut stages: Vec<Box<dyn Stage>> = vec![
-        Box::new(Listen::new(front_end, detector, ending, settings, turns.clone(), playout.clone())),
+        Box::new(Listen::new(front_end, detector, ending, waking, settings, turns.clone(), playout.clone())),
         Box::new(Transcribe::new(assistant.recognizer.stream()?)),
         Box::new(respond),
         Box::new(Speak::new(assistant.synthesizer.clone(), ClauseStream::new(assistant.clauses))),

@@ -103,6 +103,7 @@ impl Timeline {
                 self.tools.clear();
             }
             EventKind::State { .. }
+            | EventKind::Spotted { .. }
             | EventKind::Paused { .. }
             | EventKind::Judged { .. }
             | EventKind::Ignored

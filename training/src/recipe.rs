@@ -6,11 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::tasks::asr::AsrRecipe;
 use crate::tasks::g2p::G2pRecipe;
+use crate::tasks::keyword::KeywordRecipe;
 use crate::tasks::lm::LmRecipe;
 use crate::tasks::speaker::SpeakerRecipe;
 use crate::tasks::transducer::TransducerRecipe;
 use crate::tasks::tts::TtsRecipe;
 use crate::tasks::turn::TurnRecipe;
+use crate::tasks::vad::VadRecipe;
 use crate::trainer::Timing;
 use crate::{Error, Result};
 
@@ -74,6 +76,8 @@ enum AnyRecipe {
     G2p(Box<G2pRecipe>),
     Tts(Box<TtsRecipe>),
     Turn(Box<TurnRecipe>),
+    Keyword(Box<KeywordRecipe>),
+    Vad(Box<VadRecipe>),
     Speaker(Box<SpeakerRecipe>),
     Transducer(Box<TransducerRecipe>),
 }
@@ -99,6 +103,8 @@ pub fn open(path: &Path, overrides: &[String]) -> Result<Box<dyn Recipe>> {
         AnyRecipe::G2p(recipe) => recipe,
         AnyRecipe::Tts(recipe) => recipe,
         AnyRecipe::Turn(recipe) => recipe,
+        AnyRecipe::Keyword(recipe) => recipe,
+        AnyRecipe::Vad(recipe) => recipe,
         AnyRecipe::Speaker(recipe) => recipe,
         AnyRecipe::Transducer(recipe) => recipe,
     })

@@ -6,7 +6,7 @@ use crate::runtime::{ElementType, Model, Tensor};
 use crate::{Error, Result};
 
 /// The names, shapes and counts of what a streaming net carries from run to run, as its card gives them.
-pub(super) struct Contract {
+pub(crate) struct Contract {
     states: Vec<StateTensor>,
     valid: Option<ValidCount>,
     outputs_per_run: usize,
@@ -14,7 +14,7 @@ pub(super) struct Contract {
 
 impl Contract {
     /// Takes the contract from the card, and checks that the model keeps it.
-    pub(super) fn of(states: &[StateTensor], chunking: &Chunking, model: &dyn Model, path: &Path) -> Result<Arc<Self>> {
+    pub(crate) fn of(states: &[StateTensor], chunking: &Chunking, model: &dyn Model, path: &Path) -> Result<Arc<Self>> {
         for state in states {
             check_state(state, model, path)?;
         }
@@ -35,7 +35,7 @@ impl Contract {
     }
 
     /// The names of the outputs that are carried.
-    pub(super) fn outputs(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn outputs(&self) -> impl Iterator<Item = &str> {
         self.states.iter().map(|state| state.output.as_str())
     }
 }
@@ -62,33 +62,33 @@ fn check_state(state: &StateTensor, model: &dyn Model, path: &Path) -> Result<()
 }
 
 /// The error for a tensor that the card names and the file lacks.
-pub(super) fn missing(path: &Path, kind: &str, name: &str) -> Error {
+pub(crate) fn missing(path: &Path, kind: &str, name: &str) -> Error {
     Error::model(path, format!("the card names the {kind} `{name}`, which the file lacks"))
 }
 
 /// What one stream carries from run to run.
 #[derive(Clone)]
-pub(super) struct Carry {
+pub(crate) struct Carry {
     contract: Arc<Contract>,
     values: Vec<Tensor>,
     valid: usize,
 }
 
 impl Carry {
-    pub(super) fn new(contract: Arc<Contract>) -> Self {
+    pub(crate) fn new(contract: Arc<Contract>) -> Self {
         let mut carry = Self { contract, values: Vec::new(), valid: 0 };
         carry.reset();
         carry
     }
 
-    pub(super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.values = self.contract.states.iter().map(|state| Tensor::zeros(state.element, &state.shape)).collect();
         self.valid = 0;
     }
 
     /// Hands the carried tensors to `run` as inputs, and takes the outputs of [`Contract::outputs`] from what it
     /// gives: they must come last. Returns the outputs before them. After an error only `reset` helps.
-    pub(super) fn step(&mut self, run: impl FnOnce(Vec<(&str, Tensor)>) -> Result<Vec<Tensor>>) -> Result<Vec<Tensor>> {
+    pub(crate) fn step(&mut self, run: impl FnOnce(Vec<(&str, Tensor)>) -> Result<Vec<Tensor>>) -> Result<Vec<Tensor>> {
         let contract = self.contract.clone();
         let values = std::mem::take(&mut self.values);
         let mut inputs: Vec<(&str, Tensor)> =

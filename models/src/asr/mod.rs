@@ -1,6 +1,6 @@
 //! Speech to text, as a stream.
 
-mod carry;
+pub(crate) mod carry;
 mod chunker;
 pub mod conformer_ctc;
 pub mod conformer_transducer;

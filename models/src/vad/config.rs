@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::runtime::Runtime;
-use crate::vad::{Aggressiveness, Earshot, Silero, Vad, Webrtc};
+use crate::vad::{Aggressiveness, Crdnn, Earshot, Silero, Vad, Webrtc};
 
 /// Which detector.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,6 +17,8 @@ pub enum VadConfig {
     Webrtc(WebrtcConfig),
     /// A published file of Silero VAD.
     Silero(SileroConfig),
+    /// A bundle of our own, by the recipe of task `vad`.
+    Crdnn(CrdnnConfig),
 }
 
 impl Default for VadConfig {
@@ -38,6 +40,14 @@ pub struct WebrtcConfig {
     pub aggressiveness: Aggressiveness,
 }
 
+/// A bundle of our own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CrdnnConfig {
+    /// The bundle's name, or its folder.
+    pub model: PathBuf,
+}
+
 /// Silero's detector.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -47,14 +57,15 @@ pub struct SileroConfig {
 }
 
 impl VadConfig {
-    /// Opens the detector. Only Silero's asks the runtime.
+    /// Opens the detector. Only those with a file ask the runtime.
     ///
     /// # Errors
-    /// As [`Silero::open`].
+    /// As [`Crdnn::open`] and [`Silero::open`].
     pub fn open(&self, runtime: &dyn Runtime) -> Result<Arc<dyn Vad>> {
         Ok(match self {
             Self::Earshot(_) => Arc::new(Earshot),
             Self::Webrtc(config) => Arc::new(Webrtc::new(config.aggressiveness)),
+            Self::Crdnn(config) => Arc::new(Crdnn::open(runtime, &config.model)?),
             Self::Silero(config) => Arc::new(Silero::open(runtime, &config.path)?),
         })
     }

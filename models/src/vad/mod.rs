@@ -4,13 +4,15 @@
 //! [`VadDetector`] does both for audio in pieces of any size.
 
 mod config;
+pub mod crdnn;
 mod detector;
 mod earshot;
 mod segmenter;
 mod silero;
 mod webrtc;
 
-pub use config::{EarshotConfig, SileroConfig, VadConfig, WebrtcConfig};
+pub use config::{CrdnnConfig, EarshotConfig, SileroConfig, VadConfig, WebrtcConfig};
+pub use crdnn::Crdnn;
 pub use detector::VadDetector;
 pub use earshot::Earshot;
 pub use segmenter::{Segmenter, SegmenterConfig, VadEvent};

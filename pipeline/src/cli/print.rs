@@ -90,6 +90,7 @@ fn line(kind: &EventKind) -> Option<String> {
         EventKind::Partial { text, complete: false, .. } => format!("… {text}"),
         EventKind::Final { text, .. } => format!("> {text}"),
         EventKind::Speaker { name: Some(name), score } => format!("= {name} ({score:.2})"),
+        EventKind::Spotted { keyword, probability } => format!("+ {keyword} ({probability:.2})"),
         EventKind::ToolCalled { name, arguments } => format!("* {name} {arguments}"),
         EventKind::ToolReturned { name, result } => format!("* {name}: {result}"),
         EventKind::Judged { verdict: Verdict::Backchannel } => "~ the caller listens".to_owned(),

@@ -40,6 +40,9 @@ impl Validate {
             )?,
             None => writeln!(out, "    a turn ends after {hangover_ms} ms of silence")?,
         }
+        if let Some(wake) = &config.wake_word {
+            writeln!(out, "    a conversation begins when {} hears \"{}\"", wake.model.display(), wake.phrase)?;
+        }
         writeln!(out, "    tools: {}", config.tools.join(", "))?;
         Ok(Ended::Done)
     }

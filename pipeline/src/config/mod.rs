@@ -42,6 +42,8 @@ pub struct Config {
     pub turn_taking: TurnTaking,
     /// The bundle or file of what tells whether a turn is over, where silence alone does not decide.
     pub turn_detector: Option<PathBuf>,
+    /// What listens for the wake phrase, where the transcript does not.
+    pub wake_word: Option<WakeWordConfig>,
     /// How interruptions are told from backchannels and noise.
     pub judge: RuleJudgeConfig,
     /// The recogniser's bundle or file.
@@ -77,6 +79,17 @@ pub struct SpeakerConfig {
     pub threshold: Option<f32>,
     /// How the dialogue is told who says something.
     pub told: Option<String>,
+}
+
+/// A keyword spotter that opens a conversation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WakeWordConfig {
+    /// The spotter's bundle.
+    pub model: PathBuf,
+    /// The phrase, as the spotter knows it.
+    pub phrase: String,
+    /// The probability from which on it counts, where the model's own is not wanted.
+    pub threshold: Option<f32>,
 }
 
 /// Who answers.
@@ -132,6 +145,7 @@ impl RawConfig {
         within("dialogue.max_tool_calls", self.dialogue.max_tool_calls as f64, 0.0, 100.0)?;
         within("runtime.threads", self.runtime.threads as f64, 1.0, 256.0)?;
         let turn_taking = turn::resolve(&self.turn, &self.interruption, &self.speculation)?;
+        let wake_word = self.turn.wake.map(|wake| wake.resolve(path)).transpose()?.flatten();
         Ok(Config {
             path: path.to_owned(),
             runtime: self.runtime,
@@ -140,6 +154,7 @@ impl RawConfig {
             segments: self.segments,
             turn_taking,
             turn_detector: self.turn.end.map(|end| model("turn.end.model", &end.model, path)).transpose()?,
+            wake_word,
             judge: self.interruption.judge,
             recognizer: model("asr.model", &self.asr.model, path)?,
             decoding: self.asr.decoding,
@@ -152,6 +167,15 @@ impl RawConfig {
             max_tool_calls: self.dialogue.max_tool_calls,
             tools: tools(self.dialogue.tools)?,
         })
+    }
+}
+
+impl RawWake {
+    fn resolve(self, path: &Path) -> Result<Option<WakeWordConfig>, String> {
+        let Self { phrase, model: name, threshold, .. } = self;
+        let Some(name) = name else { return Ok(None) };
+        let model = model("turn.wake.model", &name, path)?;
+        Ok(Some(WakeWordConfig { model, phrase: phrase.trim().to_lowercase(), threshold }))
     }
 }
 

@@ -32,6 +32,8 @@ fn mistakes_are_told_in_one_line_with_the_key_and_what_is_allowed() {
         ("[turn]\nno_answer = { after_ms = 5 }", "turn.no_answer.after_ms: expected 1000 to 600000, found 5"),
         ("[turn]\nno_answer = { after_ms = 5000, prompt = \"?\" }", "turn.no_answer.prompt: expected something to say"),
         ("[turn]\nwake = { phrase = \"\" }", "turn.wake.phrase: expected words, found none"),
+        ("[turn]\nwake = { phrase = \"hi\", threshold = 0.4 }", "turn.wake.threshold: nothing to compare it with"),
+        ("[turn]\nwake = { phrase = \"hi\", model = \"nowhere\" }", "turn.wake.model: nowhere: no such model"),
         ("[turn]\npush_to_talk = true\nwake = { phrase = \"hello\" }", "turn.wake: a phrase opens nothing where"),
         ("[interruption]\nduck_db = 3", "interruption.duck_db: expected -120 to 0, found 3"),
         ("[interruption]\nwindow_ms = 1", "interruption.window_ms: expected 100 to 5000, found 1"),

@@ -84,8 +84,14 @@ fn prompt() -> String {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RawWake {
-    /// A phrase that is looked for in the transcript.
+    /// The phrase. It is looked for in the transcript, where no model listens for it.
     pub phrase: String,
+    /// The bundle of a keyword spotter, by name or folder, that knows the phrase. Default: none.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// The probability from which on the spotter's word opens the conversation. Default: the model's own.
+    #[serde(default)]
+    pub threshold: Option<f32>,
     /// How long after a reply no phrase is needed. Default: 10,000.
     #[serde(default = "follow_up_ms")]
     pub follow_up_ms: f64,
@@ -165,6 +171,10 @@ pub(super) fn resolve(
         Some(wake) => {
             within("turn.wake.follow_up_ms", wake.follow_up_ms, 0.0, 600_000.0)?;
             let phrase = Phrase::new(&wake.phrase).ok_or("turn.wake.phrase: expected words, found none")?;
+            if let Some(threshold) = wake.threshold {
+                within("turn.wake.threshold", f64::from(threshold), 0.0, 1.0)?;
+                wake.model.as_ref().ok_or("turn.wake.threshold: nothing to compare it with; name turn.wake.model")?;
+            }
             (Some(phrase), Some(samples(wake.follow_up_ms)))
         }
         None => (None, None),

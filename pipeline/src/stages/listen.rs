@@ -14,6 +14,7 @@ use crate::message::{Body, Message, TurnId, Turns};
 use crate::stage::{Outbox, Stage};
 use crate::stages::{Ending, FrontEnd};
 use crate::turn::{Action, Evidence, Input, Judge, Machine, Phrase, Policy};
+use crate::wake::Waking;
 
 /// Sound is looked at in blocks of 10 ms, whatever the pieces in which it comes.
 const BLOCK: usize = SampleRate::INTERNAL.get() as usize / 100;
@@ -27,7 +28,7 @@ pub(crate) struct ListenSettings {
     pub(crate) preroll: Samples,
     /// How far the detector may look back when it says that speech began.
     pub(crate) lookback: Samples,
-    /// What opens a conversation.
+    /// What opens a conversation when it stands in the transcript.
     pub(crate) wake: Option<Phrase>,
     /// What a silent caller is asked.
     pub(crate) prompt: String,
@@ -44,6 +45,8 @@ pub(crate) struct Listen {
     detector: VadDetector,
     /// What ends a turn sooner than silence alone, where there is one.
     ending: Option<Ending>,
+    /// What listens for the phrase that opens a conversation, where there is one.
+    waking: Option<Waking>,
     machine: Machine,
     settings: ListenSettings,
     turns: Turns,
@@ -73,6 +76,7 @@ impl Listen {
         front_end: FrontEnd,
         detector: VadDetector,
         ending: Option<Ending>,
+        waking: Option<Waking>,
         settings: ListenSettings,
         turns: Turns,
         playout: Playout,
@@ -82,6 +86,7 @@ impl Listen {
             front_end,
             detector,
             ending,
+            waking,
             machine: Machine::new(settings.policy),
             settings,
             turns,
@@ -118,6 +123,7 @@ impl Listen {
         for event in heard {
             self.speech(event, out);
         }
+        self.wake(block, out)?;
         self.judge(out);
         self.take(Input::Tick(self.now), out);
         self.end(out)?;
@@ -175,6 +181,17 @@ impl Listen {
                 self.take(Input::SpeechStopped(since), out);
             }
         }
+    }
+
+    /// Listens for the phrase that opens a conversation.
+    fn wake(&mut self, block: &[f32], out: &mut Outbox<'_>) -> Result<()> {
+        let Some(spotted) = self.waking.as_mut().map(|waking| waking.push(block)).transpose()?.flatten() else {
+            return Ok(());
+        };
+        let (keyword, probability) = (spotted.keyword, spotted.probability);
+        out.event(self.machine.turn(), EventKind::Spotted { keyword, probability });
+        self.take(Input::WakeWord(self.machine.turn()), out);
+        Ok(())
     }
 
     /// Asks what speech over the reply is.

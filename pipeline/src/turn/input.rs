@@ -23,6 +23,8 @@ pub enum Input {
         /// Whether it takes in all that was said up to a pause.
         complete: bool,
     },
+    /// The wake phrase was heard in this turn by what listens for it.
+    WakeWord(TurnId),
     /// What the caller has said so far, as this turn, is complete: the silence is no pause.
     Complete(TurnId),
     /// What the judge says of speech over the reply, which would become this turn.

@@ -123,6 +123,7 @@ impl Machine {
                     self.on(On::NoPhrase, self.now, actions);
                 }
             }
+            Input::WakeWord(turn) if self.hears(turn) => self.on(On::WakePhrase, self.now, actions),
             Input::Complete(turn) if self.hears(turn) => self.on(On::Complete, self.now, actions),
             Input::Judged(turn, verdict) if self.hears(turn) => {
                 let on = match verdict {
@@ -138,6 +139,7 @@ impl Machine {
             Input::WordPlayed(turn) if turn == self.turn => self.on(On::WordPlayed, self.now, actions),
             Input::AudioFinished(turn) if turn == self.turn => self.on(On::AudioFinished, self.now, actions),
             Input::Transcript { .. }
+            | Input::WakeWord(_)
             | Input::Complete(_)
             | Input::Judged(..)
             | Input::NoReply(_)

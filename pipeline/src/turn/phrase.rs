@@ -3,8 +3,8 @@ use rejoinder_models::text::character_errors;
 /// The share of a phrase's letters that a recogniser may get wrong.
 const TOLERANCE: f64 = 0.2;
 
-/// A phrase that is looked for in a transcript, such as one that opens a conversation. It stands in for a keyword
-/// spotter: it hears no better than the recogniser.
+/// A phrase that is looked for in a transcript, such as one that opens a conversation. It hears no better than the
+/// recogniser; a keyword spotter may.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Phrase {
     words: usize,

@@ -234,6 +234,7 @@ pub(crate) fn assistant(parrot: &Parrot) -> Assistant {
             ..TurnTaking::default()
         },
         turn_detector: None,
+        wake_word: None,
         judge: Arc::new(RuleJudge::default()),
         instructions: "answer".to_owned(),
         memory: 40,

@@ -2,6 +2,7 @@
 
 pub mod asr;
 pub mod dialogue;
+pub mod energy;
 pub mod held_out;
 pub mod loader;
 pub mod manifest;

@@ -1,5 +1,6 @@
 //! Losses.
 
+mod binary;
 mod ctc;
 mod frames;
 mod given;
@@ -8,6 +9,7 @@ mod transducer;
 
 pub mod spectral;
 
+pub use binary::binary_cross_entropy;
 pub use ctc::ctc_loss;
 pub use frames::frame_loss;
 pub use margin::aam_softmax;

@@ -63,9 +63,26 @@ impl ConvBlock {
             0 => Tensor::cat(vec![zeros(left), x.clone()], 1),
             _ => Tensor::cat(vec![zeros(left), x.clone(), zeros(right)], 1),
         };
+        apply_mask(x + self.branch(padded), mask)
+    }
+
+    /// The next frames of a stream, for a kernel that sees only the past: as [`forward`](Self::forward) of the whole.
+    ///
+    /// # Shapes
+    /// - x: `[batch, time, channels]`
+    /// - past: `[batch, kernel - 1, channels]`, the frames before, zeros at the beginning
+    /// - output: `[batch, time, channels]`, and the past of the frames after
+    pub fn step(&self, x: Tensor<3>, past: Tensor<3>) -> (Tensor<3>, Tensor<3>) {
+        let time = x.dims()[1];
+        let known = Tensor::cat(vec![past, x.clone()], 1);
+        let next = known.clone().narrow(1, time, self.kernel - 1);
+        (x + self.branch(known), next)
+    }
+
+    /// `[batch, time + kernel - 1, channels]` to `[batch, time, channels]`.
+    fn branch(&self, padded: Tensor<3>) -> Tensor<3> {
         let y = depthwise(&self.depthwise, padded);
-        let y = activation::relu(self.wide.forward(self.norm.forward(y)));
-        apply_mask(x + self.narrow.forward(y), mask)
+        self.narrow.forward(activation::relu(self.wide.forward(self.norm.forward(y))))
     }
 }
 

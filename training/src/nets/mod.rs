@@ -3,8 +3,11 @@
 pub mod blocks;
 pub mod conformer;
 mod depthwise;
+mod gru;
+pub mod keyword;
 pub mod llama;
 pub mod speaker;
 pub mod transducer;
 pub mod tts;
 pub mod turn;
+pub mod vad;

@@ -24,6 +24,7 @@ mod librispeech;
 mod librispeech_sub;
 mod ljspeech_sub;
 mod noise;
+mod precise_community;
 mod sentences_misc;
 mod set;
 mod speechocean762;
@@ -95,6 +96,8 @@ pub enum SpeechSet {
     SentencesMisc,
     /// Wake words of many speakers, in a folder of their own.
     WakewordPicovoice,
+    /// Wake words of few speakers, in a folder of their own, and words that sound alike.
+    PreciseCommunity,
     /// Spoken orders without transcripts, for where turns end.
     IntentBarista,
 }
@@ -109,6 +112,7 @@ impl SpeechSet {
             Self::Fsdd => "fsdd",
             Self::SentencesMisc => "sentences_misc",
             Self::WakewordPicovoice => "wakeword_picovoice",
+            Self::PreciseCommunity => "precise_community",
             Self::IntentBarista => "intent_barista",
         }
     }
@@ -122,6 +126,7 @@ impl SpeechSet {
             Self::Fsdd => fsdd::split(set),
             Self::SentencesMisc => sentences_misc::split(set),
             Self::WakewordPicovoice => keywords::split(set),
+            Self::PreciseCommunity => precise_community::split(set),
             Self::IntentBarista => intent_barista::split(set),
         }
     }
@@ -134,6 +139,8 @@ pub enum Split {
     Train,
     /// Keyword clips to train on, apart because they say the same few words over and over.
     Keywords,
+    /// More keyword clips to train on, apart because recognisers are trained without them.
+    MoreKeywords,
     /// Clips of many speakers to train on, apart because a teacher wrote their transcripts.
     Speakers,
     /// Clips without transcripts to learn the ends of turns from: of held-out sets too, whose words stay unseen.
@@ -150,6 +157,7 @@ impl Split {
         match self {
             Self::Train => "train",
             Self::Keywords => "train-keywords",
+            Self::MoreKeywords => "train-keywords-precise",
             Self::Speakers => "train-speakers",
             Self::Orders => "train-orders",
             Self::Valid => "valid",

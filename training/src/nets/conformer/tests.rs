@@ -91,11 +91,8 @@ fn chunks_that_are_drawn_are_those_of_a_stream() {
     let device = Device::flex();
     device.seed(9);
     let net = tiny(Kind::Conformer).init(30, 0, &device);
-    let features = Tensor::<3>::random(
-        [1, ConformerConfig::LEFT_FEATURES + 8 * 12, 80],
-        Distribution::Normal(0.0, 1.0),
-        &device,
-    );
+    let features =
+        Tensor::<3>::random([1, ConformerConfig::LEFT_FEATURES + 8 * 12, 80], Distribution::Normal(0.0, 1.0), &device);
     let in_chunks = |chunks| net.forward_in(chunks, features.clone(), &[12]).0.tokens;
     let full = in_chunks(Chunks::FULL);
     for chunks in [Chunks { chunk: 2, left: 4 }, Chunks { chunk: 6, left: 12 }] {

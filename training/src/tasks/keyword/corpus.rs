@@ -1,0 +1,124 @@
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use crate::data::pack::{Pack, PackReader};
+use crate::data::prepare::{Prepared, SAMPLE_RATE_HZ};
+use crate::{Error, Result};
+
+/// Of ten clips that say the same, these test, and the one validates.
+const TESTS: [usize; 2] = [4, 9];
+const VALIDATES: usize = 6;
+
+/// What clips are for. Clips are parted by file: a speaker may be on both sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// To train on.
+    Train,
+    /// To validate on.
+    Valid,
+    /// To report on.
+    Test,
+    /// Everything, for folders that are kept apart anyway.
+    All,
+}
+
+/// A clip and which keywords it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Clip {
+    /// Its name in the pack.
+    pub id: String,
+    /// The numbers of the keywords.
+    pub keywords: Vec<usize>,
+    source: usize,
+}
+
+/// Clips of several prepared folders, told apart by what they say.
+pub struct Corpus {
+    /// They say a keyword, and at most one more word.
+    pub spoken: Vec<Clip>,
+    /// They say no keyword.
+    pub others: Vec<Clip>,
+    packs: Vec<Pack>,
+}
+
+impl Corpus {
+    /// Opens prepared folders. Longer clips with a keyword in them stay out, since they are neither.
+    ///
+    /// # Errors
+    /// A missing or malformed file, or a pack at another rate than 16 kHz.
+    pub fn open(folders: &[(PathBuf, Part)], keywords: &[String]) -> Result<Self> {
+        let keywords: Vec<Vec<&str>> = keywords.iter().map(|keyword| keyword.split(' ').collect()).collect();
+        let longest = 1 + keywords.iter().map(Vec::len).max().unwrap_or(0);
+        let mut corpus = Self { spoken: Vec::new(), others: Vec::new(), packs: Vec::new() };
+        for (source, (folder, part)) in folders.iter().enumerate() {
+            let Prepared { manifest, pack } = Prepared::open(folder)?;
+            let mut seen: HashMap<Vec<usize>, usize> = HashMap::new();
+            for item in manifest.items {
+                let words: Vec<&str> = item.words.split_whitespace().collect();
+                let said = said(&words, &keywords);
+                let number = seen.entry(said.clone()).or_default();
+                let wanted = match (part, *number % 10) {
+                    (Part::All, _) => true,
+                    (part, number) if TESTS.contains(&number) => *part == Part::Test,
+                    (part, VALIDATES) => *part == Part::Valid,
+                    (part, _) => *part == Part::Train,
+                };
+                *number += 1;
+                let clip = Clip { id: item.id, keywords: said, source };
+                match clip.keywords.is_empty() {
+                    true if wanted => corpus.others.push(clip),
+                    false if wanted && words.len() <= longest => corpus.spoken.push(clip),
+                    _ => {}
+                }
+            }
+            corpus.packs.push(pack);
+        }
+        Ok(corpus)
+    }
+
+    /// Refuses a corpus in which a keyword is never said, or nothing else is.
+    pub(super) fn check(self, keywords: &[String], what: &str) -> Result<Self> {
+        let says = |number: usize| self.spoken.iter().any(|clip| clip.keywords.contains(&number));
+        if let Some(missing) = (0..keywords.len()).find(|number| !says(*number)) {
+            return Err(Error::data(what, format!("expected clips that say `{}`, found none", keywords[missing])));
+        }
+        if self.others.is_empty() {
+            return Err(Error::data(what, "expected clips that say no keyword, found none"));
+        }
+        Ok(self)
+    }
+
+    /// A reader for each folder, for a thread of its own.
+    pub(super) fn readers(&self) -> Result<Vec<PackReader>> {
+        self.packs.iter().map(|pack| pack.reader_at(SAMPLE_RATE_HZ)).collect()
+    }
+
+    /// The samples of a clip, mono at 16 kHz in [-1, 1].
+    pub(super) fn read(readers: &mut [PackReader], clip: &Clip) -> Result<Vec<f32>> {
+        let mut samples = Vec::new();
+        readers[clip.source].read(&clip.id, &mut samples)?;
+        Ok(samples)
+    }
+}
+
+/// Which keywords stand in a text.
+fn said(words: &[&str], keywords: &[Vec<&str>]) -> Vec<usize> {
+    let stands = |keyword: &Vec<&str>| words.windows(keyword.len()).any(|window| window == keyword.as_slice());
+    keywords.iter().enumerate().filter(|(_, keyword)| stands(keyword)).map(|(number, _)| number).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keywords_are_found_as_whole_words() {
+        let keywords = [vec!["computer"], vec!["hey", "computer"], vec!["view", "glass"]];
+        let said = |text: &str| said(&text.split_whitespace().collect::<Vec<_>>(), &keywords);
+        assert_eq!(said("hey computer"), [0, 1]);
+        assert_eq!(said("the computer hey"), [0]);
+        assert_eq!(said("view glass"), [2]);
+        assert_eq!(said("view the glass of computers"), [0; 0]);
+        assert_eq!(said(""), [0; 0]);
+    }
+}

@@ -1,0 +1,195 @@
+use std::fs;
+use std::path::PathBuf;
+
+use burn::tensor::Device;
+use rejoinder_models::features::{Fbank, FbankConfig};
+use serde::{Deserialize, Serialize};
+
+use super::corpus::{Corpus, Part};
+use super::examples::ExampleConfig;
+use super::measure;
+use super::task::KeywordTask;
+use crate::augment::{AugmentConfig, Augmenter, Draw};
+use crate::data::prepare::{self, PrepareConfig};
+use crate::nets::keyword::{KeywordNet, KeywordNetConfig};
+use crate::recipe::Recipe;
+use crate::trainer::{self, TrainOptions};
+use crate::{Error, Result};
+
+/// A recipe with `task = "keyword"`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeywordRecipe {
+    /// The run folder: weights, logs, checkpoints, results.
+    pub run: PathBuf,
+    /// The keywords: words and phrases in lower case, as they stand in transcripts.
+    pub keywords: Vec<String>,
+    /// From raw sets to prepared folders.
+    pub prepare: PrepareConfig,
+    /// What is trained and tested on.
+    pub data: KeywordData,
+    /// Features; default: the kaldi flavour.
+    #[serde(default = "FbankConfig::kaldi")]
+    pub features: FbankConfig,
+    /// What an epoch sees.
+    #[serde(default)]
+    pub examples: ExampleConfig,
+    /// What changes sounds in training. Silence is never added: examples are as long as they are.
+    #[serde(default)]
+    pub augment: AugmentConfig,
+    /// The shape of the net.
+    pub net: KeywordNetConfig,
+    /// Examples in a batch. Default: 64.
+    #[serde(default = "batch")]
+    pub batch: usize,
+    /// How long and how fast.
+    #[serde(default)]
+    pub train: TrainOptions,
+    /// What the card of the bundle says.
+    pub export: KeywordExport,
+    /// How the bundle is measured.
+    #[serde(default)]
+    pub evaluate: KeywordEvaluate,
+}
+
+fn batch() -> usize {
+    64
+}
+
+/// The data of a keyword spotter: prepared folders.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeywordData {
+    /// Clips that say keywords. Of ten that say the same, seven train, one validates and two test.
+    pub spoken: Vec<PathBuf>,
+    /// Other speech to train on. Clips with a keyword in them stay out.
+    pub others: Vec<PathBuf>,
+    /// Other speech to validate on, and to set thresholds by.
+    pub valid_others: Vec<PathBuf>,
+    /// Keyword clips to report on. Default: the part of `spoken` that tests.
+    #[serde(default)]
+    pub test_spoken: Vec<PathBuf>,
+    /// Other speech and sound to count false alarms on.
+    pub test_others: Vec<PathBuf>,
+    /// Prepared noise to add in training.
+    #[serde(default)]
+    pub noise: Option<PathBuf>,
+    /// Prepared room responses.
+    #[serde(default)]
+    pub rooms: Option<PathBuf>,
+}
+
+/// Where the bundle goes and what its card says.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeywordExport {
+    /// The bundle's folder.
+    pub bundle: PathBuf,
+    /// The model's name.
+    pub name: String,
+    /// The licence of the weights.
+    pub licence: String,
+    /// What it is, in a sentence.
+    pub summary: String,
+    /// This recipe's path in the repository.
+    pub recipe: String,
+    /// What it was trained on, for people.
+    pub data: Vec<String>,
+    /// False alarms an hour of the other validation speech that each keyword may have at its threshold. Default: 0.5.
+    #[serde(default = "alarms_per_hour")]
+    pub alarms_per_hour: f64,
+}
+
+fn alarms_per_hour() -> f64 {
+    0.5
+}
+
+/// How `evaluate` measures a bundle.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct KeywordEvaluate {
+    /// Prepared noise that is added in a second row of the table. Default: none.
+    pub noise: Option<PathBuf>,
+    /// At which ratio of speech to noise, in decibels. Default: 10.
+    pub snr_db: f32,
+    /// Whether the figures are written into the bundle's card. Default: false.
+    pub card: bool,
+}
+
+impl Default for KeywordEvaluate {
+    fn default() -> Self {
+        Self { noise: None, snr_db: 10.0, card: false }
+    }
+}
+
+impl KeywordRecipe {
+    /// The net with the weights of the run, for inference on `device`.
+    ///
+    /// # Errors
+    /// A run without weights.
+    pub fn trained(&self, device: &Device) -> Result<KeywordNet> {
+        trainer::load_weights(self.net.init(self.keywords.len(), device), &self.run.join("net.bpk"))
+    }
+
+    /// The task on the prepared data.
+    ///
+    /// # Errors
+    /// Data that is not prepared, or a keyword that it never says.
+    pub fn task(&self) -> Result<KeywordTask> {
+        KeywordTask::new(self)
+    }
+
+    /// The clips of one part of the data.
+    pub(super) fn corpus(&self, part: Part) -> Result<Corpus> {
+        let KeywordData { spoken, others, valid_others, test_spoken, test_others, .. } = &self.data;
+        let others = match part {
+            Part::Valid => valid_others,
+            Part::Test => test_others,
+            Part::Train | Part::All => others,
+        };
+        let own = part == Part::Test && !test_spoken.is_empty();
+        let spoken = if own { test_spoken } else { spoken };
+        let spoken = spoken.iter().map(|folder| (folder.clone(), if own { Part::All } else { part }));
+        let others = others.iter().map(|folder| (folder.clone(), Part::All));
+        let folders: Vec<_> = spoken.chain(others).collect();
+        let mut seen = std::collections::HashSet::new();
+        let folders: Vec<_> = folders.into_iter().filter(|(folder, _)| seen.insert(folder.clone())).collect();
+        Corpus::open(&folders, &self.keywords)
+    }
+
+    pub(super) fn augmenter(&self) -> Result<(Draw, Augmenter)> {
+        let mut config = self.augment.clone();
+        let speed = config.speed;
+        (config.speed.probability, config.pad_s.probability) = (0.0, 0.0);
+        let open = |path: &Option<PathBuf>| path.clone().filter(|path| path.exists());
+        let (noise, rooms) = (open(&self.data.noise), open(&self.data.rooms));
+        let rate = Fbank::new(self.features.clone())?.rate().get();
+        Ok((speed, Augmenter::open(config, noise.as_deref(), rooms.as_deref(), rate)?))
+    }
+}
+
+impl Recipe for KeywordRecipe {
+    fn prepare(&self) -> Result<()> {
+        prepare::with_bar(|progress| prepare::prepare(&self.prepare, progress))
+    }
+
+    fn tokenizer(&self) -> Result<()> {
+        Err(Error::config("tokenizer", "a keyword spotter has none: go on with `train`"))
+    }
+
+    fn train(&self, resume: bool) -> Result<()> {
+        fs::create_dir_all(&self.run).map_err(|e| Error::io(&self.run, e))?;
+        let resolved = toml::to_string(self).map_err(|e| Error::config("recipe", e))?;
+        let path = self.run.join("recipe.toml");
+        fs::write(&path, resolved).map_err(|e| Error::io(&path, e))?;
+        trainer::fit(&self.task()?, &self.train, &self.run, resume).map(drop)
+    }
+
+    fn evaluate(&self) -> Result<()> {
+        measure::evaluate(self)
+    }
+
+    fn export(&self) -> Result<()> {
+        super::bundle::export(self)
+    }
+}

@@ -1,0 +1,156 @@
+use std::sync::{Arc, OnceLock};
+
+use burn::tensor::{Device, Tensor, TensorData, activation};
+use rejoinder_models::features::Fbank;
+
+use super::corpus::{Corpus, Part};
+use super::examples::{Examples, KeywordBatch, batches};
+use super::recipe::KeywordRecipe;
+use crate::data::prepare::SAMPLE_RATE_HZ;
+use crate::data::statistics::BinStatistics;
+use crate::losses::binary_cross_entropy;
+use crate::nets::keyword::{KeywordNet, KeywordNetConfig};
+use crate::trainer::{Batches, Figure, Loss, Task};
+use crate::{Error, Result};
+
+/// Examples whose features set the normalisation.
+const STATISTICS_EXAMPLES: usize = 400;
+/// How long before the end of a keyword, by its energy, and how long after it the net may be sure of it.
+const EARLY_MS: usize = 100;
+const LATE_MS: usize = 260;
+const SAMPLES_PER_MS: usize = SAMPLE_RATE_HZ as usize / 1_000;
+/// What takes log-odds out of a maximum.
+const FAR: f64 = 1e4;
+/// The seed of the examples that validate.
+const VALID_SEED: u64 = 1;
+
+/// The net of keywords and its data.
+pub struct KeywordTask {
+    net: KeywordNetConfig,
+    keywords: usize,
+    batch: usize,
+    train: Arc<Examples>,
+    valid: Arc<Examples>,
+    statistics: OnceLock<(Vec<f32>, Vec<f32>)>,
+}
+
+impl KeywordTask {
+    pub(super) fn new(recipe: &KeywordRecipe) -> Result<Self> {
+        let fbank = Fbank::new(recipe.features.clone())?;
+        if fbank.bins() != recipe.net.bins {
+            let reason = format!("expected {}, the features' bins, found {}", fbank.bins(), recipe.net.bins);
+            return Err(Error::config("net.bins", reason));
+        }
+        let examples = |corpus, augment| {
+            let (config, keywords) = (recipe.examples.clone(), recipe.keywords.len());
+            Arc::new(Examples { corpus, config, keywords, fbank: fbank.clone(), augment })
+        };
+        let train = recipe.corpus(Part::Train)?.check(&recipe.keywords, "training data")?;
+        let valid = recipe.corpus(Part::Valid)?.check(&recipe.keywords, "validation data")?;
+        let count = |corpus: &Corpus| (corpus.spoken.len(), corpus.others.len());
+        let ((spoken, others), (valid_spoken, valid_others)) = (count(&train), count(&valid));
+        tracing::info!("{spoken} keyword clips and {others} others; {valid_spoken} and {valid_others} validate");
+        let task = Self {
+            net: recipe.net.clone(),
+            keywords: recipe.keywords.len(),
+            batch: recipe.batch,
+            train: examples(train, Some(recipe.augmenter()?)),
+            valid: examples(valid, None),
+            statistics: OnceLock::new(),
+        };
+        let mut statistics = BinStatistics::new(task.net.bins);
+        for batch in batches(&task.train, task.batch, 0).take(STATISTICS_EXAMPLES.div_ceil(task.batch.max(1))) {
+            statistics.add(&batch?.features);
+        }
+        task.statistics.get_or_init(|| statistics.mean_and_deviation());
+        Ok(task)
+    }
+
+    /// Some validation examples.
+    pub(super) fn examples(&self) -> Result<KeywordBatch> {
+        batches(&self.valid, self.batch, VALID_SEED).next().unwrap_or_else(|| Ok(KeywordBatch::default()))
+    }
+
+    /// # Shapes
+    /// (batch, keywords): whether each is said; the log-odds of each just after its end, weighted by how sure the net is of
+    /// it (their softmax over frames); and the largest of those elsewhere.
+    fn said_after_elsewhere(&self, net: &KeywordNet, batch: &KeywordBatch, device: &Device) -> [Tensor<2>; 3] {
+        let (examples, keywords) = (batch.ends.len(), self.keywords);
+        let feature_frames = batch.features.len() / (examples * self.net.bins);
+        let data = TensorData::new(batch.features.clone(), [examples, feature_frames, self.net.bins]);
+        let log_odds = net.forward(Tensor::from_data(data, device)); // (batch, frames, keywords)
+        let frames = log_odds.dims()[1];
+        let after = TensorData::new(self.after(&batch.ends, frames), [examples, frames, 1]);
+        let after = Tensor::<3>::from_data(after, device);
+        let said = Tensor::<3>::from_data(TensorData::new(batch.targets.clone(), [examples, 1, keywords]), device);
+        let weights = activation::softmax(log_odds.clone() + (after.clone() - 1.0) * FAR, 1);
+        let there = (weights * log_odds.clone()).sum_dim(1);
+        let elsewhere = (log_odds - after * said.clone() * FAR).max_dim(1);
+        [said, there, elsewhere].map(|x| x.reshape([examples, keywords]))
+    }
+
+    /// Whether each frame is just after the end of a keyword, 1 or 0: (batch, frames).
+    fn after(&self, ends: &[usize], frames: usize) -> Vec<f32> {
+        let frame = KeywordNetConfig::SUBSAMPLING * self.train.fbank.hop().0 as usize;
+        let (early, late) = (EARLY_MS * SAMPLES_PER_MS, LATE_MS * SAMPLES_PER_MS);
+        let row = |end: &usize| {
+            let span = end.saturating_sub(early) / frame..(end + late) / frame + 1;
+            // An example without a keyword has some span too, which no target looks at.
+            (0..frames).map(move |at| f32::from(u8::from(span.contains(&at))))
+        };
+        ends.iter().flat_map(row).collect()
+    }
+
+    /// Summed over keywords, averaged over examples.
+    fn loss_of([said, there, elsewhere]: [Tensor<2>; 3]) -> Tensor<1> {
+        let [examples, _] = said.dims();
+        let missed = binary_cross_entropy(there, said.ones_like()) * said.clone();
+        let alarms = binary_cross_entropy(elsewhere, said.zeros_like());
+        (missed + alarms).sum().div_scalar(examples as f64)
+    }
+}
+
+impl Task for KeywordTask {
+    type Net = KeywordNet;
+    type Batch = KeywordBatch;
+
+    fn net(&self, device: &Device) -> KeywordNet {
+        let net = self.net.init(self.keywords, device);
+        match self.statistics.get() {
+            Some((mean, deviation)) => net.with_statistics(mean, deviation),
+            None => net,
+        }
+    }
+
+    fn train_batches(&self, epoch: usize, seed: u64) -> Result<Batches<KeywordBatch>> {
+        let seed = seed ^ (epoch as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        Ok(Box::new(batches(&self.train, self.batch, seed)))
+    }
+
+    fn valid_batches(&self) -> Result<Batches<KeywordBatch>> {
+        Ok(Box::new(batches(&self.valid, self.batch, VALID_SEED)))
+    }
+
+    fn loss(&self, net: &KeywordNet, batch: KeywordBatch, _step: usize, device: &Device) -> Result<Loss> {
+        let total = Self::loss_of(self.said_after_elsewhere(net, &batch, device));
+        let value = f64::from(total.clone().into_scalar::<f32>());
+        Ok(Loss { total, parts: vec![("loss", value)] })
+    }
+
+    fn evaluate(&self, net: &KeywordNet, batch: KeywordBatch, device: &Device) -> Result<Vec<Figure>> {
+        let pooled = self.said_after_elsewhere(net, &batch, device);
+        let value = f64::from(Self::loss_of(pooled.clone()).into_scalar::<f32>());
+        let [_, there, elsewhere] = pooled.map(|x| x.into_data().iter::<f32>().collect::<Vec<_>>());
+        let share = |log_odds: &[f32], said: f32| {
+            let asked: Vec<_> = log_odds.iter().zip(&batch.targets).filter(|(_, target)| **target == said).collect();
+            let fired = asked.iter().filter(|(log_odds, _)| **log_odds >= 0.0).count();
+            (fired as f64 / asked.len().max(1) as f64, asked.len() as f64)
+        };
+        let ((hits, said), (alarms, unsaid)) = (share(&there, 1.0), share(&elsewhere, 0.0));
+        Ok(vec![
+            Figure { name: "loss", value, weight: batch.ends.len() as f64 },
+            Figure { name: "hits", value: hits, weight: said },
+            Figure { name: "alarms", value: alarms, weight: unsaid },
+        ])
+    }
+}

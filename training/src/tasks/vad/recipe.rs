@@ -1,0 +1,168 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use rejoinder_models::features::FbankConfig;
+use rejoinder_models::vad::SegmenterConfig;
+use serde::{Deserialize, Serialize};
+
+use super::measure;
+use super::party::PartyConfig;
+use super::task::VadTask;
+use crate::augment::{AugmentConfig, Augmenter};
+use crate::data::prepare::{self, PrepareConfig, SAMPLE_RATE_HZ};
+use crate::nets::vad::{VadNet, VadNetConfig};
+use crate::recipe::Recipe;
+use crate::trainer::{self, TrainOptions};
+use crate::{Error, Result};
+
+/// A recipe with `task = "vad"`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VadRecipe {
+    /// The run folder: weights, logs, checkpoints, results.
+    pub run: PathBuf,
+    /// From raw sets to prepared folders.
+    pub prepare: PrepareConfig,
+    /// What is trained and tested on.
+    pub data: VadData,
+    /// Features; default: the kaldi flavour.
+    #[serde(default = "FbankConfig::kaldi")]
+    pub features: FbankConfig,
+    /// What parties are like.
+    #[serde(default)]
+    pub parties: PartyConfig,
+    /// What changes the sound of a party. Speed and silence are never changed: it is known when somebody speaks.
+    #[serde(default)]
+    pub augment: AugmentConfig,
+    /// The shape of the net.
+    pub net: VadNetConfig,
+    /// Parties in a batch. Default: 32.
+    #[serde(default = "batch")]
+    pub batch: usize,
+    /// How long and how fast.
+    #[serde(default)]
+    pub train: TrainOptions,
+    /// What the card of the bundle says.
+    pub export: VadExport,
+    /// How the bundle is measured.
+    #[serde(default)]
+    pub evaluate: VadEvaluate,
+}
+
+fn batch() -> usize {
+    32
+}
+
+/// The data of a voice activity detector: prepared folders of clean speech, whose transcripts are not needed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VadData {
+    /// Speech to train on.
+    pub train: Vec<PathBuf>,
+    /// Speech to validate on.
+    pub valid: Vec<PathBuf>,
+    /// Speech to report on, each apart.
+    pub tests: Vec<PathBuf>,
+    /// Prepared noise for training and validation.
+    #[serde(default)]
+    pub noise: Option<PathBuf>,
+    /// Prepared noise for the tests.
+    #[serde(default)]
+    pub test_noise: Option<PathBuf>,
+    /// Prepared room responses.
+    #[serde(default)]
+    pub rooms: Option<PathBuf>,
+}
+
+/// Where the bundle goes and what its card says.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VadExport {
+    /// The bundle's folder.
+    pub bundle: PathBuf,
+    /// The model's name.
+    pub name: String,
+    /// The licence of the weights.
+    pub licence: String,
+    /// What it is, in a sentence.
+    pub summary: String,
+    /// This recipe's path in the repository.
+    pub recipe: String,
+    /// What it was trained on, for people.
+    pub data: Vec<String>,
+}
+
+/// How `evaluate` measures a bundle beside other detectors.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct VadEvaluate {
+    /// Parties of each test. Default: 20.
+    pub parties: usize,
+    /// The length of each, in seconds. Default: 60.
+    pub party_s: f64,
+    /// When speech begins and ends, for the delays of onsets and offsets.
+    pub segments: SegmenterConfig,
+    /// A published file of Silero VAD to measure beside. Default: none.
+    pub silero: Option<PathBuf>,
+    /// Whether the figures are written into the bundle's card. Default: false.
+    pub card: bool,
+}
+
+impl Default for VadEvaluate {
+    fn default() -> Self {
+        Self { parties: 20, party_s: 60.0, segments: SegmenterConfig::default(), silero: None, card: false }
+    }
+}
+
+impl VadRecipe {
+    /// The net with the weights of the run, for inference on `device`.
+    ///
+    /// # Errors
+    /// A run without weights.
+    pub fn trained(&self, device: &Device) -> Result<VadNet> {
+        trainer::load_weights(self.net.init(device), &self.run.join("net.bpk"))
+    }
+
+    /// The task on the prepared data.
+    ///
+    /// # Errors
+    /// Data that is not prepared.
+    pub fn task(&self) -> Result<VadTask> {
+        VadTask::new(self)
+    }
+
+    pub(super) fn augmenter(&self, noise: Option<&Path>) -> Result<Augmenter> {
+        let mut config = self.augment.clone();
+        (config.speed.probability, config.pad_s.probability, config.drop.probability) = (0.0, 0.0, 0.0);
+        let rooms = self.data.rooms.as_deref();
+        let there = |path: Option<&Path>| path.filter(|path| path.exists()).map(Path::to_owned);
+        Augmenter::open(config, there(noise).as_deref(), there(rooms).as_deref(), SAMPLE_RATE_HZ)
+    }
+}
+
+impl Recipe for VadRecipe {
+    fn prepare(&self) -> Result<()> {
+        prepare::with_bar(|progress| prepare::prepare(&self.prepare, progress))
+    }
+
+    fn tokenizer(&self) -> Result<()> {
+        Err(Error::config("tokenizer", "a voice activity detector has none: go on with `train`"))
+    }
+
+    fn train(&self, resume: bool) -> Result<()> {
+        fs::create_dir_all(&self.run).map_err(|e| Error::io(&self.run, e))?;
+        let resolved = toml::to_string(self).map_err(|e| Error::config("recipe", e))?;
+        let path = self.run.join("recipe.toml");
+        fs::write(&path, resolved).map_err(|e| Error::io(&path, e))?;
+        trainer::fit(&self.task()?, &self.train, &self.run, resume).map(drop)
+    }
+
+    fn evaluate(&self) -> Result<()> {
+        measure::evaluate(self)
+    }
+
+    fn export(&self) -> Result<()> {
+        super::bundle::export(self)
+    }
+}

@@ -1,0 +1,158 @@
+//! The recipe of keywords in small: a tone that rises is one, a tone that falls is the other, all else is none.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+use std::f32::consts::TAU;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rejoinder_models::keyword::{KeywordDetector, KeywordSpotter, Spotted, SpottingConfig};
+use rejoinder_models::runtime::{RuntimeConfig, RuntimeKind};
+use rejoinder_models::streaming::Streaming;
+use rejoinder_models::units::{SampleRate, Samples};
+use rejoinder_models::zoo;
+use rejoinder_training::data::manifest::{Item, Manifest};
+use rejoinder_training::data::pack::PackWriter;
+use rejoinder_training::data::prepare::{MANIFEST, PACK};
+use rejoinder_training::recipe;
+
+const RATE: f32 = 16_000.0;
+
+/// A third of a second of a tone with harmonics that goes from one frequency to the other.
+fn glide(from_hz: f32, to_hz: f32) -> Vec<f32> {
+    let mut phase = 0.0_f32;
+    let sample = |n: usize| {
+        phase += TAU * (from_hz + (to_hz - from_hz) * n as f32 / 5_600.0) / RATE;
+        (1..5).map(|h| 0.1 * (h as f32 * phase).sin() / h as f32).sum()
+    };
+    (0..5_600).map(sample).collect()
+}
+
+fn word(name: &str, number: usize) -> Vec<f32> {
+    let low = 300.0 + 11.0 * (number % 9) as f32;
+    let (from, to) = match name {
+        "rise" => (low, 3.0 * low),
+        "fall" => (3.0 * low, low),
+        _ => (1.5 * low, 1.5 * low),
+    };
+    let mut sound = vec![0.0; 800 + 300 * (number % 5)];
+    sound.extend(glide(from, to));
+    sound.resize(sound.len() + 1_600, 0.0);
+    sound
+}
+
+fn write_clips(folder: &Path, words: &[&str]) {
+    std::fs::create_dir_all(folder).unwrap();
+    let mut pack = PackWriter::create(folder.join(PACK), 16_000).unwrap();
+    let mut manifest = Manifest::default();
+    for number in 0..20 {
+        for name in words {
+            let (samples, id) = (word(name, number), format!("tones/{name}{number}"));
+            pack.append(&id, &samples).unwrap();
+            let duration_s = samples.len() as f64 / f64::from(RATE);
+            let (speaker, words) = (String::new(), (*name).to_owned());
+            manifest.items.push(Item { id, duration_s, wav: PACK.into(), speaker, words });
+        }
+    }
+    pack.flush().unwrap();
+    manifest.write(folder.join(MANIFEST)).unwrap();
+}
+
+fn write_recipe(folder: &Path) -> PathBuf {
+    let at = |name: &str| folder.join(name).display().to_string();
+    let never = "{ probability = 0.0, min = 1.0, max = 1.0 }";
+    let mut augment = String::from("[augment]\nchannel = { telephone = 0.0, ");
+    for (key, end) in [("low_pass_hz", ", "), ("bits", ", "), ("clipping", " }\n")] {
+        write!(augment, "{key} = {never}{end}").unwrap();
+    }
+    for key in ["speed", "reverb", "level_db", "drop"] {
+        writeln!(augment, "{key} = {never}").unwrap();
+    }
+    let recipe = format!(
+        "task = \"keyword\"\nrun = {:?}\nbatch = 16\nkeywords = [\"rise\", \"fall\"]\n\
+         [prepare]\nsets = {:?}\nout = {:?}\n\
+         [data]\nspoken = [{:?}]\nothers = [{:?}]\nvalid_others = [{:?}]\ntest_others = [{:?}]\n\
+         [features]\nflavour = \"kaldi\"\nbins = 40\n[examples]\nwindow_s = 1.2\n{augment}\
+         noise_snr_db = {{ probability = 1.0, min = 20.0, max = 40.0 }}\n\
+         [net]\nbins = 40\nwidth = 16\nblocks = 2\nkernel = 9\ndropout = 0.0\n\
+         [train]\nbackend = \"flex\"\nepochs = 0\nsteps = 160\nlearning_rate = 5e-3\nwarmup_steps = 10\n\
+         average_decay = 0.0\nvalid_every = 1000\n\
+         [export]\nbundle = {:?}\nname = \"tiny\"\nsummary = \"a test\"\nlicence = \"CC0-1.0\"\nrecipe = \"a test\"\n\
+         data = [\"made up\"]\n[evaluate]\ncard = true\n",
+        at("run"),
+        at("sets"),
+        at(""),
+        at("words"),
+        at("others"),
+        at("others"),
+        at("others"),
+        at("bundle")
+    );
+    let path = folder.join("keyword.toml");
+    std::fs::write(&path, recipe).unwrap();
+    path
+}
+
+/// Detections in a sound that comes in pieces of these lengths, over and over.
+fn spot(spotter: &dyn KeywordSpotter, sound: &[f32], pieces: &[usize]) -> Vec<Spotted> {
+    let mut detector = KeywordDetector::new(spotter, SpottingConfig::default()).unwrap();
+    let (mut spotted, mut rest) = (Vec::new(), sound);
+    for length in pieces.iter().cycle() {
+        let (piece, after) = rest.split_at((*length).min(rest.len()));
+        detector.push(piece, &mut spotted).unwrap();
+        rest = after;
+        if rest.is_empty() {
+            break;
+        }
+    }
+    detector.flush(&mut spotted).unwrap();
+    spotted
+}
+
+#[test]
+fn a_tiny_spotter_learns_its_words_and_hears_them_in_any_pieces() {
+    let folder = tempfile::tempdir().unwrap();
+    write_clips(&folder.path().join("words"), &["rise", "fall"]);
+    write_clips(&folder.path().join("others"), &["flat"]);
+    let recipe = recipe::open(&write_recipe(folder.path()), &[]).unwrap();
+    recipe.train(false).unwrap();
+    recipe.export().unwrap();
+    recipe.evaluate().unwrap();
+
+    let words = ["rise", "flat", "fall", "rise", "fall", "flat"];
+    let (mut sound, mut ends) = (Vec::new(), Vec::new());
+    for (number, name) in words.iter().enumerate() {
+        sound.extend(word(name, 3 * number + 1));
+        ends.push(sound.len() - 1_600);
+        sound.resize(sound.len() + 19_200, 0.0);
+    }
+    let open = |kind| zoo::open_keyword_spotter(&folder.path().join("bundle"), &RuntimeConfig::of(kind));
+    let engines: Vec<Arc<dyn KeywordSpotter>> =
+        [RuntimeKind::Tract, RuntimeKind::Ort].into_iter().filter_map(|kind| open(kind).ok()).collect();
+    assert!(!engines.is_empty());
+    for spotter in engines {
+        let whole = spot(spotter.as_ref(), &sound, &[sound.len()]);
+        let heard: Vec<&str> = whole.iter().map(|spotted| spotted.keyword.as_str()).collect();
+        assert_eq!(heard, ["rise", "fall", "rise", "fall"]);
+        let said = words.iter().zip(&ends).filter(|(name, _)| **name != "flat");
+        for (spotted, (_, end)) in whole.iter().zip(said) {
+            let late_ms = Samples(spotted.at.0).ms(SampleRate::INTERNAL) - *end as f64 / 16.0;
+            assert!((-250.0..400.0).contains(&late_ms), "{late_ms} ms after the end");
+        }
+        for pieces in [&[160][..], &[1, 777, 3_200], &[333], &[40_000, 5]] {
+            assert_eq!(spot(spotter.as_ref(), &sound, pieces), whole, "{pieces:?}");
+        }
+    }
+    let card = rejoinder_models::card::Bundle::open(&folder.path().join("bundle")).unwrap().card().clone();
+    assert!(card.results.keys().any(|what| what.starts_with("keywords detected, %, of 8")), "{:?}", card.results);
+}
+
+#[test]
+fn a_keyword_that_is_never_said_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    write_clips(&folder.path().join("words"), &["rise"]);
+    write_clips(&folder.path().join("others"), &["flat"]);
+    let recipe = recipe::open(&write_recipe(folder.path()), &[]).unwrap();
+    let error = recipe.train(false).unwrap_err().to_string();
+    assert_eq!(error, "training data: expected clips that say `fall`, found none");
+}

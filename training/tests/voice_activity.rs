@@ -1,0 +1,136 @@
+//! The recipe of voice activity in small: buzzing voices in hiss.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+use std::f32::consts::TAU;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use rejoinder_models::runtime::{self, RuntimeConfig, RuntimeKind};
+use rejoinder_models::streaming::Streaming;
+use rejoinder_models::vad::{CrdnnConfig, SegmenterConfig, VadConfig, VadDetector, VadEvent};
+use rejoinder_training::data::manifest::{Item, Manifest};
+use rejoinder_training::data::pack::PackWriter;
+use rejoinder_training::data::prepare::{MANIFEST, PACK};
+use rejoinder_training::recipe;
+
+const RATE: f32 = 16_000.0;
+
+/// Two thirds of a second of a voice with the formants of a vowel, in silence.
+fn utterance(number: usize) -> Vec<f32> {
+    let hz = 110.0 + 13.0 * (number % 9) as f32;
+    let mut sound = vec![0.0; 2_400];
+    let voiced = (0..10_400).map(|n| {
+        let phase = n as f32 * TAU * hz / RATE;
+        (1..24).map(|h| 0.1 * (h as f32 * phase).sin() / (1.0 + ((h as f32 * hz - 700.0) / 400.0).powi(2))).sum::<f32>()
+    });
+    sound.extend(voiced);
+    sound.resize(sound.len() + 2_400, 0.0);
+    sound
+}
+
+fn write_clips(folder: &Path) {
+    std::fs::create_dir_all(folder).unwrap();
+    let mut pack = PackWriter::create(folder.join(PACK), 16_000).unwrap();
+    let mut manifest = Manifest::default();
+    for number in 0..12 {
+        let (samples, id) = (utterance(number), format!("voices/{number}"));
+        pack.append(&id, &samples).unwrap();
+        let duration_s = samples.len() as f64 / f64::from(RATE);
+        manifest.items.push(Item { id, duration_s, wav: PACK.into(), speaker: String::new(), words: String::new() });
+    }
+    pack.flush().unwrap();
+    manifest.write(folder.join(MANIFEST)).unwrap();
+}
+
+fn write_recipe(folder: &Path) -> PathBuf {
+    let at = |name: &str| folder.join(name).display().to_string();
+    let never = "{ probability = 0.0, min = 1.0, max = 1.0 }";
+    let mut augment = String::from("[augment]\nchannel = { telephone = 0.0, ");
+    for (key, end) in [("low_pass_hz", ", "), ("bits", ", "), ("clipping", " }\n")] {
+        write!(augment, "{key} = {never}{end}").unwrap();
+    }
+    writeln!(augment, "reverb = {never}\nnoise_snr_db = {{ probability = 1.0, min = 10.0, max = 30.0 }}").unwrap();
+    let recipe = format!(
+        "task = \"vad\"\nrun = {:?}\nbatch = 8\n[prepare]\nsets = {:?}\nout = {:?}\n\
+         [data]\ntrain = [{:?}]\nvalid = [{:?}]\ntests = [{:?}]\n\
+         [features]\nflavour = \"kaldi\"\nbins = 40\n\
+         [parties]\nwindow_s = 2.0\ncount = 64\nsilent = 0.0\npause_s = [0.3, 1.0]\n{augment}\
+         [net]\nbins = 40\nchannels = 4\nwidth = 16\nhidden = 8\ndropout = 0.0\n\
+         [train]\nbackend = \"flex\"\nepochs = 0\nsteps = 120\nlearning_rate = 1e-2\nwarmup_steps = 10\n\
+         average_decay = 0.0\nvalid_every = 1000\n\
+         [export]\nbundle = {:?}\nname = \"tiny\"\nsummary = \"a test\"\nlicence = \"CC0-1.0\"\nrecipe = \"a test\"\n\
+         data = [\"made up\"]\n[evaluate]\nparties = 4\nparty_s = 10\ncard = true\n",
+        at("run"),
+        at("sets"),
+        at(""),
+        at("voices"),
+        at("voices"),
+        at("voices"),
+        at("bundle")
+    );
+    let path = folder.join("vad.toml");
+    std::fs::write(&path, recipe).unwrap();
+    path
+}
+
+/// Noise that comes out the same each time.
+fn hiss(samples: usize) -> Vec<f32> {
+    let mut state = 7_u32;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        ((state >> 8) as f32 / (1 << 24) as f32 - 0.5) * 0.02
+    };
+    (0..samples).map(|_| next()).collect()
+}
+
+#[test]
+fn a_tiny_detector_learns_voices_and_hears_them_in_any_pieces() {
+    let folder = tempfile::tempdir().unwrap();
+    write_clips(&folder.path().join("voices"));
+    let recipe = recipe::open(&write_recipe(folder.path()), &[]).unwrap();
+    recipe.train(false).unwrap();
+    recipe.export().unwrap();
+    recipe.evaluate().unwrap();
+
+    let mut sound = hiss(80_000);
+    for (number, from) in [16_000, 48_000].into_iter().enumerate() {
+        let voice = utterance(number);
+        sound[from..from + 10_400].iter_mut().zip(&voice[2_400..]).for_each(|(heard, said)| *heard += said);
+    }
+    let config = VadConfig::Crdnn(CrdnnConfig { model: folder.path().join("bundle") });
+    let engines = [RuntimeKind::Tract, RuntimeKind::Ort].map(|kind| runtime::open(&RuntimeConfig::of(kind)));
+    for runtime in engines.into_iter().flatten() {
+        let vad = config.open(runtime.as_ref()).unwrap();
+        let hear = |pieces: &[usize]| {
+            let mut detector = VadDetector::new(vad.as_ref(), SegmenterConfig::default()).unwrap();
+            let (mut events, mut rest) = (Vec::new(), sound.as_slice());
+            for length in pieces.iter().cycle() {
+                let (piece, after) = rest.split_at((*length).min(rest.len()));
+                detector.push(piece, &mut events).unwrap();
+                rest = after;
+                if rest.is_empty() {
+                    break;
+                }
+            }
+            events
+        };
+        let whole = hear(&[sound.len()]);
+        let moments: Vec<(bool, f64)> = whole
+            .iter()
+            .map(|event| match event {
+                VadEvent::SpeechStarted { at, .. } => (true, at.ms()),
+                VadEvent::SpeechStopped { at, .. } => (false, at.ms()),
+            })
+            .collect();
+        let expected = [(true, 1_000.0), (false, 1_650.0), (true, 3_000.0), (false, 3_650.0)];
+        assert_eq!(moments.len(), 4, "{moments:?}");
+        for (found, expected) in moments.iter().zip(expected) {
+            assert!(found.0 == expected.0 && (found.1 - expected.1).abs() < 160.0, "{moments:?}");
+        }
+        for pieces in [&[160][..], &[1, 777, 3_200], &[320]] {
+            assert_eq!(hear(pieces), whole, "{pieces:?}");
+        }
+    }
+    let card = rejoinder_models::card::Bundle::open(&folder.path().join("bundle")).unwrap().card().clone();
+    assert!(card.results.keys().any(|what| what.ends_with("vad-crdnn")), "{:?}", card.results);
+}
