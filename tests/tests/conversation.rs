@@ -1,13 +1,15 @@
 //! The demo: recorded questions go through the shipped models, in virtual time and in real time.
 
-#![allow(clippy::unwrap_used, reason = "a test's helpers may fail like the test")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test's helpers may fail like the test, and say so")]
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use rejoinder::io::file;
-use rejoinder::{Assistant, Config, Cost, SessionBuilder, Timelines};
+use rejoinder::{Assistant, Config, Cost, EventKind, SessionBuilder, Timelines};
 use rejoinder_models::audio::{self, Clip};
+use rejoinder_models::units::SampleRate;
+use rejoinder_training::data::energy;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -69,8 +71,41 @@ fn a_request_that_sounds_complete_is_answered_before_silence_alone_would_end_it(
     let lines: Timelines = conversation.events.iter().collect();
     let turn = &lines.turns()[0];
     let silence = turn.after_speech_ms(turn.endpoint).unwrap();
-    let alone = assistant().turn_taking.policy.hangover.ms(rejoinder_models::units::SampleRate::INTERNAL);
+    let alone = assistant().turn_taking.policy.hangover.ms(SampleRate::INTERNAL);
     assert!(silence < alone - 50.0, "{silence} ms of {alone}");
+}
+
+/// A recording of "computer" that the spotter was not trained on, up to the end of the word; none where
+/// `REJOINDER_DATA` does not name the folder of the recordings.
+fn wake_word() -> Option<Clip> {
+    let sets = PathBuf::from(std::env::var_os("REJOINDER_DATA")?);
+    let path = sets.join("wakeword_picovoice/computer/08fb146a-2a05-4a58-97d6-eb14bcee8fa7.opus");
+    let clip = audio::read_at(&path, SampleRate::INTERNAL).unwrap();
+    let end = energy::extent(&clip.samples).end;
+    Some(Clip::new(clip.samples[..end].to_vec(), clip.rate))
+}
+
+#[test]
+fn a_question_is_answered_only_after_the_wake_word() {
+    let Some(word) = wake_word() else {
+        println!("skipped: REJOINDER_DATA is not set");
+        return;
+    };
+    let question = audio::read_at(fixture("what_time_is_it.wav"), SampleRate::INTERNAL).unwrap();
+    let assistant = Assistant::open(&Config::load(root().join("configs/assistants/wake_word.toml")).unwrap()).unwrap();
+    let converse = |sound: Vec<f32>| {
+        let caller = Clip::new(sound, SampleRate::INTERNAL);
+        SessionBuilder::new(&assistant).simulate(&caller, Cost::Measured).unwrap()
+    };
+    let ignored = converse(question.samples.clone());
+    assert!(!ignored.events.iter().any(|event| matches!(event.kind, EventKind::AudioStarted)), "{:?}", ignored.events);
+    let answered = converse([word.samples, question.samples].concat());
+    let spotted: Vec<_> = answered.events.iter().filter(|e| matches!(e.kind, EventKind::Spotted { .. })).collect();
+    assert_eq!(spotted.len(), 1, "{:?}", answered.events);
+    let lines: Timelines = answered.events.iter().collect();
+    let turn = &lines.turns()[0];
+    assert!(turn.text.ends_with("what time is it") && !turn.reply.is_empty(), "{turn:?}");
+    assert!(loudest(&answered.assistant) > 0.05, "the answer is silent");
 }
 
 #[test]

@@ -274,7 +274,8 @@ fn a_conversation_is_opened_by_the_wake_phrase_and_stays_open_for_a_while() {
 fn a_spotted_word_opens_a_conversation_only_while_somebody_speaks() {
     let mut machine = Machine::new(Policy { follow_up: Some(Samples(80_000)), ..POLICY });
     let first = TurnId::new(1);
-    assert_eq!(feed(&mut machine, &[Input::WakeWord(machine.turn())]), []);
+    let nobody = Input::WakeWord(machine.turn());
+    assert_eq!(feed(&mut machine, &[nobody]), []);
     assert_eq!(machine.state(), State::Asleep);
     let actions = feed(&mut machine, &[Input::SpeechStarted(at(500)), Input::WakeWord(first)]);
     assert_eq!(actions, [Action::Begin(first, at(500)), Action::Take(first)]);
