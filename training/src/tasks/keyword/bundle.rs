@@ -1,5 +1,5 @@
 use burn::tensor::{Device, Tensor, TensorData, activation};
-use rejoinder_models::card::{Chunking, MODEL_ROLE, ModelCard, Origin, StateTensor, Task as CardTask};
+use rejoinder_models::card::{Chunking, MODEL_ROLE, ModelCard, StateTensor, Task as CardTask};
 use rejoinder_models::keyword::convolutional::{FAMILY, INPUT, OUTPUT, Params};
 use rejoinder_models::runtime::{ElementType, RuntimeConfig};
 use rejoinder_models::units::SampleRate;
@@ -8,7 +8,7 @@ use rejoinder_models::zoo;
 use super::corpus::Part;
 use super::listen::overhear;
 use super::recipe::KeywordRecipe;
-use crate::export::{Axis, Case, Element, OnnxExport, OnnxModel, Package, Recorder, commit};
+use crate::export::{Axis, Case, Element, OnnxExport, OnnxModel, Package, Recorder};
 use crate::nets::keyword::{KeywordNet, KeywordNetConfig};
 use crate::{Error, Result};
 
@@ -40,7 +40,7 @@ pub(super) fn export(recipe: &KeywordRecipe) -> Result<()> {
     package(vec![0.5; recipe.keywords.len()], model.clone(), cases.clone())?.write(&untuned)?;
     let spotter = zoo::open_keyword_spotter(&untuned, &RuntimeConfig::default())?;
     let others = overhear(spotter.as_ref(), &recipe.corpus(Part::Valid)?)?;
-    let threshold = |keyword| others.threshold(keyword, recipe.export.alarms_per_hour);
+    let threshold = |keyword| others.threshold(keyword, recipe.alarms_per_hour);
     let thresholds = (0..recipe.keywords.len()).map(threshold).collect();
     let bundle = package(thresholds, model, cases)?.write(&recipe.export.bundle)?;
     tracing::info!("{}: {} bytes, {:?}", bundle.root().display(), bundle.bytes(), bundle.card().parity);
@@ -67,10 +67,7 @@ fn cases(recipe: &KeywordRecipe, net: &KeywordNet, declaration: &OnnxExport, fra
 }
 
 fn card(recipe: &KeywordRecipe, thresholds: Vec<f32>, past: [usize; 3]) -> Result<ModelCard> {
-    let export = &recipe.export;
-    let origin = Origin { recipe: export.recipe.clone(), data: export.data.clone(), commit: commit() };
-    let mut card = ModelCard::new(&export.name, CardTask::Keyword, FAMILY, &export.licence, origin);
-    card.summary = export.summary.clone();
+    let mut card = recipe.export.card(CardTask::Keyword, FAMILY);
     card.language = Some("en".into());
     card.sample_rate = Some(SampleRate::INTERNAL);
     card.features = Some(recipe.features.clone());
@@ -90,6 +87,6 @@ fn card(recipe: &KeywordRecipe, thresholds: Vec<f32>, past: [usize; 3]) -> Resul
         element: ElementType::F32,
     }];
     let params = Params { keywords: recipe.keywords.clone(), thresholds };
-    card.params = toml::Table::try_from(params).map_err(|e| Error::config("export", e))?;
+    card.params.extend(toml::Table::try_from(params).map_err(|e| Error::config("export", e))?);
     Ok(card)
 }

@@ -1,4 +1,3 @@
-use std::fs;
 use std::path::PathBuf;
 
 use burn::tensor::Device;
@@ -11,8 +10,9 @@ use super::measure;
 use super::task::KeywordTask;
 use crate::augment::{AugmentConfig, Augmenter, Draw};
 use crate::data::prepare::{self, PrepareConfig};
+use crate::export::ExportConfig;
 use crate::nets::keyword::{KeywordNet, KeywordNetConfig};
-use crate::recipe::Recipe;
+use crate::recipe::{self, Recipe};
 use crate::trainer::{self, TrainOptions};
 use crate::{Error, Result};
 
@@ -24,6 +24,9 @@ pub struct KeywordRecipe {
     pub run: PathBuf,
     /// The keywords: words and phrases in lower case, as they stand in transcripts.
     pub keywords: Vec<String>,
+    /// False alarms an hour of the other validation speech that each keyword may have at its threshold. Default: 0.5.
+    #[serde(default = "alarms_per_hour")]
+    pub alarms_per_hour: f64,
     /// From raw sets to prepared folders.
     pub prepare: PrepareConfig,
     /// What is trained and tested on.
@@ -46,7 +49,7 @@ pub struct KeywordRecipe {
     #[serde(default)]
     pub train: TrainOptions,
     /// What the card of the bundle says.
-    pub export: KeywordExport,
+    pub export: ExportConfig,
     /// How the bundle is measured.
     #[serde(default)]
     pub evaluate: KeywordEvaluate,
@@ -54,6 +57,10 @@ pub struct KeywordRecipe {
 
 fn batch() -> usize {
     64
+}
+
+fn alarms_per_hour() -> f64 {
+    0.5
 }
 
 /// The data of a keyword spotter: prepared folders.
@@ -77,31 +84,6 @@ pub struct KeywordData {
     /// Prepared room responses.
     #[serde(default)]
     pub rooms: Option<PathBuf>,
-}
-
-/// Where the bundle goes and what its card says.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct KeywordExport {
-    /// The bundle's folder.
-    pub bundle: PathBuf,
-    /// The model's name.
-    pub name: String,
-    /// The licence of the weights.
-    pub licence: String,
-    /// What it is, in a sentence.
-    pub summary: String,
-    /// This recipe's path in the repository.
-    pub recipe: String,
-    /// What it was trained on, for people.
-    pub data: Vec<String>,
-    /// False alarms an hour of the other validation speech that each keyword may have at its threshold. Default: 0.5.
-    #[serde(default = "alarms_per_hour")]
-    pub alarms_per_hour: f64,
-}
-
-fn alarms_per_hour() -> f64 {
-    0.5
 }
 
 /// How `evaluate` measures a bundle.
@@ -161,10 +143,9 @@ impl KeywordRecipe {
         let mut config = self.augment.clone();
         let speed = config.speed;
         (config.speed.probability, config.pad_s.probability) = (0.0, 0.0);
-        let open = |path: &Option<PathBuf>| path.clone().filter(|path| path.exists());
-        let (noise, rooms) = (open(&self.data.noise), open(&self.data.rooms));
+        let (noise, rooms) = (self.data.noise.as_deref(), self.data.rooms.as_deref());
         let rate = Fbank::new(self.features.clone())?.rate().get();
-        Ok((speed, Augmenter::open(config, noise.as_deref(), rooms.as_deref(), rate)?))
+        Ok((speed, Augmenter::open(config, noise, rooms, rate)?))
     }
 }
 
@@ -178,10 +159,7 @@ impl Recipe for KeywordRecipe {
     }
 
     fn train(&self, resume: bool) -> Result<()> {
-        fs::create_dir_all(&self.run).map_err(|e| Error::io(&self.run, e))?;
-        let resolved = toml::to_string(self).map_err(|e| Error::config("recipe", e))?;
-        let path = self.run.join("recipe.toml");
-        fs::write(&path, resolved).map_err(|e| Error::io(&path, e))?;
+        recipe::begin_run(self, &self.run)?;
         trainer::fit(&self.task()?, &self.train, &self.run, resume).map(drop)
     }
 

@@ -1,12 +1,12 @@
 use burn::tensor::{Device, Tensor, TensorData, activation};
-use rejoinder_models::card::{Chunking, MODEL_ROLE, ModelCard, Origin, StateTensor, Task as CardTask};
+use rejoinder_models::card::{Chunking, MODEL_ROLE, ModelCard, StateTensor, Task as CardTask};
 use rejoinder_models::runtime::ElementType;
 use rejoinder_models::units::SampleRate;
 use rejoinder_models::vad::crdnn::{FAMILY, INPUT, OUTPUT};
 
 use super::recipe::VadRecipe;
 use crate::Result;
-use crate::export::{Axis, Case, Element, OnnxExport, Package, Recorder, commit};
+use crate::export::{Axis, Case, Element, OnnxExport, Package, Recorder};
 use crate::nets::vad::{VadNet, VadNetConfig, VadState};
 
 /// How far a probability of the exported net may be from the net's own.
@@ -71,10 +71,7 @@ fn cases(recipe: &VadRecipe, net: &VadNet, declaration: &OnnxExport) -> Result<V
 }
 
 fn card(recipe: &VadRecipe, shapes: &[Vec<usize>; 3]) -> ModelCard {
-    let export = &recipe.export;
-    let origin = Origin { recipe: export.recipe.clone(), data: export.data.clone(), commit: commit() };
-    let mut card = ModelCard::new(&export.name, CardTask::Vad, FAMILY, &export.licence, origin);
-    card.summary = export.summary.clone();
+    let mut card = recipe.export.card(CardTask::Vad, FAMILY);
     card.sample_rate = Some(SampleRate::INTERNAL);
     card.features = Some(recipe.features.clone());
     card.chunking = Some(Chunking {

@@ -1,4 +1,3 @@
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
@@ -11,8 +10,9 @@ use super::party::PartyConfig;
 use super::task::VadTask;
 use crate::augment::{AugmentConfig, Augmenter};
 use crate::data::prepare::{self, PrepareConfig, SAMPLE_RATE_HZ};
+use crate::export::ExportConfig;
 use crate::nets::vad::{VadNet, VadNetConfig};
-use crate::recipe::Recipe;
+use crate::recipe::{self, Recipe};
 use crate::trainer::{self, TrainOptions};
 use crate::{Error, Result};
 
@@ -44,7 +44,7 @@ pub struct VadRecipe {
     #[serde(default)]
     pub train: TrainOptions,
     /// What the card of the bundle says.
-    pub export: VadExport,
+    pub export: ExportConfig,
     /// How the bundle is measured.
     #[serde(default)]
     pub evaluate: VadEvaluate,
@@ -73,24 +73,6 @@ pub struct VadData {
     /// Prepared room responses.
     #[serde(default)]
     pub rooms: Option<PathBuf>,
-}
-
-/// Where the bundle goes and what its card says.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct VadExport {
-    /// The bundle's folder.
-    pub bundle: PathBuf,
-    /// The model's name.
-    pub name: String,
-    /// The licence of the weights.
-    pub licence: String,
-    /// What it is, in a sentence.
-    pub summary: String,
-    /// This recipe's path in the repository.
-    pub recipe: String,
-    /// What it was trained on, for people.
-    pub data: Vec<String>,
 }
 
 /// How `evaluate` measures a bundle beside other detectors.
@@ -135,9 +117,7 @@ impl VadRecipe {
     pub(super) fn augmenter(&self, noise: Option<&Path>) -> Result<Augmenter> {
         let mut config = self.augment.clone();
         (config.speed.probability, config.pad_s.probability, config.drop.probability) = (0.0, 0.0, 0.0);
-        let rooms = self.data.rooms.as_deref();
-        let there = |path: Option<&Path>| path.filter(|path| path.exists()).map(Path::to_owned);
-        Augmenter::open(config, there(noise).as_deref(), there(rooms).as_deref(), SAMPLE_RATE_HZ)
+        Augmenter::open(config, noise, self.data.rooms.as_deref(), SAMPLE_RATE_HZ)
     }
 }
 
@@ -151,10 +131,7 @@ impl Recipe for VadRecipe {
     }
 
     fn train(&self, resume: bool) -> Result<()> {
-        fs::create_dir_all(&self.run).map_err(|e| Error::io(&self.run, e))?;
-        let resolved = toml::to_string(self).map_err(|e| Error::config("recipe", e))?;
-        let path = self.run.join("recipe.toml");
-        fs::write(&path, resolved).map_err(|e| Error::io(&path, e))?;
+        recipe::begin_run(self, &self.run)?;
         trainer::fit(&self.task()?, &self.train, &self.run, resume).map(drop)
     }
 
