@@ -3,13 +3,15 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test's helpers may fail and report like the test")]
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use rejoinder_models::audio;
+use rejoinder_models::runtime::{self, RuntimeConfig, RuntimeKind};
 use rejoinder_models::streaming::Streaming;
 use rejoinder_models::units::{Position, SampleRate, Samples};
 use rejoinder_models::vad::{
-    Aggressiveness, Earshot, Segmenter, SegmenterConfig, Vad, VadConfig, VadDetector, VadEvent, Webrtc,
+    Aggressiveness, Crdnn, Earshot, Segmenter, SegmenterConfig, Vad, VadConfig, VadDetector, VadEvent, Webrtc,
 };
 
 const FRAME: Samples = Samples(160);
@@ -101,7 +103,16 @@ fn voice_like(length: usize) -> Vec<f32> {
 }
 
 fn families() -> Vec<Box<dyn Vad>> {
-    vec![Box::new(Earshot), Box::new(Webrtc::default())]
+    static OURS: LazyLock<Crdnn> = LazyLock::new(|| {
+        let tract = runtime::open(&RuntimeConfig::of(RuntimeKind::Tract)).unwrap();
+        Crdnn::open(tract.as_ref(), "vad-en").unwrap()
+    });
+    vec![Box::new(Earshot), Box::new(Webrtc::default()), Box::new(OURS.clone())]
+}
+
+/// How the probabilities of each family are cut.
+fn cutting() -> [SegmenterConfig; 3] {
+    [SegmenterConfig::default(), smoothed(), SegmenterConfig::default()]
 }
 
 #[test]
@@ -121,7 +132,7 @@ proptest! {
 
     #[test]
     fn any_chunking_equals_the_whole(
-        family in 0usize..2,
+        family in 0usize..3,
         length in 0usize..40_000,
         mut cuts in prop::collection::vec(0usize..40_000, 0..16),
     ) {
@@ -154,7 +165,7 @@ fn sentence() -> Vec<f32> {
 fn a_sentence_is_one_stretch_of_speech() {
     let samples = sentence();
     let (first, last) = loud_part(&samples);
-    for (vad, config) in families().into_iter().zip([SegmenterConfig::default(), smoothed()]) {
+    for (vad, config) in families().into_iter().zip(cutting()) {
         let mut detector = VadDetector::new(vad.as_ref(), config).unwrap();
         let mut events = Vec::new();
         detector.push(&samples, &mut events).unwrap();
@@ -178,7 +189,6 @@ fn smoothed() -> SegmenterConfig {
 #[test]
 #[cfg(feature = "ort")]
 fn silero_equals_its_own_wrapper() {
-    use rejoinder_models::runtime::{self, RuntimeConfig, RuntimeKind};
     use rejoinder_models::vad::SileroConfig;
 
     let Some(folder) = std::env::var_os("REJOINDER_SILERO").map(PathBuf::from) else {
@@ -304,7 +314,7 @@ fn real_speech_is_found_where_it_is() {
     let read = |path: &PathBuf| audio::read_at(path, SampleRate::INTERNAL).unwrap().samples;
     let clips: Vec<_> = some(&folder.join("kathleen/audio"), 12).iter().map(read).collect();
     let noise = read(&folder.join("noise_misc/kitchen.opus"));
-    for (vad, config) in families().into_iter().zip([SegmenterConfig::default(), smoothed()]) {
+    for (vad, config) in families().into_iter().zip(cutting()) {
         for snr_db in [60.0, 20.0, 10.0] {
             let mut score = score(vad.as_ref(), &config, &clips, &noise, snr_db);
             let (start, stop) = (median(&mut score.starts_ms), median(&mut score.stops_ms));
