@@ -9,7 +9,7 @@ PROGRAM = $${CARGO_TARGET_DIR:-target}/debug/rejoinder
 # cargo chooses the features of dependencies by all that it is asked to build. All targets ask alike (for the whole
 # workspace, and for something that may use what tests use), so that nothing is compiled twice.
 
-.PHONY: help setup demo test barista endurance lint bench bench-train parity conversation libtorch
+.PHONY: help setup demo test barista lint bench bench-train parity conversation libtorch
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 14
@@ -34,9 +34,6 @@ lint: setup ## formatting, lints, documentation
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc -q --workspace --no-deps
-
-endurance: setup ## two hours of simulated conversation, whose memory must stay as it is
-	cargo test --workspace --test endurance -- --ignored --nocapture
 
 bench: setup ## medians and percentiles of the parts and of whole turns, and two of the parts beside their peers
 	@scripts/setup.sh bench

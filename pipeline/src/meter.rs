@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rejoinder_models::Result;
 use rejoinder_models::asr::{Recognizer, RecognizerStream, Transcript};
-use rejoinder_models::enhance::{Enhancer, EnhancerStream, Sample};
+use rejoinder_models::enhance::{Enhancer, EnhancerStream};
 use rejoinder_models::keyword::{KeywordSpotter, KeywordStream};
 use rejoinder_models::llm::{Cancel, ChatMessage, Dialogue, Finish, Responder, ToolSpec, Usage};
 use rejoinder_models::streaming::Streaming;
@@ -52,22 +52,13 @@ impl Assistant {
 
 struct Metered<T>(T);
 
-impl Enhancer for Metered<Arc<dyn Enhancer>> {
-    fn name(&self) -> &'static str {
-        self.0.name()
-    }
-    fn stream(&self) -> Box<dyn EnhancerStream> {
-        Box::new(Metered(self.0.stream()))
-    }
-}
-
-impl Streaming for Metered<Box<dyn EnhancerStream>> {
-    type Input = [Sample];
-    type Output = Vec<f32>;
-    fn push(&mut self, input: &[Sample], out: &mut Vec<f32>) -> Result<()> {
+impl<S: Streaming + ?Sized> Streaming for Metered<Box<S>> {
+    type Input = S::Input;
+    type Output = S::Output;
+    fn push(&mut self, input: &S::Input, out: &mut S::Output) -> Result<()> {
         timed(|| self.0.push(input, out))
     }
-    fn flush(&mut self, out: &mut Vec<f32>) -> Result<()> {
+    fn flush(&mut self, out: &mut S::Output) -> Result<()> {
         timed(|| self.0.flush(out))
     }
     fn reset(&mut self) {
@@ -75,6 +66,15 @@ impl Streaming for Metered<Box<dyn EnhancerStream>> {
     }
     fn delay(&self) -> usize {
         self.0.delay()
+    }
+}
+
+impl Enhancer for Metered<Arc<dyn Enhancer>> {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+    fn stream(&self) -> Box<dyn EnhancerStream> {
+        Box::new(Metered(self.0.stream()))
     }
 }
 
@@ -144,24 +144,6 @@ impl KeywordSpotter for Metered<Arc<dyn KeywordSpotter>> {
     }
     fn stream(&self) -> Result<Box<dyn KeywordStream>> {
         Ok(Box::new(Metered(self.0.stream()?)))
-    }
-}
-
-impl Streaming for Metered<Box<dyn KeywordStream>> {
-    type Input = [f32];
-    type Output = Vec<f32>;
-
-    fn push(&mut self, input: &[f32], out: &mut Vec<f32>) -> Result<()> {
-        timed(|| self.0.push(input, out))
-    }
-    fn flush(&mut self, out: &mut Vec<f32>) -> Result<()> {
-        timed(|| self.0.flush(out))
-    }
-    fn reset(&mut self) {
-        self.0.reset();
-    }
-    fn delay(&self) -> usize {
-        self.0.delay()
     }
 }
 

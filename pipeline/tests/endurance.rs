@@ -74,7 +74,6 @@ fn scenario(turns: usize) -> Scenario {
 }
 
 #[test]
-#[ignore = "takes longer than the other tests together: `make endurance`"]
 fn two_hours_of_conversation_leave_nothing_behind() {
     let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let root: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
@@ -88,7 +87,7 @@ fn two_hours_of_conversation_leave_nothing_behind() {
     let (turns, failures) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(Vec::new())));
     let (keep, count, failed) = (looks.clone(), turns.clone(), failures.clone());
     let mut next_ms = WARM_MS;
-    let long = scenario(400);
+    let long = scenario(450);
     let simulation = Simulation::new(&assistant, &long, &voices).forgetful().on_event(move |event| {
         match &event.kind {
             EventKind::AudioFinished => drop(count.fetch_add(1, Ordering::Relaxed)),

@@ -104,7 +104,7 @@ fn small(recipe: &Path, folder: &Path) -> Option<Small> {
         add(&[("train.debug", "true"), ("train.backend", "\"flex\""), ("export.bundle", bundle.as_str())]);
     }
     match (task, recipe.file_stem()?.to_str()?) {
-        ("asr", name) if name.ends_with("_ctc") => {
+        ("asr", name) => {
             tokenizer = true;
             add(&[
                 ("net.dim", "32"),
@@ -121,6 +121,16 @@ fn small(recipe: &Path, folder: &Path) -> Option<Small> {
                 ("data.valid", clips.as_str()),
                 ("data.tests", format!("[{clips}]").as_str()),
                 ("loader.max_seconds", "7.0"),
+                ("evaluate.clips", "2"),
+            ]);
+            if name.ends_with("_transducer") {
+                add(&[("transducer.joint.predictor_dim", "16"), ("transducer.joint.dim", "32")]);
+                add(&[("transducer.chunks", "[2]"), ("transducer.left_chunks", "[2]")]);
+            }
+            if name.starts_with("librispeech") {
+                return Some(Small { tokenizer, settings });
+            }
+            add(&[
                 ("phones.set", "\"words\""),
                 ("phones.dictionary", "\"tiny.dict\""),
                 ("phones.g2p", quoted(&folder_of_recipes().join("../../models/pretrained/tts-kathleen")).as_str()),
@@ -128,7 +138,6 @@ fn small(recipe: &Path, folder: &Path) -> Option<Small> {
                 ("phones.aligner", "{ rounds = 1, splits = 1, rounds_after_split = 1 }"),
                 ("phones.aligner_clips", "8"),
                 ("lm.texts", "[{ kind = \"transcripts\", folder = \"clips\", weight = 1.0 }]"),
-                ("evaluate.clips", "2"),
                 ("evaluate.hotwords", "[{ text = \"timer\", boost = 0.3 }]"),
             ]);
         }
@@ -152,6 +161,29 @@ fn small(recipe: &Path, folder: &Path) -> Option<Small> {
             ("net.width", "32"),
             ("net.blocks", "2"),
             ("evaluate.clips", "4"),
+        ]),
+        ("keyword", _) => add(&[
+            ("keywords", "[\"stop the music\", \"good morning to you\"]"),
+            ("batch", "4"),
+            ("data.spoken", format!("[{clips}]").as_str()),
+            ("data.test_spoken", "[]"),
+            ("data.others", format!("[{clips}]").as_str()),
+            ("data.valid_others", format!("[{clips}]").as_str()),
+            ("data.test_others", format!("[{clips}]").as_str()),
+            ("net.width", "16"),
+            ("net.blocks", "2"),
+            ("evaluate.noise", clips.as_str()),
+        ]),
+        ("vad", _) => add(&[
+            ("batch", "4"),
+            ("data.train", format!("[{clips}]").as_str()),
+            ("data.valid", format!("[{clips}]").as_str()),
+            ("data.tests", format!("[{clips}]").as_str()),
+            ("parties.count", "16"),
+            ("net.channels", "4"),
+            ("net.width", "16"),
+            ("evaluate.parties", "1"),
+            ("evaluate.party_s", "10"),
         ]),
         ("lm", _) => {
             tokenizer = true;

@@ -13,7 +13,7 @@ const NO_SHARE: f64 = -30.0;
 /// the batch. An utterance without frames counts nothing.
 ///
 /// Forward and backward variables are computed on the host, utterances in parallel, and the gradient of the softmax is
-/// folded into that of the lattice, so that the logits are the only tensor of their size that is kept for it.
+/// folded into that of the lattice, in place: beside the logits, one tensor of their size is kept for it.
 ///
 /// # Shapes
 /// - `logits`: (batch, frames, most tokens + 1, vocabulary), not normalised, blank at 0

@@ -1,12 +1,30 @@
-//! Blocks that several nets are made of: (batch, time, channels) in and out, with a residual connection.
+//! What several nets are made of: the normalisation of features, and blocks with a residual connection, (batch, time,
+//! channels) in and out.
 
 use burn::config::Config;
-use burn::module::Module;
+use burn::module::{Module, Param};
 use burn::nn::conv::{Conv1d, Conv1dConfig};
 use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, activation};
 
 use crate::nets::depthwise::depthwise;
+
+/// The mean of features and the inverse of their deviation, (bins) each: those of the training data in place of what
+/// stands there, not to be trained. A deviation is at least 1e-3.
+pub(super) fn statistics(fixed: [Param<Tensor<1>>; 2], mean: &[f32], deviation: &[f32]) -> [Param<Tensor<1>>; 2] {
+    let scale: Vec<f32> = deviation.iter().map(|d| 1.0 / d.max(1e-3)).collect();
+    let set = |param: Param<Tensor<1>>, values: &[f32]| {
+        param.map(|old| Tensor::from_floats(values, &old.device()).set_require_grad(false))
+    };
+    let [old_mean, old_scale] = fixed;
+    [set(old_mean, mean), set(old_scale, &scale)]
+}
+
+/// Features, (batch, frames, bins), less their mean and times the inverse of their deviation.
+pub(super) fn normalise(features: Tensor<3>, mean: &Param<Tensor<1>>, scale: &Param<Tensor<1>>) -> Tensor<3> {
+    let bins = features.dims()[2];
+    (features - mean.val().reshape([1, 1, bins])) * scale.val().reshape([1, 1, bins])
+}
 
 /// Configuration of a [`ConvBlock`].
 #[derive(Config, Debug)]

@@ -5,7 +5,7 @@ use burn::module::{Module, Param};
 use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 
-use super::blocks::{ConvBlock, ConvBlockConfig};
+use super::blocks::{self, ConvBlock, ConvBlockConfig};
 
 /// Configuration of a [`KeywordNet`].
 #[derive(Config, Debug)]
@@ -62,12 +62,7 @@ impl KeywordNetConfig {
 impl KeywordNet {
     /// The net with features normalised by `mean` and `deviation` of the training data, (bins) each.
     pub fn with_statistics(mut self, mean: &[f32], deviation: &[f32]) -> Self {
-        let scale: Vec<f32> = deviation.iter().map(|d| 1.0 / d.max(1e-3)).collect();
-        let set = |param: Param<Tensor<1>>, values: &[f32]| {
-            param.map(|old| Tensor::from_floats(values, &old.device()).set_require_grad(false))
-        };
-        self.mean = set(self.mean, mean);
-        self.scale = set(self.scale, &scale);
+        [self.mean, self.scale] = blocks::statistics([self.mean, self.scale], mean, deviation);
         self
     }
 
@@ -104,7 +99,7 @@ impl KeywordNet {
 
     fn stacked(&self, features: Tensor<3>) -> Tensor<3> {
         let [batch, frames, bins] = features.dims();
-        let x = (features - self.mean.val().reshape([1, 1, bins])) * self.scale.val().reshape([1, 1, bins]);
+        let x = blocks::normalise(features, &self.mean, &self.scale);
         let n = KeywordNetConfig::SUBSAMPLING;
         self.stack.forward(x.reshape([batch, frames / n, n * bins]))
     }

@@ -5,7 +5,7 @@ use burn::module::{Module, Param};
 use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, activation};
 
-use super::blocks::{Attention, ConvBlock, ConvBlockConfig};
+use super::blocks::{self, Attention, ConvBlock, ConvBlockConfig};
 
 /// Feature frames that are looked at together.
 const STACK: usize = 4;
@@ -70,12 +70,7 @@ impl TurnNetConfig {
 impl TurnNet {
     /// The net with features normalised by `mean` and `deviation` of the training data, (bins) each.
     pub fn with_statistics(mut self, mean: &[f32], deviation: &[f32]) -> Self {
-        let scale: Vec<f32> = deviation.iter().map(|d| 1.0 / d.max(1e-3)).collect();
-        let set = |param: Param<Tensor<1>>, values: &[f32]| {
-            param.map(|old| Tensor::from_floats(values, &old.device()).set_require_grad(false))
-        };
-        self.mean = set(self.mean, mean);
-        self.scale = set(self.scale, &scale);
+        [self.mean, self.scale] = blocks::statistics([self.mean, self.scale], mean, deviation);
         self
     }
 
@@ -85,7 +80,7 @@ impl TurnNet {
     pub fn forward(&self, features: Tensor<3>) -> Tensor<1> {
         let [batch, frames, bins] = features.dims();
         let positions = frames / STACK;
-        let x = (features - self.mean.val().reshape([1, 1, bins])) * self.scale.val().reshape([1, 1, bins]);
+        let x = blocks::normalise(features, &self.mean, &self.scale);
         let x = self.stack.forward(x.reshape([batch, positions, STACK * bins])); // (batch, positions, width)
         let width = x.dims()[2];
         let mut x = x + self.place.val().reshape([1, positions, width]);

@@ -10,6 +10,7 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor, activation};
 
+use super::blocks;
 use super::gru::Gru;
 
 /// Frames and bins that a convolution sees.
@@ -94,12 +95,7 @@ impl VadNetConfig {
 impl VadNet {
     /// The net with features normalised by `mean` and `deviation` of the training data, (bins) each.
     pub fn with_statistics(mut self, mean: &[f32], deviation: &[f32]) -> Self {
-        let scale: Vec<f32> = deviation.iter().map(|d| 1.0 / d.max(1e-3)).collect();
-        let set = |param: Param<Tensor<1>>, values: &[f32]| {
-            param.map(|old| Tensor::from_floats(values, &old.device()).set_require_grad(false))
-        };
-        self.mean = set(self.mean, mean);
-        self.scale = set(self.scale, &scale);
+        [self.mean, self.scale] = blocks::statistics([self.mean, self.scale], mean, deviation);
         self
     }
 
@@ -117,7 +113,7 @@ impl VadNet {
     /// - returns: (batch, frames), the log-odds of speech, and the state after the last frame
     pub fn forward(&self, features: Tensor<3>, state: VadState) -> (Tensor<2>, VadState) {
         let [batch, frames, bins] = features.dims();
-        let x = (features - self.mean.val().reshape([1, 1, bins])) * self.scale.val().reshape([1, 1, bins]);
+        let x = blocks::normalise(features, &self.mean, &self.scale);
         let x = x.reshape([batch, 1, frames, bins]);
         let (x, features) = with_past(state.features, x, KERNEL - VadNetConfig::SUBSAMPLING);
         let x = activation::relu(self.first.forward(x)); // (batch, channels, frames / 2, bins / 2)

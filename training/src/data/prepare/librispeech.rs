@@ -53,7 +53,11 @@ fn clips_of(root: &Path, split: &str) -> Result<Vec<(PathBuf, Item)>> {
             let is_list = |path: &PathBuf| path.to_string_lossy().ends_with(".trans.txt");
             for list in entries(&chapter)?.into_iter().filter(is_list) {
                 let text = std::fs::read_to_string(&list).map_err(|e| Error::io(&list, e))?;
-                clips.extend(text.lines().filter_map(|line| clip(&chapter, split, line)));
+                for line in text.lines() {
+                    let expected =
+                        || Error::data(list.display().to_string(), format!("expected an id and words, found `{line}`"));
+                    clips.push(clip(&chapter, split, line).ok_or_else(expected)?);
+                }
             }
         }
     }
@@ -79,7 +83,8 @@ fn clip(chapter: &Path, split: &str, line: &str) -> Option<(PathBuf, Item)> {
 
 fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let read = std::fs::read_dir(folder).map_err(|e| Error::io(folder, e))?;
-    let mut paths: Vec<PathBuf> = read.flatten().map(|entry| entry.path()).collect();
+    let paths: std::io::Result<Vec<PathBuf>> = read.map(|entry| Ok(entry?.path())).collect();
+    let mut paths = paths.map_err(|e| Error::io(folder, e))?;
     paths.sort();
     Ok(paths)
 }

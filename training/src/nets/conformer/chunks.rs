@@ -46,11 +46,16 @@ impl Default for DynamicChunks {
 }
 
 impl DynamicChunks {
-    /// What is wrong with the ranges, if something is.
+    /// What is wrong with the values, if something is.
     pub fn mistake(&self) -> Option<String> {
         let ([least, most], [fewest, longest]) = (self.chunk, self.left_chunks);
         if least == 0 || least > most {
             return Some(format!("chunk: expected [least, most] above zero, found {:?}", self.chunk));
+        }
+        for (name, share) in [("chunked", self.chunked), ("limited", self.limited)] {
+            if !(0.0..=1.0).contains(&share) {
+                return Some(format!("{name}: expected a share from 0 to 1, found {share}"));
+            }
         }
         (fewest > longest).then(|| format!("left_chunks: expected [least, most], found {:?}", self.left_chunks))
     }
@@ -66,5 +71,21 @@ impl DynamicChunks {
             (true, false) => Chunks { chunk, left: usize::MAX },
             (true, true) => Chunks { chunk, left: chunk * left_chunks },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn impossible_values_are_named() {
+        let message = |chunks: DynamicChunks| chunks.mistake().unwrap();
+        let default = DynamicChunks::default;
+        assert_eq!(default().mistake(), None);
+        assert!(message(DynamicChunks { chunked: 60.0, ..default() }).starts_with("chunked: expected a share"));
+        assert!(message(DynamicChunks { limited: f64::NAN, ..default() }).starts_with("limited: expected a share"));
+        assert!(message(DynamicChunks { chunk: [8, 4], ..default() }).starts_with("chunk: expected"));
+        assert!(message(DynamicChunks { left_chunks: [8, 4], ..default() }).starts_with("left_chunks: expected"));
     }
 }

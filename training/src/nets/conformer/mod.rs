@@ -20,6 +20,7 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use super::blocks::{normalise, statistics};
 pub use attention::chunk_mask;
 use attention::{Attention, Positions};
 use block::Block;
@@ -167,20 +168,8 @@ impl Conformer {
 
     /// The net with features normalised by `mean` and `deviation` of the training data, (bins) each.
     pub fn with_statistics(mut self, mean: &[f32], deviation: &[f32]) -> Self {
-        let set = |param: Param<Tensor<1>>, values: Vec<f32>| {
-            param.map(|old| {
-                let tensor = Tensor::from_floats(values.as_slice(), &old.device());
-                tensor.set_require_grad(false)
-            })
-        };
-        self.mean = set(self.mean, mean.to_vec());
-        self.scale = set(self.scale, deviation.iter().map(|d| 1.0 / d.max(1e-3)).collect());
+        [self.mean, self.scale] = statistics([self.mean, self.scale], mean, deviation);
         self
-    }
-
-    fn normalise(&self, features: Tensor<3>) -> Tensor<3> {
-        let bins = self.config.bins;
-        (features - self.mean.val().reshape([1, 1, bins])) * self.scale.val().reshape([1, 1, bins])
     }
 
     fn layers(&self) -> impl Iterator<Item = Layer<'_>> {
@@ -220,7 +209,7 @@ impl Conformer {
     /// - `lengths`: encoder frames of each utterance, whole chunks
     /// - returns: the heads, and (batch, 2 frames, phones) or (batch, frames, vocabulary)
     pub fn forward_in(&self, chunks: Chunks, features: Tensor<3>, lengths: &[usize]) -> (Heads, Tensor<3>) {
-        let mut x = self.subsampling.forward(self.normalise(features)); // (batch, frames, dim)
+        let mut x = self.subsampling.forward(normalise(features, &self.mean, &self.scale)); // (batch, frames, dim)
         let [_, frames, _] = x.dims();
         let device = x.device();
         let mask = chunk_mask(frames, chunks, lengths, &device);
@@ -244,7 +233,7 @@ impl Conformer {
     /// - returns: the heads of a batch of one chunk, and the caches for the next
     pub fn step(&self, features: Tensor<3>, caches: Caches) -> (Heads, Caches) {
         let ConformerConfig { left, chunk, dim, heads, .. } = self.config;
-        let mut x = self.subsampling.forward(self.normalise(features)); // (1, chunk, dim)
+        let mut x = self.subsampling.forward(normalise(features, &self.mean, &self.scale)); // (1, chunk, dim)
         let device = x.device();
         let bias = attention::valid_bias(caches.valid.clone(), left, chunk, &device);
         let positions = Positions::new(left..left + chunk, 0..left + chunk, dim / heads, &device);

@@ -40,8 +40,8 @@ struct Row {
     /// Shares at the threshold that gives this many false alarms an hour on the test itself.
     detected_at_1_alarm: f64,
     detected_at_4_alarms: f64,
-    /// From the end of the speech to the detection, the median.
-    delay_ms: f64,
+    /// From the end of the speech to the detection, the median, where anything was detected.
+    delay_ms: Option<f64>,
 }
 
 /// Measures the bundle, prints a table and saves it as `results.json` in the run folder.
@@ -92,7 +92,7 @@ impl Report {
                 alarms_per_hour: others.alarms(keyword, threshold) as f64 / others.hours,
                 detected_at_1_alarm: share(clean, others.threshold(keyword, 1.0)),
                 detected_at_4_alarms: share(clean, others.threshold(keyword, 4.0)),
-                delay_ms: delays.get(delays.len() / 2).map_or(f64::NAN, |frames| frames * frame_ms),
+                delay_ms: delays.get(delays.len() / 2).map(|frames| frames * frame_ms),
             }
         };
         let rows: Vec<Row> = spotter.thresholds().iter().copied().enumerate().map(row).collect();
@@ -124,7 +124,7 @@ impl Report {
                 format!("{:.2}", row.alarms_per_hour),
                 percent(row.detected_at_1_alarm),
                 percent(row.detected_at_4_alarms),
-                format!("{:.0}", row.delay_ms),
+                row.delay_ms.map_or("–".to_owned(), |ms| format!("{ms:.0}")),
             ];
             table.push_str(&format!("| {} |\n", cells.join(" | ")));
         }

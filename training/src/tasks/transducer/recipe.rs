@@ -1,4 +1,3 @@
-use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::task::TransducerTask;
 use crate::data::asr::AsrDataset;
 use crate::nets::transducer::{JointConfig, Transducer};
-use crate::recipe::Recipe;
+use crate::recipe::{self, Recipe};
 use crate::tasks::asr::AsrRecipe;
 use crate::trainer::{self, Timing};
 use crate::{Error, Result};
@@ -74,12 +73,12 @@ impl TryFrom<toml::Table> for TransducerRecipe {
 }
 
 impl TransducerRecipe {
-    /// The whole recipe as TOML, defaults written out.
-    fn resolved(&self) -> Result<String> {
+    /// The whole recipe as one table, defaults written out.
+    fn resolved(&self) -> Result<toml::Table> {
         let mistake = |e: toml::ser::Error| Error::config("recipe", e);
         let mut table = toml::Table::try_from(&self.asr).map_err(mistake)?;
         table.insert(TABLE.to_owned(), toml::Value::try_from(&self.transducer).map_err(mistake)?);
-        toml::to_string(&table).map_err(mistake)
+        Ok(table)
     }
 
     /// The net with the weights of the run, for inference on `device`.
@@ -116,11 +115,8 @@ impl Recipe for TransducerRecipe {
     }
 
     fn train(&self, resume: bool) -> Result<()> {
-        let run = &self.asr.run;
-        fs::create_dir_all(run).map_err(|e| Error::io(run, e))?;
-        let path = run.join("recipe.toml");
-        fs::write(&path, self.resolved()?).map_err(|e| Error::io(&path, e))?;
-        trainer::fit(&self.task()?, &self.asr.train, run, resume).map(drop)
+        recipe::begin_run(&self.resolved()?, &self.asr.run)?;
+        trainer::fit(&self.task()?, &self.asr.train, &self.asr.run, resume).map(drop)
     }
 
     fn time(&self, steps: usize) -> Result<Timing> {
@@ -151,7 +147,7 @@ mod tests {
     fn what_is_written_out_is_read_again() {
         let recipe = TransducerRecipe::try_from(published()).unwrap();
         let written = recipe.resolved().unwrap();
-        let again = TransducerRecipe::try_from(written.parse::<toml::Table>().unwrap()).unwrap();
+        let again = TransducerRecipe::try_from(written.clone()).unwrap();
         assert_eq!(again.resolved().unwrap(), written);
         assert_eq!(again.transducer, recipe.transducer);
     }
