@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use proptest::prelude::*;
-use rejoinder_models::decode::ngram::{Ngram, NgramConfig, State, count};
+use rejoinder_models::decode::ngram::{Ngram, NgramConfig, State, count, mix};
 use rejoinder_models::text::{NormalizeConfig, normalize};
 use serde_json::Value;
 
@@ -77,6 +77,59 @@ fn pruning_trades_size_for_little_perplexity() {
     assert!(size(&pruned) * 4 < size(&full) * 3, "{:?} of {:?}", pruned.sizes(), full.sizes());
     assert_eq!(pruned.sizes()[0], full.sizes()[0]);
     assert!(perplexity(&pruned) < 1.05 * perplexity(&full), "{} for {}", perplexity(&pruned), perplexity(&full));
+}
+
+/// Bayesian interpolation by its formula, over all contexts and words of two small models.
+#[test]
+fn a_mixture_weighs_its_parts_by_what_they_give_to_the_context() {
+    let config = NgramConfig { order: 3, ..NgramConfig::default() };
+    let asked = ["a large tea please", "a small tea", "one large coffee please", "a coffee"];
+    let told = ["the sea was large", "a small ship", "one saw the large ship", "tea was the sea"];
+    let (orders, books) = (count(asked, &config).unwrap(), count(told, &config).unwrap());
+    let occurs = |gram: &[&str]| {
+        let framed = asked.iter().chain(&told).map(|text| format!("<s> {text} </s>"));
+        let words: Vec<String> = framed.collect();
+        words.iter().any(|text| text.split(' ').collect::<Vec<_>>().windows(gram.len()).any(|window| window == gram))
+    };
+    let weights = [1.0, 0.2];
+    let mixed = mix(&[(&orders, weights[0]), (&books, weights[1])], 0.0).unwrap();
+    let joint = |model: &Ngram, words: &[&str]| {
+        let mut probability = 1.0;
+        let mut state = State::default();
+        for word in words {
+            if !model.knows(word) {
+                return 0.0;
+            }
+            let counted = if *word == "<s>" { "</s>" } else { word };
+            probability *= f64::from(model.score(&state, model.id(counted)).0).exp();
+            state = model.score(&state, model.id(word)).1;
+        }
+        probability
+    };
+    let after = |context: &[&str]| {
+        let step = |state, word: &&str| mixed.score(&state, mixed.id(word)).1;
+        context.iter().fold(State::default(), step)
+    };
+    let mut compared = 0;
+    for context in [&[][..], &["a"], &["the"], &["<s>", "a"], &["a", "large"], &["the", "sea"], &["a", "small"]] {
+        let total = sum(&mixed, &after(context));
+        assert!((total - 1.0).abs() < 1e-3, "{context:?}: {total}");
+        for word in ["a", "large", "tea", "sea", "ship", "please", "</s>"] {
+            let words: Vec<&str> = [context, &[word]].concat();
+            if !occurs(&words) {
+                continue;
+            }
+            compared += 1;
+            let given = [joint(&orders, context), joint(&books, context)];
+            let both = [joint(&orders, &words), joint(&books, &words)];
+            let expected =
+                (weights[0] * both[0] + weights[1] * both[1]) / (weights[0] * given[0] + weights[1] * given[1]);
+            let found = f64::from(mixed.score(&after(context), mixed.id(word)).0).exp();
+            assert!((found / expected - 1.0).abs() < 1e-3, "{context:?} {word}: {found} for {expected}");
+        }
+    }
+    assert!(compared > 12, "{compared}");
+    assert!(mix(&[], 0.0).is_err() && mix(&[(&books, 0.0)], 0.0).is_err());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod arpa;
 mod binary;
 mod estimate;
+mod mix;
 mod prune;
 
 use std::collections::HashMap;
@@ -10,6 +11,7 @@ use std::collections::HashMap;
 use crate::{Error, Result};
 
 pub use estimate::{NgramConfig, count};
+pub use mix::mix;
 
 /// The longest n-grams that a model may have.
 pub const MAX_ORDER: usize = 5;

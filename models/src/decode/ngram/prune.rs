@@ -80,7 +80,7 @@ impl Context {
 }
 
 /// Sets all backoffs so that the probabilities after each context sum to one.
-fn normalise(model: &mut Ngram, levels: &[Vec<Entry>]) {
+pub(super) fn normalise(model: &mut Ngram, levels: &[Vec<Entry>]) {
     for n in 2..=levels.len() {
         let unextended = vec![0.0; levels[n - 2].len()];
         model.levels_mut()[n - 2].backoff = unextended;

@@ -11,6 +11,7 @@ use rejoinder_models::runtime::ElementType;
 use super::phones;
 use super::recipe::AsrRecipe;
 use super::task::PAD_VALUE;
+use crate::data::synth::TextSource;
 use crate::export::{Axis, Case, Element, Int8, OnnxExport, Package, Recorder, quantize_matmul};
 use crate::nets::conformer::{Caches, Conformer, ConformerConfig, Heads};
 use crate::{Error, Result};
@@ -182,20 +183,34 @@ pub(in crate::tasks) fn card(family: &str, recipe: &AsrRecipe, net: &Conformer, 
 /// The n-gram model over words of the recipe's texts, and its binary form.
 pub(in crate::tasks) fn language_model(recipe: &AsrRecipe) -> Result<Option<(Ngram, Vec<u8>)>> {
     let Some(config) = &recipe.lm else { return Ok(None) };
-    let mut texts = Vec::new();
-    for (number, source) in config.texts.iter().enumerate() {
-        texts.extend(source.texts(config.seed + number as u64, recipe.prepare.located(), &recipe.prepare.out)?);
-    }
-    let settings = ngram::NgramConfig {
-        order: config.order,
-        min_word_count: config.min_word_count,
-        min_counts: config.min_counts.clone(),
-        prune: config.prune,
+    let counted = |texts: &[TextSource], min_word_count, min_counts: &[u64]| {
+        let mut sentences = Vec::new();
+        for (number, source) in texts.iter().enumerate() {
+            sentences.extend(source.texts(
+                config.seed + number as u64,
+                recipe.prepare.located(),
+                &recipe.prepare.out,
+            )?);
+        }
+        tracing::info!("language model: {} sentences", sentences.len());
+        if sentences.is_empty() {
+            return Ok(None);
+        }
+        let settings =
+            ngram::NgramConfig { order: config.order, min_word_count, min_counts: min_counts.to_vec(), prune: 0.0 };
+        Ok::<_, Error>(Some(ngram::count(sentences.iter().map(String::as_str), &settings)?))
     };
-    let model = ngram::count(texts.iter().map(String::as_str), &settings)?;
+    let mut parts = Vec::new();
+    let own = counted(&config.texts, config.min_word_count, &config.min_counts)?;
+    parts.extend(own.map(|model| (model, 1.0)));
+    for mixed in &config.mixed {
+        let model = counted(&mixed.texts, mixed.min_word_count, &mixed.min_counts)?;
+        parts.extend(model.map(|model| (model, mixed.weight)));
+    }
+    let parts: Vec<(&Ngram, f64)> = parts.iter().map(|(model, weight)| (model, *weight)).collect();
+    let model = ngram::mix(&parts, config.prune)?;
     let path = recipe.run.join("lm.bin");
     model.write(&path)?;
-    tracing::info!("language model: {} sentences", texts.len());
     let bytes = std::fs::read(&path).map_err(|e| Error::io(&path, e))?;
     Ok(Some((model, bytes)))
 }

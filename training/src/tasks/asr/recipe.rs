@@ -163,6 +163,25 @@ pub struct LmConfig {
     /// N-grams that matter less than this for the perplexity are dropped.
     #[serde(default)]
     pub prune: f64,
+    /// Other texts, which the model gives less to: each is counted by itself and then [mixed](ngram::mix) in.
+    #[serde(default)]
+    pub mixed: Vec<MixedTexts>,
+}
+
+/// Texts beside those that a language model is for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MixedTexts {
+    /// What is counted; weights count for nothing here.
+    pub texts: Vec<TextSource>,
+    /// The share of the mixture, where the first texts have 1.
+    pub weight: f64,
+    /// A word that occurs less often is unknown. Default: 1.
+    #[serde(default = "one")]
+    pub min_word_count: u64,
+    /// The fewest occurrences of n-grams that are kept, by length.
+    #[serde(default)]
+    pub min_counts: Vec<u64>,
 }
 
 /// Phones as a second thing to be learnt: the bundle then finds words by their sounds.
