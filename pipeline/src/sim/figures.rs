@@ -79,6 +79,8 @@ pub struct Figures {
     pub queue_wait_ms: Quantiles,
     /// Utterances that were taken to be over before they were.
     pub false_cutoffs: Rate,
+    /// When those turns were taken for over, in seconds of the conversation.
+    pub false_cutoffs_at_s: Vec<f64>,
     /// Replies that were stopped although nobody spoke to the assistant.
     pub false_interruptions: Rate,
     /// Of those, by what the caller did.
@@ -125,8 +127,9 @@ impl Figures {
                 self.unanswered.add(true);
                 continue;
             };
-            let cut = matched.turns_of(act).any(|turn| turn.endpoint.is_some_and(|at| at < words.end));
-            self.false_cutoffs.add(cut);
+            let cut = matched.turns_of(act).filter_map(|turn| turn.endpoint).find(|at| *at < words.end);
+            self.false_cutoffs.add(cut.is_some());
+            self.false_cutoffs_at_s.extend(cut.map(|at| at.ms() / 1e3));
             if matched.last_words_of(turn) != Some(act) {
                 continue;
             }

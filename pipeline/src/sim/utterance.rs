@@ -11,6 +11,8 @@ const BLOCK: usize = RATE.get() as usize / 200;
 /// recording's own noise.
 const FLOOR_DB: f32 = -35.0;
 const ABOVE_NOISE_DB: f32 = 10.0;
+/// A first or last sound with silence beside it that never comes this near to that level is breath, not words.
+const BREATH_DB: f32 = -20.0;
 /// Silence inside an utterance that is shorter than this belongs to its words, as before a plosive.
 const GAP_MS: f64 = 150.0;
 /// Sound that lasts shorter than this is a click.
@@ -30,12 +32,12 @@ pub struct Utterance {
 }
 
 impl Utterance {
-    /// What is said in a recording at 16 kHz, brought to a level of `level_db` dB of full scale. None where there is
-    /// nothing to be heard.
+    /// What is said in a recording at 16 kHz, brought to a level of `level_db` dB of full scale, from its first word to
+    /// its last: breath before and after them is left out. None where there is nothing to be heard.
     pub fn new(recording: &[f32], level_db: f32) -> Option<Self> {
         let power: Vec<f32> = recording.chunks(BLOCK).map(power).collect();
         let (level, threshold) = (level(&power), threshold(&power));
-        let sounding = sounding(&power, threshold);
+        let sounding = without_breath(sounding(&power, threshold), &power, level);
         let (first, last) = (sounding.first()?.start, sounding.last()?.end.min(recording.len()));
         let gain = 10f32.powf(level_db / 20.0) / level.sqrt();
         let mut samples = vec![0.0; last - first];
@@ -128,6 +130,16 @@ fn sounding(power: &[f32], threshold: f32) -> Vec<Range<usize>> {
     merged
 }
 
+fn without_breath(mut parts: Vec<Range<usize>>, power: &[f32], level: f32) -> Vec<Range<usize>> {
+    let least = level * 10f32.powf(BREATH_DB / 10.0);
+    let is_words = |part: &Range<usize>| power[part.start / BLOCK..part.end / BLOCK].iter().any(|power| *power > least);
+    let last = parts.iter().rposition(is_words).map_or(0, |last| last + 1);
+    parts.truncate(last);
+    let first = parts.iter().position(is_words).unwrap_or(0);
+    parts.drain(..first);
+    parts
+}
+
 fn fade(samples: &mut [f32]) {
     let length = (Samples::from_ms(FADE_MS, RATE).0 as usize).min(samples.len() / 2);
     let end = samples.len();
@@ -162,6 +174,18 @@ mod tests {
         assert!(utterance.samples[8_000..12_000].iter().all(|x| *x == 0.0));
         let level = 10.0 * power(&utterance.samples[1_000..7_000]).log10();
         assert!((level + 26.0).abs() < 0.5, "{level} dB");
+    }
+
+    #[test]
+    fn breath_before_and_after_the_words_is_left_out() {
+        let breath = |ms| tone(ms).map(|x| 0.05 * x);
+        let words = || tone(500).chain(silence(250)).chain(breath(100)).chain(silence(250)).chain(tone(400));
+        let bare: Vec<f32> = silence(600).chain(words()).chain(silence(600)).collect();
+        let breathing = silence(200).chain(breath(200)).chain(silence(200)).chain(words());
+        let breathing: Vec<f32> = breathing.chain(silence(200)).chain(breath(300)).chain(silence(100)).collect();
+        let sounding = |recording: &[f32]| Utterance::new(recording, -26.0).unwrap().sounding;
+        assert_eq!(sounding(&breathing), sounding(&bare));
+        assert_eq!(sounding(&bare).len(), 3, "breath between words stays");
     }
 
     #[test]
