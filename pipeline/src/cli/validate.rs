@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use clap::Args;
 use rejoinder::Config;
 use rejoinder::config::ResponderConfig;
-use rejoinder_models::units::SampleRate;
+use rejoinder_models::units::{SampleRate, Samples};
 
 use super::Ended;
 
@@ -30,11 +30,14 @@ impl Validate {
             ResponderConfig::OpenAi(options) => writeln!(out, "    dialogue: {} at {}", options.model, options.url)?,
         }
         writeln!(out, "    text to speech: {}", config.synthesizer.display())?;
-        let hangover_ms = config.turn_taking.policy.hangover.ms(SampleRate::INTERNAL);
+        let policy = config.turn_taking.policy;
+        let ms = |length: Samples| length.ms(SampleRate::INTERNAL);
+        let (hangover_ms, patience_ms) = (ms(policy.hangover), ms(policy.patience));
         match &config.turn_detector {
             Some(path) => writeln!(
                 out,
-                "    a turn ends when {} is sure of it by {}, or after {hangover_ms} ms of silence",
+                "    a turn ends when {} is sure of it by {}, or after {hangover_ms} ms of silence, {patience_ms} where it \
+                 is unfinished",
                 path.display(),
                 config.turn_taking.end_threshold
             )?,

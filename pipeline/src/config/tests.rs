@@ -28,6 +28,7 @@ fn mistakes_are_told_in_one_line_with_the_key_and_what_is_allowed() {
         ("[turn]\nend = { model = \"asr-en\", threshold = 2 }", "turn.end.threshold: expected 0 to 1, found 2"),
         ("[turn]\nend = { model = \"nowhere\" }", "turn.end.model: "),
         ("[turn]\nhangover_ms = \"long\"", "line 2: invalid type: string \"long\", expected f64"),
+        ("[turn]\npatience_ms = 500", "turn.patience_ms: expected 600 to 20000, found 500"),
         ("[turn]\nmin_silence_ms = 700", "turn.min_silence_ms: expected 0 to 600, found 700"),
         ("[turn]\nno_answer = { after_ms = 5 }", "turn.no_answer.after_ms: expected 1000 to 600000, found 5"),
         ("[turn]\nno_answer = { after_ms = 5000, prompt = \"?\" }", "turn.no_answer.prompt: expected something to say"),

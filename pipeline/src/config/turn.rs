@@ -15,8 +15,10 @@ pub struct RawTurn {
     pub min_speech_ms: f64,
     /// Silence after which a turn may be over, so that a reply may be begun ahead. Default: 200.
     pub min_silence_ms: f64,
-    /// Silence that ends a turn, whatever a detector of turn ends says. Default: 600.
+    /// Silence that ends a turn, unless a detector of turn ends takes it for unfinished. Default: 600.
     pub hangover_ms: f64,
+    /// Silence that ends a turn, whatever such a detector says. Default: twice `hangover_ms`.
+    pub patience_ms: Option<f64>,
     /// A longer turn is cut here. Default: 30,000.
     pub max_turn_ms: f64,
     /// Sound before the detected beginning that belongs to a turn. Default: 200.
@@ -39,6 +41,7 @@ impl Default for RawTurn {
             min_speech_ms: 0.0,
             min_silence_ms: 200.0,
             hangover_ms: 600.0,
+            patience_ms: None,
             max_turn_ms: 30_000.0,
             preroll_ms: 200.0,
             half_duplex: false,
@@ -59,6 +62,13 @@ pub struct RawEnd {
     /// The probability from which a turn is over. Default: 0.7.
     #[serde(default = "end_threshold")]
     pub threshold: f32,
+    /// The probability below which a turn is unfinished, so that the silence may last for `patience_ms`. Default: 0.1.
+    #[serde(default = "unfinished_threshold")]
+    pub unfinished: f32,
+}
+
+fn unfinished_threshold() -> f32 {
+    TurnTaking::default().unfinished_threshold
 }
 
 fn end_threshold() -> f32 {
@@ -145,6 +155,8 @@ pub(super) fn resolve(
 ) -> Result<TurnTaking, String> {
     within("turn.min_speech_ms", turn.min_speech_ms, 0.0, 10_000.0)?;
     within("turn.hangover_ms", turn.hangover_ms, 0.0, 10_000.0)?;
+    let patience_ms = turn.patience_ms.unwrap_or(2.0 * turn.hangover_ms);
+    within("turn.patience_ms", patience_ms, turn.hangover_ms, 20_000.0)?;
     within("turn.min_silence_ms", turn.min_silence_ms, 0.0, turn.hangover_ms)?;
     within("turn.max_turn_ms", turn.max_turn_ms, 1_000.0, 600_000.0)?;
     within("turn.preroll_ms", turn.preroll_ms, 0.0, 2_000.0)?;
@@ -154,6 +166,8 @@ pub(super) fn resolve(
     within("speculation.max_held_ms", speculation.max_held_ms, 0.0, 60_000.0)?;
     let end_threshold = turn.end.as_ref().map_or_else(end_threshold, |end| end.threshold);
     within("turn.end.threshold", f64::from(end_threshold), 0.0, 1.0)?;
+    let unfinished_threshold = turn.end.as_ref().map_or_else(unfinished_threshold, |end| end.unfinished);
+    within("turn.end.unfinished", f64::from(unfinished_threshold), 0.0, f64::from(end_threshold))?;
     judge(&interruption.judge)?;
     if turn.push_to_talk && turn.wake.is_some() {
         return Err("turn.wake: a phrase opens nothing where turn.push_to_talk is set; leave one out".to_owned());
@@ -183,6 +197,7 @@ pub(super) fn resolve(
         min_speech: samples(turn.min_speech_ms),
         min_silence: samples(turn.min_silence_ms),
         hangover: samples(turn.hangover_ms),
+        patience: samples(patience_ms),
         max_turn: samples(turn.max_turn_ms),
         no_answer,
         half_duplex: turn.half_duplex,
@@ -195,6 +210,7 @@ pub(super) fn resolve(
         policy,
         preroll_ms: turn.preroll_ms,
         end_threshold,
+        unfinished_threshold,
         wake,
         prompt: turn.no_answer.as_ref().map_or_else(prompt, |no_answer| no_answer.prompt.clone()),
         duck_db: interruption.duck_db.max(SILENCE_DB),

@@ -155,7 +155,6 @@ impl Listen {
                 }
                 Progress::Word(turn, text) => {
                     out.event(turn, EventKind::WordPlayed { text });
-                    self.take(Input::WordPlayed(turn), out);
                 }
                 Progress::Finished(turn) => {
                     out.event(turn, EventKind::AudioFinished);
@@ -228,12 +227,10 @@ impl Listen {
         let length = (length.0.min(ending.window().0) as usize).min(self.recent.len());
         let sound: Vec<f32> = self.recent.range(self.recent.len() - length..).copied().collect();
         let told = self.overheard.complete.then_some(self.overheard.ending);
-        let (probability, over) = ending.judge(&sound, told)?;
+        let (probability, outlook) = ending.judge(&sound, stopped.since(from), told)?;
         let turn = self.machine.turn();
         out.event(turn, EventKind::Paused { probability });
-        if over {
-            self.take(Input::Complete(turn), out);
-        }
+        self.take(Input::Paused(turn, outlook), out);
         Ok(())
     }
 

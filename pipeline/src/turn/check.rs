@@ -9,7 +9,7 @@ use rand::{Rng, SeedableRng};
 use rejoinder_models::llm::Role;
 use rejoinder_models::units::{Position, Samples};
 
-use super::{Action, Input, Machine, Policy, State, Verdict};
+use super::{Action, Input, Machine, Outlook, Policy, State, Verdict};
 use crate::dialogue::History;
 use crate::io::playout::Heard;
 use crate::message::{Control, TurnId};
@@ -19,6 +19,7 @@ const POLICY: Policy = Policy {
     min_speech: Samples(1),
     min_silence: Samples(1),
     hangover: Samples(2),
+    patience: Samples(3),
     max_turn: Samples(6),
     no_answer: Some(Samples(3)),
     half_duplex: false,
@@ -45,7 +46,7 @@ enum Step {
     Fall,
     Control(Control),
     Judge(Verdict),
-    Complete,
+    Look(Outlook),
     Transcript { wakes: bool, complete: bool },
     Respond,
     Fail,
@@ -121,7 +122,7 @@ impl World {
             steps.extend([Verdict::Interruption, Verdict::Backchannel, Verdict::Noise].map(Step::Judge));
         }
         if self.machine.pause().is_some() {
-            steps.push(Step::Complete);
+            steps.extend([Outlook::Complete, Outlook::Undecided, Outlook::Unfinished].map(Step::Look));
         }
         if self.machine.is_hearing() {
             let kinds = [(false, false), (false, true), (true, false)];
@@ -152,7 +153,7 @@ impl World {
             }
             Step::Control(control) => Input::Control(control),
             Step::Judge(verdict) => Input::Judged(turn, verdict),
-            Step::Complete => Input::Complete(turn),
+            Step::Look(outlook) => Input::Paused(turn, outlook),
             Step::Transcript { wakes, complete } => Input::Transcript { turn, wakes, complete },
             Step::Fail => {
                 self.failed.push(turn);
@@ -170,7 +171,7 @@ impl World {
                     Step::Word => {
                         self.told.push(playing.words[playing.heard].clone());
                         playing.heard += 1;
-                        Input::WordPlayed(turn)
+                        return;
                     }
                     _ => {
                         playing.over = true;
@@ -329,9 +330,9 @@ impl World {
         let age = |at: Position| machine.now.since(at).0.min(POLICY.max_turn.0);
         let caller = machine.caller.map(|c| {
             let times = (age(c.from), c.since.map(age), c.stopped.map(age), c.spoken.0.min(1));
-            (times, c.taken, c.held, c.asked, c.known, c.ahead, c.starts)
+            (times, c.taken, c.held, c.asked, c.known, c.unfinished, c.ahead, c.starts)
         });
-        let flags = (machine.heard, machine.failed, machine.muted, machine.prompted, machine.turn == TurnId::default());
+        let flags = (machine.failed, machine.muted, machine.prompted, machine.turn == TurnId::default());
         let work: Vec<_> = self.work.iter().map(|work| (std::mem::discriminant(work), self.is_fresh(work))).collect();
         let playing = self.playing.as_ref().map(|p| (p.turn == self.taken, p.heard, p.started, p.over));
         let idle = (machine.state == State::Listening).then(|| age(machine.silent_since));

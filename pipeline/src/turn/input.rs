@@ -25,18 +25,27 @@ pub enum Input {
     },
     /// The wake phrase was heard in this turn by what listens for it.
     WakeWord(TurnId),
-    /// What the caller has said so far, as this turn, is complete: the silence is no pause.
-    Complete(TurnId),
+    /// What the detector of turn ends makes of the caller's silence in this turn.
+    Paused(TurnId, Outlook),
     /// What the judge says of speech over the reply, which would become this turn.
     Judged(TurnId, Verdict),
     /// This turn gets no reply.
     NoReply(TurnId),
     /// The reply to this turn begins to sound.
     AudioStarted(TurnId),
-    /// A word of the reply to this turn was played to its end.
-    WordPlayed(TurnId),
     /// The reply to this turn was played to its end, or had no sound.
     AudioFinished(TurnId),
+}
+
+/// Whether a caller who is silent has said all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outlook {
+    /// What was said is complete: the silence is no pause.
+    Complete,
+    /// It may be.
+    Undecided,
+    /// It is not.
+    Unfinished,
 }
 
 /// What is to be done.

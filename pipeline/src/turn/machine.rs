@@ -1,7 +1,7 @@
 use rejoinder_models::units::{Position, Samples};
 
 use super::Verdict;
-use super::input::{Action, Input};
+use super::input::{Action, Input, Outlook};
 use super::policy::Policy;
 use super::table::{Do, On, State, TABLE, When};
 use crate::message::{Control, TurnId};
@@ -21,6 +21,8 @@ pub(super) struct Caller {
     pub(super) held: bool,
     pub(super) asked: bool,
     pub(super) known: bool,
+    /// Whether what was said up to the pause is unfinished.
+    pub(super) unfinished: bool,
     pub(super) ahead: bool,
     pub(super) starts: u32,
 }
@@ -44,7 +46,6 @@ pub struct Machine {
     pub(super) next: TurnId,
     pub(super) caller: Option<Caller>,
     pub(super) reply: Reply,
-    pub(super) heard: bool,
     pub(super) failed: bool,
     pub(super) muted: bool,
     pub(super) prompted: bool,
@@ -63,7 +64,6 @@ impl Machine {
             next: TurnId::new(1),
             caller: None,
             reply: Reply::Over,
-            heard: false,
             failed: false,
             muted: false,
             prompted: false,
@@ -124,7 +124,14 @@ impl Machine {
                 }
             }
             Input::WakeWord(turn) if self.hears(turn) => self.on(On::WakePhrase, self.now, actions),
-            Input::Complete(turn) if self.hears(turn) => self.on(On::Complete, self.now, actions),
+            Input::Paused(turn, outlook) if self.hears(turn) => {
+                let on = match outlook {
+                    Outlook::Complete => On::Complete,
+                    Outlook::Undecided => On::Undecided,
+                    Outlook::Unfinished => On::Unfinished,
+                };
+                self.on(on, self.now, actions);
+            }
             Input::Judged(turn, verdict) if self.hears(turn) => {
                 let on = match verdict {
                     Verdict::Interruption => On::Interruption,
@@ -136,15 +143,13 @@ impl Machine {
             Input::NoReply(turn) if self.state == State::Interrupted && self.hears(turn) => self.failed = true,
             Input::NoReply(turn) if turn == self.replying() => self.on(On::ReplyFailed, self.now, actions),
             Input::AudioStarted(turn) if turn == self.turn => self.on(On::AudioStarted, self.now, actions),
-            Input::WordPlayed(turn) if turn == self.turn => self.on(On::WordPlayed, self.now, actions),
             Input::AudioFinished(turn) if turn == self.turn => self.on(On::AudioFinished, self.now, actions),
             Input::Transcript { .. }
             | Input::WakeWord(_)
-            | Input::Complete(_)
+            | Input::Paused(..)
             | Input::Judged(..)
             | Input::NoReply(_)
             | Input::AudioStarted(_)
-            | Input::WordPlayed(_)
             | Input::AudioFinished(_) => {}
         }
     }
@@ -180,7 +185,7 @@ impl Machine {
     }
 
     fn is_due(&self, on: On) -> bool {
-        let Policy { min_silence, hangover, max_turn, judge_window, .. } = self.policy;
+        let Policy { min_silence, hangover, patience, max_turn, judge_window, .. } = self.policy;
         let passed = |since: Option<Position>, length| since.is_some_and(|since| self.now.since(since) >= length);
         let from = self.caller.map(|caller| caller.from);
         let stopped = self.caller.filter(|caller| !caller.held).and_then(|caller| caller.stopped);
@@ -188,7 +193,10 @@ impl Machine {
             self.state == State::Listening && length.is_some_and(|length| passed(Some(self.silent_since), length))
         };
         match on {
-            On::Hangover => passed(stopped, hangover),
+            On::Hangover => {
+                let unfinished = self.caller.is_some_and(|caller| caller.unfinished);
+                passed(stopped, if unfinished { patience } else { hangover })
+            }
             On::MinSilence => passed(stopped, min_silence),
             On::MaxTurn => passed(from, max_turn),
             On::Window => passed(from, judge_window),
@@ -232,7 +240,6 @@ impl Machine {
             }
             When::Brief => self.caller.is_some_and(|caller| caller.spoken < min_speech),
             When::Failed => self.failed,
-            When::NothingHeard => !self.heard,
             When::ReplyOver => self.reply == Reply::Over,
             When::ReplyPending => self.reply == Reply::Pending,
             When::ReplySounds => self.reply == Reply::Sounds,
@@ -254,11 +261,10 @@ impl Machine {
                 self.prompted = true;
                 self.turn = self.next;
                 self.next = self.turn.next();
-                self.await_reply();
+                self.reply = Reply::Pending;
                 actions.push(Action::Prompt(self.turn));
             }
             Do::Sound => self.reply = Reply::Sounds,
-            Do::Hear => self.heard = true,
             Do::Over => self.reply = Reply::Over,
             Do::Fail => self.failed = true,
             Do::End | Do::Split => self.end(todo == Do::Split, actions),
@@ -267,9 +273,7 @@ impl Machine {
                 self.next = if caller.taken { caller.id.next() } else { caller.id.retry() };
                 actions.push(Action::Drop(caller.id));
             }
-            Do::Take | Do::Resume | Do::Stop | Do::Ask | Do::Know | Do::Start | Do::Retract | Do::Hold => {
-                self.caller_does(todo, at, actions);
-            }
+            _ => self.caller_does(todo, at, actions),
         }
     }
 
@@ -285,6 +289,7 @@ impl Machine {
             held: false,
             asked: false,
             known: false,
+            unfinished: false,
             ahead: false,
             starts: 0,
         });
@@ -304,7 +309,7 @@ impl Machine {
             }
             Do::Resume => {
                 caller.since = caller.since.or(Some(at));
-                (caller.stopped, caller.asked, caller.known) = (None, false, false);
+                (caller.stopped, caller.asked, caller.known, caller.unfinished) = (None, false, false, false);
             }
             Do::Stop => {
                 if let Some(since) = caller.since.take() {
@@ -317,6 +322,7 @@ impl Machine {
                 actions.push(Action::Ask(caller.id));
             }
             Do::Know => caller.known = true,
+            Do::Wait | Do::WaitNoMore => caller.unfinished = todo == Do::Wait,
             Do::Start => {
                 caller.ahead = true;
                 caller.starts += 1;
@@ -338,10 +344,7 @@ impl Machine {
     fn end(&mut self, split: bool, actions: &mut Vec<Action>) {
         let Some(caller) = self.caller.take() else { return };
         actions.push(Action::End(caller.id, caller.stopped.unwrap_or(self.now)));
-        self.await_reply();
-        if self.failed || split {
-            self.reply = Reply::Over;
-        }
+        self.reply = if self.failed || split { Reply::Over } else { Reply::Pending };
         if split {
             self.begin(self.now, actions);
             if let Some(next) = &mut self.caller {
@@ -349,10 +352,5 @@ impl Machine {
             }
             self.caller_does(Do::Take, self.now, actions);
         }
-    }
-
-    fn await_reply(&mut self) {
-        self.reply = Reply::Pending;
-        self.heard = false;
     }
 }

@@ -12,7 +12,7 @@ mod check;
 #[cfg(test)]
 mod tests;
 
-pub use input::{Action, Input};
+pub use input::{Action, Input, Outlook};
 pub use judge::{Evidence, Judge, RuleJudge, RuleJudgeConfig, Verdict};
 pub use machine::Machine;
 pub use phrase::Phrase;

@@ -9,8 +9,11 @@ pub struct Policy {
     pub min_speech: Samples,
     /// Silence after which a turn may be over: a reply may be begun ahead.
     pub min_silence: Samples,
-    /// Silence after which a turn is over whatever else is known, counted from the detector's end of speech.
+    /// Silence after which a turn is over, counted from the detector's end of speech, unless what was said is
+    /// unfinished.
     pub hangover: Samples,
+    /// Silence after which a turn is over whatever else is known; not less than `hangover`.
+    pub patience: Samples,
     /// A turn that lasts longer is cut here, and goes on as the next one.
     pub max_turn: Samples,
     /// Silence after a reply at which the assistant asks, once, whether the caller is still there; none for never.
@@ -35,6 +38,7 @@ impl Default for Policy {
             min_speech: ms(0.0),
             min_silence: ms(200.0),
             hangover: ms(600.0),
+            patience: ms(1_200.0),
             max_turn: ms(30_000.0),
             no_answer: None,
             half_duplex: false,
@@ -55,6 +59,8 @@ pub struct TurnTaking {
     pub preroll_ms: f64,
     /// The probability from which a detector of turn ends, where there is one, ends a turn.
     pub end_threshold: f32,
+    /// The probability below which such a detector takes a turn for unfinished.
+    pub unfinished_threshold: f32,
     /// What opens a conversation, where the policy has a follow-up window.
     pub wake: Option<Phrase>,
     /// What a caller who is silent after a reply is asked.
@@ -72,6 +78,7 @@ impl Default for TurnTaking {
             policy: Policy::default(),
             preroll_ms: 200.0,
             end_threshold: 0.7,
+            unfinished_threshold: 0.1,
             wake: None,
             prompt: "Are you still there?".to_owned(),
             duck_db: -60.0,

@@ -37,10 +37,14 @@ pub(super) enum On {
     SpeechStopped,
     /// The silence has lasted for `min_silence`.
     MinSilence,
-    /// The silence has lasted for `hangover`.
+    /// The silence has lasted for `hangover`, or where what was said is unfinished, for `patience`.
     Hangover,
     /// The detector of turn ends takes what was said for complete.
     Complete,
+    /// It takes it for unfinished.
+    Unfinished,
+    /// It cannot tell.
+    Undecided,
     MaxTurn,
     WakePhrase,
     /// The transcript up to the pause is known, and the wake phrase is not in it.
@@ -53,7 +57,6 @@ pub(super) enum On {
     ReplyFailed,
     /// The reply begins to sound.
     AudioStarted,
-    WordPlayed,
     /// The reply was played to its end, or had no sound.
     AudioFinished,
     /// The silence has lasted for `no_answer`.
@@ -88,7 +91,6 @@ pub(super) enum When {
     Brief,
     /// A stage has failed in this turn.
     Failed,
-    NothingHeard,
     ReplyOver,
     ReplyPending,
     ReplySounds,
@@ -107,6 +109,10 @@ pub(super) enum Do {
     Resume,
     /// The caller is silent.
     Stop,
+    /// The silence may last for `patience`.
+    Wait,
+    /// It may last for `hangover`.
+    WaitNoMore,
     /// Ask for the transcript up to the pause.
     Ask,
     /// The transcript up to the pause is known.
@@ -133,8 +139,6 @@ pub(super) enum Do {
     Prompt,
     /// The reply sounds.
     Sound,
-    /// A word of the reply was heard.
-    Hear,
     /// The reply is over.
     Over,
 }
@@ -191,6 +195,8 @@ pub(super) const TABLE: &[Row] = &[
     row(Pausing, Complete, &[Failed], Listening, &[Do::End]),
     row(Pausing, Complete, &[Brief], Listening, &[Do::Drop]),
     row(Pausing, Complete, &[], Thinking, &[Do::End]),
+    row(Pausing, Unfinished, &[], Pausing, &[Do::Wait]),
+    row(Pausing, Undecided, &[], Pausing, &[Do::WaitNoMore]),
     row(Pausing, MaxTurn, &[Failed], Listening, &[Do::End]),
     row(Pausing, MaxTurn, &[], Thinking, &[Do::End]),
     row(Pausing, ReplyFailed, &[], Pausing, &[Do::Fail]),
@@ -203,19 +209,12 @@ pub(super) const TABLE: &[Row] = &[
     row(Thinking, ReplyFailed, &[], Listening, &[Do::Over]),
     row(Speaking, SpeechStarted, &[FullDuplex], Interrupted, &[Do::Duck, Do::Begin]),
     row(Speaking, Press, &[Unmuted], Hearing, &[Do::Interrupt, Do::Begin, Do::Take, Do::Hold]),
-    row(Speaking, WordPlayed, &[], Speaking, &[Do::Hear]),
     row(Speaking, AudioFinished, &[], Listening, &[Do::Over]),
     row(Interrupted, SpeechStarted, &[OpenMicrophone], Interrupted, &[Do::Resume]),
     row(Interrupted, SpeechStopped, &[], Interrupted, &[Do::Stop, Do::Ask]),
     row(Interrupted, Interruption, &[Silent], Pausing, &[Do::Interrupt, Do::Take, Do::Restore]),
     row(Interrupted, Interruption, &[], Hearing, &[Do::Interrupt, Do::Take, Do::Restore]),
-    row(
-        Interrupted,
-        Backchannel,
-        &[Silent, NothingHeard, ReplyPending],
-        Pausing,
-        &[Do::Interrupt, Do::Take, Do::Restore],
-    ),
+    row(Interrupted, Backchannel, &[Silent, ReplyPending], Pausing, &[Do::Interrupt, Do::Take, Do::Restore]),
     row(Interrupted, Backchannel, &[Silent, ReplySounds], Speaking, &[Do::Drop, Do::Restore]),
     row(Interrupted, Backchannel, &[Silent, ReplyOver], Listening, &[Do::Drop, Do::Restore]),
     row(Interrupted, Noise, &[ReplyPending], Thinking, &[Do::Drop, Do::Restore]),
@@ -226,7 +225,6 @@ pub(super) const TABLE: &[Row] = &[
     row(Interrupted, Window, &[Silent, ReplyOver], Listening, &[Do::Drop, Do::Restore]),
     row(Interrupted, Window, &[], Hearing, &[Do::Interrupt, Do::Take, Do::Restore]),
     row(Interrupted, AudioStarted, &[], Interrupted, &[Do::Sound]),
-    row(Interrupted, WordPlayed, &[], Interrupted, &[Do::Hear]),
     row(Interrupted, AudioFinished, &[], Interrupted, &[Do::Over]),
     row(Interrupted, ReplyFailed, &[], Interrupted, &[Do::Over]),
     row(Interrupted, Press, &[Unmuted], Hearing, &[Do::Interrupt, Do::Take, Do::Restore, Do::Hold]),

@@ -7,6 +7,7 @@ const POLICY: Policy = Policy {
     min_speech: Samples(0),
     min_silence: Samples(3_000),
     hangover: Samples(8_000),
+    patience: Samples(16_000),
     max_turn: Samples(480_000),
     no_answer: None,
     half_duplex: false,
@@ -36,7 +37,7 @@ fn speaking(policy: Policy) -> Machine {
     let mut machine = Machine::new(policy);
     feed(&mut machine, &QUESTION);
     let turn = machine.turn();
-    feed(&mut machine, &[Input::AudioStarted(turn), Input::WordPlayed(turn)]);
+    feed(&mut machine, &[Input::AudioStarted(turn)]);
     assert_eq!(machine.state(), State::Speaking);
     machine
 }
@@ -46,12 +47,31 @@ fn a_turn_that_is_complete_ends_in_the_middle_of_a_pause() {
     let mut machine = Machine::new(POLICY);
     feed(&mut machine, &[Input::SpeechStarted(at(0)), Input::Tick(at(500))]);
     let turn = machine.turn();
-    assert_eq!(feed(&mut machine, &[Input::Complete(turn)]), [], "the caller speaks");
+    assert_eq!(feed(&mut machine, &[Input::Paused(turn, Outlook::Complete)]), [], "the caller speaks");
     feed(&mut machine, &[Input::SpeechStopped(at(1_000)), Input::Tick(at(1_100))]);
     assert_eq!(machine.pause(), Some((at(0), at(1_000))));
-    assert_eq!(feed(&mut machine, &[Input::Complete(turn.next())]), [], "it is another turn");
-    assert_eq!(feed(&mut machine, &[Input::Complete(turn)]), [Action::End(turn, at(1_000))]);
+    assert_eq!(feed(&mut machine, &[Input::Paused(turn.next(), Outlook::Complete)]), [], "it is another turn");
+    assert_eq!(feed(&mut machine, &[Input::Paused(turn, Outlook::Complete)]), [Action::End(turn, at(1_000))]);
     assert_eq!((machine.state(), machine.pause()), (State::Thinking, None));
+}
+
+#[test]
+fn an_unfinished_turn_has_longer_to_go_on() {
+    let paused = |outlooks: &[Outlook]| {
+        let mut machine = Machine::new(POLICY);
+        feed(&mut machine, &[Input::SpeechStarted(at(0)), Input::SpeechStopped(at(1_000))]);
+        let turn = machine.turn();
+        outlooks.iter().for_each(|outlook| drop(feed(&mut machine, &[Input::Paused(turn, *outlook)])));
+        machine
+    };
+    let waits = |machine: &mut Machine, ms: u64| feed(machine, &[Input::Tick(at(1_000 + ms))]).is_empty();
+    let mut machine = paused(&[Outlook::Unfinished]);
+    assert!(waits(&mut machine, 999) && !waits(&mut machine, 1_000));
+    let mut machine = paused(&[Outlook::Unfinished, Outlook::Undecided]);
+    assert!(waits(&mut machine, 499) && !waits(&mut machine, 500));
+    let mut machine = paused(&[Outlook::Unfinished]);
+    feed(&mut machine, &[Input::SpeechStarted(at(1_800)), Input::SpeechStopped(at(2_000))]);
+    assert!(waits(&mut machine, 1_499) && !waits(&mut machine, 1_500), "it is another pause");
 }
 
 #[test]
