@@ -89,8 +89,9 @@ def main():
     options.add_argument("--tool", choices=["continuous", "batch"], default="batch")
     options = options.parse_args()
     results = {}
-    print(f"| {'test, WER in %':24} | clips | pocketsphinx | ours, greedy | ours, lm |")
-    print("| --- | --- | --- | --- | --- |")
+    kinds = {"greedy": "greedy", "tokens": "lm", "words": "lexicon"}
+    print(f"| {'test, WER in %':24} | clips | pocketsphinx | ours, {' | ours, '.join(kinds)} |")
+    print("| --- | --- | --- " + "| --- " * len(kinds) + "|")
     for table in sorted((options.run / "heard").glob("*.csv")):
         with open(table, newline="") as rows:
             rows = spread(list(csv.DictReader(rows)), options.clips)
@@ -102,10 +103,12 @@ def main():
             heard = listen(paths, folder, options.tool)
         references = [row["reference"] for row in rows]
         theirs = jiwer.wer(references, [heard[path] for path in paths])
-        greedy = jiwer.wer(references, [row["bundle, stream, greedy"] for row in rows])
-        lm = jiwer.wer(references, [row["bundle, stream, lm"] for row in rows])
-        results[table.stem] = {"clips": len(rows), "pocketsphinx": theirs, "greedy": greedy, "lm": lm}
-        print(f"| {table.stem:24} | {len(rows)} | {100 * theirs:.1f} | {100 * greedy:.1f} | {100 * lm:.1f} |", flush=True)
+        ours = {
+            kind: jiwer.wer(references, [row[f"bundle, stream, {name}"] for row in rows]) for kind, name in kinds.items()
+        }
+        results[table.stem] = {"clips": len(rows), "pocketsphinx": theirs, **ours}
+        figures = " | ".join(f"{100 * figure:.1f}" for figure in [theirs, *ours.values()])
+        print(f"| {table.stem:24} | {len(rows)} | {figures} |", flush=True)
     (options.run / "pocketsphinx.json").write_text(json.dumps(results, indent=1))
 
 

@@ -1,6 +1,5 @@
 //! The ears: resampling, voice activity, turn-taking. The only stage that raises the turn.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use rejoinder_models::streaming::Streaming;
@@ -12,12 +11,13 @@ use crate::event::EventKind;
 use crate::io::playout::{Playout, Progress};
 use crate::message::{Body, Message, TurnId, Turns};
 use crate::stage::{Outbox, Stage};
+use crate::stages::recent::Recent;
 use crate::stages::{Ending, FrontEnd};
 use crate::turn::{Action, Evidence, Input, Judge, Machine, Phrase, Policy};
 use crate::wake::Waking;
 
 /// Sound is looked at in blocks of 10 ms, whatever the pieces in which it comes.
-const BLOCK: usize = SampleRate::INTERNAL.get() as usize / 100;
+pub(super) const BLOCK: usize = SampleRate::INTERNAL.get() as usize / 100;
 
 /// What `listen` needs to know besides its models.
 #[derive(Clone)]
@@ -52,9 +52,7 @@ pub(crate) struct Listen {
     turns: Turns,
     playout: Playout,
     pending: Vec<f32>,
-    recent: VecDeque<f32>,
-    /// The detector's probability for each block of `recent`.
-    probabilities: VecDeque<f32>,
+    recent: Recent,
     overheard: Overheard,
     now: Position,
     sent: Position,
@@ -81,6 +79,9 @@ impl Listen {
         turns: Turns,
         playout: Playout,
     ) -> Self {
+        let ListenSettings { preroll, lookback, policy, .. } = &settings;
+        let window = ending.as_ref().map_or(Samples(0), Ending::window);
+        let kept = Samples(preroll.0 + (lookback.0 + policy.judge_window.0).max(window.0));
         Self {
             echo_delay_ms: front_end.echo_delay_ms(),
             front_end,
@@ -92,8 +93,7 @@ impl Listen {
             turns,
             playout,
             pending: Vec::new(),
-            recent: VecDeque::new(),
-            probabilities: VecDeque::new(),
+            recent: Recent::new(kept),
             overheard: Overheard::default(),
             now: Position(0),
             sent: Position(0),
@@ -119,7 +119,7 @@ impl Listen {
         self.playback(out);
         let mut heard = Vec::new();
         self.detector.push(block, &mut heard)?;
-        self.remember(block);
+        self.recent.push(block, self.detector.probability());
         for event in heard {
             self.speech(event, out);
         }
@@ -131,17 +131,6 @@ impl Listen {
             self.forward(self.machine.turn(), out);
         }
         Ok(())
-    }
-
-    fn remember(&mut self, block: &[f32]) {
-        self.recent.extend(block);
-        self.probabilities.push_back(self.detector.probability());
-        let ListenSettings { preroll, lookback, policy, .. } = &self.settings;
-        let window = self.ending.as_ref().map_or(Samples(0), Ending::window);
-        let kept = (preroll.0 + (lookback.0 + policy.judge_window.0).max(window.0)) as usize / BLOCK + 1;
-        let excess = self.probabilities.len().saturating_sub(kept);
-        self.probabilities.drain(..excess);
-        self.recent.drain(..excess * BLOCK);
     }
 
     fn playback(&mut self, out: &mut Outbox<'_>) {
@@ -196,10 +185,7 @@ impl Listen {
     /// Asks what speech over the reply is.
     fn judge(&mut self, out: &mut Outbox<'_>) {
         let Some((from, stopped)) = self.machine.overlap() else { return };
-        let blocks = self.now.since(from).0.div_ceil(BLOCK as u64) as usize;
-        let blocks = blocks.min(self.probabilities.len());
-        let sound: Vec<f32> = self.recent.range(self.recent.len() - blocks * BLOCK..).copied().collect();
-        let probabilities: Vec<f32> = self.probabilities.range(self.probabilities.len() - blocks..).copied().collect();
+        let (sound, probabilities) = self.recent.last_blocks(self.now.since(from));
         let Overheard { text, confidence, complete, .. } = &self.overheard;
         let silence = stopped.map(|stopped| self.now.since(stopped));
         let left = self.playout.left(self.turns.current());
@@ -224,8 +210,7 @@ impl Listen {
             return Ok(());
         }
         let length = self.now.since(from) + self.settings.preroll;
-        let length = (length.0.min(ending.window().0) as usize).min(self.recent.len());
-        let sound: Vec<f32> = self.recent.range(self.recent.len() - length..).copied().collect();
+        let sound = self.recent.last(length.min(ending.window()));
         let told = self.overheard.complete.then_some(self.overheard.ending);
         let (probability, outlook) = ending.judge(&sound, stopped.since(from), told)?;
         let turn = self.machine.turn();
@@ -304,18 +289,17 @@ impl Listen {
 
     fn begin(&mut self, turn: TurnId, from: Position, out: &mut Outbox<'_>) {
         self.overheard = Overheard::default();
-        let oldest = Position(self.now.since(Position(self.recent.len() as u64)).0);
-        self.sent = Position(from.0.saturating_sub(self.settings.preroll.0)).max(oldest).max(self.sent);
+        let from = Position(from.0.saturating_sub(self.settings.preroll.0));
+        self.sent = from.max(self.recent.oldest(self.now)).max(self.sent);
         let _ = out.send(turn, Body::Began(self.sent));
     }
 
     /// Sends what of the recent sound was not sent yet.
     fn forward(&mut self, turn: TurnId, out: &mut Outbox<'_>) {
-        let fresh = self.now.since(self.sent).0 as usize;
-        if fresh > 0 {
-            let samples = self.recent.range(self.recent.len().saturating_sub(fresh)..).copied().collect();
+        let fresh = self.now.since(self.sent);
+        if fresh.0 > 0 {
             self.sent = self.now;
-            let _ = out.send(turn, Body::Heard(samples));
+            let _ = out.send(turn, Body::Heard(self.recent.last(fresh)));
         }
     }
 

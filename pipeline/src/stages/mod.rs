@@ -4,6 +4,7 @@ mod ending;
 mod front_end;
 mod identify;
 mod listen;
+mod recent;
 mod respond;
 mod speak;
 mod transcribe;

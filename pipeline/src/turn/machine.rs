@@ -1,31 +1,11 @@
 use rejoinder_models::units::{Position, Samples};
 
 use super::Verdict;
+use super::caller::Caller;
 use super::input::{Action, Input, Outlook};
 use super::policy::Policy;
 use super::table::{Do, On, State, TABLE, When};
 use crate::message::{Control, TurnId};
-
-/// What the caller says, from its beginning to the end of the turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Caller {
-    pub(super) id: TurnId,
-    pub(super) from: Position,
-    /// Since when the caller speaks.
-    pub(super) since: Option<Position>,
-    /// Since when the caller is silent, after speech.
-    pub(super) stopped: Option<Position>,
-    /// Speech before `since`.
-    pub(super) spoken: Samples,
-    pub(super) taken: bool,
-    pub(super) held: bool,
-    pub(super) asked: bool,
-    pub(super) known: bool,
-    /// Whether what was said up to the pause is unfinished.
-    pub(super) unfinished: bool,
-    pub(super) ahead: bool,
-    pub(super) starts: u32,
-}
 
 /// How far the reply to the current turn has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -279,20 +259,7 @@ impl Machine {
 
     fn begin(&mut self, at: Position, actions: &mut Vec<Action>) {
         let id = self.next;
-        self.caller = Some(Caller {
-            id,
-            from: at,
-            since: Some(at),
-            stopped: None,
-            spoken: Samples(0),
-            taken: false,
-            held: false,
-            asked: false,
-            known: false,
-            unfinished: false,
-            ahead: false,
-            starts: 0,
-        });
+        self.caller = Some(Caller::new(id, at));
         self.failed = false;
         actions.push(Action::Begin(id, at));
     }
@@ -307,16 +274,8 @@ impl Machine {
                 self.prompted = false;
                 actions.push(Action::Take(caller.id));
             }
-            Do::Resume => {
-                caller.since = caller.since.or(Some(at));
-                (caller.stopped, caller.asked, caller.known, caller.unfinished) = (None, false, false, false);
-            }
-            Do::Stop => {
-                if let Some(since) = caller.since.take() {
-                    caller.spoken = caller.spoken + at.since(since);
-                    caller.stopped = Some(at);
-                }
-            }
+            Do::Resume => caller.resume(at),
+            Do::Stop => caller.stop(at),
             Do::Ask => {
                 caller.asked = true;
                 actions.push(Action::Ask(caller.id));

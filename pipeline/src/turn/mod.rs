@@ -1,5 +1,6 @@
 #![doc = include_str!("states.md")]
 
+mod caller;
 mod input;
 mod judge;
 mod machine;
