@@ -11,8 +11,10 @@ const BLOCK: usize = RATE.get() as usize / 200;
 /// recording's own noise.
 const FLOOR_DB: f32 = -35.0;
 const ABOVE_NOISE_DB: f32 = 10.0;
-/// A first or last sound with silence beside it that never comes this near to that level is breath, not words.
-const BREATH_DB: f32 = -20.0;
+/// Words reach at most this far beyond their first and last sound that is so near to that level: what comes before and
+/// after is breath, or the recording's noise.
+const STRONG_DB: f32 = -20.0;
+const REACH_MS: f64 = 150.0;
 /// Silence inside an utterance that is shorter than this belongs to its words, as before a plosive.
 const GAP_MS: f64 = 150.0;
 /// Sound that lasts shorter than this is a click.
@@ -37,7 +39,7 @@ impl Utterance {
     pub fn new(recording: &[f32], level_db: f32) -> Option<Self> {
         let power: Vec<f32> = recording.chunks(BLOCK).map(power).collect();
         let (level, threshold) = (level(&power), threshold(&power));
-        let sounding = without_breath(sounding(&power, threshold), &power, level);
+        let sounding = words_of(sounding(&power, threshold), &power, level);
         let (first, last) = (sounding.first()?.start, sounding.last()?.end.min(recording.len()));
         let gain = 10f32.powf(level_db / 20.0) / level.sqrt();
         let mut samples = vec![0.0; last - first];
@@ -130,13 +132,18 @@ fn sounding(power: &[f32], threshold: f32) -> Vec<Range<usize>> {
     merged
 }
 
-fn without_breath(mut parts: Vec<Range<usize>>, power: &[f32], level: f32) -> Vec<Range<usize>> {
-    let least = level * 10f32.powf(BREATH_DB / 10.0);
-    let is_words = |part: &Range<usize>| power[part.start / BLOCK..part.end / BLOCK].iter().any(|power| *power > least);
-    let last = parts.iter().rposition(is_words).map_or(0, |last| last + 1);
-    parts.truncate(last);
-    let first = parts.iter().position(is_words).unwrap_or(0);
-    parts.drain(..first);
+fn words_of(mut parts: Vec<Range<usize>>, power: &[f32], level: f32) -> Vec<Range<usize>> {
+    let least = level * 10f32.powf(STRONG_DB / 10.0);
+    let strong = |power: &f32| *power > least;
+    let (Some(first), Some(last)) = (power.iter().position(strong), power.iter().rposition(strong)) else {
+        return Vec::new();
+    };
+    let reach = Samples::from_ms(REACH_MS, RATE).0 as usize;
+    let words = (first * BLOCK).saturating_sub(reach)..(last + 1) * BLOCK + reach;
+    for part in &mut parts {
+        *part = part.start.max(words.start)..part.end.min(words.end);
+    }
+    parts.retain(|part| !part.is_empty());
     parts
 }
 
@@ -183,9 +190,11 @@ mod tests {
         let bare: Vec<f32> = silence(600).chain(words()).chain(silence(600)).collect();
         let breathing = silence(200).chain(breath(200)).chain(silence(200)).chain(words());
         let breathing: Vec<f32> = breathing.chain(silence(200)).chain(breath(300)).chain(silence(100)).collect();
+        let noisy: Vec<f32> = bare[..bare.len() - 600 * 16].iter().copied().chain(breath(600)).collect();
         let sounding = |recording: &[f32]| Utterance::new(recording, -26.0).unwrap().sounding;
         assert_eq!(sounding(&breathing), sounding(&bare));
         assert_eq!(sounding(&bare).len(), 3, "breath between words stays");
+        assert_eq!(sounding(&noisy)[2].end, sounding(&bare)[2].end + 150 * 16);
     }
 
     #[test]

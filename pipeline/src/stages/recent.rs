@@ -52,7 +52,7 @@ mod tests {
     #[test]
     fn the_last_blocks_are_kept_and_no_more_is_given_than_there_is() {
         let mut recent = Recent::new(Samples(2 * BLOCK as u64));
-        assert_eq!(recent.last(Samples(100)), []);
+        assert!(recent.last(Samples(100)).is_empty());
         for (block, probability) in [(1.0, 0.1), (2.0, 0.2), (3.0, 0.3), (4.0, 0.4)] {
             recent.push(&[block; BLOCK], probability);
         }
