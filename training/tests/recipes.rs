@@ -91,7 +91,7 @@ fn quoted(path: &Path) -> String {
     format!("{:?}", path.display().to_string())
 }
 
-/// What makes a recipe small; nothing for recipes whose data is not made here: the voice needs recordings and their
+/// What makes a recipe small; nothing for recipes whose data is not made here: a voice needs recordings and their
 /// alignment.
 fn small(recipe: &Path, folder: &Path) -> Option<Small> {
     let clips = quoted(&folder.join("clips"));
@@ -127,7 +127,7 @@ fn small(recipe: &Path, folder: &Path) -> Option<Small> {
                 add(&[("transducer.joint.predictor_dim", "16"), ("transducer.joint.dim", "32")]);
                 add(&[("transducer.chunks", "[2]"), ("transducer.left_chunks", "[2]")]);
             }
-            if name.starts_with("librispeech") {
+            if name.starts_with("librispeech") || name == "common_voice" {
                 return Some(Small { tokenizer, settings });
             }
             add(&[
@@ -166,6 +166,7 @@ fn small(recipe: &Path, folder: &Path) -> Option<Small> {
             ("keywords", "[\"stop the music\", \"good morning to you\"]"),
             ("batch", "4"),
             ("data.spoken", format!("[{clips}]").as_str()),
+            ("data.valid_spoken", "[]"),
             ("data.test_spoken", "[]"),
             ("data.others", format!("[{clips}]").as_str()),
             ("data.valid_others", format!("[{clips}]").as_str()),
