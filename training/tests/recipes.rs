@@ -92,7 +92,7 @@ fn quoted(path: &Path) -> String {
 }
 
 /// What makes a recipe small; nothing for recipes whose data is not made here: a voice needs recordings and their
-/// alignment.
+/// alignment, an adaptation the weights that it begins with.
 fn small(recipe: &Path, folder: &Path) -> Option<Small> {
     let clips = quoted(&folder.join("clips"));
     let test = format!("[{{ name = \"hum\", clips = [{clips}] }}]");
@@ -104,6 +104,7 @@ fn small(recipe: &Path, folder: &Path) -> Option<Small> {
         add(&[("train.debug", "true"), ("train.backend", "\"flex\""), ("export.bundle", bundle.as_str())]);
     }
     match (task, recipe.file_stem()?.to_str()?) {
+        ("asr", "adapted") => return None,
         ("asr", name) => {
             tokenizer = true;
             add(&[

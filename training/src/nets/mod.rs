@@ -1,6 +1,7 @@
 //! The nets. A config makes a net with `init(&device)`; training, evaluation and export run the same forward.
 
 pub mod blocks;
+pub mod bottleneck;
 pub mod conformer;
 mod depthwise;
 mod gru;

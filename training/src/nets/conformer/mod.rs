@@ -172,6 +172,17 @@ impl Conformer {
         self
     }
 
+    /// The net with a bottleneck of this width behind each feed-forward part, to be trained beside weights that stay;
+    /// `None` where blocks have no such part.
+    pub fn with_bottlenecks(mut self, width: usize) -> Option<Self> {
+        if self.config.kind == Kind::Branchformer {
+            return None;
+        }
+        self.blocks = self.blocks.into_iter().map(|block| block.with_bottlenecks(width)).collect();
+        self.mixing = self.mixing.into_iter().map(|block| block.with_bottlenecks(width)).collect();
+        Some(self)
+    }
+
     fn layers(&self) -> impl Iterator<Item = Layer<'_>> {
         let blocks = self.blocks.iter().map(Layer::Conformer);
         blocks.chain(self.branches.iter().map(Layer::Branchformer)).chain(self.mixing.iter().map(Layer::Hyperconformer))
