@@ -124,6 +124,9 @@ fn small(recipe: &Path, folder: &Path) -> Option<Small> {
                 ("loader.max_seconds", "7.0"),
                 ("evaluate.clips", "2"),
             ]);
+            if name == "crdnn_ctc" {
+                add(&[("net.channels", "4")]);
+            }
             if name.ends_with("_transducer") {
                 add(&[("transducer.joint.predictor_dim", "16"), ("transducer.joint.dim", "32")]);
                 add(&[("transducer.chunks", "[2]"), ("transducer.left_chunks", "[2]")]);

@@ -7,6 +7,7 @@ mod depthwise;
 mod gru;
 pub mod keyword;
 pub mod llama;
+mod lstm;
 pub mod speaker;
 pub mod transducer;
 pub mod tts;
