@@ -98,7 +98,7 @@ fn what_is_not_sound_gets_one_clear_line() {
     std::fs::write(&path, "turn on the kitchen light\n".repeat(100)).unwrap();
     let text = message(&path);
     assert!(text.starts_with("not audio that can be read"), "{text}");
-    assert!(text.ends_with("supported are WAV, FLAC, MP3, Ogg/Opus and Ogg/Vorbis"), "{text}");
+    assert!(text.ends_with("supported are WAV, FLAC, MP3, Ogg/Opus, Ogg/Vorbis and NIST SPHERE"), "{text}");
     audio::write_wav(&path, &Clip::new(Vec::new(), SampleRate::INTERNAL)).unwrap();
     assert_eq!(message(&path), "it holds no samples");
     assert!(audio::read(folder.path()).is_err());

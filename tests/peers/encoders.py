@@ -4,8 +4,9 @@
 
 Writes training/tests/golden/encoders.json: small nets with random weights, the log-probabilities of a padded batch, CTC
 losses and their gradients. The Branchformer is SpeechBrain's BranchformerEncoderLayer with its convolution set to be
-causal and our rotary attention; the HyperConformer is our Conformer with SpeechBrain's HyperMixing; the Conformer is
-nets.py alone. Weights stand under the names of our nets and in their layout.
+causal and our rotary attention; the HyperConformer is our Conformer with SpeechBrain's HyperMixing; the CRDNN has SpeechBrain's
+CNN_Block, with convolutions that are unpadded over time, LSTM and DNN_Block, with layer norm for batch norm; the Conformer
+is nets.py alone. Weights stand under the names of our nets and in their layout.
 """
 
 import json
@@ -13,10 +14,16 @@ import pathlib
 
 import nets
 import torch
+from speechbrain.lobes.models.CRDNN import CNN_Block, DNN_Block
 from speechbrain.lobes.models.transformer.Branchformer import BranchformerEncoderLayer
 from speechbrain.nnet.CNN import Conv1d
 from speechbrain.nnet.hypermixing import HyperMixing
+from speechbrain.nnet.linear import Linear
+from speechbrain.nnet.normalization import LayerNorm
+from speechbrain.nnet.pooling import Pooling1d
+from speechbrain.nnet.RNN import LSTM
 from torch import nn
+from torch.nn import functional as F
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 VOCABULARY, PHONES = 5, 4
@@ -68,6 +75,83 @@ class Mixing(nn.Module):
         return self.mixing(x, x, x)[0]
 
 
+class Valid(nn.Module):
+    """A convolution of SpeechBrain's over frames that are given, and bins with zeros around them."""
+
+    def __init__(self, conv):
+        super().__init__()
+        conv.padding = "valid"
+        self.conv = conv
+
+    def forward(self, x):
+        return self.conv(F.pad(x, (0, 0, 1, 1)) if x.dim() == 4 else F.pad(x, (1, 1)))
+
+
+class Cnn(nn.Module):
+    def __init__(self, bins, channels, dim):
+        super().__init__()
+        shapes = [(None, 20, bins), (None, 20, bins // 2, channels)]
+        self.blocks = nn.ModuleList(
+            CNN_Block(shape, channels=channels, using_2d_pool=number == 0, dropout=0.0)
+            for number, shape in enumerate(shapes)
+        )
+        for block in self.blocks:
+            for name in ("conv_1", "conv_2"):
+                block[name] = Valid(block[name])
+        self.time_pooling = Pooling1d("max", kernel_size=4, input_dims=4, pool_axis=1)
+        self.projection = Linear(dim, input_size=bins // 4 * channels, combine_dims=True)
+        self.norm = LayerNorm(dim)
+
+    def forward(self, x):
+        x = self.blocks[1](self.blocks[0](x))
+        return F.leaky_relu(self.norm(self.projection(self.time_pooling(x[:, 1:]))))
+
+
+class Recurrent(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.lstm = LSTM(dim, input_size=dim)
+
+    def forward(self, x, _mask, _positions):
+        return self.lstm(x)[0]
+
+
+def perceptron(dim):
+    block = DNN_Block((None, None, dim), neurons=dim, dropout=0.0)
+    block["norm"] = nn.LayerNorm(dim)
+    return block
+
+
+def crdnn_named(net, value):
+    """As `named`, of a CRDNN, whose LSTMs have a second bias of zero."""
+    within = {
+        "conv_1.conv.conv": "first", "conv_2.conv.conv": "second", "norm_1.norm": "first_norm", "norm_2.norm": "second_norm",
+        "projection.w": "projection", "norm.norm": "norm", "linear.w": "linear",
+    }  # fmt: skip
+    parts = {"weight_ih_l0": "input.weight", "bias_ih_l0": "input.bias", "weight_hh_l0": "recurrent.weight"}
+    result = {}
+    for path, parameter in net.named_parameters():
+        path, _, part = path.rpartition(".")
+        tensor = value(parameter)
+        if part == "bias_hh_l0":
+            continue
+        if path.startswith("norm."):
+            number, _, inside = path.removeprefix("norm.").partition(".")
+            path = f"dnn.{number}.{inside}" if inside else "norm"
+        path = path.replace("subsampling.", "cnn.").replace("lstm.rnn", "lstm").replace("blocks.", "recurrent.")
+        path = path.replace("cnn.recurrent.", "cnn.blocks.")
+        theirs = next((key for key in within if path.endswith(f".{key}")), None)
+        path = path[: -len(theirs)] + within[theirs] if theirs else path
+        if path.rpartition(".")[2].endswith("norm"):
+            part = {"weight": "gamma", "bias": "beta"}[part]
+        if tensor.dim() == 4:
+            tensor = tensor.transpose(2, 3)  # (out, in, bins, frames)
+        elif tensor.dim() == 2 and part not in ("gamma", "beta"):
+            tensor = tensor.T
+        result[f"{path}.{parts.get(part, part)}"] = tensor
+    return result
+
+
 # SpeechBrain's names within a block, and ours.
 BRANCHFORMER = {
     "layer.norm_mhsa.norm": "attention.norm",
@@ -93,7 +177,8 @@ PARTS = {
 
 
 def build(kind):
-    sizes = SIZES | ({"chunk": 6, "left": 0} if kind == "hyperconformer" else {})
+    others = {"hyperconformer": {"chunk": 6, "left": 0}, "crdnn": {"bins": 8, "channels": 3}}
+    sizes = SIZES | others.get(kind, {})
     net = nets.Conformer(VOCABULARY, PHONES, **sizes)
     dim, heads = sizes["dim"], sizes["heads"]
     if kind == "branchformer":
@@ -103,11 +188,17 @@ def build(kind):
     if kind == "hyperconformer":
         for block in net.blocks:
             block.attention = Mixing(dim, heads)
+    if kind == "crdnn":
+        net.subsampling = Cnn(sizes["bins"], sizes["channels"], dim)
+        net.blocks = nn.ModuleList(Recurrent(dim) for _ in range(sizes["layers"]))
+        net.norm = nn.Sequential(perceptron(dim), perceptron(dim), net.norm)
     return net, sizes | {"kind": kind}
 
 
 def named(kind, net, value):
     """Values of weights by the names of ours."""
+    if kind == "crdnn":
+        return crdnn_named(net, value)
     renamed = {"conformer": {}, "branchformer": BRANCHFORMER, "hyperconformer": HYPERMIXING}[kind]
     blocks = {"conformer": "blocks", "branchformer": "branches", "hyperconformer": "mixing"}[kind]
     result = {}
@@ -137,6 +228,9 @@ def golden(kind):
             # Norms and gates of fresh weights would hide much.
             tensor.add_(0.2 * torch.randn(tensor.shape))
             tensor.copy_(torch.tensor(rounded(tensor)).reshape(tensor.shape))
+        for name, tensor in net.named_parameters():
+            if "bias_hh" in name:
+                tensor.zero_()
     frames = max(LENGTHS)
     lengths = torch.tensor([frames, frames] if kind == "hyperconformer" else LENGTHS)
     features = torch.randn(len(LENGTHS), nets.LEFT_FEATURES + nets.SUBSAMPLING * frames, sizes["bins"])
@@ -157,6 +251,6 @@ def golden(kind):
 
 torch.manual_seed(5)
 path = ROOT / "training/tests/golden/encoders.json"
-cases = [golden(kind) for kind in ("conformer", "branchformer", "hyperconformer")]
+cases = [golden(kind) for kind in ("conformer", "branchformer", "hyperconformer", "crdnn")]
 path.write_text(json.dumps({"targets": TOKENS, "sounds": SOUNDS, "cases": cases}, separators=(",", ":")) + "\n")
 print(path, path.stat().st_size)

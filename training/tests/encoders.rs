@@ -52,6 +52,7 @@ fn same(case: &Case, golden: &Golden) {
         Kind::Conformer => ("Conformer", "the same net in PyTorch"),
         Kind::Branchformer => ("Branchformer", "SpeechBrain's BranchformerEncoderLayer, causal, rotary attention"),
         Kind::Hyperconformer => ("HyperConformer", "SpeechBrain's HyperMixing"),
+        Kind::Crdnn => ("CRDNN", "SpeechBrain's CNN_Block, LSTM and DNN_Block, causal"),
     };
     let outputs = [
         assert_close(name, heads.tokens.clone(), &case.tokens),
@@ -75,6 +76,6 @@ fn same(case: &Case, golden: &Golden) {
 fn encoders_hear_and_learn_as_their_peers_do() {
     let golden: Golden = serde_json::from_str(include_str!("golden/encoders.json")).unwrap();
     let kinds: Vec<Kind> = golden.cases.iter().map(|case| case.sizes.kind).collect();
-    assert_eq!(kinds, [Kind::Conformer, Kind::Branchformer, Kind::Hyperconformer]);
+    assert_eq!(kinds, [Kind::Conformer, Kind::Branchformer, Kind::Hyperconformer, Kind::Crdnn]);
     golden.cases.iter().for_each(|case| same(case, &golden));
 }

@@ -91,8 +91,8 @@ fn quoted(path: &Path) -> String {
     format!("{:?}", path.display().to_string())
 }
 
-/// What makes a recipe small; nothing for recipes whose data is not made here: the voice needs recordings and their
-/// alignment.
+/// What makes a recipe small; nothing for recipes whose data is not made here: a voice needs recordings and their
+/// alignment, an adaptation the weights that it begins with.
 fn small(recipe: &Path, folder: &Path) -> Option<Small> {
     let clips = quoted(&folder.join("clips"));
     let test = format!("[{{ name = \"hum\", clips = [{clips}] }}]");
@@ -104,6 +104,7 @@ fn small(recipe: &Path, folder: &Path) -> Option<Small> {
         add(&[("train.debug", "true"), ("train.backend", "\"flex\""), ("export.bundle", bundle.as_str())]);
     }
     match (task, recipe.file_stem()?.to_str()?) {
+        ("asr", "adapted") => return None,
         ("asr", name) => {
             tokenizer = true;
             add(&[
@@ -123,11 +124,14 @@ fn small(recipe: &Path, folder: &Path) -> Option<Small> {
                 ("loader.max_seconds", "7.0"),
                 ("evaluate.clips", "2"),
             ]);
+            if name == "crdnn_ctc" {
+                add(&[("net.channels", "4")]);
+            }
             if name.ends_with("_transducer") {
                 add(&[("transducer.joint.predictor_dim", "16"), ("transducer.joint.dim", "32")]);
                 add(&[("transducer.chunks", "[2]"), ("transducer.left_chunks", "[2]")]);
             }
-            if name.starts_with("librispeech") {
+            if name.starts_with("librispeech") || name == "common_voice" {
                 return Some(Small { tokenizer, settings });
             }
             add(&[
@@ -166,6 +170,7 @@ fn small(recipe: &Path, folder: &Path) -> Option<Small> {
             ("keywords", "[\"stop the music\", \"good morning to you\"]"),
             ("batch", "4"),
             ("data.spoken", format!("[{clips}]").as_str()),
+            ("data.valid_spoken", "[]"),
             ("data.test_spoken", "[]"),
             ("data.others", format!("[{clips}]").as_str()),
             ("data.valid_others", format!("[{clips}]").as_str()),

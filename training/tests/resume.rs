@@ -18,6 +18,8 @@ use rejoinder_training::tasks::asr::AsrRecipe;
 use rejoinder_training::tasks::speaker::SpeakerRecipe;
 
 const STEPS: usize = 40;
+/// The average of the weights, and the weights themselves.
+const AVERAGE_AND_NET: [&str; 2] = [".", "checkpoint"];
 const WORDS: [&str; 4] = ["one tone", "two tones", "no tone", "a tone or two"];
 
 /// Both recipes learn all from these: no epoch is a whole number of steps, and checkpoints fall into its middle.
@@ -86,15 +88,15 @@ fn kill_at(mut child: Child, run: &Path, at: usize) -> usize {
     step(run).unwrap_or(at)
 }
 
-fn same_weights(folder: &Path, recipe: &Path) {
+/// Compares the weights in these folders of a run.
+fn same_weights(folder: &Path, recipe: &Path, places: &[&str]) {
     let [whole, torn] = ["whole", "torn"].map(|name| folder.join(name));
     assert!(train(recipe, &whole, false).wait().unwrap().success());
     let at = rand::rng().random_range(2..STEPS * 2 / 3);
     let stopped = kill_at(train(recipe, &torn, false), &torn, at);
     assert!(stopped < STEPS, "killed at step {stopped}, after the end");
     assert!(train(recipe, &torn, true).wait().unwrap().success());
-    // The average of the weights, and the weights themselves.
-    for folder in [".", "checkpoint"] {
+    for folder in places {
         let [whole, torn] = [&whole, &torn].map(|run| weights(recipe, &run.join(folder)));
         assert!(whole.iter().any(|values| values.iter().any(|bits| *bits != 0)));
         assert!(whole == torn, "{folder}/net.bpk differs after a kill at step {stopped}");
@@ -129,24 +131,48 @@ impl ModuleVisitor for Bits {
     }
 }
 
-#[test]
-fn a_killed_recogniser_goes_on_bit_for_bit() {
-    let folder = tempfile::tempdir().unwrap();
-    write_clips(&folder.path().join("clips"));
-    let text = format!(
+/// A recogniser of the clips, with more in its table of training.
+fn asr_recipe(more: &str) -> String {
+    format!(
         "task = \"asr\"\nrun = \"FOLDER/whole\"\n[prepare]\nsets = \"FOLDER\"\nout = \"FOLDER\"\n\
          [tokenizer]\nvocabulary = 14\n\
          [data]\ntrain = [{{ folder = \"FOLDER/clips\" }}]\nvalid = \"FOLDER/clips\"\ntests = []\n\
          [loader]\nmax_seconds = 6.0\nworkers = 2\n\
          [net]\nbins = 80\ndim = 16\nlayers = 1\nheads = 2\nfeed_forward = 32\nkernel = 5\nchannels = 16\nchunk = 4\n\
-         left = 8\ndropout = 0.2\n{TRAIN}{}{EXPORT}",
+         left = 8\ndropout = 0.2\n{TRAIN}{}{more}{EXPORT}",
         anneal("wer")
-    );
+    )
+}
+
+#[test]
+fn a_killed_recogniser_goes_on_bit_for_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    write_clips(&folder.path().join("clips"));
+    let text = asr_recipe("");
     let recipe = write_recipe(folder.path(), "asr.toml", &text);
     recipe::open(&recipe, &[]).unwrap().tokenizer().unwrap();
     std::fs::create_dir_all(folder.path().join("torn")).unwrap();
     std::fs::copy(folder.path().join("whole/tokens.txt"), folder.path().join("torn/tokens.txt")).unwrap();
-    same_weights(folder.path(), &recipe);
+    same_weights(folder.path(), &recipe, &AVERAGE_AND_NET);
+}
+
+#[test]
+fn a_killed_adaptation_goes_on_bit_for_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    write_clips(&folder.path().join("clips"));
+    let base = write_recipe(folder.path(), "base.toml", &asr_recipe(""));
+    let base = recipe::open(&base, &["run=".to_owned() + &folder.path().join("base").display().to_string()]).unwrap();
+    base.tokenizer().unwrap();
+    base.train(false).unwrap();
+    let lora = "lora = { rank = 2, all_linear = true }\nhoulsby = { projection_size = 3 }\n";
+    let adapters = format!("[train.adapters]\nbase = \"FOLDER/base/net.bpk\"\n{lora}");
+    let recipe = write_recipe(folder.path(), "asr.toml", &asr_recipe(&adapters));
+    for run in ["whole", "torn"] {
+        let path = folder.path().join(run);
+        recipe::open(&recipe, &[format!("run={}", path.display())]).unwrap().tokenizer().unwrap();
+    }
+    // A checkpoint has only what was trained; the net of the run has all.
+    same_weights(folder.path(), &recipe, &AVERAGE_AND_NET[..1]);
 }
 
 #[test]
@@ -163,5 +189,5 @@ fn a_killed_speaker_net_goes_on_bit_for_bit() {
         anneal("eer")
     );
     let recipe = write_recipe(folder.path(), "speaker.toml", &text);
-    same_weights(folder.path(), &recipe);
+    same_weights(folder.path(), &recipe, &AVERAGE_AND_NET);
 }

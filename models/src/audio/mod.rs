@@ -13,6 +13,7 @@ mod clip;
 mod opus;
 mod read;
 mod resample;
+mod sphere;
 mod write;
 
 pub use clip::Clip;

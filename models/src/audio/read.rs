@@ -13,18 +13,19 @@ use symphonia::core::meta::MetadataOptions;
 use symphonia::core::packet::Packet;
 
 use super::opus::OpusDecoder;
+use super::sphere;
 use crate::audio::Clip;
 use crate::units::SampleRate;
 use crate::{Error, Result};
 
-const SUPPORTED: &str = "supported are WAV, FLAC, MP3, Ogg/Opus and Ogg/Vorbis";
+const SUPPORTED: &str = "supported are WAV, FLAC, MP3, Ogg/Opus, Ogg/Vorbis and NIST SPHERE";
 
 /// Programs that write WAV into a pipe (sox, espeak-ng) put a length from here on into the header, for they cannot know
 /// it.
 const UNKNOWN_LENGTH: u64 = 0x7fff_0000;
 
 /// Reads a sound file and averages its channels: WAV (8 to 32-bit integers, floats, A-law and mu-law), FLAC, MP3,
-/// Ogg/Vorbis and Ogg/Opus, the last of which comes at 48 kHz.
+/// Ogg/Vorbis, NIST SPHERE (16-bit integers, mu-law), and Ogg/Opus, which comes at 48 kHz.
 ///
 /// # Errors
 /// [`Error::Io`] when the file cannot be read, [`Error::Audio`] when it is empty, holds no audio of a supported kind,
@@ -66,10 +67,10 @@ fn bytes_of(path: &Path) -> Result<Vec<u8>> {
 }
 
 /// Interleaved samples.
-struct Decoded {
-    samples: Vec<f32>,
-    channels: usize,
-    rate: SampleRate,
+pub(super) struct Decoded {
+    pub(super) samples: Vec<f32>,
+    pub(super) channels: usize,
+    pub(super) rate: SampleRate,
 }
 
 impl Decoded {
@@ -94,6 +95,9 @@ fn decode(bytes: Vec<u8>, wanted: Option<SampleRate>, name: &Path) -> Result<Dec
     }
     if ends_within_ogg_page(&bytes) {
         return Err(Error::audio(name, "truncated: the file ends within an Ogg page"));
+    }
+    if sphere::is_sphere(&bytes) {
+        return sphere::decode(&bytes, name);
     }
     let mut format = open(bytes, name)?;
     let track = format

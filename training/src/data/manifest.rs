@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use crate::{Error, Result};
+use crate::Result;
 
-use super::table::{Table, csv_error};
+use super::table::{Table, TableWriter};
 
 /// The columns of a manifest, in order.
 pub const COLUMNS: [&str; 5] = ["ID", "duration", "wav", "spk_id", "wrd"];
@@ -35,6 +35,12 @@ impl Item {
             Some(rest) => root.join(rest.trim_start_matches('/')),
             None => PathBuf::from(&self.wav),
         }
+    }
+
+    /// The values of [`COLUMNS`].
+    pub(super) fn row(&self) -> [String; COLUMNS.len()] {
+        let duration = format!("{:.3}", self.duration_s);
+        [self.id.clone(), duration, self.wav.clone(), self.speaker.clone(), self.words.clone()]
     }
 }
 
@@ -78,54 +84,14 @@ impl Manifest {
     /// # Errors
     /// When the file cannot be written.
     pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
-        let path = path.as_ref();
-        let mut writer = ManifestWriter::create(path)?;
-        self.items.iter().try_for_each(|item| writer.append(item))?;
+        let mut writer = TableWriter::create(path.as_ref(), &COLUMNS)?;
+        self.items.iter().try_for_each(|item| writer.append(&item.row()))?;
         writer.flush()
     }
 
     /// The sum of all durations in hours.
     pub fn hours(&self) -> f64 {
         self.items.iter().map(|item| item.duration_s).sum::<f64>() / 3600.0
-    }
-}
-
-/// Writes a manifest row by row, so that a long preparation can be taken up again.
-pub struct ManifestWriter {
-    path: PathBuf,
-    rows: csv::Writer<std::fs::File>,
-}
-
-impl ManifestWriter {
-    /// A new manifest with its header.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn create(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
-        let file = std::fs::File::create(path).map_err(|e| Error::io(path, e))?;
-        let mut rows = csv::Writer::from_writer(file);
-        rows.write_record(COLUMNS).map_err(|e| csv_error(path, e))?;
-        Ok(Self { path: path.to_owned(), rows })
-    }
-
-    /// Adds a clip.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn append(&mut self, item: &Item) -> Result<()> {
-        let duration = format!("{:.3}", item.duration_s);
-        self.rows
-            .write_record([&item.id, &duration, &item.wav, &item.speaker, &item.words])
-            .map_err(|e| csv_error(&self.path, e))
-    }
-
-    /// Brings all rows to the file.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn flush(&mut self) -> Result<()> {
-        self.rows.flush().map_err(|e| Error::io(&self.path, e))
     }
 }
 

@@ -19,8 +19,19 @@ pub(crate) struct Table {
 
 impl Table {
     pub(crate) fn read(path: &Path) -> Result<Self> {
+        Self::read_with(path, csv::ReaderBuilder::new())
+    }
+
+    /// As [`Table::read`], with tabs between the fields, in which quotation marks are letters like others.
+    pub(crate) fn read_tabs(path: &Path) -> Result<Self> {
+        let mut form = csv::ReaderBuilder::new();
+        form.delimiter(b'\t').quoting(false);
+        Self::read_with(path, form)
+    }
+
+    fn read_with(path: &Path, form: csv::ReaderBuilder) -> Result<Self> {
         let file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
-        let mut reader = csv::Reader::from_reader(std::io::BufReader::new(file));
+        let mut reader = form.from_reader(std::io::BufReader::new(file));
         let header = reader.headers().map_err(|e| csv_error(path, e))?.clone();
         let mut rows = Vec::new();
         for record in reader.records() {
@@ -50,6 +61,31 @@ impl Table {
     pub(crate) fn error(&self, row: &Row, column: &str, expected: &str, found: &str) -> Error {
         let place = format!("{} line {} column `{column}`", self.path.display(), row.line);
         Error::data(place, format!("expected {expected}, found `{found}`"))
+    }
+}
+
+/// Writes a CSV table row by row, so that a long preparation leaves what it has.
+pub(crate) struct TableWriter {
+    path: PathBuf,
+    rows: csv::Writer<std::fs::File>,
+}
+
+impl TableWriter {
+    /// A new table with its header.
+    pub(crate) fn create(path: &Path, columns: &[&str]) -> Result<Self> {
+        let file = std::fs::File::create(path).map_err(|e| Error::io(path, e))?;
+        let mut rows = csv::Writer::from_writer(file);
+        rows.write_record(columns).map_err(|e| csv_error(path, e))?;
+        Ok(Self { path: path.to_owned(), rows })
+    }
+
+    pub(crate) fn append(&mut self, row: &[String]) -> Result<()> {
+        self.rows.write_record(row).map_err(|e| csv_error(&self.path, e))
+    }
+
+    /// Brings all rows to the file.
+    pub(crate) fn flush(&mut self) -> Result<()> {
+        self.rows.flush().map_err(|e| Error::io(&self.path, e))
     }
 }
 

@@ -1,11 +1,13 @@
 //! The nets. A config makes a net with `init(&device)`; training, evaluation and export run the same forward.
 
 pub mod blocks;
+pub mod bottleneck;
 pub mod conformer;
 mod depthwise;
 mod gru;
 pub mod keyword;
 pub mod llama;
+mod lstm;
 pub mod speaker;
 pub mod transducer;
 pub mod tts;

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::Tensor;
@@ -11,20 +11,29 @@ pub struct Average {
     decay: f64,
     updates: usize,
     weights: HashMap<ParamId, Tensor<1>>,
+    /// The weights that are averaged, where it is not all of them.
+    only: Option<HashSet<ParamId>>,
 }
 
 impl Average {
     /// An empty average; `decay` in [0, 1).
     pub fn new(decay: f64) -> Self {
-        Self { decay, updates: 0, weights: HashMap::new() }
+        Self { decay, updates: 0, weights: HashMap::new(), only: None }
     }
 
     /// An average that stands at the weights of `net` after `updates` updates.
     pub fn resume<M: Module>(decay: f64, net: &M, updates: usize) -> Self {
-        let mut average = Self { decay: 0.0, updates, weights: HashMap::new() };
+        let mut average = Self { decay: 0.0, updates, weights: HashMap::new(), only: None };
         net.valid().visit(&mut Update { average: &mut average, decay: 0.0 });
         average.decay = decay;
         average
+    }
+
+    /// The average of these weights; others stay as they are.
+    pub(super) fn of(mut self, only: HashSet<ParamId>) -> Self {
+        self.weights.retain(|id, _| only.contains(id));
+        self.only = Some(only);
+        self
     }
 
     /// How many updates it has seen.
@@ -54,6 +63,9 @@ struct Update<'a> {
 
 impl ModuleVisitor for Update<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if self.average.only.as_ref().is_some_and(|only| !only.contains(&param.id)) {
+            return;
+        }
         let now = param.val().flatten::<1>(0, D - 1);
         let decay = self.decay;
         let next = match self.average.weights.remove(&param.id) {

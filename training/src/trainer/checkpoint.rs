@@ -1,8 +1,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use burn::module::Module;
+use burn::module::{Module, ParamGroup};
 use burn::optim::ModuleOptimizer;
+use burn::store::ModuleRecord;
 use serde::{Deserialize, Serialize};
 
 use super::Average;
@@ -46,27 +47,47 @@ pub fn load_weights<M: Module>(net: M, path: &Path) -> Result<M> {
     net.try_load_file(path).map_err(|reason| Error::checkpoint(path, reason))
 }
 
+/// As [`save_weights`], of a part of the weights where one is given.
+fn save_part<M: Module>(net: &M, part: Option<&ParamGroup>, path: &Path) -> Result<()> {
+    match part {
+        Some(part) => {
+            net.clone().into_record_group(part.clone()).save(path).map_err(|reason| Error::checkpoint(path, reason))
+        }
+        None => save_weights(net, path),
+    }
+}
+
+/// Reads weights into a net that has others beside them, which stay.
+///
+/// # Errors
+/// As [`load_weights`].
+pub(super) fn load_part<M: Module>(net: M, path: &Path) -> Result<M> {
+    let record = ModuleRecord::load(path).map_err(|reason| Error::checkpoint(path, reason))?;
+    net.try_load_record(record.allow_partial(true)).map_err(|reason| Error::checkpoint(path, reason))
+}
+
 impl Checkpoint {
     /// The folder of the newest checkpoint of a run, if there is a whole one.
     pub fn folder(run: &Path) -> Option<PathBuf> {
         ["checkpoint", "checkpoint.old"].iter().map(|name| run.join(name)).find(|f| f.join("state.toml").is_file())
     }
 
-    /// Writes the checkpoint of a run. The one before it is given up only when the new one is whole.
+    /// Writes the checkpoint of a run: of all weights, or a part of them. The one before it is given up only when the new one is whole.
     pub(super) fn save<M: Module>(
         &self,
         run: &Path,
         net: &M,
         optimizer: &ModuleOptimizer,
         average: Option<&Average>,
+        part: Option<&ParamGroup>,
     ) -> Result<()> {
         let [new, now, old] = ["checkpoint.new", "checkpoint", "checkpoint.old"].map(|name| run.join(name));
         remove(&new)?;
         fs::create_dir_all(&new).map_err(|e| Error::io(&new, e))?;
-        save_weights(&net.valid(), &new.join("net.bpk"))?;
+        save_part(&net.valid(), part, &new.join("net.bpk"))?;
         optimizer.save(new.join("optimizer.bpk")).map_err(|e| Error::checkpoint(&new, e))?;
         if let Some(average) = average {
-            save_weights(&average.apply(net), &new.join("average.bpk"))?;
+            save_part(&average.apply(net), part, &new.join("average.bpk"))?;
         }
         let state = toml::to_string(self).map_err(|e| Error::checkpoint(&new, e))?;
         fs::write(new.join("state.toml"), state).map_err(|e| Error::io(&new, e))?;

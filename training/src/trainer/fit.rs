@@ -1,11 +1,13 @@
 use std::path::Path;
 use std::time::Instant;
 
-use burn::module::Module;
+use burn::module::{Module, ParamGroup};
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
 
+use super::adapters;
 use super::ahead::ahead;
+use super::checkpoint::load_part;
 use super::progress::Progress;
 use super::{Average, Checkpoint, Meter, Task, TrainOptions, gradients, interrupted, load_weights, on_interrupt};
 use crate::{Error, Result};
@@ -73,6 +75,8 @@ struct Fitter<'a, T: Task> {
     net: Option<T::Net>,
     optimizer: ModuleOptimizer,
     average: Option<Average>,
+    /// What is trained, where it is not all of the net.
+    part: Option<ParamGroup>,
     state: Checkpoint,
     progress: Progress,
     started: Instant,
@@ -91,10 +95,11 @@ impl<'a, T: Task> Fitter<'a, T> {
             task,
             options,
             run,
-            net: Some(task.net(&device)),
+            net: Some(Self::fresh(task, options, &device)?),
             device,
             optimizer: options.optimizer(),
             average,
+            part: None,
             state: Checkpoint::default(),
             progress: Progress::new(run)?,
             started: now,
@@ -107,7 +112,25 @@ impl<'a, T: Task> Fitter<'a, T> {
             None if resume => tracing::info!("{}: no checkpoint yet, starting afresh", run.display()),
             _ => {}
         }
+        if options.adapters.is_some() {
+            let trained = adapters::trained(fitter.net()?);
+            fitter.part = Some(adapters::group(&trained));
+            fitter.average = fitter.average.map(|average| average.of(trained));
+        }
         Ok(fitter)
+    }
+
+    /// The net as it is before the first step.
+    fn fresh(task: &T, options: &TrainOptions, device: &Device) -> Result<T::Net> {
+        let net = task.net(device);
+        match &options.adapters {
+            Some(adapters) => adapters.attach(task, net),
+            None => Ok(net),
+        }
+    }
+
+    fn load_weights(&self, net: T::Net, path: &Path) -> Result<T::Net> {
+        if self.options.adapters.is_some() { load_part(net, path) } else { load_weights(net, path) }
     }
 
     fn load(&mut self, folder: &Path) -> Result<()> {
@@ -115,10 +138,10 @@ impl<'a, T: Task> Fitter<'a, T> {
         self.minutes_before = self.state.minutes;
         let fresh = self.net.take().ok_or_else(|| Error::Training("the net is in use".into()))?;
         if self.average.is_some() {
-            let average = load_weights(fresh.clone(), &folder.join("average.bpk"))?;
+            let average = self.load_weights(fresh.clone(), &folder.join("average.bpk"))?;
             self.average = Some(Average::resume(self.options.average_decay, &average, self.state.average_updates));
         }
-        self.net = Some(load_weights(fresh, &folder.join("net.bpk"))?.train());
+        self.net = Some(self.load_weights(fresh, &folder.join("net.bpk"))?.train());
         let path = folder.join("optimizer.bpk");
         self.optimizer = self.optimizer.clone().load(&path).map_err(|e| Error::checkpoint(&path, e))?;
         tracing::info!("resumed at epoch {}, step {}", self.state.epoch, self.state.step);
@@ -129,7 +152,7 @@ impl<'a, T: Task> Fitter<'a, T> {
         self.state.minutes = self.minutes();
         self.state.average_updates = self.average.as_ref().map_or(0, Average::updates);
         self.saved = Instant::now();
-        self.state.save(self.run, self.net()?, &self.optimizer, self.average.as_ref())
+        self.state.save(self.run, self.net()?, &self.optimizer, self.average.as_ref(), self.part.as_ref())
     }
 
     fn net(&self) -> Result<&T::Net> {
@@ -137,11 +160,12 @@ impl<'a, T: Task> Fitter<'a, T> {
     }
 
     fn best(&self) -> T::Net {
-        match (&self.net, &self.average) {
+        let net = match (&self.net, &self.average) {
             (Some(net), Some(average)) if average.updates() > 0 => average.apply(net),
             (Some(net), _) => net.valid(),
             (None, _) => self.task.net(&self.device).valid(),
-        }
+        };
+        if self.part.is_some() { net.materialize() } else { net }
     }
 
     fn minutes(&self) -> f64 {

@@ -1,6 +1,7 @@
 //! The training loop that every recipe shares: batches from a loader thread, AdamW with a schedule, clipping by the
 //! global norm, an average of the weights, checkpoints, resume, and progress.
 
+mod adapters;
 mod ahead;
 mod anneal;
 mod average;
@@ -16,6 +17,7 @@ mod timing;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
+pub use adapters::{AdaptersConfig, HoulsbyConfig, LoraConfig};
 pub use anneal::{Anneal, EarlyStopping, Outlook};
 pub use average::Average;
 pub use checkpoint::{Checkpoint, load_weights, save_weights};
@@ -59,6 +61,11 @@ pub trait Task: Sync {
 
     /// A net with fresh weights.
     fn net(&self, device: &Device) -> Self::Net;
+
+    /// The net with bottlenecks of this width to train ([`AdaptersConfig`]); `None` where it has no place for them.
+    fn with_bottlenecks(&self, _net: Self::Net, _width: usize) -> Option<Self::Net> {
+        None
+    }
 
     /// The batches of one epoch, the same for the same `epoch` and `seed`.
     ///

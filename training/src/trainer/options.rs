@@ -1,7 +1,7 @@
 use burn::optim::{AdamWConfig, ModuleOptimizer};
 use serde::{Deserialize, Serialize};
 
-use super::{Anneal, EarlyStopping, Schedule};
+use super::{AdaptersConfig, Anneal, EarlyStopping, Schedule};
 use crate::device::Backend;
 
 /// The `[train]` table of a recipe.
@@ -48,6 +48,8 @@ pub struct TrainOptions {
     pub anneal: Option<Anneal>,
     /// What ends training early. Default: nothing.
     pub early_stopping: Option<EarlyStopping>,
+    /// Weights that are trained beside those of another run, which stay. Default: all of the net is trained.
+    pub adapters: Option<AdaptersConfig>,
 }
 
 impl Default for TrainOptions {
@@ -72,6 +74,7 @@ impl Default for TrainOptions {
             seed: 1234,
             anneal: None,
             early_stopping: None,
+            adapters: None,
         }
     }
 }

@@ -3,14 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use super::{MANIFEST, PACK, SAMPLE_RATE_HZ};
-use crate::data::manifest::{Item, ManifestWriter};
+use crate::data::manifest::{COLUMNS, Item};
 use crate::data::pack::PackWriter;
+use crate::data::table::TableWriter;
 use crate::{Error, Result};
 
 pub(crate) struct FolderWriter {
     manifest: PathBuf,
     partial: PathBuf,
-    rows: ManifestWriter,
+    rows: TableWriter,
     pack: PackWriter,
     clips: usize,
 }
@@ -18,22 +19,33 @@ pub(crate) struct FolderWriter {
 impl FolderWriter {
     /// Nothing where the folder is done.
     pub(crate) fn open(folder: &Path) -> Result<Option<Self>> {
+        Self::open_with(folder, &COLUMNS)
+    }
+
+    /// As [`FolderWriter::open`], with columns that begin with those of a manifest.
+    pub(crate) fn open_with(folder: &Path, columns: &[&str]) -> Result<Option<Self>> {
         let (manifest, partial) = (folder.join(MANIFEST), folder.join("manifest.csv.tmp"));
         if manifest.exists() {
             return Ok(None);
         }
         std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
         let pack = PackWriter::create(folder.join(PACK), SAMPLE_RATE_HZ)?;
-        let rows = ManifestWriter::create(&partial)?;
+        let rows = TableWriter::create(&partial, columns)?;
         Ok(Some(Self { manifest, partial, rows, pack, clips: 0 }))
     }
 
     /// Adds a clip; its duration is that of the samples.
     pub(crate) fn append(&mut self, item: Item, samples: &[f32]) -> Result<()> {
-        self.pack.append(&item.id, samples)?;
-        self.clips += 1;
         let duration_s = samples.len() as f64 / f64::from(SAMPLE_RATE_HZ);
-        self.rows.append(&Item { duration_s, ..item })
+        let id = item.id.clone();
+        self.append_row(&id, &Item { duration_s, ..item }.row(), samples)
+    }
+
+    /// Adds a clip with the values of all columns.
+    pub(crate) fn append_row(&mut self, id: &str, row: &[String], samples: &[f32]) -> Result<()> {
+        self.pack.append(id, samples)?;
+        self.clips += 1;
+        self.rows.append(row)
     }
 
     pub(crate) fn clips(&self) -> usize {

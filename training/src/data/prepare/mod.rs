@@ -3,40 +3,40 @@
 //! One file for each set decides which split a clip belongs to; everything else is the same for all.
 
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
 use rejoinder_models::audio;
 use rejoinder_models::units::SampleRate;
-use serde::{Deserialize, Serialize};
 
 use super::held_out::HeldOut;
 use super::manifest::{DATA_ROOT, Item, Manifest};
 use super::pack::Pack;
-use super::synth::SynthConfig;
 use crate::{Error, Result};
 
+mod config;
 mod folder;
 mod fsdd;
 mod intent_barista;
 mod kathleen;
 mod keywords;
-mod librispeech;
 mod librispeech_sub;
 mod ljspeech_sub;
 mod noise;
 mod precise_community;
+mod published;
 mod sentences_misc;
 mod set;
 mod speechocean762;
 mod unpack;
-mod voxceleb;
 
 use folder::FolderWriter;
 
-pub use librispeech::LibrispeechConfig;
+pub use config::{PrepareConfig, SpeechSet};
 pub use noise::NoiseConfig;
+pub use published::{
+    AishellConfig, CommonVoiceConfig, FsddConfig, LibrispeechConfig, LjspeechConfig, MiniLibrispeechConfig, PhoneSet,
+    SpeechCommandsConfig, Speechocean762Config, TimitConfig, VoicebankConfig, VoxcelebConfig,
+};
 pub use set::{Set, SetClip};
-pub use voxceleb::{VoxcelebConfig, prepare_voxceleb};
 
 pub(crate) use unpack::locate;
 
@@ -46,91 +46,6 @@ pub const MANIFEST: &str = "manifest.csv";
 pub const PACK: &str = "audio.pack";
 /// Every pack is mono at this rate.
 pub const SAMPLE_RATE_HZ: u32 = 16_000;
-
-/// What `prepare` does, as written in a recipe.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PrepareConfig {
-    /// The folder of the sets: a folder or a tar file for each.
-    pub sets: PathBuf,
-    /// Where the prepared folders go.
-    pub out: PathBuf,
-    /// Which sets of recorded speech to prepare.
-    #[serde(default)]
-    pub speech: Vec<SpeechSet>,
-    /// Background noise and room responses; after the speech, of which it makes babble.
-    #[serde(default)]
-    pub noise: Option<NoiseConfig>,
-    /// Synthetic speech, one prepared folder for each entry.
-    #[serde(default)]
-    pub synth: Vec<SynthConfig>,
-    /// LibriSpeech as it is published, whose folders need nothing of `sets`.
-    #[serde(default)]
-    pub librispeech: Option<LibrispeechConfig>,
-}
-
-impl PrepareConfig {
-    /// The folder of the sets: the configured one, or where that is missing, what `REJOINDER_DATA` names.
-    pub(crate) fn located(&self) -> &Path {
-        static NAMED: OnceLock<Option<PathBuf>> = OnceLock::new();
-        let named = NAMED.get_or_init(|| std::env::var_os("REJOINDER_DATA").map(PathBuf::from));
-        named.as_deref().filter(|_| !self.sets.exists()).unwrap_or(&self.sets)
-    }
-}
-
-/// A set of recorded speech that can be prepared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SpeechSet {
-    /// Accented adults and children, read sentences and digits.
-    Speechocean762,
-    /// Read audiobooks; three speakers have text to train on.
-    LibrispeechSub,
-    /// One speaker, CMU Arctic prompts.
-    Kathleen,
-    /// One speaker, 35 sentences.
-    LjspeechSub,
-    /// Digits over a narrow band.
-    Fsdd,
-    /// Transcribed clips of several origins: a test only.
-    SentencesMisc,
-    /// Wake words of many speakers, in a folder of their own.
-    WakewordPicovoice,
-    /// Wake words of few speakers, in a folder of their own, and words that sound alike.
-    PreciseCommunity,
-    /// Spoken orders without transcripts, for where turns end.
-    IntentBarista,
-}
-
-impl SpeechSet {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Speechocean762 => "speechocean762",
-            Self::LibrispeechSub => "librispeech_sub",
-            Self::Kathleen => "kathleen",
-            Self::LjspeechSub => "ljspeech_sub",
-            Self::Fsdd => "fsdd",
-            Self::SentencesMisc => "sentences_misc",
-            Self::WakewordPicovoice => "wakeword_picovoice",
-            Self::PreciseCommunity => "precise_community",
-            Self::IntentBarista => "intent_barista",
-        }
-    }
-
-    fn split(self, set: &Set) -> Result<Vec<Assigned>> {
-        match self {
-            Self::Speechocean762 => speechocean762::split(set),
-            Self::LibrispeechSub => librispeech_sub::split(set),
-            Self::Kathleen => kathleen::split(set),
-            Self::LjspeechSub => ljspeech_sub::split(set),
-            Self::Fsdd => fsdd::split(set),
-            Self::SentencesMisc => sentences_misc::split(set),
-            Self::WakewordPicovoice => keywords::split(set),
-            Self::PreciseCommunity => precise_community::split(set),
-            Self::IntentBarista => intent_barista::split(set),
-        }
-    }
-}
 
 /// Where a clip goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -194,10 +109,23 @@ pub fn prepare(config: &PrepareConfig, progress: &mut dyn FnMut(&str, usize, usi
     for synth in &config.synth {
         super::synth::render(synth, sets, &config.out, progress)?;
     }
-    if let Some(librispeech) = &config.librispeech {
-        librispeech::prepare(librispeech, &config.out, progress)?;
-    }
-    Ok(())
+    config.published().try_for_each(|(layout, out)| published::write(layout, out, progress))
+}
+
+/// Writes lists of VoxCeleb's files.
+///
+/// # Errors
+/// A folder or file that is missing, a recording that cannot be decoded, a list that cannot be written.
+pub fn prepare_voxceleb(config: &VoxcelebConfig, progress: &mut dyn FnMut(&str, usize, usize)) -> Result<()> {
+    published::write(config, &config.save_folder, progress)
+}
+
+/// Writes lists of LJ Speech's files.
+///
+/// # Errors
+/// As [`prepare_voxceleb`].
+pub fn prepare_ljspeech(config: &LjspeechConfig, progress: &mut dyn FnMut(&str, usize, usize)) -> Result<()> {
+    published::write(config, &config.save_folder, progress)
 }
 
 /// Shows what a step of the preparation tells of its progress.

@@ -8,9 +8,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::manifest::{Item, ManifestWriter};
+use super::manifest::{COLUMNS, Item};
 use super::pack::PackWriter;
 use super::prepare::{MANIFEST, PACK, SAMPLE_RATE_HZ};
+use super::table::TableWriter;
 use crate::{Error, Result};
 
 mod books;
@@ -79,7 +80,7 @@ pub fn render(
     let plan = Plan::new(config, sets, out)?;
     let studio = Studio::new(&folder.join("scratch"), config.jobs)?;
     let mut pack = PackWriter::resume(folder.join(PACK), SAMPLE_RATE_HZ)?;
-    let mut rows = ManifestWriter::create(folder.join(MANIFEST))?;
+    let mut rows = TableWriter::create(&folder.join(MANIFEST), &COLUMNS)?;
     let wanted = (config.hours * 3600.0) as usize;
     let (mut seconds, mut next) = (0.0, 0);
     while (seconds as usize) < wanted {
@@ -103,7 +104,8 @@ pub fn render(
                 let duration_s = span.samples as f64 / f64::from(SAMPLE_RATE_HZ);
                 seconds += duration_s;
                 let speaker = job.reading.speaker();
-                rows.append(&Item { id: job.id, duration_s, wav: PACK.into(), speaker, words: job.words })?;
+                let item = Item { id: job.id, duration_s, wav: PACK.into(), speaker, words: job.words };
+                rows.append(&item.row())?;
             }
         }
         rows.flush()?;

@@ -3,6 +3,7 @@ use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig, Linear, Linea
 use burn::tensor::activation::silu;
 use burn::tensor::{Device, Tensor};
 
+use super::super::bottleneck::Bottleneck;
 use super::ConformerConfig;
 use super::attention::Positions;
 use super::convolution::Convolution;
@@ -45,6 +46,7 @@ struct FeedForward {
     norm: LayerNorm,
     expand: Linear,
     out: Linear,
+    bottleneck: Option<Bottleneck>,
     dropout: Dropout,
 }
 
@@ -54,13 +56,24 @@ impl FeedForward {
             norm: LayerNormConfig::new(config.dim).init(device),
             expand: LinearConfig::new(config.dim, config.feed_forward).init(device),
             out: LinearConfig::new(config.feed_forward, config.dim).init(device),
+            bottleneck: None,
             dropout: DropoutConfig::new(config.dropout).init(),
         }
     }
 
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let hidden = self.dropout.forward(silu(self.expand.forward(self.norm.forward(x))));
-        self.dropout.forward(self.out.forward(hidden))
+        let x = self.out.forward(hidden);
+        self.dropout.forward(match &self.bottleneck {
+            Some(bottleneck) => bottleneck.forward(x),
+            None => x,
+        })
+    }
+
+    fn with_bottleneck(mut self, width: usize) -> Self {
+        let [_, dim] = self.out.weight.dims();
+        self.bottleneck = Some(Bottleneck::new(dim, width, &self.out.weight.device()));
+        self
     }
 }
 
@@ -84,6 +97,12 @@ impl<M: Mixer> Block<M> {
             after: FeedForward::new(config, device),
             norm: LayerNormConfig::new(config.dim).init(device),
         }
+    }
+
+    /// The block with a bottleneck behind each of its feed-forward parts.
+    pub(super) fn with_bottlenecks(self, width: usize) -> Self {
+        let (before, after) = (self.before.with_bottleneck(width), self.after.with_bottleneck(width));
+        Self { before, after, ..self }
     }
 
     /// # Shapes

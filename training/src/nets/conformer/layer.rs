@@ -5,6 +5,7 @@ use super::ConformerConfig;
 use super::attention::{Attention, Positions};
 use super::block::{Block, LayerCache, Mixer};
 use super::branchformer::BranchformerBlock;
+use super::crdnn::Recurrent;
 use super::mixing::HyperMixing;
 
 /// What the net is a stack of.
@@ -18,6 +19,9 @@ pub enum Kind {
     Branchformer,
     /// Conformer blocks with HyperMixing in place of attention.
     Hyperconformer,
+    /// Convolutions over time and frequency, LSTM layers, a perceptron. `heads`, `feed_forward`, `kernel` and `left` say
+    /// nothing of it.
+    Crdnn,
 }
 
 impl Kind {
@@ -28,6 +32,8 @@ impl Kind {
             Kind::Conformer => (Attention::cache_widths(config), dim),
             Kind::Branchformer => (Attention::cache_widths(config), feed_forward / 2),
             Kind::Hyperconformer => (HyperMixing::cache_widths(config), dim),
+            // What nothing is kept in has one value, since no runtime takes empty tensors.
+            Kind::Crdnn => return ([layers, 1, 1, dim], [layers, 1, 1, dim], [layers, 1, 1]),
         };
         let [keys, values] = widths.map(|width| [layers, heads, left, width]);
         (keys, values, [layers, kernel - 1, channels])
@@ -50,6 +56,7 @@ pub(super) enum Layer<'a> {
     Conformer(&'a Block<Attention>),
     Branchformer(&'a BranchformerBlock),
     Hyperconformer(&'a Block<HyperMixing>),
+    Crdnn(&'a Recurrent),
 }
 
 impl Layer<'_> {
@@ -59,6 +66,7 @@ impl Layer<'_> {
             Self::Conformer(block) => block.forward(x, mask, positions),
             Self::Branchformer(block) => block.forward(x, mask, positions),
             Self::Hyperconformer(block) => block.forward(x, mask, positions),
+            Self::Crdnn(layer) => layer.forward(x),
         }
     }
 
@@ -74,6 +82,7 @@ impl Layer<'_> {
             Self::Conformer(block) => block.step(x, bias, positions, cache),
             Self::Branchformer(block) => block.step(x, bias, positions, cache),
             Self::Hyperconformer(block) => block.step(x, bias, positions, cache),
+            Self::Crdnn(layer) => layer.step(x, cache),
         }
     }
 }

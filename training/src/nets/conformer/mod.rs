@@ -10,6 +10,7 @@ mod block;
 mod branchformer;
 mod chunks;
 mod convolution;
+mod crdnn;
 mod layer;
 mod mixing;
 mod subsampling;
@@ -26,6 +27,7 @@ use attention::{Attention, Positions};
 use block::Block;
 use branchformer::BranchformerBlock;
 pub use chunks::{Chunks, DynamicChunks};
+use crdnn::{Cnn, DnnBlock, Recurrent};
 pub use layer::Kind;
 use layer::{Layer, blocks};
 use mixing::HyperMixing;
@@ -72,13 +74,16 @@ impl ConformerConfig {
 
     /// What is wrong with the sizes, if something is.
     pub fn mistake(&self) -> Option<String> {
-        let Self { kind, dim, heads, feed_forward, chunk, left, .. } = *self;
+        let Self { kind, bins, dim, heads, feed_forward, chunk, left, .. } = *self;
         if heads == 0 || dim % (2 * heads) != 0 {
             return Some(format!("expected dim to be a multiple of twice the heads, found {dim} and {heads}"));
         }
         match kind {
             Kind::Branchformer if feed_forward % 2 != 0 => {
                 Some(format!("expected feed_forward to be even, found {feed_forward}"))
+            }
+            Kind::Crdnn if bins == 0 || bins % crdnn::BINS != 0 => {
+                Some(format!("expected bins to be a multiple of {}, found {bins}", crdnn::BINS))
             }
             Kind::Hyperconformer if chunk == 0 || left % chunk != 0 => {
                 Some(format!("expected left to be a multiple of chunk, found {left} and {chunk}"))
@@ -90,14 +95,18 @@ impl ConformerConfig {
     /// A net with fresh weights for `vocabulary` tokens and as many `phones`, blanks included; without phones it has no
     /// phone head.
     pub fn init(&self, vocabulary: usize, phones: usize, device: &Device) -> Conformer {
+        let dnn = if self.kind == Kind::Crdnn { DNN_BLOCKS } else { 0 };
         let phone_head = || LinearConfig::new(self.dim, Self::PHONE_FRAMES * phones).init(device);
         Conformer {
             mean: Param::from_tensor(Tensor::zeros([self.bins], device)).set_require_grad(false),
             scale: Param::from_tensor(Tensor::ones([self.bins], device)).set_require_grad(false),
-            subsampling: Subsampling::new(self, device),
+            subsampling: (self.kind != Kind::Crdnn).then(|| Subsampling::new(self, device)),
+            cnn: (self.kind == Kind::Crdnn).then(|| Cnn::new(self, device)),
             blocks: blocks(Kind::Conformer, self, Block::<Attention>::new, device),
             branches: blocks(Kind::Branchformer, self, BranchformerBlock::new, device),
             mixing: blocks(Kind::Hyperconformer, self, Block::<HyperMixing>::new, device),
+            recurrent: blocks(Kind::Crdnn, self, Recurrent::new, device),
+            dnn: (0..dnn).map(|_| DnnBlock::new(self, device)).collect(),
             norm: LayerNormConfig::new(self.dim).init(device),
             head: LinearConfig::new(self.dim, vocabulary).init(device),
             phones: (phones > 0).then(phone_head),
@@ -111,10 +120,14 @@ impl ConformerConfig {
     }
 }
 
+/// Layers of a CRDNN's perceptron.
+const DNN_BLOCKS: usize = 2;
+
 /// What a stream carries from chunk to chunk.
 #[derive(Clone, Debug)]
 pub struct Caches {
-    /// Keys before rotation, or what else blocks keep of frames, (layers, heads, left, head_dim).
+    /// Keys before rotation, or what else blocks keep of frames, (layers, heads, left, head_dim); hidden states of a
+    /// CRDNN, (layers, 1, 1, dim), whose memory stands in `values`.
     pub keys: Tensor<4>,
     /// Values, (layers, heads, left, width).
     pub values: Tensor<4>,
@@ -148,11 +161,15 @@ fn phone_log_probs(head: &Linear, x: Tensor<3>) -> Tensor<3> {
 pub struct Conformer {
     mean: Param<Tensor<1>>,
     scale: Param<Tensor<1>>,
-    subsampling: Subsampling,
+    // What makes one frame of 8.
+    subsampling: Option<Subsampling>,
+    cnn: Option<Cnn>,
     // The blocks of a net are all of one kind; the other lists are empty.
     blocks: Vec<Block<Attention>>,
     branches: Vec<BranchformerBlock>,
     mixing: Vec<Block<HyperMixing>>,
+    recurrent: Vec<Recurrent>,
+    dnn: Vec<DnnBlock>,
     norm: LayerNorm,
     head: Linear,
     phones: Option<Linear>,
@@ -172,21 +189,46 @@ impl Conformer {
         self
     }
 
+    /// The net with a bottleneck of this width behind each feed-forward part, to be trained beside weights that stay;
+    /// `None` where blocks have no such part.
+    pub fn with_bottlenecks(mut self, width: usize) -> Option<Self> {
+        if self.blocks.is_empty() && self.mixing.is_empty() {
+            return None;
+        }
+        self.blocks = self.blocks.into_iter().map(|block| block.with_bottlenecks(width)).collect();
+        self.mixing = self.mixing.into_iter().map(|block| block.with_bottlenecks(width)).collect();
+        Some(self)
+    }
+
     fn layers(&self) -> impl Iterator<Item = Layer<'_>> {
         let blocks = self.blocks.iter().map(Layer::Conformer);
-        blocks.chain(self.branches.iter().map(Layer::Branchformer)).chain(self.mixing.iter().map(Layer::Hyperconformer))
+        let blocks = blocks.chain(self.branches.iter().map(Layer::Branchformer));
+        let blocks = blocks.chain(self.mixing.iter().map(Layer::Hyperconformer));
+        blocks.chain(self.recurrent.iter().map(Layer::Crdnn))
+    }
+
+    /// (batch, [`ConformerConfig::LEFT_FEATURES`] + 8 frames, bins) to (batch, frames, dim).
+    fn front(&self, features: Tensor<3>) -> Tensor<3> {
+        let x = normalise(features, &self.mean, &self.scale);
+        let x = self.cnn.as_ref().map_or(x.clone(), |cnn| cnn.forward(x));
+        self.subsampling.as_ref().map_or(x.clone(), |subsampling| subsampling.forward(x))
+    }
+
+    /// A block's frames as the heads take them.
+    fn finished(&self, x: Tensor<3>) -> Tensor<3> {
+        self.norm.forward(self.dnn.iter().fold(x, |x, block| block.forward(x)))
     }
 
     /// What the heads say of an encoder's frames.
     fn heads(&self, x: Tensor<3>) -> Heads {
-        let x = self.norm.forward(x);
+        let x = self.finished(x);
         let phones = self.phones.as_ref().map(|head| phone_log_probs(head, x.clone()));
         Heads { tokens: log_softmax(self.head.forward(x.clone()), 2), phones, frames: x }
     }
 
     /// What is asked of the middle block: phones where the net knows them, since they are nearer to the sound.
     fn middle(&self, x: Tensor<3>) -> Tensor<3> {
-        let x = self.norm.forward(x);
+        let x = self.finished(x);
         match &self.phones {
             Some(head) => phone_log_probs(head, x),
             None => log_softmax(self.head.forward(x), 2),
@@ -209,7 +251,7 @@ impl Conformer {
     /// - `lengths`: encoder frames of each utterance, whole chunks
     /// - returns: the heads, and (batch, 2 frames, phones) or (batch, frames, vocabulary)
     pub fn forward_in(&self, chunks: Chunks, features: Tensor<3>, lengths: &[usize]) -> (Heads, Tensor<3>) {
-        let mut x = self.subsampling.forward(normalise(features, &self.mean, &self.scale)); // (batch, frames, dim)
+        let mut x = self.front(features); // (batch, frames, dim)
         let [_, frames, _] = x.dims();
         let device = x.device();
         let mask = chunk_mask(frames, chunks, lengths, &device);
@@ -233,7 +275,7 @@ impl Conformer {
     /// - returns: the heads of a batch of one chunk, and the caches for the next
     pub fn step(&self, features: Tensor<3>, caches: Caches) -> (Heads, Caches) {
         let ConformerConfig { left, chunk, dim, heads, .. } = self.config;
-        let mut x = self.subsampling.forward(normalise(features, &self.mean, &self.scale)); // (1, chunk, dim)
+        let mut x = self.front(features); // (1, chunk, dim)
         let device = x.device();
         let bias = attention::valid_bias(caches.valid.clone(), left, chunk, &device);
         let positions = Positions::new(left..left + chunk, 0..left + chunk, dim / heads, &device);

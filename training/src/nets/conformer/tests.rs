@@ -3,7 +3,7 @@ use burn::tensor::Distribution;
 
 use super::*;
 
-const KINDS: [Kind; 3] = [Kind::Conformer, Kind::Branchformer, Kind::Hyperconformer];
+const KINDS: [Kind; 4] = [Kind::Conformer, Kind::Branchformer, Kind::Hyperconformer, Kind::Crdnn];
 
 fn tiny(kind: Kind) -> ConformerConfig {
     ConformerConfig {

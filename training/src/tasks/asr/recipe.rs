@@ -292,7 +292,13 @@ impl AsrRecipe {
     /// The net with fresh weights.
     pub(in crate::tasks) fn fresh(&self, device: &burn::tensor::Device) -> Result<crate::nets::conformer::Conformer> {
         let phones = if self.phones.is_some() { PHONES } else { 0 };
-        Ok(self.net.init(self.read_tokenizer()?.len(), phones, device))
+        let net = self.net.init(self.read_tokenizer()?.len(), phones, device);
+        match self.train.adapters.as_ref().and_then(|adapters| adapters.houlsby.as_ref()) {
+            Some(houlsby) => net.with_bottlenecks(houlsby.projection_size).ok_or_else(|| {
+                Error::config("[train.adapters]", "houlsby: this net has no feed-forward parts; expected lora instead")
+            }),
+            None => Ok(net),
+        }
     }
 
     fn front(&self, augment: bool) -> Result<Arc<Front>> {
@@ -374,7 +380,11 @@ impl Recipe for AsrRecipe {
 
     fn tokenizer(&self) -> Result<()> {
         fs::create_dir_all(&self.run).map_err(|e| Error::io(&self.run, e))?;
-        let tokenizer = tokens::train(&self.texts()?, self.tokenizer.vocabulary)?;
+        let tokenizer = match &self.train.adapters {
+            // A net that is adapted keeps its tokens.
+            Some(adapters) => Tokenizer::read(adapters.base.with_file_name("tokens.txt"))?,
+            None => tokens::train(&self.texts()?, self.tokenizer.vocabulary)?,
+        };
         tokenizer.write(self.tokens_path())?;
         tracing::info!("{}: {} pieces", self.tokens_path().display(), tokenizer.len());
         Ok(())

@@ -195,6 +195,10 @@ impl Task for AsrTask {
         }
     }
 
+    fn with_bottlenecks(&self, net: Conformer, width: usize) -> Option<Conformer> {
+        net.with_bottlenecks(width)
+    }
+
     fn train_batches(&self, epoch: usize, seed: u64) -> Result<Batches<AsrBatch>> {
         let config = LoaderConfig { seed, ..self.loader.clone() };
         Ok(Box::new(self.train.batches(&config, &self.augmented, epoch)?))

@@ -67,12 +67,16 @@ fn alarms_per_hour() -> f64 {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeywordData {
-    /// Clips that say keywords. Of ten that say the same, seven train, one validates and two test.
+    /// Clips that say keywords. Of ten that say the same, seven train, one validates and two test; all train where
+    /// `valid_spoken` and `test_spoken` are given.
     pub spoken: Vec<PathBuf>,
     /// Other speech to train on. Clips with a keyword in them stay out.
     pub others: Vec<PathBuf>,
     /// Other speech to validate on, and to set thresholds by.
     pub valid_others: Vec<PathBuf>,
+    /// Keyword clips to validate on. Default: the part of `spoken` that validates.
+    #[serde(default)]
+    pub valid_spoken: Vec<PathBuf>,
     /// Keyword clips to report on. Default: the part of `spoken` that tests.
     #[serde(default)]
     pub test_spoken: Vec<PathBuf>,
@@ -123,15 +127,19 @@ impl KeywordRecipe {
 
     /// The clips of one part of the data.
     pub(super) fn corpus(&self, part: Part) -> Result<Corpus> {
-        let KeywordData { spoken, others, valid_others, test_spoken, test_others, .. } = &self.data;
+        let KeywordData { spoken, others, valid_spoken, valid_others, test_spoken, test_others, .. } = &self.data;
         let others = match part {
             Part::Valid => valid_others,
             Part::Test => test_others,
             Part::Train | Part::All => others,
         };
-        let own = part == Part::Test && !test_spoken.is_empty();
-        let spoken = if own { test_spoken } else { spoken };
-        let spoken = spoken.iter().map(|folder| (folder.clone(), if own { Part::All } else { part }));
+        let (spoken, of_them) = match part {
+            Part::Test if !test_spoken.is_empty() => (test_spoken, Part::All),
+            Part::Valid if !valid_spoken.is_empty() => (valid_spoken, Part::All),
+            Part::Train if !test_spoken.is_empty() && !valid_spoken.is_empty() => (spoken, Part::All),
+            part => (spoken, part),
+        };
+        let spoken = spoken.iter().map(|folder| (folder.clone(), of_them));
         let others = others.iter().map(|folder| (folder.clone(), Part::All));
         let folders: Vec<_> = spoken.chain(others).collect();
         let mut seen = std::collections::HashSet::new();

@@ -83,10 +83,13 @@ pub struct Corpus {
 
 #[derive(Deserialize)]
 struct Row {
+    #[serde(alias = "uttid")]
     id: String,
+    #[serde(alias = "wav")]
     path: PathBuf,
+    #[serde(alias = "label")]
     transcript: String,
-    prompt: String,
+    prompt: Option<String>,
 }
 
 /// Reads and aligns recordings, and writes what of them is used, and when each token sounds: a list, without sound.
@@ -129,7 +132,7 @@ fn manifest(path: &Path) -> Result<Vec<Row>> {
     let place = || path.display().to_string();
     let mut reader = csv::Reader::from_path(path).map_err(|e| Error::data(place(), e))?;
     let mut rows = reader.deserialize().collect::<Result<Vec<Row>, _>>().map_err(|e| Error::data(place(), e))?;
-    rows.sort_by(|a, b| a.prompt.cmp(&b.prompt));
+    rows.sort_by(|a, b| (&a.prompt, &a.id).cmp(&(&b.prompt, &b.id)));
     Ok(rows)
 }
 

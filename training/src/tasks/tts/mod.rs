@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use acoustic::{AcousticBatch, AcousticTask, Bands, Prosody, expansion, positions};
 pub use measures::Measures;
 pub use mel::MelConfig;
-pub use recipe::{AcousticSection, EvaluateConfig, Part, TtsRecipe, VocoderSection};
+pub use recipe::{AcousticSection, EvaluateConfig, Part, PrepareSteps, TtsRecipe, VocoderSection};
 pub use vocoder::{Adversary, VocoderBatch, VocoderTask};
 
 use crate::data::pitch::PitchConfig;
@@ -29,7 +29,8 @@ use crate::tasks::aligner::AlignerConfig;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct VoiceConfig {
-    /// A CSV file with the columns `id`, `path` (relative to it), `transcript` and `prompt`.
+    /// A CSV file with the columns `id`, `path` (relative to it), `transcript` and `prompt`, by which clips are ordered;
+    /// or a list of LJ Speech as `prepare` writes it, with `uttid`, `wav` and `label`, ordered by `uttid`.
     pub manifest: PathBuf,
     /// The last so many prompts are kept out of training.
     pub held_out: usize,

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::corpus::{self, Corpus};
 use super::{AcousticTask, Adversary, Measures, VocoderTask, VoiceConfig, acoustic, vocoder};
+use crate::data::prepare::{self, LjspeechConfig};
 use crate::export::ExportConfig;
 use crate::nets::tts::{Acoustic, AcousticConfig, Vocoder, VocoderConfig};
 use crate::recipe::{self, Recipe};
@@ -28,6 +29,9 @@ pub struct TtsRecipe {
     pub g2p: PathBuf,
     /// Where the prepared recordings go.
     pub corpus: PathBuf,
+    /// LJ Speech as it is published, of which `prepare` makes lists first.
+    #[serde(default)]
+    pub prepare: PrepareSteps,
     /// The recordings and how they are cut.
     #[serde(default)]
     pub voice: VoiceConfig,
@@ -45,6 +49,14 @@ pub struct TtsRecipe {
     /// How it is measured.
     #[serde(default)]
     pub evaluate: EvaluateConfig,
+}
+
+/// Sets that `prepare` lists before it aligns.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PrepareSteps {
+    /// LJ Speech.
+    pub ljspeech: Option<LjspeechConfig>,
 }
 
 /// One of the two nets.
@@ -234,6 +246,9 @@ fn weights<M: Module>(net: M, run: &Path) -> Result<M> {
 
 impl Recipe for TtsRecipe {
     fn prepare(&self) -> Result<()> {
+        if let Some(config) = &self.prepare.ljspeech {
+            prepare::with_bar(|progress| prepare::prepare_ljspeech(config, progress))?;
+        }
         let count = corpus::prepare(&self.voice, &self.frontend()?, &self.corpus)?;
         tracing::info!("{}: {count} utterances", self.corpus.display());
         Ok(())

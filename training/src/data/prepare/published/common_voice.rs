@@ -1,0 +1,87 @@
+//! Mozilla Common Voice (Ardila et al., LREC 2020): a folder for each language with `train.tsv`, `dev.tsv`, `test.tsv` and
+//! `clips/*.mp3`.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::files::stem;
+use super::{Clip, Layout};
+use crate::Result;
+use crate::data::table::Table;
+
+/// Where Common Voice lies, by the names of SpeechBrain's `prepare_common_voice`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommonVoiceConfig {
+    /// The folder of a language.
+    pub data_folder: PathBuf,
+    /// The list of the split `train`. Default: `train.tsv` in the folder.
+    #[serde(default)]
+    pub train_tsv_file: Option<PathBuf>,
+    /// The list of the split `dev`. Default: `dev.tsv` in the folder.
+    #[serde(default)]
+    pub dev_tsv_file: Option<PathBuf>,
+    /// The list of the split `test`. Default: `test.tsv` in the folder.
+    #[serde(default)]
+    pub test_tsv_file: Option<PathBuf>,
+    /// The language's code. Clips of fewer than three words stay out, in `ja` and `zh-CN` those of fewer than two
+    /// letters. Default: `en`.
+    #[serde(default = "english")]
+    pub language: String,
+}
+
+fn english() -> String {
+    "en".to_owned()
+}
+
+impl Layout for CommonVoiceConfig {
+    fn root(&self) -> &Path {
+        &self.data_folder
+    }
+
+    fn splits(&self) -> Vec<String> {
+        ["train", "dev", "test"].map(str::to_owned).to_vec()
+    }
+
+    fn clips(&self, split: &str) -> Result<Vec<Clip>> {
+        let named = match split {
+            "train" => &self.train_tsv_file,
+            "dev" => &self.dev_tsv_file,
+            _ => &self.test_tsv_file,
+        };
+        let list = named.clone().unwrap_or_else(|| self.data_folder.join(format!("{split}.tsv")));
+        let table = Table::read_tabs(&list)?;
+        let columns = ["client_id", "path", "sentence"].map(|name| table.column(name));
+        let [speaker, path, sentence] = columns;
+        let (speaker, path, sentence) = (speaker?, path?, sentence?);
+        let clip = |fields: &csv::StringRecord| {
+            let wrd = words(&fields[sentence]);
+            let path = self.data_folder.join("clips").join(&fields[path]);
+            let told = vec![("spk_id", fields[speaker].to_owned()), ("wrd", wrd)];
+            Clip { id: stem(&path), path, span: None, fields: told }
+        };
+        let clips = table.rows.iter().map(|row| clip(&row.fields));
+        Ok(clips.filter(|clip| self.is_long_enough(&clip.fields[1].1)).collect())
+    }
+}
+
+impl CommonVoiceConfig {
+    fn is_long_enough(&self, words: &str) -> bool {
+        match self.language.as_str() {
+            "ja" | "zh-CN" => words.chars().count() >= 2,
+            _ => words.split(' ').count() >= 3,
+        }
+    }
+}
+
+/// Letters, digits and apostrophes in lower case; whatever else there is parts words. Accents stay.
+fn words(sentence: &str) -> String {
+    let kept = |c: char| match c {
+        '\u{2019}' => '\'',
+        c if c.is_alphanumeric() || c == '\'' => c,
+        _ => ' ',
+    };
+    let text: String = sentence.chars().map(kept).collect();
+    text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
+}

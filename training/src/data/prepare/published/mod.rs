@@ -1,0 +1,185 @@
+//! Sets as they are published. A file for each says where its recordings lie and what is told of them, a [`Layout`]; one
+//! writer makes prepared folders or lists of all.
+//!
+//! Columns have the names and the meaning of SpeechBrain's `*_prepare.py` for the set.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use super::folder::FolderWriter;
+use super::{SAMPLE_RATE_HZ, decode};
+use crate::data::manifest::{COLUMNS, DATA_ROOT};
+use crate::data::table::TableWriter;
+use crate::{Error, Result};
+
+mod aishell;
+mod common_voice;
+mod files;
+mod fsdd;
+mod librispeech;
+mod ljspeech;
+mod speech_commands;
+mod speechocean762;
+mod timit;
+mod timit_phones;
+mod voicebank;
+mod voxceleb;
+
+pub use aishell::AishellConfig;
+pub use common_voice::CommonVoiceConfig;
+pub use fsdd::FsddConfig;
+pub use librispeech::{LibrispeechConfig, MiniLibrispeechConfig};
+pub use ljspeech::LjspeechConfig;
+pub use speech_commands::SpeechCommandsConfig;
+pub use speechocean762::Speechocean762Config;
+pub use timit::{PhoneSet, TimitConfig};
+pub use voicebank::VoicebankConfig;
+pub use voxceleb::VoxcelebConfig;
+
+/// A recording, or a piece of one, and what the set tells of it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Clip {
+    /// Unique within its split.
+    pub(super) id: String,
+    /// The recording.
+    pub(super) path: PathBuf,
+    /// The piece of it, in samples at 16 kHz. `None` for all.
+    pub(super) span: Option<Range<usize>>,
+    /// Values by column; a column that is not among them stays empty.
+    pub(super) fields: Vec<(&'static str, String)>,
+}
+
+/// In which form the splits of a layout are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// A prepared folder each, with the audio packed. The columns begin with those of a manifest.
+    Folders,
+    /// A list of sound files each, `SPLIT.csv`.
+    Lists,
+}
+
+/// How a published set lies on a disk.
+pub(super) trait Layout {
+    /// What is written of it.
+    fn form(&self) -> Form {
+        Form::Folders
+    }
+
+    /// The columns. `ID`, `duration` or `length` in seconds, and in folders `wav`, are the writer's.
+    fn columns(&self) -> &'static [&'static str] {
+        &COLUMNS
+    }
+
+    /// The folder that [`DATA_ROOT`] stands for in manifests.
+    fn root(&self) -> &Path;
+
+    /// The names of the splits.
+    fn splits(&self) -> Vec<String>;
+
+    /// The clips of a split, in an order that does not depend on the disk.
+    ///
+    /// # Errors
+    /// Metadata that is missing or malformed.
+    fn clips(&self, split: &str) -> Result<Vec<Clip>>;
+
+    /// The rows of a recording, once its samples are known: as a rule one.
+    fn rows(&self, clip: &Clip, _samples: &[f32]) -> Vec<Clip> {
+        vec![clip.clone()]
+    }
+}
+
+/// Writes the splits that are not there yet below `out`. `progress` is told a split, how much of it is done, and how much
+/// there is.
+///
+/// # Errors
+/// As [`Layout::clips`]; a split without clips; a recording that is missing or cannot be decoded; failed writes.
+pub(super) fn write(layout: &dyn Layout, out: &Path, progress: &mut dyn FnMut(&str, usize, usize)) -> Result<()> {
+    for split in layout.splits() {
+        let Some(mut writer) = Writer::open(layout, out, &split)? else { continue };
+        let clips = layout.clips(&split)?;
+        if clips.is_empty() {
+            let reason = format!("expected recordings of the split `{split}`, found none");
+            return Err(Error::data(layout.root().display().to_string(), reason));
+        }
+        for (number, clip) in clips.iter().enumerate() {
+            let samples = decode(&clip.path)?;
+            for row in layout.rows(clip, &samples) {
+                writer.append(&row, &samples)?;
+            }
+            progress(&split, number + 1, clips.len());
+        }
+        writer.finish()?;
+    }
+    Ok(())
+}
+
+/// A split in the making.
+struct Writer<'a> {
+    columns: &'static [&'static str],
+    root: &'a Path,
+    place: Place,
+}
+
+enum Place {
+    Folder(FolderWriter),
+    List { rows: TableWriter, partial: PathBuf, path: PathBuf },
+}
+
+impl<'a> Writer<'a> {
+    /// Nothing where the split is done.
+    fn open(layout: &'a dyn Layout, out: &Path, split: &str) -> Result<Option<Self>> {
+        let columns = layout.columns();
+        let place = match layout.form() {
+            Form::Folders => FolderWriter::open_with(&out.join(split), columns)?.map(Place::Folder),
+            Form::Lists => {
+                let (path, partial) = (out.join(format!("{split}.csv")), out.join(format!("{split}.csv.tmp")));
+                std::fs::create_dir_all(out).map_err(|e| Error::io(out, e))?;
+                match path.exists() {
+                    true => None,
+                    false => Some(Place::List { rows: TableWriter::create(&partial, columns)?, partial, path }),
+                }
+            }
+        };
+        Ok(place.map(|place| Self { columns, root: layout.root(), place }))
+    }
+
+    /// The duration in a folder is that of the piece that is packed, in a list that of the whole file.
+    fn append(&mut self, clip: &Clip, samples: &[f32]) -> Result<()> {
+        let seconds = |samples: usize| samples as f64 / f64::from(SAMPLE_RATE_HZ);
+        match &mut self.place {
+            Place::Folder(folder) => {
+                let end = clip.span.as_ref().map_or(samples.len(), |span| span.end.min(samples.len()));
+                let piece = &samples[clip.span.as_ref().map_or(0, |span| span.start.min(end))..end];
+                let below = clip.path.strip_prefix(self.root).unwrap_or(&clip.path).display();
+                let wav = format!("{DATA_ROOT}/{below}");
+                folder.append_row(&clip.id, &values(self.columns, clip, seconds(piece.len()), &wav), piece)
+            }
+            Place::List { rows, .. } => {
+                let wav = std::path::absolute(&clip.path).map_err(|e| Error::io(&clip.path, e))?;
+                rows.append(&values(self.columns, clip, seconds(samples.len()), &wav.display().to_string()))
+            }
+        }
+    }
+
+    fn finish(self) -> Result<()> {
+        match self.place {
+            Place::Folder(folder) => folder.finish(),
+            Place::List { mut rows, partial, path } => {
+                rows.flush()?;
+                std::fs::rename(partial, &path).map_err(|e| Error::io(&path, e))
+            }
+        }
+    }
+}
+
+fn values(columns: &[&str], clip: &Clip, seconds: f64, wav: &str) -> Vec<String> {
+    let value = |column: &&str| match *column {
+        "ID" => clip.id.clone(),
+        "duration" | "length" => seconds.to_string(),
+        "wav" => wav.to_owned(),
+        name => {
+            clip.fields.iter().find(|(field, _)| *field == name).map(|(_, value)| value.clone()).unwrap_or_default()
+        }
+    };
+    columns.iter().map(value).collect()
+}

@@ -1,0 +1,199 @@
+//! Adapters against SpeechBrain's (`golden/adapters.json`, made by `tests/peers/adapters.py` at the root), and a
+//! recogniser that is adapted to other clips.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::nn::{Linear, LinearConfig};
+use burn::optim::GradientsParams;
+use burn::tensor::activation::silu;
+use burn::tensor::{Device, Tensor, TensorData};
+use rejoinder_training::data::manifest::{Item, Manifest};
+use rejoinder_training::data::pack::PackWriter;
+use rejoinder_training::data::prepare::{MANIFEST, PACK};
+use rejoinder_training::nets::bottleneck::Bottleneck;
+use rejoinder_training::recipe::Recipe;
+use rejoinder_training::tasks::asr::AsrRecipe;
+use rejoinder_training::trainer::{self, AdaptersConfig};
+use serde::Deserialize;
+
+mod golden_weights;
+
+use golden_weights::{Compare, Load, assert_close, report};
+
+#[derive(Deserialize)]
+struct Golden {
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    kind: String,
+    x: Vec<f32>,
+    output: Vec<f32>,
+    weights: BTreeMap<String, Vec<f32>>,
+    gradients: BTreeMap<String, Vec<f32>>,
+}
+
+#[derive(Module, Debug)]
+struct Pair {
+    first: Linear,
+    bottleneck: Option<Bottleneck>,
+    second: Linear,
+}
+
+#[test]
+fn adapters_say_and_learn_what_speechbrains_do() {
+    let golden: Golden = serde_json::from_str(include_str!("golden/adapters.json")).unwrap();
+    assert_eq!(golden.cases.len(), 2);
+    for case in &golden.cases {
+        let device = Device::flex();
+        let houlsby = case.kind == "HoulsbyAdapterLinear";
+        let pair = Pair {
+            first: LinearConfig::new(6, 5).init(&device),
+            bottleneck: houlsby.then(|| Bottleneck::new(5, 2, &device)),
+            second: LinearConfig::new(5, 4).init(&device),
+        };
+        let table = if houlsby {
+            "houlsby = { projection_size = 2 }"
+        } else {
+            "lora = { rank = 2, alpha = 3.0, target_layers = [\"fir*\"] }"
+        };
+        let adapters: AdaptersConfig =
+            toml::from_str(&format!("base = \"\"\nunfrozen_layers = [\"second\"]\n{table}")).unwrap();
+        let pair = Load::into(adapters.attach_to(pair).unwrap(), &case.weights).train();
+        let x = Tensor::<3>::from_data(TensorData::new(case.x.clone(), [2, 3, 6]), &device.autodiff());
+        let hidden = pair.first.forward(x);
+        let hidden = pair.bottleneck.as_ref().map_or(hidden.clone(), |bottleneck| bottleneck.forward(hidden));
+        let output = pair.second.forward(silu(hidden));
+        let apart = assert_close(&case.kind, output.clone(), &case.output);
+        let gradients = GradientsParams::from_grads(output.square().mean().backward(), &pair);
+        let worst = Compare::worst(&pair, &gradients, &case.gradients);
+        assert!(worst.0 < 1e-4, "{}: {worst:?}", case.kind);
+        let peer = format!("SpeechBrain's {}", case.kind);
+        report("Adapters", &peer, "outputs", apart);
+        report("Adapters", &peer, "gradients", worst.0);
+    }
+}
+
+/// Twelve tones of a pitch that goes with their words.
+fn write_clips(folder: &Path, words: [&str; 3], pitch: f32) {
+    std::fs::create_dir_all(folder).unwrap();
+    let mut pack = PackWriter::create(folder.join(PACK), 16_000).unwrap();
+    let mut manifest = Manifest::default();
+    for clip in 0..12 {
+        let pitch = pitch * (1 + clip % 3) as f32;
+        let samples: Vec<f32> = (0..12_000 + 300 * clip).map(|i| 0.3 * (pitch * i as f32).sin()).collect();
+        let id = format!("tones/{clip}");
+        pack.append(&id, &samples).unwrap();
+        let (duration_s, wav) = (samples.len() as f64 / 16_000.0, PACK.to_owned());
+        let words = words[clip % 3].to_owned();
+        manifest.items.push(Item { id, duration_s, wav, speaker: "s".to_owned(), words });
+    }
+    pack.flush().unwrap();
+    manifest.write(folder.join(MANIFEST)).unwrap();
+}
+
+fn recipe(folder: &Path, run: &str, clips: &str, adapters: &str) -> AsrRecipe {
+    let root = folder.display();
+    let never = "{ probability = 0.0, min = 1.0, max = 1.0 }";
+    let text = format!(
+        "run = \"{root}/{run}\"\n[prepare]\nsets = \"{root}\"\nout = \"{root}\"\n[tokenizer]\nvocabulary = 12\n\
+         [data]\ntrain = [{{ folder = \"{root}/{clips}\" }}]\nvalid = \"{root}/{clips}\"\ntests = []\n\
+         [augment]\nspeed = {never}\npad_s = {never}\nspec = {{ probability = 0.0 }}\n\
+         [loader]\nmax_seconds = 8.0\nworkers = 1\n\
+         [net]\nbins = 80\ndim = 16\nlayers = 1\nheads = 2\nfeed_forward = 32\nkernel = 5\nchannels = 16\nchunk = 4\n\
+         left = 8\ndropout = 0.0\n\
+         [train]\nbackend = \"flex\"\nepochs = 0\nsteps = 60\nlearning_rate = 1e-2\nwarmup_steps = 5\naverage_decay = 0.8\n\
+         valid_every = 100\n{adapters}\
+         [export]\nbundle = \"{root}/{run}/bundle\"\nname = \"tiny\"\nlicence = \"CC0-1.0\"\nsummary = \"a test\"\n\
+         recipe = \"a test\"\ndata = []\n"
+    );
+    toml::from_str(&text).unwrap()
+}
+
+/// The bits of each weight by its path.
+fn weights<M: Module>(net: &M) -> BTreeMap<String, Vec<u32>> {
+    #[derive(Default)]
+    struct Bits {
+        path: Vec<String>,
+        found: BTreeMap<String, Vec<u32>>,
+    }
+    impl ModuleVisitor for Bits {
+        fn enter_module(&mut self, name: &str, _container: &str) {
+            self.path.push(name.to_owned());
+        }
+
+        fn exit_module(&mut self, _name: &str, _container: &str) {
+            self.path.pop();
+        }
+
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let bits = param.val().into_data().iter::<f32>().map(f32::to_bits).collect();
+            self.found.insert(self.path.join("."), bits);
+        }
+    }
+    let mut bits = Bits::default();
+    net.visit(&mut bits);
+    bits.found
+}
+
+fn loss(recipe: &AsrRecipe) -> f64 {
+    let device = Device::flex();
+    let means = trainer::evaluate(&recipe.task().unwrap(), &recipe.trained(&device).unwrap(), &device).unwrap().means();
+    means.iter().find(|(name, _)| *name == "loss").unwrap().1
+}
+
+#[test]
+fn a_recogniser_learns_other_clips_beside_weights_that_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    write_clips(&folder.path().join("old"), ["one tone", "no tone", "a tone"], 0.02);
+    write_clips(&folder.path().join("new"), ["no tone", "a tone", "one tone"], 0.03);
+    let base = recipe(folder.path(), "base", "old", "");
+    base.tokenizer().unwrap();
+    base.train(false).unwrap();
+    let before = weights(&base.trained(&Device::flex()).unwrap());
+    let whole = std::fs::metadata(folder.path().join("base/checkpoint/net.bpk")).unwrap().len();
+
+    let section =
+        |rest: &str| format!("[train.adapters]\nbase = \"{}/base/net.bpk\"\n{rest}\n", folder.path().display());
+    let with_head = |rest: &str| section(&format!("unfrozen_layers = [\"head\"]\n{rest}"));
+    let lora = with_head("lora = { rank = 4, alpha = 8.0, target_layers = [\"blocks.*.attention.*\"] }");
+    let houlsby = with_head("houlsby = { projection_size = 16 }");
+    let unheard = loss(&recipe(folder.path(), "base", "new", ""));
+    for (run, adapters, changed) in [("lora", lora, "blocks.0.attention."), ("houlsby", houlsby, "bottleneck")] {
+        let adapted = recipe(folder.path(), run, "new", &adapters);
+        adapted.tokenizer().unwrap();
+        adapted.train(false).unwrap();
+        let heard = loss(&adapted);
+        assert!(heard < 0.95 * unheard, "{run}: {heard} after {unheard}");
+
+        let after = weights(&adapted.trained(&Device::flex()).unwrap());
+        let learns = |name: &str| name.contains(changed) || name.starts_with("head.");
+        for (name, bits) in &after {
+            match before.get(name) {
+                Some(old) if !learns(name) => assert!(old == bits, "{run}: {name} has changed"),
+                Some(old) if run == "lora" && name.ends_with("query_key_value.weight") => {
+                    assert!(old != bits, "{run}: {name} has not changed")
+                }
+                Some(_) => {}
+                None => assert!(name.contains("bottleneck"), "{run}: {name} is new"),
+            }
+        }
+        let kept = std::fs::metadata(folder.path().join(run).join("checkpoint/net.bpk")).unwrap().len();
+        assert!(kept < whole / 2, "{run}: a checkpoint of {kept} bytes, where all weights take {whole}");
+        // The export compares its outputs with those of the net.
+        adapted.export().unwrap();
+    }
+    let message = |rest: &str| {
+        let wrong = recipe(folder.path(), "wrong", "new", &section(rest));
+        wrong.tokenizer().unwrap();
+        wrong.train(false).unwrap_err().to_string()
+    };
+    let nobody = message("lora = { target_layers = [\"blokcs.*\"] }");
+    assert!(nobody.contains("`blokcs.*`") && nobody.contains("one that there is: "), "{nobody}");
+    let nothing = message("");
+    assert!(nothing.contains("nothing to train"), "{nothing}");
+}
