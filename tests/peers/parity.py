@@ -13,8 +13,8 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
-MAKERS = ["encoders.py", "schedules.py", "speaker.py"]
-TESTS = ["encoders", "schedules", "speaker"]
+MAKERS = ["encoders.py", "schedules.py", "speaker.py", "transformer.py"]
+TESTS = ["encoders", "schedules", "speaker", "transformer"]
 
 
 def main():

@@ -3,11 +3,13 @@
 pub mod blocks;
 pub mod conformer;
 mod depthwise;
+pub mod encoder_decoder;
 mod gru;
 pub mod keyword;
 pub mod llama;
 pub mod speaker;
 pub mod transducer;
+pub mod transformer;
 pub mod tts;
 pub mod turn;
 pub mod vad;
