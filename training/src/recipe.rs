@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::tasks::asr::AsrRecipe;
+use crate::tasks::attention::AttentionRecipe;
 use crate::tasks::g2p::G2pRecipe;
 use crate::tasks::keyword::KeywordRecipe;
 use crate::tasks::lm::LmRecipe;
 use crate::tasks::speaker::SpeakerRecipe;
+use crate::tasks::token_lm::TokenLmRecipe;
 use crate::tasks::transducer::TransducerRecipe;
 use crate::tasks::tts::TtsRecipe;
 use crate::tasks::turn::TurnRecipe;
@@ -80,6 +82,8 @@ enum AnyRecipe {
     Vad(Box<VadRecipe>),
     Speaker(Box<SpeakerRecipe>),
     Transducer(Box<TransducerRecipe>),
+    Attention(Box<AttentionRecipe>),
+    TokenLm(Box<TokenLmRecipe>),
 }
 
 /// Reads a recipe and applies `key=value` overrides, whose keys are dotted paths and whose values are TOML, or bare
@@ -107,6 +111,8 @@ pub fn open(path: &Path, overrides: &[String]) -> Result<Box<dyn Recipe>> {
         AnyRecipe::Vad(recipe) => recipe,
         AnyRecipe::Speaker(recipe) => recipe,
         AnyRecipe::Transducer(recipe) => recipe,
+        AnyRecipe::Attention(recipe) => recipe,
+        AnyRecipe::TokenLm(recipe) => recipe,
     })
 }
 
