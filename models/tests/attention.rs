@@ -191,7 +191,7 @@ proptest! {
         let expected = sequences(FRAMES - 1).into_iter().map(|tokens| (score(&tokens), tokens));
         let (best, tokens) = expected.max_by(|a, b| a.0.total_cmp(&b.0)).unwrap();
         let mut scorers = [
-            Weighted { scorer: Box::new(NetScorer(lm.clone())), weight: config.lm_weight, full: true },
+            Weighted { scorer: Box::new(NetScorer::new(lm.clone(), 1.0)), weight: config.lm_weight, full: true },
             Weighted { scorer: Box::new(FusionScorer::new(Arc::new(first))), weight: config.fusion_weight, full: false },
             Weighted {
                 scorer: Box::new(CtcPrefixScorer::new(&log_probs, TOKENS).unwrap()),
@@ -230,8 +230,9 @@ fn the_search_is_speechbrains() {
     let tokens = golden.decoder.last.len();
     for Case { config, tokens: expected, score } in &golden.cases {
         let ctc = CtcPrefixScorer::new(&golden.ctc, tokens).unwrap();
+        let lm = NetScorer::new(golden.lm.clone(), config.lm_temperature);
         let mut scorers = [
-            Weighted { scorer: Box::new(NetScorer(golden.lm.clone())), weight: config.lm_weight, full: true },
+            Weighted { scorer: Box::new(lm), weight: config.lm_weight, full: true },
             Weighted { scorer: Box::new(ctc), weight: config.ctc_weight, full: false },
         ];
         let found = search(config, golden.frames, &mut golden.decoder.clone(), &mut scorers).unwrap();

@@ -46,21 +46,22 @@ class Table:
 
 
 class TransformerLMScorer(BaseScorerInterface):
-    def __init__(self, table):
-        self.table = table
+    def __init__(self, table, temperature):
+        self.table, self.temperature = table, temperature
 
     def reset_mem(self, x, enc_lens):
         self.count = 0
 
     def score(self, inp_tokens, memory, candidates, attn):
         self.count += 1
-        return self.table.row(inp_tokens, self.count - 1)[0], None
+        log_probs = self.table.row(inp_tokens, self.count - 1)[0]
+        return (log_probs / self.temperature).log_softmax(1), None
 
 
 class Searcher(S2SBeamSearcher):
-    def __init__(self, table, **options):
+    def __init__(self, table, temperature, **options):
         super().__init__(bos_index=BOS, eos_index=EOS, **options)
-        self.table = table
+        self.table, self.temperature = table, temperature
 
     def set_n_out(self):
         return TOKENS + 2
@@ -74,11 +75,11 @@ class Searcher(S2SBeamSearcher):
     def forward_step(self, inp_tokens, memory, enc_states, enc_lens):
         self.count += 1
         log_probs, attention = self.table.row(inp_tokens, self.count - 1)
-        return log_probs, memory, attention
+        return (log_probs / self.temperature).log_softmax(1), memory, attention
 
 
 def scorer(lm, config):
-    full = [TransformerLMScorer(lm)]
+    full = [TransformerLMScorer(lm, config.get("lm_temperature", 1.0))]
     weights = {"transformerlm": config["lm_weight"]}
     if config.get("coverage_weight"):
         full.append(CoverageScorer(TOKENS + 2, threshold=config["coverage_threshold"]))
@@ -96,6 +97,7 @@ def scorer(lm, config):
 def find(decoder, lm, ctc, config):
     searcher = Searcher(
         decoder,
+        config.get("temperature", 1.0),
         min_decode_ratio=config.get("min_ratio", 0.0),
         max_decode_ratio=1.0,
         beam_size=config["beam"],
@@ -133,6 +135,7 @@ def main():
         plain | {"min_ratio": 0.6},
         plain | {"token_bonus": 1.5},
         plain | {"coverage_weight": 1.5, "coverage_threshold": 0.2},
+        plain | {"temperature": 1.6, "lm_temperature": 1.3},
     ]
     golden = {
         "frames": FRAMES,

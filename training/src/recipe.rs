@@ -96,7 +96,7 @@ enum AnyRecipe {
 /// [`Error::Config`] with the file and the key that is unknown, missing or wrong.
 pub fn open(path: &Path, overrides: &[String]) -> Result<Box<dyn Recipe>> {
     let place = path.display().to_string();
-    let mut table = read(path, &mut Vec::new())?;
+    let mut table = table(path)?;
     for pair in overrides {
         set(&mut table, pair)?;
     }
@@ -114,6 +114,11 @@ pub fn open(path: &Path, overrides: &[String]) -> Result<Box<dyn Recipe>> {
         AnyRecipe::Attention(recipe) => recipe,
         AnyRecipe::TokenLm(recipe) => recipe,
     })
+}
+
+/// A recipe's table, with those that it includes.
+pub(crate) fn table(path: &Path) -> Result<toml::Table> {
+    read(path, &mut Vec::new())
 }
 
 /// A recipe's table, laid over the one that it includes. `above` are the recipes that led to it.

@@ -96,7 +96,7 @@ impl ConformerAttention {
         let (name, encoder) = (card.name.clone(), Arc::new(encoder));
         encoder.stream()?.warm_up()?;
         let shared = Shared { name, encoder, decoder, token_lm, memory, tokenizer, first, second, path };
-        Ok(Self { shared: Arc::new(shared).weighed(decoding) })
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// The same nets, not opened again, with another way to decode. `bundle` is the one that they were opened from.
@@ -106,7 +106,7 @@ impl ConformerAttention {
     pub fn with_decoding(&self, bundle: &Bundle, decoding: &Decoding) -> Result<Self> {
         let (first, second) = passes(bundle, &self.shared.tokenizer, decoding)?;
         let shared = Shared { first, second, ..self.shared.as_ref().clone() };
-        Ok(Self { shared: Arc::new(shared).weighed(decoding) })
+        Ok(Self { shared: Arc::new(shared) })
     }
 }
 
@@ -122,20 +122,15 @@ fn passes(bundle: &Bundle, tokenizer: &Arc<Tokenizer>, wish: &Decoding) -> Resul
         true => decoder.with_lm(Arc::new(Ngram::read(bundle.path(LM_ROLE)?)?), params.lm_unit),
         false => decoder,
     };
-    let second = wish.attention.clone().unwrap_or(params.attention);
+    let mut second = wish.attention.clone().unwrap_or(params.attention);
     second.check().map_err(broken)?;
+    if !wish.lm {
+        second.lm_weight = 0.0;
+    }
     Ok((Arc::new(decoder.with_hotwords(&wish.hotwords)?), second))
 }
 
 impl Shared {
-    /// Without language models where none are wanted.
-    fn weighed(mut self: Arc<Self>, wish: &Decoding) -> Arc<Self> {
-        if !wish.lm {
-            Arc::make_mut(&mut self).second.lm_weight = 0.0;
-        }
-        self
-    }
-
     fn nets(&self) -> Result<Nets> {
         let token_lm = self.token_lm.as_ref().filter(|_| self.second.lm_weight != 0.0);
         Ok(Nets { decoder: self.decoder.net()?, token_lm: token_lm.map(StepModel::net).transpose()? })
@@ -155,8 +150,8 @@ impl Shared {
             Weighted { scorer: Box::new(ctc), weight: self.second.ctc_weight, full: false },
         ];
         if let Some(lm) = &mut nets.token_lm {
-            let weight = self.second.lm_weight;
-            scorers.push(Weighted { scorer: Box::new(NetScorer(lm)), weight, full: true });
+            let scorer = Box::new(NetScorer::new(lm, self.second.lm_temperature));
+            scorers.push(Weighted { scorer, weight: self.second.lm_weight, full: true });
         }
         nets.decoder.listen(&heard.memory)?;
         let readings = search(&self.second, frames, &mut nets.decoder, &mut scorers)?;

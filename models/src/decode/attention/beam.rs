@@ -1,6 +1,6 @@
 //! Beam search, token by token.
 
-use super::{AttentionConfig, BOUNDARY, Said, Step, StepNet, Weighted};
+use super::{AttentionConfig, BOUNDARY, Said, Step, StepNet, Weighted, soften};
 use crate::{Error, Result};
 
 /// What an utterance may say.
@@ -28,7 +28,8 @@ struct Candidate {
     score: f64,
 }
 
-/// The likeliest texts of an utterance of as many encoder frames, the best first; none of no frames.
+/// The likeliest texts of an utterance of as many encoder frames, the best first; of no frames the
+/// empty one.
 ///
 /// It ends when as many hypotheses have ended as are followed, when no open one can become better than the best of them,
 /// or after `max_ratio` tokens for each frame. Hypotheses that are open then count only where none has ended. The second
@@ -110,6 +111,7 @@ fn cover(open: &mut [Open], said: &Said, step: usize, config: &AttentionConfig) 
 /// The decoder's scores, with ends left out where there may be none.
 fn rows(said: &Said, hypotheses: usize, too_early: bool, config: &AttentionConfig) -> Vec<Vec<f32>> {
     let row = |said: &[f32]| {
+        let said = soften(said, config.temperature);
         let most = said.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let end = said[BOUNDARY as usize];
         let ends = !too_early && config.end_threshold.is_none_or(|threshold| end > threshold * most);

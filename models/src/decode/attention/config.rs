@@ -15,6 +15,10 @@ pub struct AttentionConfig {
     pub ctc_weight: f32,
     /// What the Transformer language model's log probability is multiplied by. Default: 0.3.
     pub lm_weight: f32,
+    /// What the decoder's logits are divided by: above 1 it is less sure of itself. Default: 1.
+    pub temperature: f32,
+    /// The same for the Transformer language model. Default: 1.
+    pub lm_temperature: f32,
     /// What n-grams, bonuses and hotwords are multiplied by, on top of the weights of the first search. Default: 1.
     pub fusion_weight: f32,
     /// What each token adds, the end too, in nats. Default: 0.
@@ -45,6 +49,8 @@ impl Default for AttentionConfig {
             candidates: 16,
             ctc_weight: 0.4,
             lm_weight: 0.3,
+            temperature: 1.0,
+            lm_temperature: 1.0,
             fusion_weight: 1.0,
             token_bonus: 0.0,
             normalize_length: false,
@@ -84,6 +90,14 @@ impl AttentionConfig {
         }
         if self.normalize_length && self.token_bonus != 0.0 {
             return wrong("token_bonus", "0 with normalize_length", self.token_bonus.to_string());
+        }
+        if self.coverage_weight < 0.0 {
+            return wrong("coverage_weight", "0 or more", self.coverage_weight.to_string());
+        }
+        for (what, value) in [("temperature", self.temperature), ("lm_temperature", self.lm_temperature)] {
+            if value.is_nan() || value <= 0.0 {
+                return wrong(what, "more than 0", value.to_string());
+            }
         }
         let numbers = [
             ("lm_weight", self.lm_weight),

@@ -101,22 +101,44 @@ pub trait Scorer {
 }
 
 /// A language model as a scorer.
-pub struct NetScorer<N>(pub N);
+pub struct NetScorer<N> {
+    net: N,
+    temperature: f32,
+}
+
+impl<N> NetScorer<N> {
+    /// A scorer whose net's logits are divided by a temperature.
+    pub fn new(net: N, temperature: f32) -> Self {
+        Self { net, temperature }
+    }
+}
 
 impl<N: StepNet> Scorer for NetScorer<N> {
     fn begin(&mut self) -> Result<()> {
-        self.0.begin()
+        self.net.begin()
     }
 
     fn score(&mut self, asked: &[Vec<u32>]) -> Result<Vec<Vec<f32>>> {
-        let said = self.0.say()?.log_probs;
+        let said = self.net.say()?.log_probs;
         let rows = said.chunks_exact((said.len() / asked.len().max(1)).max(1));
-        Ok(rows.zip(asked).map(|(row, asked)| asked.iter().map(|token| row[*token as usize]).collect()).collect())
+        let row = |(row, asked): (&[f32], &Vec<u32>)| {
+            let row = soften(row, self.temperature);
+            asked.iter().map(|token| row[*token as usize]).collect()
+        };
+        Ok(rows.zip(asked).map(row).collect())
     }
 
     fn advance(&mut self, steps: &[Step]) -> Result<()> {
-        self.0.advance(steps)
+        self.net.advance(steps)
     }
+}
+
+/// What a net would say whose logits were divided by a temperature.
+fn soften(log_probs: &[f32], temperature: f32) -> Vec<f32> {
+    let most = log_probs.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let scaled = |log_prob: &f32| (log_prob - most) / temperature;
+    let normaliser = log_probs.iter().map(|log_prob| scaled(log_prob).exp()).sum::<f32>().ln();
+    log_probs.iter().map(|log_prob| scaled(log_prob) - normaliser).collect()
 }
 
 /// A scorer and how much it counts.

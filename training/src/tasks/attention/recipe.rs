@@ -137,3 +137,19 @@ impl Recipe for AttentionRecipe {
         super::bundle::export(self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mistakes_are_told_with_their_table() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/recipes/asr/conformer_attention.toml");
+        let message = |setting: &str| recipe::open(folder.as_ref(), &[setting.to_owned()]).err().unwrap().to_string();
+        let unknown = message("decoder.label_smothing=0.1");
+        assert!(unknown.contains("[decoder] unknown field `label_smothing`"), "{unknown}");
+        let heads = message("decoder.net.heads=3");
+        let expected = "[decoder.net] expected dim to be even and a multiple of the heads, found 160 and 3";
+        assert!(heads.contains(expected), "{heads}");
+    }
+}
