@@ -33,6 +33,9 @@ pub const DECODER_ROLE: &str = "decoder";
 /// The role of the joiner of a transducer's bundle.
 pub const JOINER_ROLE: &str = "joiner";
 
+/// The role of a net over a recogniser's tokens that says which comes next: a second language model, of the joint search.
+pub const TOKEN_LM_ROLE: &str = "token_lm";
+
 /// The role of the token list of a bundle.
 pub const TOKENS_ROLE: &str = "tokens";
 

@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::asr::{ConformerCtc, ConformerTransducer, Decoding, Recognizer, conformer_ctc, conformer_transducer};
+use crate::asr::{
+    ConformerAttention, ConformerCtc, ConformerTransducer, Decoding, Recognizer, conformer_attention, conformer_ctc,
+    conformer_transducer,
+};
 use crate::card::{Bundle, Task};
 use crate::keyword::{self, KeywordSpotter};
 use crate::runtime::{self, RuntimeConfig};
@@ -46,13 +49,19 @@ pub fn open_recognizer_with(path: &Path, config: &RuntimeConfig, decoding: &Deco
     match (bundle.card().family.as_str(), model) {
         (conformer_ctc::FAMILY, Some(model)) => Ok(Arc::new(ConformerCtc::of_model(&bundle, model, decoding)?)),
         (conformer_ctc::FAMILY, None) => Ok(Arc::new(ConformerCtc::open(&bundle, runtime.as_ref(), decoding)?)),
-        (conformer_transducer::FAMILY, Some(_)) => {
-            Err(Error::model(&path, "a transducer has three files: open its folder"))
+        (conformer_transducer::FAMILY | conformer_attention::FAMILY, Some(_)) => {
+            Err(Error::model(&path, "this recogniser has several files: open its folder"))
+        }
+        (conformer_attention::FAMILY, None) => {
+            Ok(Arc::new(ConformerAttention::open(&bundle, runtime.as_ref(), decoding)?))
         }
         (conformer_transducer::FAMILY, None) => {
             Ok(Arc::new(ConformerTransducer::open(&bundle, runtime.as_ref(), decoding)?))
         }
-        (other, _) => Err(unknown_family(&path, other, &[conformer_ctc::FAMILY, conformer_transducer::FAMILY])),
+        (other, _) => {
+            let known = [conformer_ctc::FAMILY, conformer_transducer::FAMILY, conformer_attention::FAMILY];
+            Err(unknown_family(&path, other, &known))
+        }
     }
 }
 

@@ -201,7 +201,7 @@ fn hotwords_and_the_language_model_of_the_bundle_count() {
     assert!(known(&with_lm) && with_lm.contains(' '), "{with_lm}");
     let search = CtcConfig { token_margin: 100.0, beam_margin: 100.0, ..CtcConfig::default() };
     let hotwords = vec![Hotword { text: "becd".into(), boost: 40.0 }];
-    let preferred = hear(Decoding { search: Some(search), lexicon: None, lm: false, hotwords });
+    let preferred = hear(Decoding { search: Some(search), lm: false, hotwords, ..Decoding::default() });
     assert!(preferred.contains("becd") && !greedy.contains("becd"), "{preferred}");
 }
 

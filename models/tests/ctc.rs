@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use rejoinder_models::decode::ctc::{CtcConfig, CtcDecoder, Hotword, Hypothesis, LmUnit};
+use rejoinder_models::decode::ctc::{CtcConfig, CtcDecoder, Hotword, Hypothesis, LmUnit, align};
 use rejoinder_models::decode::ngram::{Ngram, NgramConfig, count};
 use rejoinder_models::text::{Tokenizer, word_errors};
 use serde_json::Value;
@@ -83,6 +83,19 @@ proptest! {
                 prop_assert!(path.get(token.end) != Some(&token.id));
                 let best = (token.start..token.end).map(|t| frames[t * 5 + token.id as usize]).reduce(f32::max);
                 prop_assert_eq!(Some(token.log_prob), best);
+            }
+        }
+    }
+
+    #[test]
+    fn given_tokens_lie_where_their_likeliest_alignment_has_them(scores in prop::collection::vec(-3.0f32..3.0, 20)) {
+        let frames = log_softmax(&scores, 5);
+        for (ids, (_, _, path)) in all_alignments(&frames, 5) {
+            for (token, id) in align(&frames, 5, 0, &ids).iter().zip(&ids) {
+                prop_assert_eq!(token.id, *id);
+                prop_assert!(path[token.start..token.end].iter().all(|&id| id == token.id));
+                prop_assert!(token.start == 0 || path[token.start - 1] != token.id);
+                prop_assert!(path.get(token.end) != Some(&token.id));
             }
         }
     }

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::tasks::asr::AsrRecipe;
+use crate::tasks::attention::AttentionRecipe;
 use crate::tasks::g2p::G2pRecipe;
 use crate::tasks::keyword::KeywordRecipe;
 use crate::tasks::lm::LmRecipe;
 use crate::tasks::speaker::SpeakerRecipe;
+use crate::tasks::token_lm::TokenLmRecipe;
 use crate::tasks::transducer::TransducerRecipe;
 use crate::tasks::tts::TtsRecipe;
 use crate::tasks::turn::TurnRecipe;
@@ -80,6 +82,8 @@ enum AnyRecipe {
     Vad(Box<VadRecipe>),
     Speaker(Box<SpeakerRecipe>),
     Transducer(Box<TransducerRecipe>),
+    Attention(Box<AttentionRecipe>),
+    TokenLm(Box<TokenLmRecipe>),
 }
 
 /// Reads a recipe and applies `key=value` overrides, whose keys are dotted paths and whose values are TOML, or bare
@@ -92,7 +96,7 @@ enum AnyRecipe {
 /// [`Error::Config`] with the file and the key that is unknown, missing or wrong.
 pub fn open(path: &Path, overrides: &[String]) -> Result<Box<dyn Recipe>> {
     let place = path.display().to_string();
-    let mut table = read(path, &mut Vec::new())?;
+    let mut table = table(path)?;
     for pair in overrides {
         set(&mut table, pair)?;
     }
@@ -107,7 +111,14 @@ pub fn open(path: &Path, overrides: &[String]) -> Result<Box<dyn Recipe>> {
         AnyRecipe::Vad(recipe) => recipe,
         AnyRecipe::Speaker(recipe) => recipe,
         AnyRecipe::Transducer(recipe) => recipe,
+        AnyRecipe::Attention(recipe) => recipe,
+        AnyRecipe::TokenLm(recipe) => recipe,
     })
+}
+
+/// A recipe's table, with those that it includes.
+pub(crate) fn table(path: &Path) -> Result<toml::Table> {
+    read(path, &mut Vec::new())
 }
 
 /// A recipe's table, laid over the one that it includes. `above` are the recipes that led to it.

@@ -5,6 +5,7 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
+use rejoinder_models::text::Tokenizer;
 use rejoinder_training::data::manifest::{Item, Manifest};
 use rejoinder_training::data::pack::PackWriter;
 use rejoinder_training::data::prepare::{MANIFEST, PACK};
@@ -105,6 +106,19 @@ fn small(recipe: &Path, folder: &Path) -> Option<Small> {
     }
     match (task, recipe.file_stem()?.to_str()?) {
         ("asr", "adapted") => return None,
+        ("asr", "token_lm") => {
+            tokenizer = true;
+            add(&[
+                ("tokens", quoted(&folder.join("tokens.txt")).as_str()),
+                ("texts", "[{ kind = \"transcripts\", folder = \"clips\", weight = 1.0 }]"),
+                ("valid_every", "2"),
+                ("prepare.sets", quoted(&folder.join("sets")).as_str()),
+                ("prepare.out", quoted(folder).as_str()),
+                ("net.dim", "32"),
+                ("net.layers", "1"),
+                ("net.feed_forward", "64"),
+            ]);
+        }
         ("asr", name) => {
             tokenizer = true;
             add(&[
@@ -130,6 +144,10 @@ fn small(recipe: &Path, folder: &Path) -> Option<Small> {
             if name.ends_with("_transducer") {
                 add(&[("transducer.joint.predictor_dim", "16"), ("transducer.joint.dim", "32")]);
                 add(&[("transducer.chunks", "[2]"), ("transducer.left_chunks", "[2]")]);
+            }
+            if name.ends_with("_attention") {
+                add(&[("decoder.net", "{ dim = 32, layers = 1, heads = 2, feed_forward = 64 }")]);
+                add(&[("decoder.chunks", "[2]"), ("decoder.left_chunks", "[2]")]);
             }
             if name.starts_with("librispeech") || name == "common_voice" {
                 return Some(Small { tokenizer, settings });
@@ -226,6 +244,7 @@ fn recipes_run_in_debug_mode() {
     let folder = tempfile::tempdir().unwrap();
     write_clips(&folder.path().join("clips"));
     write_dictionary(&folder.path().join("sets/words/tiny.dict"));
+    Tokenizer::characters(' '..='z').unwrap().write(folder.path().join("tokens.txt")).unwrap();
     for path in recipes() {
         let began = std::time::Instant::now();
         let Some(Small { tokenizer, settings }) = small(&path, folder.path()) else { continue };

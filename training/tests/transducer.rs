@@ -6,7 +6,7 @@ mod made_clips;
 
 use std::path::{Path, PathBuf};
 
-use made_clips::{SENTENCES, no_augmentation, read_aloud};
+use made_clips::{SENTENCES, in_pieces, no_augmentation, read_aloud};
 use rejoinder_models::asr::{ConformerTransducer, Decoding, Recognizer, transcribe};
 use rejoinder_models::card::Bundle;
 use rejoinder_models::decode::ctc::CtcConfig;
@@ -39,24 +39,6 @@ fn write_recipe(folder: &Path, predictor: &str) -> PathBuf {
     let path = folder.join("transducer.toml");
     std::fs::write(&path, recipe).unwrap();
     path
-}
-
-/// Lengths of pieces, over and over.
-fn in_pieces(recognizer: &dyn Recognizer, clip: &[f32], lengths: &[usize]) -> String {
-    let (mut stream, mut rest) = (recognizer.stream().unwrap(), clip);
-    for length in lengths.iter().cycle() {
-        let (piece, more) = rest.split_at((*length).min(rest.len()));
-        stream.push(piece).unwrap();
-        let (shown, now) = (stream.partial(), stream.preview().unwrap());
-        assert_eq!(stream.partial(), shown, "a preview changes nothing");
-        rest = more;
-        if rest.is_empty() {
-            let text = stream.flush().unwrap().text;
-            assert_eq!(now.text, text, "the last preview is the end");
-            return text;
-        }
-    }
-    unreachable!("lengths are given")
 }
 
 fn learn_and_hear(predictor: &str) {

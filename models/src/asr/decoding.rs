@@ -3,6 +3,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::card::{Bundle, LEXICON_ROLE, LM_ROLE, MODEL_ROLE, PHONES_ROLE};
+use crate::decode::attention::AttentionConfig;
 use crate::decode::ctc::{CtcConfig, CtcDecoder, CtcStream, CtcWord, Hotword, LmUnit};
 use crate::decode::lexicon::{LexiconConfig, LexiconDecoder, LexiconStream, Phones};
 use crate::decode::ngram::Ngram;
@@ -18,7 +19,9 @@ pub struct Decoding {
     pub search: Option<CtcConfig>,
     /// The search over words by their phones; the card's where it is missing.
     pub lexicon: Option<LexiconConfig>,
-    /// Whether the bundle's language model is used, when it has one. A greedy search that the card does not ask for
+    /// The second pass of a recogniser that has an attention decoder; the card's where it is missing.
+    pub attention: Option<AttentionConfig>,
+    /// Whether the bundle's language models are used, when it has any. A greedy search that the card does not ask for
     /// has no use for one.
     pub lm: bool,
     /// Words and phrases to be preferred.
@@ -27,14 +30,15 @@ pub struct Decoding {
 
 impl Default for Decoding {
     fn default() -> Self {
-        Self { search: None, lexicon: None, lm: true, hotwords: Vec::new() }
+        Self { search: None, lexicon: None, attention: None, lm: true, hotwords: Vec::new() }
     }
 }
 
 impl Decoding {
     /// The best token of each frame, nothing else.
     pub fn greedy() -> Self {
-        Self { search: Some(CtcConfig::greedy()), lexicon: None, lm: false, hotwords: Vec::new() }
+        let (search, attention) = (Some(CtcConfig::greedy()), Some(AttentionConfig::none()));
+        Self { search, attention, lm: false, ..Self::default() }
     }
 }
 

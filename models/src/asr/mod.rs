@@ -2,13 +2,16 @@
 
 pub(crate) mod carry;
 mod chunker;
+pub mod conformer_attention;
 pub mod conformer_ctc;
 pub mod conformer_transducer;
 mod decoding;
 mod encoder;
+mod step_model;
 mod transducer_nets;
 mod words;
 
+pub use conformer_attention::{AttentionParams, ConformerAttention};
 pub use conformer_ctc::ConformerCtc;
 pub use conformer_transducer::{ConformerTransducer, TransducerParams};
 pub use decoding::{CtcParams, Decoding, LogProbs};

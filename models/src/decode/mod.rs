@@ -1,5 +1,6 @@
 //! Decoding: pure functions over slices, no tensor type.
 
+pub mod attention;
 pub mod ctc;
 pub mod lexicon;
 pub mod ngram;

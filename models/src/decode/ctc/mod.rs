@@ -1,5 +1,6 @@
 //! Connectionist temporal classification: from frames of token probabilities to text.
 
+mod align;
 mod beam;
 mod greedy;
 mod hotwords;
@@ -13,6 +14,7 @@ use crate::text::Tokenizer;
 use crate::{Error, Result};
 
 use super::ngram::Ngram;
+pub use align::align;
 use beam::Beam;
 use greedy::Greedy;
 pub use hotwords::Hotword;
@@ -215,6 +217,10 @@ impl CtcDecoder {
     pub fn with_hotwords(mut self, hotwords: &[Hotword]) -> Result<Self> {
         self.scorer.hotwords = Hotwords::new(hotwords)?;
         Ok(self)
+    }
+
+    pub(in crate::decode) fn scorer(&self) -> &Scorer {
+        &self.scorer
     }
 
     /// The tokenizer.

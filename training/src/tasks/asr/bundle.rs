@@ -21,7 +21,7 @@ const FAMILY: &str = "conformer-ctc";
 /// How far 32-bit floats may be from the net.
 pub(in crate::tasks) const ALLOWED_FLOAT: f64 = 2e-3;
 /// How far log-probabilities of 8-bit weights may be from the net: a tenth of the largest that were seen.
-pub(in crate::tasks) const ALLOWED_INT8: f64 = 12.0;
+const ALLOWED_INT8: f64 = 12.0;
 /// Chunks of a real clip that an export is checked on.
 const CHECKED_CHUNKS: usize = 4;
 
@@ -79,7 +79,7 @@ fn chunk_frames(config: &ConformerConfig) -> usize {
 }
 
 /// The inputs of a streaming encoder: features and what it carries.
-pub(in crate::tasks) fn declare(name: &str, net: &Conformer, device: &Device) -> OnnxExport {
+fn declare(name: &str, net: &Conformer, device: &Device) -> OnnxExport {
     let config = net.config();
     let fixed = |shape: &[usize]| shape.iter().map(|n| Axis::from(*n)).collect::<Vec<_>>();
     let frames = ConformerConfig::LEFT_FEATURES + chunk_frames(config);
@@ -120,12 +120,12 @@ pub(in crate::tasks) fn carry(next: Caches, recorder: &mut Recorder<'_>) -> crat
 }
 
 /// The first chunks of a validation clip, with what the net itself, whose encoder is given too, makes of each.
-pub(in crate::tasks) fn cases<M: Module>(
+fn cases<M: Module>(
     recipe: &AsrRecipe,
     net: &M,
     encoder: &Conformer,
     declaration: &OnnxExport,
-    forward: fn(&M, &mut Recorder<'_>) -> crate::export::Result<()>,
+    forward: Forward<M>,
 ) -> Result<Vec<Case>> {
     let (config, device) = (encoder.config(), &Device::flex());
     let dataset = recipe.open_test(&recipe.data.valid, &recipe.read_tokenizer()?)?;
@@ -181,7 +181,7 @@ pub(in crate::tasks) fn card(family: &str, recipe: &AsrRecipe, net: &Conformer, 
 }
 
 /// The n-gram model over words of the recipe's texts, and its binary form.
-pub(in crate::tasks) fn language_model(recipe: &AsrRecipe) -> Result<Option<(Ngram, Vec<u8>)>> {
+fn language_model(recipe: &AsrRecipe) -> Result<Option<(Ngram, Vec<u8>)>> {
     let Some(config) = &recipe.lm else { return Ok(None) };
     let counted = |texts: &[TextSource], min_word_count, min_counts: &[u64]| {
         let mut sentences = Vec::new();
@@ -213,4 +213,40 @@ pub(in crate::tasks) fn language_model(recipe: &AsrRecipe) -> Result<Option<(Ngr
     model.write(&path)?;
     let bytes = std::fs::read(&path).map_err(|e| Error::io(&path, e))?;
     Ok(Some((model, bytes)))
+}
+
+/// How a forward is recorded.
+pub(in crate::tasks) type Forward<M> = fn(&M, &mut Recorder<'_>) -> crate::export::Result<()>;
+
+/// Writes a recogniser of several files whose main one is the encoder: in 32-bit floats to the run folder, and as the
+/// recipe wants it. `rest` adds the other nets.
+pub(in crate::tasks) fn write_with<M: Module>(
+    recipe: &AsrRecipe,
+    card: ModelCard,
+    (net, encoder, encode): (&M, &Conformer, Forward<M>),
+    rest: impl Fn(Package) -> Result<Package>,
+) -> Result<()> {
+    let declaration = declare("encoder", encoder, &Device::flex());
+    let float = declaration.record(net, encode)?;
+    let cases = cases(recipe, net, encoder, &declaration, encode)?;
+    let tokens = NewFile::new(TOKENS_ROLE, "tokens.txt", recipe.read_tokenizer()?.to_text());
+    let whole =
+        Package::new(card.clone()).model(MODEL_ROLE, "encoder.onnx", float.clone(), cases.clone(), ALLOWED_FLOAT);
+    let checked = rest(whole)?.file(tokens.clone()).write(&recipe.float_bundle())?;
+    tracing::info!("32-bit: largest difference to the net {:?}", checked.card().parity);
+    let package = Package::new(card);
+    let package = match recipe.export.int8 {
+        true => {
+            let int8 = quantize_matmul(&float, Int8::default());
+            package.model(MODEL_ROLE, "encoder.int8.onnx", int8, cases, ALLOWED_INT8)
+        }
+        false => package.model(MODEL_ROLE, "encoder.onnx", float, cases, ALLOWED_FLOAT),
+    };
+    let mut package = rest(package)?.file(tokens);
+    if let Some((_, bytes)) = language_model(recipe)? {
+        package = package.file(NewFile::new(LM_ROLE, "lm.bin", bytes));
+    }
+    let written = package.write(&recipe.export.bundle)?;
+    tracing::info!("{}: {} bytes", written.root().display(), written.bytes());
+    Ok(())
 }

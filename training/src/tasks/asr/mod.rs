@@ -2,10 +2,12 @@
 
 mod align;
 pub(super) mod bundle;
+pub(super) mod extended;
 mod measure;
 mod phones;
 mod recipe;
-pub(super) mod report;
+mod report;
+pub(super) mod streams;
 mod task;
 pub(super) mod tokens;
 mod tune;

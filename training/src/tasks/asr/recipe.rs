@@ -289,6 +289,12 @@ impl AsrRecipe {
         trainer::load_weights(self.fresh(device)?, &self.weights_path())
     }
 
+    /// The encoder to begin with, where a recipe names the weights of one.
+    pub(in crate::tasks) fn encoder(&self, path: Option<&Path>) -> Result<Option<crate::nets::conformer::Conformer>> {
+        let device = burn::tensor::Device::flex();
+        path.map(|path| trainer::load_weights(self.fresh(&device)?, path)).transpose()
+    }
+
     /// The net with fresh weights.
     pub(in crate::tasks) fn fresh(&self, device: &burn::tensor::Device) -> Result<crate::nets::conformer::Conformer> {
         let phones = if self.phones.is_some() { PHONES } else { 0 };

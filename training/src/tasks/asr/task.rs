@@ -1,5 +1,6 @@
 use std::sync::{Arc, OnceLock};
 
+use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -130,13 +131,23 @@ impl AsrTask {
         (features, lengths)
     }
 
+    /// A fresh encoder, or one with the weights of another.
+    pub(in crate::tasks) fn encoder(&self, begin: Option<&Conformer>, device: &Device) -> Conformer {
+        let fresh = self.net(device);
+        match begin {
+            Some(trained) => fresh.load_record(trained.clone().into_record()),
+            None => fresh,
+        }
+    }
+
     /// What the net makes of each clip of a batch, by the best token of each frame.
     pub(super) fn hear(&self, net: &Conformer, batch: &AsrBatch, device: &Device) -> Vec<String> {
         let (features, lengths) = self.features(batch, self.net.chunks(), device);
         self.texts(net.forward(features, &lengths).0.tokens, &lengths)
     }
 
-    fn texts(&self, log_probs: Tensor<3>, lengths: &[usize]) -> Vec<String> {
+    /// The best tokens of each frame as text.
+    pub(in crate::tasks) fn texts(&self, log_probs: Tensor<3>, lengths: &[usize]) -> Vec<String> {
         greedy(log_probs, lengths).iter().map(|tokens| self.tokenizer.decode(tokens)).collect()
     }
 

@@ -1,12 +1,12 @@
 use burn::tensor::{Device, TensorData};
-use rejoinder_models::card::{DECODER_ROLE, JOINER_ROLE, LM_ROLE, MODEL_ROLE, NewFile, StateTensor, TOKENS_ROLE};
+use rejoinder_models::card::{DECODER_ROLE, JOINER_ROLE, StateTensor};
 use rejoinder_models::runtime::ElementType;
 
 use super::recipe::TransducerRecipe;
 use crate::Result;
-use crate::export::{self, Axis, Case, Element, Int8, OnnxExport, Package, Recorder, quantize_matmul};
+use crate::export::{self, Axis, Case, Element, OnnxExport, Package, Recorder};
 use crate::nets::transducer::Transducer;
-use crate::tasks::asr::bundle::{self, ALLOWED_FLOAT, ALLOWED_INT8};
+use crate::tasks::asr::bundle::{self, ALLOWED_FLOAT};
 
 const FAMILY: &str = "conformer-transducer";
 
@@ -23,37 +23,17 @@ pub(super) fn export(recipe: &TransducerRecipe) -> Result<()> {
     let device = Device::flex();
     let net = recipe.trained(&device)?;
     let vocabulary = recipe.asr.read_tokenizer()?.len();
-    let encoder = bundle::declare("encoder", net.encoder(), &device);
-    let float = encoder.record(&net, encode)?;
-    let cases = bundle::cases(&recipe.asr, &net, net.encoder(), &encoder, encode)?;
-    let with_rest = |package: Package| -> Result<Package> {
-        let (decoder, joiner) = (declare_decoder(&net, vocabulary), declare_joiner(recipe));
-        let (predicted, joined) = (decoder_cases(&decoder, &net, vocabulary)?, joiner_cases(&joiner, &net, recipe)?);
-        Ok(package
-            .model(DECODER_ROLE, "decoder.onnx", decoder.record(&net, predict)?, predicted, ALLOWED_FLOAT)
-            .model(JOINER_ROLE, "joiner.onnx", joiner.record(&net, join)?, joined, ALLOWED_FLOAT)
-            .file(NewFile::new(TOKENS_ROLE, "tokens.txt", recipe.asr.read_tokenizer()?.to_text())))
-    };
+    let with_rest =
+        |package: Package| -> Result<Package> {
+            let (decoder, joiner) = (declare_decoder(&net, vocabulary), declare_joiner(recipe));
+            let (predicted, joined) =
+                (decoder_cases(&decoder, &net, vocabulary)?, joiner_cases(&joiner, &net, recipe)?);
+            Ok(package
+                .model(DECODER_ROLE, "decoder.onnx", decoder.record(&net, predict)?, predicted, ALLOWED_FLOAT)
+                .model(JOINER_ROLE, "joiner.onnx", joiner.record(&net, join)?, joined, ALLOWED_FLOAT))
+        };
     let card = card(recipe, &net, &device);
-    let whole =
-        Package::new(card.clone()).model(MODEL_ROLE, "encoder.onnx", float.clone(), cases.clone(), ALLOWED_FLOAT);
-    let checked = with_rest(whole)?.write(&recipe.asr.float_bundle())?;
-    tracing::info!("32-bit: largest difference to the net {:?}", checked.card().parity);
-    let package = Package::new(card);
-    let package = match recipe.asr.export.int8 {
-        true => {
-            let int8 = quantize_matmul(&float, Int8::default());
-            package.model(MODEL_ROLE, "encoder.int8.onnx", int8, cases, ALLOWED_INT8)
-        }
-        false => package.model(MODEL_ROLE, "encoder.onnx", float, cases, ALLOWED_FLOAT),
-    };
-    let mut package = with_rest(package)?;
-    if let Some((_, bytes)) = bundle::language_model(&recipe.asr)? {
-        package = package.file(NewFile::new(LM_ROLE, "lm.bin", bytes));
-    }
-    let written = package.write(&recipe.asr.export.bundle)?;
-    tracing::info!("{}: {} bytes", written.root().display(), written.bytes());
-    Ok(())
+    bundle::write_with(&recipe.asr, card, (&net, net.encoder(), encode), with_rest)
 }
 
 fn encode(net: &Transducer, recorder: &mut Recorder<'_>) -> export::Result<()> {

@@ -5,12 +5,12 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use super::task::TransducerTask;
+use crate::Result;
 use crate::data::asr::AsrDataset;
 use crate::nets::transducer::{JointConfig, Transducer};
 use crate::recipe::{self, Recipe};
-use crate::tasks::asr::AsrRecipe;
+use crate::tasks::asr::{AsrRecipe, extended};
 use crate::trainer::{self, Timing};
-use crate::{Error, Result};
 
 /// The table that a transducer's recipe has beside those of the `asr` task.
 const TABLE: &str = "transducer";
@@ -64,10 +64,8 @@ fn max_symbols() -> usize {
 impl TryFrom<toml::Table> for TransducerRecipe {
     type Error = String;
 
-    fn try_from(mut table: toml::Table) -> Result<Self, String> {
-        let own = table.remove(TABLE).ok_or_else(|| format!("missing table `[{TABLE}]`"))?;
-        let transducer = own.try_into().map_err(|e: toml::de::Error| format!("[{TABLE}] {e}"))?;
-        let asr = table.try_into().map_err(|e: toml::de::Error| e.to_string())?;
+    fn try_from(table: toml::Table) -> Result<Self, String> {
+        let (asr, transducer) = extended::split(table, TABLE)?;
         Ok(Self { asr, transducer })
     }
 }
@@ -75,10 +73,7 @@ impl TryFrom<toml::Table> for TransducerRecipe {
 impl TransducerRecipe {
     /// The whole recipe as one table, defaults written out.
     fn resolved(&self) -> Result<toml::Table> {
-        let mistake = |e: toml::ser::Error| Error::config("recipe", e);
-        let mut table = toml::Table::try_from(&self.asr).map_err(mistake)?;
-        table.insert(TABLE.to_owned(), toml::Value::try_from(&self.transducer).map_err(mistake)?);
-        Ok(table)
+        extended::join(&self.asr, TABLE, &self.transducer)
     }
 
     /// The net with the weights of the run, for inference on `device`.
@@ -137,8 +132,8 @@ mod tests {
     use super::*;
 
     fn published() -> toml::Table {
-        let mut table: toml::Table =
-            include_str!("../../../../configs/recipes/asr/librispeech_transducer.toml").parse().unwrap();
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/recipes/asr/librispeech_transducer.toml");
+        let mut table = recipe::table(path.as_ref()).unwrap();
         table.remove("task");
         table
     }

@@ -10,7 +10,7 @@ use crate::losses::transducer_loss;
 use crate::nets::conformer::{Chunks, Conformer, Heads};
 use crate::nets::transducer::Transducer;
 use crate::tasks::asr::AsrTask;
-use crate::trainer::{Batches, Figure, Loss, Task, load_weights};
+use crate::trainer::{Batches, Figure, Loss, Task};
 
 /// A streaming Conformer transducer and its data.
 pub struct TransducerTask {
@@ -24,8 +24,7 @@ pub struct TransducerTask {
 impl TransducerTask {
     pub(super) fn new(recipe: &TransducerRecipe, asr: AsrTask) -> Result<Self> {
         let config = recipe.transducer.clone();
-        let load = |path| load_weights(recipe.asr.fresh(&Device::flex())?, path);
-        let encoder = config.encoder.as_deref().map(load).transpose()?;
+        let encoder = recipe.asr.encoder(config.encoder.as_deref())?;
         let greedy = Greedy::new(config.max_symbols, asr.tokenizer().clone())?;
         Ok(Self { asr, config, encoder, greedy })
     }
@@ -54,11 +53,7 @@ impl Task for TransducerTask {
     type Batch = AsrBatch;
 
     fn net(&self, device: &Device) -> Transducer {
-        let fresh = self.asr.net(device);
-        let encoder = match &self.encoder {
-            Some(trained) => fresh.load_record(trained.clone().into_record()),
-            None => fresh,
-        };
+        let encoder = self.asr.encoder(self.encoder.as_ref(), device);
         let net = self.config.joint.init(encoder, self.asr.tokenizer().len(), device);
         if device.is_autodiff() { net.train() } else { net }
     }

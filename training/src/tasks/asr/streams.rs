@@ -1,0 +1,160 @@
+//! What a recogniser of several nets hears: the net of the run in chunks of several sizes, and its bundle as a stream.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rayon::prelude::*;
+use rejoinder_models::asr::Recognizer;
+use rejoinder_models::card::Bundle;
+use rejoinder_models::text::{ErrorCounts, word_errors};
+
+use super::recipe::AsrRecipe;
+use super::report::{bar, make_ready, print_line};
+use super::tokens;
+use crate::data::asr::AsrDataset;
+use crate::data::loader::AsrBatch;
+use crate::data::prepare::SAMPLE_RATE_HZ;
+use crate::nets::conformer::Chunks;
+use crate::trainer::{Batches, interrupted, on_interrupt};
+use crate::{Error, Result};
+
+/// What the column of the streams' speed is called.
+const REAL_TIME: &str = "real-time factor";
+
+/// A recogniser, and what the table calls it.
+pub(in crate::tasks) type Way = (String, Arc<dyn Recognizer>);
+
+/// Measures on each test set: the net of the run in `chunks`, by `net_rates`, and the exported bundle as a stream, in each
+/// of its `ways`. Printed as a table, and saved in the run folder as `results.json`: word error rates, as shares, by test
+/// and by what was measured, and what the bundle's last search takes on one core, by the length of the sound.
+pub(in crate::tasks) fn evaluate(
+    recipe: &AsrRecipe,
+    chunks: Vec<Chunks>,
+    net_rates: impl Fn(&Arc<AsrDataset>, &[Chunks]) -> Result<Vec<f64>>,
+    ways: impl Fn(&Bundle) -> Result<Vec<Way>>,
+) -> Result<()> {
+    on_interrupt();
+    let config = &recipe.evaluate;
+    make_ready(recipe, &recipe.data.tests)?;
+    let bundle = config.bundle.as_ref().unwrap_or(&recipe.export.bundle);
+    let ways = if bundle.join("card.toml").exists() { ways(&Bundle::open(bundle)?)? } else { Vec::new() };
+    let chunks = if config.net && recipe.weights_path().exists() { chunks } else { Vec::new() };
+    let mut names: Vec<String> = chunks.iter().map(name).collect();
+    names.extend(ways.iter().map(|(name, _)| name.clone()));
+    let mut header = ["test, WER in %", "clips"].map(str::to_owned).to_vec();
+    header.extend(names.iter().cloned().chain([REAL_TIME.to_owned()]));
+    print_line(&header)?;
+    print_line(&vec!["---".to_owned(); header.len()])?;
+    let mut results: BTreeMap<String, BTreeMap<String, f64>> = BTreeMap::new();
+    for folder in &recipe.data.tests {
+        let mut dataset = AsrDataset::open_folder(folder)?;
+        dataset.thin(config.clips);
+        let dataset = Arc::new(dataset);
+        let mut rates = if chunks.is_empty() { Vec::new() } else { net_rates(&dataset, &chunks)? };
+        let streams = ways.iter().map(|way| stream(recipe, &dataset, way)).collect::<Result<Vec<_>>>()?;
+        rates.extend(streams.iter().map(|stream| stream.wer));
+        let test = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let mut cells = vec![test.clone(), dataset.clips().len().to_string()];
+        cells.extend(rates.iter().map(|rate| format!("{:.1}", 100.0 * rate)));
+        cells.push(streams.last().map_or("–".to_owned(), |stream| format!("{:.3}", stream.real_time_factor)));
+        print_line(&cells)?;
+        let mut report: BTreeMap<String, f64> = names.iter().cloned().zip(rates).collect();
+        report.extend(streams.last().map(|stream| (REAL_TIME.to_owned(), stream.real_time_factor)));
+        results.insert(test, report);
+        save(&recipe.run, &results)?;
+    }
+    Ok(())
+}
+
+/// The whole utterance, the chunks of the export, and each of `sizes` with each left context, in chunks.
+pub(in crate::tasks) fn chunks(recipe: &AsrRecipe, sizes: &[usize], left_chunks: &[usize]) -> Vec<Chunks> {
+    let net = recipe.net.chunks();
+    let mut all = vec![Chunks::FULL, net];
+    for chunk in sizes {
+        let with = |left: &usize| Chunks { chunk: *chunk, left: chunk * left };
+        all.extend(left_chunks.iter().map(with).filter(|chunks| *chunks != net));
+    }
+    all
+}
+
+fn name(chunks: &Chunks) -> String {
+    match *chunks {
+        Chunks::FULL => "net, whole".to_owned(),
+        Chunks { chunk, left } => format!("net, chunk {chunk}, left {left}"),
+    }
+}
+
+/// The word error rate of what `hear` makes of the batches of a dataset.
+pub(in crate::tasks) fn word_error_rate(
+    batches: Batches<AsrBatch>,
+    dataset: &AsrDataset,
+    hear: impl Fn(&AsrBatch) -> Result<Vec<String>>,
+) -> Result<f64> {
+    let mut errors = ErrorCounts::default();
+    for batch in batches {
+        if interrupted() {
+            return Err(Error::Interrupted);
+        }
+        let batch = batch?;
+        for (clip, heard) in batch.clips.iter().zip(hear(&batch)?) {
+            errors += word_errors(&tokens::normalise(&dataset.clips()[*clip].item.words), &heard);
+        }
+    }
+    Ok(errors.rate())
+}
+
+/// What a recogniser makes of a test's clips as streams.
+struct Streams {
+    /// Word error rate, as a share.
+    wer: f64,
+    /// What it takes on one core, by the length of the sound.
+    real_time_factor: f64,
+}
+
+fn stream(recipe: &AsrRecipe, dataset: &Arc<AsrDataset>, (name, recognizer): &Way) -> Result<Streams> {
+    let piece = (recipe.evaluate.piece_ms * f64::from(SAMPLE_RATE_HZ) / 1e3).round() as usize;
+    let bar = bar(name, dataset.clips().len());
+    let hear = |index| {
+        let heard = hear_clip(dataset, index, recognizer.as_ref(), piece);
+        bar.inc(1);
+        heard
+    };
+    let heard = (0..dataset.clips().len()).into_par_iter().map(hear).collect::<Result<Vec<_>>>()?;
+    bar.finish_and_clear();
+    let (mut errors, mut compute) = (ErrorCounts::default(), Duration::ZERO);
+    for (counts, took) in heard {
+        errors += counts;
+        compute += took;
+    }
+    let seconds: f64 = dataset.clips().iter().map(|clip| clip.item.duration_s).sum();
+    Ok(Streams { wer: errors.rate(), real_time_factor: compute.as_secs_f64() / seconds.max(1e-9) })
+}
+
+fn hear_clip(
+    dataset: &AsrDataset,
+    index: usize,
+    recognizer: &dyn Recognizer,
+    piece: usize,
+) -> Result<(ErrorCounts, Duration)> {
+    if interrupted() {
+        return Err(Error::Interrupted);
+    }
+    let (samples, mut stream) = (dataset.samples(index)?, recognizer.stream()?);
+    let began = Instant::now();
+    for piece in samples.chunks(piece.max(1)) {
+        stream.push(piece)?;
+    }
+    let text = stream.flush()?.text;
+    let took = began.elapsed();
+    Ok((word_errors(&tokens::normalise(&dataset.clips()[index].item.words), &text), took))
+}
+
+fn save(run: &Path, results: &BTreeMap<String, BTreeMap<String, f64>>) -> Result<()> {
+    fs::create_dir_all(run).map_err(|e| Error::io(run, e))?;
+    let path = run.join("results.json");
+    let text = serde_json::to_string_pretty(results).map_err(|e| Error::data("results", e))?;
+    fs::write(&path, text).map_err(|e| Error::io(&path, e))
+}

@@ -1,0 +1,214 @@
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use rejoinder_models::card::{MODEL_ROLE, Measure, NewFile, TOKENS_ROLE, Task as CardTask};
+use rejoinder_models::text::Tokenizer;
+use serde::{Deserialize, Serialize};
+
+use super::task::TokenLmTask;
+use crate::data::prepare::{self, PrepareConfig};
+use crate::data::synth::TextSource;
+use crate::export::{ExportConfig, Package};
+use crate::nets::transformer::{Transformer, TransformerConfig};
+use crate::recipe::{self, Recipe};
+use crate::tasks::asr::bundle::ALLOWED_FLOAT;
+use crate::tasks::asr::tokens::normalise;
+use crate::tasks::attention::graph;
+use crate::trainer::{self, Task, Timing, TrainOptions};
+use crate::{Error, Result};
+
+/// The family's name in a card.
+const FAMILY: &str = "transformer-lm";
+/// What `evaluate` leaves in the run folder.
+const RESULTS: &str = "results.json";
+
+/// A recipe with `task = "token_lm"`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenLmRecipe {
+    /// The run folder: weights, logs, checkpoints, tokens.
+    pub run: PathBuf,
+    /// The recogniser's `tokens.txt`, in the folder of its run.
+    pub tokens: PathBuf,
+    /// From raw sets to prepared folders.
+    pub prepare: PrepareConfig,
+    /// What is learnt; weights count for nothing here.
+    pub texts: Vec<TextSource>,
+    /// Seed of made-up texts. Default: 0.
+    #[serde(default)]
+    pub seed: u64,
+    /// One in this many sentences, wherever it occurs, is held out for validation. Default: 50.
+    #[serde(default = "valid_every")]
+    pub valid_every: u64,
+    /// Sentences of more tokens are left out. Default: 100.
+    #[serde(default = "longest")]
+    pub longest: usize,
+    /// Tokens of a batch, padding included. Default: 4000.
+    #[serde(default = "batch_tokens")]
+    pub batch_tokens: usize,
+    /// What labels leave to other tokens. Default: 0.
+    #[serde(default)]
+    pub label_smoothing: f64,
+    /// The shape of the net.
+    pub net: TransformerConfig,
+    /// How long and how fast.
+    #[serde(default)]
+    pub train: TrainOptions,
+    /// Where the bundle goes and what its card says.
+    pub export: ExportConfig,
+}
+
+fn valid_every() -> u64 {
+    50
+}
+
+fn longest() -> usize {
+    100
+}
+
+fn batch_tokens() -> usize {
+    4_000
+}
+
+/// FNV-1a (Fowler, Noll and Vo): the same on every machine.
+fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// How well the net foretells the sentences that are held out.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Results {
+    sentences: usize,
+    /// Perplexity of a token, ends of sentences among them.
+    token_perplexity: f64,
+    /// The same log-probability shared by words and ends.
+    word_perplexity: f64,
+}
+
+impl TokenLmRecipe {
+    fn tokenizer_of_run(&self) -> Result<Tokenizer> {
+        Ok(Tokenizer::read(self.run.join("tokens.txt"))?)
+    }
+
+    /// The sentences to learn, and those that are held out.
+    fn sentences(&self) -> Result<[Vec<String>; 2]> {
+        let mut parts = [Vec::new(), Vec::new()];
+        for (number, source) in self.texts.iter().enumerate() {
+            let texts = source.texts(self.seed + number as u64, self.prepare.located(), &self.prepare.out)?;
+            for text in texts.iter().map(|text| normalise(text)).filter(|text| !text.is_empty()) {
+                parts[usize::from(hash(&text).is_multiple_of(self.valid_every.max(1)))].push(text);
+            }
+        }
+        match parts.iter().position(Vec::is_empty) {
+            Some(part) => {
+                let what = ["to learn", "held out"][part];
+                Err(Error::data("texts", format!("expected sentences {what}, found none: change `valid_every`")))
+            }
+            None => Ok(parts),
+        }
+    }
+
+    /// The task on the texts.
+    ///
+    /// # Errors
+    /// When the `tokenizer` step has not run, or texts are missing.
+    pub fn task(&self) -> Result<TokenLmTask> {
+        if let Some(mistake) = self.net.mistake() {
+            return Err(Error::config("[net]", mistake));
+        }
+        let tokenizer = self.tokenizer_of_run()?;
+        let encode = |texts: Vec<String>| {
+            let sentences = texts.iter().map(|text| tokenizer.encode(text));
+            Arc::new(sentences.filter(|tokens| tokens.len() <= self.longest).collect::<Vec<_>>())
+        };
+        let [train, valid] = self.sentences()?.map(encode);
+        tracing::info!("{} sentences to learn, {} held out", train.len(), valid.len());
+        Ok(TokenLmTask {
+            net: self.net.clone(),
+            vocabulary: tokenizer.len(),
+            label_smoothing: self.label_smoothing,
+            batch_tokens: self.batch_tokens,
+            train,
+            valid,
+        })
+    }
+
+    /// The net with the weights of the run, for inference on `device`.
+    ///
+    /// # Errors
+    /// A run without weights.
+    pub fn trained(&self, device: &Device) -> Result<Transformer> {
+        let net = self.net.init(self.tokenizer_of_run()?.len(), None, device);
+        trainer::load_weights(net, &self.run.join("net.bpk"))
+    }
+
+    fn measure(&self) -> Result<Results> {
+        let device = self.train.backend.device()?;
+        let (task, net, tokenizer) = (self.task()?, self.trained(&device)?, self.tokenizer_of_run()?);
+        let (mut nats, mut tokens, mut words, mut sentences) = (0.0, 0.0, 0, 0);
+        for batch in task.valid_batches()? {
+            let batch = batch?;
+            sentences += batch.len();
+            words += batch.iter().map(|tokens| tokenizer.words(tokens).len() + 1).sum::<usize>();
+            for figure in task.evaluate(&net, batch, &device)? {
+                (nats, tokens) = (nats + figure.value * figure.weight, tokens + figure.weight);
+            }
+        }
+        let [token_perplexity, word_perplexity] =
+            [tokens, words as f64].map(|count| (nats / f64::max(count, 1.0)).exp());
+        Ok(Results { sentences, token_perplexity, word_perplexity })
+    }
+}
+
+impl Recipe for TokenLmRecipe {
+    fn prepare(&self) -> Result<()> {
+        prepare::with_bar(|progress| prepare::prepare(&self.prepare, progress))
+    }
+
+    /// Takes the recogniser's.
+    fn tokenizer(&self) -> Result<()> {
+        fs::create_dir_all(&self.run).map_err(|e| Error::io(&self.run, e))?;
+        Ok(Tokenizer::read(&self.tokens)?.write(self.run.join("tokens.txt"))?)
+    }
+
+    fn train(&self, resume: bool) -> Result<()> {
+        recipe::begin_run(self, &self.run)?;
+        trainer::fit(&self.task()?, &self.train, &self.run, resume).map(drop)
+    }
+
+    fn time(&self, steps: usize) -> Result<Timing> {
+        trainer::time(&self.task()?, &self.train, steps)
+    }
+
+    fn evaluate(&self) -> Result<()> {
+        let results = self.measure()?;
+        let Results { sentences, token_perplexity, word_perplexity } = results;
+        tracing::info!(
+            "{sentences} sentences that were held out: perplexity {token_perplexity:.2} a token, {word_perplexity:.1} a word"
+        );
+        let path = self.run.join(RESULTS);
+        let text = serde_json::to_string_pretty(&results).map_err(|e| Error::data(RESULTS, e))?;
+        fs::write(&path, text).map_err(|e| Error::io(&path, e))
+    }
+
+    fn export(&self) -> Result<()> {
+        let net = self.trained(&Device::flex())?;
+        let mut card = self.export.card(CardTask::Lm, FAMILY);
+        card.language = Some("en".into());
+        let results = fs::read_to_string(self.run.join(RESULTS)).ok();
+        if let Some(results) = results.and_then(|text| serde_json::from_str::<Results>(&text).ok()) {
+            let round = |value: f64| Measure::Number((100.0 * value).round() / 100.0);
+            card.results.insert("perplexity of a token".into(), round(results.token_perplexity));
+            card.results.insert("perplexity of a word".into(), round(results.word_perplexity));
+        }
+        let (model, cases) = graph::record(&net, false)?;
+        let bundle = Package::new(card)
+            .model(MODEL_ROLE, "model.onnx", model, cases, ALLOWED_FLOAT)
+            .file(NewFile::new(TOKENS_ROLE, "tokens.txt", self.tokenizer_of_run()?.to_text()))
+            .write(&self.export.bundle)?;
+        tracing::info!("{}: {} bytes", bundle.root().display(), bundle.bytes());
+        Ok(())
+    }
+}
