@@ -34,6 +34,14 @@ fn prepare(folder: &Path, layout: &str, settings: &str) -> Result<()> {
     prepare::prepare(&config, &mut |_, _, _| {})
 }
 
+#[test]
+fn two_sets_that_would_write_one_folder_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let second = format!("[fsdd]\ndata_folder = \"{}/other\"", folder.path().display());
+    let error = prepare(folder.path(), "timit", &second).unwrap_err().to_string();
+    assert!(error.contains("two sets write") && error.contains("out/train"), "{error}");
+}
+
 /// The rows of a manifest or list, by its columns.
 fn rows(path: &Path) -> Vec<BTreeMap<String, String>> {
     let mut reader = csv::Reader::from_path(path).unwrap();

@@ -92,6 +92,9 @@ impl ConformerAttention {
             true => Some(StepModel::open(runtime, &bundle.path(TOKEN_LM_ROLE)?, tokenizer.len())?),
             false => None,
         };
+        if token_lm.as_ref().is_some_and(|lm| lm.memory().is_ok()) {
+            return Err(Error::model(&bundle.path(TOKEN_LM_ROLE)?, "expected a language model, found a decoder"));
+        }
         let (first, second) = passes(bundle, &tokenizer, decoding)?;
         let (name, encoder) = (card.name.clone(), Arc::new(encoder));
         encoder.stream()?.warm_up()?;
@@ -110,8 +113,8 @@ impl ConformerAttention {
     }
 }
 
-/// The searches that are asked for, else the card's. A first pass of the best tokens alone has no use for an n-gram model,
-/// but the second has.
+/// The searches that are asked for, else the card's. The n-gram model has its say in both, in the first pass also where
+/// that follows one text only.
 fn passes(bundle: &Bundle, tokenizer: &Arc<Tokenizer>, wish: &Decoding) -> Result<(Arc<CtcDecoder>, AttentionConfig)> {
     let path = bundle.path(MODEL_ROLE)?;
     let broken = |e: Error| Error::model(&path, e.to_string());

@@ -31,6 +31,7 @@ pub(super) struct StepModel {
     cache: [usize; 2],
     /// The width of the memory.
     memory: Option<usize>,
+    vocabulary: usize,
     path: PathBuf,
 }
 
@@ -48,7 +49,10 @@ impl StepModel {
             }
         };
         let memory = model.input(MEMORY_INPUT).and_then(|port| port.shape.last().copied().flatten());
-        let model = Self { model, cache, memory, path: path.to_owned() };
+        if memory == Some(0) {
+            return Err(Error::model(path, format!("input `{MEMORY_INPUT}`: expected a width above 0")));
+        }
+        let model = Self { model, cache, memory, vocabulary, path: path.to_owned() };
         // Once, so that the first utterance is as fast as the others.
         let mut net = Arc::new(model).net()?;
         net.listen(&vec![0.0; memory.unwrap_or_default()])?;
@@ -112,7 +116,15 @@ impl StepNet for EngineNet {
         let wanted: Vec<&str> = [LOG_PROBS_OUTPUT, CACHE_OUTPUT].into_iter().chain(looks).collect();
         let mut outputs = self.session.run(inputs, &wanted)?.into_iter();
         let mut next = |name| outputs.next().ok_or_else(|| missing(&self.model.path, "output", name))?.into_f32(name);
-        let log_probs = next(LOG_PROBS_OUTPUT)?.into_iter().collect();
+        let log_probs: Vec<f32> = next(LOG_PROBS_OUTPUT)?.into_iter().collect();
+        let (hypotheses, vocabulary) = (self.tokens.len(), self.model.vocabulary);
+        if log_probs.len() != hypotheses * vocabulary {
+            let reason = format!(
+                "output `{LOG_PROBS_OUTPUT}`: expected ({hypotheses}, {vocabulary}), found {} values",
+                log_probs.len()
+            );
+            return Err(Error::model(&self.model.path, reason));
+        }
         self.cache = next(CACHE_OUTPUT)?;
         let attention = looks.map(next).transpose()?.into_iter().flatten().collect();
         Ok(Said { log_probs, attention })

@@ -45,7 +45,7 @@ pub(super) fn decode(bytes: &[u8], name: &Path) -> Result<Decoded> {
     let text = bytes.get(..start).and_then(|header| std::str::from_utf8(header).ok()).ok_or_else(damaged)?;
     let header = Header { text: text.split("end_head").next().unwrap_or(text), name };
     let (channels, rate) = (header.number("channel_count")?.max(1), header.number("sample_rate")?);
-    let promised = header.number("sample_count")? * channels;
+    let promised = header.number("sample_count")?.checked_mul(channels).ok_or_else(damaged)?;
     let coding = header.get("sample_coding").unwrap_or("pcm");
     let order = header.get("sample_byte_format").unwrap_or("01");
     let sound = &bytes[start..];

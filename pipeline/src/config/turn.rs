@@ -62,13 +62,9 @@ pub struct RawEnd {
     /// The probability from which a turn is over. Default: 0.7.
     #[serde(default = "end_threshold")]
     pub threshold: f32,
-    /// The probability below which a turn is unfinished, so that the silence may last for `patience_ms`. Default: 0.1.
-    #[serde(default = "unfinished_threshold")]
-    pub unfinished: f32,
-}
-
-fn unfinished_threshold() -> f32 {
-    TurnTaking::default().unfinished_threshold
+    /// The probability below which a turn is unfinished, so that the silence may last for `patience_ms`. Default:
+    /// 0.1, or `threshold` where that is less.
+    pub unfinished: Option<f32>,
 }
 
 fn end_threshold() -> f32 {
@@ -166,7 +162,9 @@ pub(super) fn resolve(
     within("speculation.max_held_ms", speculation.max_held_ms, 0.0, 60_000.0)?;
     let end_threshold = turn.end.as_ref().map_or_else(end_threshold, |end| end.threshold);
     within("turn.end.threshold", f64::from(end_threshold), 0.0, 1.0)?;
-    let unfinished_threshold = turn.end.as_ref().map_or_else(unfinished_threshold, |end| end.unfinished);
+    let unfinished_threshold = turn.end.as_ref().and_then(|end| end.unfinished);
+    let unfinished_threshold =
+        unfinished_threshold.unwrap_or_else(|| TurnTaking::default().unfinished_threshold.min(end_threshold));
     within("turn.end.unfinished", f64::from(unfinished_threshold), 0.0, f64::from(end_threshold))?;
     judge(&interruption.judge)?;
     if turn.push_to_talk && turn.wake.is_some() {

@@ -68,21 +68,37 @@ impl AdaptersConfig {
         let mut net = load_weights(net, &self.base)?.train();
         if let Some(HoulsbyConfig { projection_size }) = self.houlsby {
             net = task.with_bottlenecks(net, projection_size).ok_or_else(|| {
-                Error::config("[train.adapters]", "houlsby: this net has no feed-forward parts; expected lora instead")
+                Error::config(
+                    "[train.adapters]",
+                    "houlsby: this task's net has no place for bottlenecks; expected lora instead",
+                )
             })?;
         }
         self.attach_to(net)
     }
 
-    /// As [`AdaptersConfig::attach`], to a net that has its base weights and bottlenecks.
+    /// A net that has its base weights and bottlenecks, with what is trained beside them. All else is frozen.
     ///
     /// # Errors
-    /// Patterns that no layer matches.
+    /// Patterns that no layer matches; sizes of zero; a net with batch normalisation, whose running statistics would change
+    /// with every batch.
     pub fn attach_to<M: Module>(&self, net: M) -> Result<M> {
         let layers = Layers::of(&net);
         let lora = self.lora.clone().unwrap_or_default();
-        layers.check("lora.target_layers", &lora.target_layers, |layer| layer.linear)?;
-        layers.check("unfrozen_layers", &self.unfrozen_layers, |_| true)?;
+        if lora.rank == 0 || self.houlsby.as_ref().is_some_and(|houlsby| houlsby.projection_size == 0) {
+            return Err(Error::config(
+                "[train.adapters]",
+                "lora.rank, houlsby.projection_size: expected 1 or more, found 0",
+            ));
+        }
+        if let Some(layer) = layers.0.iter().find(|layer| layer.keeps_statistics) {
+            let reason = format!("{}: batch normalisation does not stay as it is; train this net whole", layer.name);
+            return Err(Error::config("[train.adapters]", reason));
+        }
+        layers.check("lora.target_layers", &lora.target_layers, |pattern, layer| {
+            layer.linear && matches(pattern, &layer.name)
+        })?;
+        layers.check("unfrozen_layers", &self.unfrozen_layers, |pattern, layer| covers(pattern, &layer.name))?;
         let adapted = layers.0.iter().filter(|layer| layer.linear && !is_bottleneck(&layer.name));
         let adapted: HashSet<String> = adapted
             .filter(|layer| lora.all_linear || matches_any(&lora.target_layers, &layer.name))
@@ -126,6 +142,8 @@ fn is_bottleneck(layer: &str) -> bool {
 struct LayerName {
     name: String,
     linear: bool,
+    /// Whether it changes with what it is shown.
+    keeps_statistics: bool,
 }
 
 struct Layers(Vec<LayerName>);
@@ -138,12 +156,12 @@ impl Layers {
     }
 
     /// Refuses a pattern that matches nothing.
-    fn check(&self, what: &str, patterns: &[String], able: impl Fn(&LayerName) -> bool) -> Result<()> {
-        let found = |pattern: &&String| self.0.iter().any(|layer| able(layer) && covers(pattern, &layer.name));
+    fn check(&self, what: &str, patterns: &[String], fits: impl Fn(&str, &LayerName) -> bool) -> Result<()> {
+        let found = |pattern: &&String| self.0.iter().any(|layer| fits(pattern, layer));
         match patterns.iter().find(|pattern| !found(pattern)) {
             None => Ok(()),
             Some(pattern) => {
-                let example = self.0.iter().find(|layer| able(layer)).map_or("none", |layer| layer.name.as_str());
+                let example = self.0.iter().find(|layer| fits("*", layer)).map_or("none", |layer| layer.name.as_str());
                 let reason = format!("{what}: no layer is called `{pattern}`; one that there is: {example}");
                 Err(Error::config("[train.adapters]", reason))
             }
@@ -170,9 +188,13 @@ impl ModuleVisitor for Names {
         let Some(((last, container), above)) = self.path.split_last() else { return };
         let name = above.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(".");
         let linear = D == 2 && last == "weight" && container.ends_with("Linear");
+        let keeps_statistics = container.ends_with("BatchNorm");
         match self.layers.iter_mut().find(|layer| layer.name == name) {
-            Some(layer) => layer.linear |= linear,
-            None => self.layers.push(LayerName { name, linear }),
+            Some(layer) => {
+                layer.linear |= linear;
+                layer.keeps_statistics |= keeps_statistics;
+            }
+            None => self.layers.push(LayerName { name, linear, keeps_statistics }),
         }
     }
 }

@@ -47,6 +47,9 @@ pub fn time<T: Task>(task: &T, options: &TrainOptions, steps: usize) -> Result<T
     device.seed(options.seed);
     let mut optimizer = options.optimizer();
     let mut net = task.net(&device);
+    if let Some(adapters) = &options.adapters {
+        net = adapters.attach(task, net)?;
+    }
     let parameters = net.num_params();
     let mut laps = Vec::with_capacity(batches.len());
     for (step, batch) in batches.into_iter().enumerate() {

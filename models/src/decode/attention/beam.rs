@@ -29,7 +29,7 @@ struct Candidate {
 }
 
 /// The likeliest texts of an utterance of as many encoder frames, the best first; of no frames the
-/// empty one.
+/// empty one. None where the beam is 0, or where the scorers forbid every text.
 ///
 /// It ends when as many hypotheses have ended as are followed, when no open one can become better than the best of them,
 /// or after `max_ratio` tokens for each frame. Hypotheses that are open then count only where none has ended. The second
@@ -86,8 +86,11 @@ pub fn search(
 
 fn check(said: &Said, hypotheses: usize, step: usize) -> Result<()> {
     let values = said.log_probs.len();
-    if values == 0 || !values.is_multiple_of(hypotheses) || said.log_probs.iter().any(|value| value.is_nan()) {
-        let expected = format!("log probabilities for each of {hypotheses} hypotheses");
+    let looked = said.attention.is_empty()
+        || (said.attention.len() >= hypotheses && said.attention.len().is_multiple_of(hypotheses));
+    let whole = values > 0 && values.is_multiple_of(hypotheses);
+    if !looked || !whole || said.log_probs.iter().any(|value| value.is_nan()) {
+        let expected = format!("log probabilities and attention for each of {hypotheses} hypotheses");
         return Err(Error::invalid(format!("token {step}"), expected, format!("{values} values, or NaN")));
     }
     Ok(())

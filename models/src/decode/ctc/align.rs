@@ -6,8 +6,11 @@ use super::CtcToken;
 /// blanks and tokens. With too few frames for them, the tokens lie evenly over all.
 ///
 /// `log_probs` are natural log probabilities, (frames, `vocabulary`) row by row.
+///
+/// # Panics
+/// When `vocabulary` is 0, or the blank or a token is not below it.
 pub fn align(log_probs: &[f32], vocabulary: usize, blank: u32, tokens: &[u32]) -> Vec<CtcToken> {
-    let frames = log_probs.len() / vocabulary.max(1);
+    let frames = log_probs.len() / vocabulary;
     let path = match viterbi(log_probs, vocabulary, blank, tokens) {
         Some(path) => path,
         // State 2 i + 1 is token i.

@@ -1,5 +1,6 @@
 //! What `prepare` does, as written in a recipe.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -10,11 +11,11 @@ use super::published::{
     SpeechCommandsConfig, Speechocean762Config, TimitConfig, VoicebankConfig,
 };
 use super::{
-    Assigned, NoiseConfig, Set, fsdd, intent_barista, kathleen, keywords, librispeech_sub, ljspeech_sub,
+    Assigned, NoiseConfig, Set, Split, fsdd, intent_barista, kathleen, keywords, librispeech_sub, ljspeech_sub,
     precise_community, sentences_misc, speechocean762,
 };
-use crate::Result;
 use crate::data::synth::SynthConfig;
+use crate::{Error, Result};
 
 /// From sets to prepared folders, the section `[prepare]`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -68,6 +69,24 @@ impl PrepareConfig {
         static NAMED: OnceLock<Option<PathBuf>> = OnceLock::new();
         let named = NAMED.get_or_init(|| std::env::var_os("REJOINDER_DATA").map(PathBuf::from));
         named.as_deref().filter(|_| !self.sets.exists()).unwrap_or(&self.sets)
+    }
+
+    /// Refuses two sets that would write the same folder: the second would be taken for done.
+    pub(super) fn check(&self) -> Result<()> {
+        let mut written: HashSet<PathBuf> = match self.speech.is_empty() {
+            true => HashSet::new(),
+            false => [Split::Train, Split::Valid].map(|split| self.out.join(split.folder())).into(),
+        };
+        for (layout, out) in self.published() {
+            for split in layout.splits() {
+                let folder = out.join(split);
+                if !written.insert(folder.clone()) {
+                    let reason = format!("two sets write {}; prepare each with an `out` of its own", folder.display());
+                    return Err(Error::config("[prepare]", reason));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The published sets, and where each is written.

@@ -101,6 +101,7 @@ pub struct Assigned {
 /// # Errors
 /// Whatever is missing or malformed in the sets, and failed writes. What is done stays done: the next call goes on.
 pub fn prepare(config: &PrepareConfig, progress: &mut dyn FnMut(&str, usize, usize)) -> Result<()> {
+    config.check()?;
     prepare_speech(config, |_| true, progress)?;
     let sets = config.located();
     if let Some(noise) = &config.noise {

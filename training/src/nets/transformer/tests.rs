@@ -19,7 +19,7 @@ fn one_token_after_the_other_gives_the_whole_of_each_hypothesis() {
         let both = |memory: &Tensor<3>| (Tensor::cat(vec![memory.clone(); 2], 0), length_mask(5, &[5, 5], &device));
         let whole = net.forward(shifted(&texts, &device), memory.as_ref().map(both)); // (2, 5, 9)
         let mut cache = net.cache(&device);
-        for place in 0..=4 {
+        for place in 0..=4_usize {
             let last = |text: &Vec<u32>| place.checked_sub(1).map_or(0, |at| i64::from(text[at]));
             let rows: Vec<i64> = if place == 0 { vec![0] } else { texts.iter().map(last).collect() };
             let tokens = Tensor::from_data(TensorData::new(rows.clone(), [rows.len(), 1]), &device);

@@ -14,3 +14,4 @@ mod tune;
 
 pub use recipe::{AsrRecipe, EvaluateConfig, PhonesConfig, TuneConfig};
 pub use task::AsrTask;
+pub(super) use task::greedy;

@@ -163,7 +163,7 @@ pub struct LmConfig {
     /// N-grams that matter less than this for the perplexity are dropped.
     #[serde(default)]
     pub prune: f64,
-    /// Other texts, which the model gives less to: each is counted by itself and then [mixed](ngram::mix) in.
+    /// Other texts, which the model gives less to: each is counted by itself and then [mixed](rejoinder_models::decode::ngram::mix) in.
     #[serde(default)]
     pub mixed: Vec<MixedTexts>,
 }
@@ -301,7 +301,10 @@ impl AsrRecipe {
         let net = self.net.init(self.read_tokenizer()?.len(), phones, device);
         match self.train.adapters.as_ref().and_then(|adapters| adapters.houlsby.as_ref()) {
             Some(houlsby) => net.with_bottlenecks(houlsby.projection_size).ok_or_else(|| {
-                Error::config("[train.adapters]", "houlsby: this net has no feed-forward parts; expected lora instead")
+                Error::config(
+                    "[train.adapters]",
+                    "houlsby: this encoder has no place for bottlenecks; expected lora instead",
+                )
             }),
             None => Ok(net),
         }

@@ -276,7 +276,7 @@ fn phone_frames(lengths: &[usize]) -> Vec<usize> {
 }
 
 /// The best sequence of each utterance, frame by frame.
-fn greedy(log_probs: Tensor<3>, lengths: &[usize]) -> Vec<Vec<u32>> {
+pub(in crate::tasks) fn greedy(log_probs: Tensor<3>, lengths: &[usize]) -> Vec<Vec<u32>> {
     let longest = log_probs.dims()[1].max(1);
     let best: Vec<i64> = log_probs.argmax(2).into_data().iter::<i64>().collect();
     best.chunks_exact(longest).zip(lengths).map(|(row, length)| collapse(&row[..*length])).collect()

@@ -7,6 +7,7 @@ use rejoinder_models::text::Tokenizer;
 use crate::Result;
 use crate::nets::conformer::Heads;
 use crate::nets::transformer::Transformer;
+use crate::tasks::asr::greedy;
 
 /// A Transformer in training, for the search.
 struct Net<'a> {
@@ -60,13 +61,19 @@ pub(super) struct Joint<'a> {
 }
 
 impl Joint<'_> {
-    /// What is heard of each utterance. `lengths` are the frames that count.
+    /// What is heard of each utterance. `lengths` are the frames that count. As in a bundle's stream, what CTC finds is the
+    /// text where that is nothing, where the utterance is too long for a second pass, and where none is asked for.
     pub(super) fn texts(&self, heads: Heads, lengths: &[usize]) -> Result<Vec<String>> {
         let memory = self.net.memory(heads.frames); // (batch, frames, 2 layers dim)
         let [_, longest, vocabulary] = heads.tokens.dims();
+        let first = greedy(heads.tokens.clone(), lengths);
         let log_probs = values(heads.tokens);
         let utterances = log_probs.chunks_exact((longest * vocabulary).max(1)).zip(lengths).enumerate();
         let heard = utterances.map(|(number, (log_probs, length))| {
+            let found = &first[number];
+            if found.is_empty() || self.config.beam == 0 || *length > self.config.max_frames {
+                return Ok(self.tokenizer.decode(found));
+            }
             let ctc = CtcPrefixScorer::new(&log_probs[..length * vocabulary], vocabulary)?;
             let weight = self.config.ctc_weight;
             let mut scorers = [Weighted { scorer: Box::new(ctc), weight, full: false }];
@@ -74,7 +81,7 @@ impl Joint<'_> {
             let (cache, tokens) = (self.net.cache(self.device), Vec::new());
             let mut net = Net { net: self.net, device: self.device, memory, cache, tokens, position: 0 };
             let readings = search(self.config, *length, &mut net, &mut scorers)?;
-            Ok(readings.first().map(|best| self.tokenizer.decode(&best.tokens)).unwrap_or_default())
+            Ok(self.tokenizer.decode(readings.first().map_or(&found[..], |best| &best.tokens)))
         });
         heard.collect()
     }

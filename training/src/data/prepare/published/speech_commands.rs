@@ -142,7 +142,11 @@ impl SpeechCommandsConfig {
 
     /// `count` seconds at random places, as many of each recording of noise.
     fn silence(&self, count: usize, rng: &mut ChaCha8Rng) -> Result<Vec<Clip>> {
-        let recordings = files(&self.data_folder.join(NOISE), "wav")?;
+        let folder = self.data_folder.join(NOISE);
+        let recordings = files(&folder, "wav")?;
+        if recordings.is_empty() {
+            return Err(Error::data(folder.display().to_string(), "expected recordings of noise, found none"));
+        }
         let mut clips = Vec::new();
         for path in &recordings {
             let last = decode(path)?.len().checked_sub(CLIP).ok_or_else(|| {
