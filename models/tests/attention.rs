@@ -255,5 +255,8 @@ fn mistakes_are_named() {
     assert_eq!(config.check().unwrap_err().to_string(), "ctc_weight: expected 0 to below 1, found 1");
     let mut decoder = table(&[f32::NAN; (TOKENS + FRAMES + 1) * TOKENS]);
     let message = search(&AttentionConfig::default(), FRAMES, &mut decoder, &mut []).unwrap_err().to_string();
-    assert_eq!(message, "token 0: expected log probabilities for each of 1 hypotheses, found 4 values, or NaN");
+    assert_eq!(
+        message,
+        "token 0: expected log probabilities and attention for each of 1 hypotheses, found 4 values, or NaN"
+    );
 }

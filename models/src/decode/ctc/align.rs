@@ -29,7 +29,7 @@ pub fn align(log_probs: &[f32], vocabulary: usize, blank: u32, tokens: &[u32]) -
 /// The state of each frame: even ones are blanks, odd ones the tokens between.
 fn viterbi(log_probs: &[f32], vocabulary: usize, blank: u32, tokens: &[u32]) -> Option<Vec<usize>> {
     let states = 2 * tokens.len() + 1;
-    let id = |state: usize| if state % 2 == 0 { blank } else { tokens[state / 2] };
+    let id = |state: usize| if state.is_multiple_of(2) { blank } else { tokens[state / 2] };
     let frames = log_probs.len() / vocabulary;
     let mut best = vec![f64::NEG_INFINITY; states];
     let mut steps = vec![0_u8; frames * states];

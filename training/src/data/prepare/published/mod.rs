@@ -121,8 +121,8 @@ struct Writer<'a> {
 }
 
 enum Place {
-    Folder(FolderWriter),
-    List { rows: TableWriter, partial: PathBuf, path: PathBuf },
+    Folder(Box<FolderWriter>),
+    List { rows: Box<TableWriter>, partial: PathBuf, path: PathBuf },
 }
 
 impl<'a> Writer<'a> {
@@ -130,13 +130,17 @@ impl<'a> Writer<'a> {
     fn open(layout: &'a dyn Layout, out: &Path, split: &str) -> Result<Option<Self>> {
         let columns = layout.columns();
         let place = match layout.form() {
-            Form::Folders => FolderWriter::open_with(&out.join(split), columns)?.map(Place::Folder),
+            Form::Folders => {
+                FolderWriter::open_with(&out.join(split), columns)?.map(|folder| Place::Folder(Box::new(folder)))
+            }
             Form::Lists => {
                 let (path, partial) = (out.join(format!("{split}.csv")), out.join(format!("{split}.csv.tmp")));
                 std::fs::create_dir_all(out).map_err(|e| Error::io(out, e))?;
                 match path.exists() {
                     true => None,
-                    false => Some(Place::List { rows: TableWriter::create(&partial, columns)?, partial, path }),
+                    false => {
+                        Some(Place::List { rows: Box::new(TableWriter::create(&partial, columns)?), partial, path })
+                    }
                 }
             }
         };
