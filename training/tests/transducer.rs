@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 mod made_clips;
+mod pieces;
 
 use std::path::{Path, PathBuf};
 
-use made_clips::{SENTENCES, in_pieces, no_augmentation, read_aloud};
+use made_clips::{SENTENCES, no_augmentation, read_aloud};
+use pieces::in_pieces;
 use rejoinder_models::asr::{ConformerTransducer, Decoding, Recognizer, transcribe};
 use rejoinder_models::card::Bundle;
 use rejoinder_models::decode::ctc::CtcConfig;

@@ -1,5 +1,10 @@
 //! Transcripts: what recognisers are trained on and scored against.
 
+/// FNV-1a of 64 bits (Fowler, Noll and Vo): the same on every machine, for what is held out by chance.
+pub(crate) fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
 /// Abbreviations that readers say in full.
 const SPOKEN: [(&str, &str); 6] = [
     ("mr", "mister"),

@@ -1,9 +1,11 @@
-//! Recipes that have the tables of the `asr` task, and one of their own.
+//! Tasks with the tables of the `asr` task and one of their own, whose nets learn beside its encoder and its CTC losses.
 
+use burn::tensor::Tensor;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::recipe::AsrRecipe;
+use crate::trainer::Loss;
 use crate::{Error, Result};
 
 /// Parts such a recipe; `name` is that of its own table.
@@ -22,4 +24,13 @@ pub(in crate::tasks) fn join(asr: &AsrRecipe, name: &str, own: &impl Serialize) 
     let mut table = toml::Table::try_from(asr).map_err(mistake)?;
     table.insert(name.to_owned(), toml::Value::try_from(own).map_err(mistake)?);
     Ok(table)
+}
+
+/// The loss of what learns beside the encoder, (1), and those of CTC with their weight, of which it has the rest. There are
+/// none while the encoder stays as it is.
+pub(in crate::tasks) fn beside_ctc(own: Tensor<1>, ctc: Option<(Loss, f64)>) -> Loss {
+    let mut parts = vec![("loss", f64::from(own.clone().into_scalar::<f32>()))];
+    let Some((ctc, weight)) = ctc else { return Loss { total: own, parts } };
+    parts.extend(ctc.parts.into_iter().map(|(name, value)| (if name == "loss" { "ctc" } else { name }, value)));
+    Loss { total: own.mul_scalar(1.0 - weight) + ctc.total.mul_scalar(weight), parts }
 }

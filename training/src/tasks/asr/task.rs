@@ -155,6 +155,16 @@ impl AsrTask {
         if self.phones.is_some() { PHONES } else { 0 }
     }
 
+    /// How far what was heard of each clip is from what is said there.
+    pub(in crate::tasks) fn word_error_rate(&self, heard: &[String], batch: &AsrBatch) -> Figure {
+        let mut errors = ErrorCounts::default();
+        for (heard, tokens) in heard.iter().zip(Self::tokens(batch)) {
+            errors += word_errors(&self.tokenizer.decode(&tokens), heard);
+        }
+        let words = errors.reference() as f64;
+        Figure { name: "wer", value: errors.errors() as f64 / words.max(1.0), weight: words }
+    }
+
     /// The CTC losses of the last and the middle block: of tokens, and of phones where the recipe has them.
     pub(in crate::tasks) fn ctc(
         &self,
@@ -231,14 +241,9 @@ impl Task for AsrTask {
         let (features, lengths) = self.features(&batch, self.net.chunks(), device);
         let (heads, _) = net.forward(features, &lengths);
         let loss = f64::from(ctc_loss(heads.tokens.clone(), &Self::tokens(&batch), &lengths).into_scalar::<f32>());
-        let mut errors = ErrorCounts::default();
-        for (heard, tokens) in self.texts(heads.tokens, &lengths).iter().zip(Self::tokens(&batch)) {
-            errors += word_errors(&self.tokenizer.decode(&tokens), heard);
-        }
-        let words = errors.reference() as f64;
         let mut figures = vec![
             Figure { name: "loss", value: loss, weight: batch.clips.len() as f64 },
-            Figure { name: "wer", value: errors.errors() as f64 / words.max(1.0), weight: words },
+            self.word_error_rate(&self.texts(heads.tokens, &lengths), &batch),
         ];
         if let Some(phones) = heads.phones {
             let mut errors = ErrorCounts::default();

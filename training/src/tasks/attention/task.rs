@@ -1,7 +1,6 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use rejoinder_models::decode::attention::AttentionConfig;
-use rejoinder_models::text::{ErrorCounts, word_errors};
 
 use super::decode::Joint;
 use super::recipe::{AttentionRecipe, DecoderConfig};
@@ -11,7 +10,7 @@ use crate::losses::smoothed_loss;
 use crate::nets::conformer::{Chunks, Conformer};
 use crate::nets::encoder_decoder::EncoderDecoder;
 use crate::nets::transformer::said_next;
-use crate::tasks::asr::AsrTask;
+use crate::tasks::asr::{AsrTask, extended};
 use crate::trainer::{Batches, Figure, Loss, Task};
 
 /// A streaming Conformer with CTC and an attention decoder, and its data.
@@ -85,17 +84,8 @@ impl Task for AttentionTask {
         let tokens = AsrTask::tokens(&batch);
         let said = net.say(heads.frames.clone(), &lengths, &tokens);
         let decoder = smoothed_loss(said, &said_next(&tokens), self.config.label_smoothing);
-        let value = f64::from(decoder.clone().into_scalar::<f32>());
-        if frozen {
-            return Ok(Loss { total: decoder, parts: vec![("loss", value)] });
-        }
-        let ctc = self.asr.ctc(heads, middle, &batch, &lengths, step);
-        let weight = self.config.ctc_weight;
-        let named = |(name, value)| (if name == "loss" { "ctc" } else { name }, value);
-        Ok(Loss {
-            total: decoder.mul_scalar(1.0 - weight) + ctc.total.mul_scalar(weight),
-            parts: std::iter::once(("loss", value)).chain(ctc.parts.into_iter().map(named)).collect(),
-        })
+        let ctc = || (self.asr.ctc(heads, middle, &batch, &lengths, step), self.config.ctc_weight);
+        Ok(extended::beside_ctc(decoder, (!frozen).then(ctc)))
     }
 
     /// The decoder's loss without smoothing, its accuracy where it is told the tokens so far, and the word error rate of
@@ -108,15 +98,10 @@ impl Task for AttentionTask {
         let (said, next) = (net.say(heads.frames, &lengths, &tokens), said_next(&tokens));
         let loss = f64::from(smoothed_loss(said.clone(), &next, 0.0).into_scalar::<f32>());
         let (accuracy, count) = accuracy(said, &next);
-        let mut errors = ErrorCounts::default();
-        for (heard, tokens) in self.asr.texts(heads.tokens, &lengths).iter().zip(&tokens) {
-            errors += word_errors(&self.asr.tokenizer().decode(tokens), heard);
-        }
-        let words = errors.reference() as f64;
         Ok(vec![
             Figure { name: "loss", value: loss, weight: count },
             Figure { name: "accuracy", value: accuracy, weight: count },
-            Figure { name: "wer", value: errors.errors() as f64 / words.max(1.0), weight: words },
+            self.asr.word_error_rate(&self.asr.texts(heads.tokens, &lengths), &batch),
         ])
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use flate2::read::GzDecoder;
 use rejoinder_models::tts::phones;
 
+use crate::data::text;
 use crate::{Error, Result};
 
 /// A pronouncing dictionary.
@@ -28,9 +29,7 @@ pub struct Word {
 impl Word {
     /// Whether the word is kept out of training, by a hash of its spelling: one in `every`, none when `every` is 0.
     pub fn is_held_out(&self, every: u64) -> bool {
-        let fnv = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
-        let hash = self.spelling.bytes().fold(0xcbf2_9ce4_8422_2325, fnv);
-        every > 0 && (hash >> 20).is_multiple_of(every)
+        every > 0 && (text::hash(&self.spelling) >> 20).is_multiple_of(every)
     }
 }
 

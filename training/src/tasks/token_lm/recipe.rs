@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::task::TokenLmTask;
 use crate::data::prepare::{self, PrepareConfig};
 use crate::data::synth::TextSource;
+use crate::data::text;
 use crate::export::{ExportConfig, Package};
 use crate::nets::transformer::{Transformer, TransformerConfig};
 use crate::recipe::{self, Recipe};
@@ -72,11 +73,6 @@ fn batch_tokens() -> usize {
     4_000
 }
 
-/// FNV-1a (Fowler, Noll and Vo): the same on every machine.
-fn hash(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
-}
-
 /// How well the net foretells the sentences that are held out.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Results {
@@ -98,7 +94,7 @@ impl TokenLmRecipe {
         for (number, source) in self.texts.iter().enumerate() {
             let texts = source.texts(self.seed + number as u64, self.prepare.located(), &self.prepare.out)?;
             for text in texts.iter().map(|text| normalise(text)).filter(|text| !text.is_empty()) {
-                parts[usize::from(hash(&text).is_multiple_of(self.valid_every.max(1)))].push(text);
+                parts[usize::from(text::hash(&text).is_multiple_of(self.valid_every.max(1)))].push(text);
             }
         }
         match parts.iter().position(Vec::is_empty) {

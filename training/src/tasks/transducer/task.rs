@@ -1,6 +1,5 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use rejoinder_models::text::{ErrorCounts, word_errors};
 
 use super::decode::Greedy;
 use super::recipe::{TransducerConfig, TransducerRecipe};
@@ -9,7 +8,7 @@ use crate::data::loader::AsrBatch;
 use crate::losses::transducer_loss;
 use crate::nets::conformer::{Chunks, Conformer, Heads};
 use crate::nets::transducer::Transducer;
-use crate::tasks::asr::AsrTask;
+use crate::tasks::asr::{AsrTask, extended};
 use crate::trainer::{Batches, Figure, Loss, Task};
 
 /// A streaming Conformer transducer and its data.
@@ -75,17 +74,8 @@ impl Task for TransducerTask {
             heads.frames = heads.frames.detach();
         }
         let transducer = Self::transducer(net, &heads, &batch, &lengths);
-        let value = f64::from(transducer.clone().into_scalar::<f32>());
-        if frozen {
-            return Ok(Loss { total: transducer, parts: vec![("loss", value)] });
-        }
-        let ctc = self.asr.ctc(heads, middle, &batch, &lengths, step);
-        let weight = self.config.ctc_weight;
-        let named = |(name, value)| (if name == "loss" { "ctc" } else { name }, value);
-        Ok(Loss {
-            total: transducer.mul_scalar(1.0 - weight) + ctc.total.mul_scalar(weight),
-            parts: std::iter::once(("loss", value)).chain(ctc.parts.into_iter().map(named)).collect(),
-        })
+        let ctc = || (self.asr.ctc(heads, middle, &batch, &lengths, step), self.config.ctc_weight);
+        Ok(extended::beside_ctc(transducer, (!frozen).then(ctc)))
     }
 
     fn evaluate(&self, net: &Transducer, batch: AsrBatch, device: &Device) -> Result<Vec<Figure>> {
@@ -93,15 +83,10 @@ impl Task for TransducerTask {
         let (features, lengths) = self.asr.features(&batch, chunks, device);
         let (heads, _) = net.encoder().forward_in(chunks, features, &lengths);
         let loss = f64::from(Self::transducer(net, &heads, &batch, &lengths).into_scalar::<f32>());
-        let mut errors = ErrorCounts::default();
         let texts = self.greedy.texts(net, heads.frames, &lengths, device)?;
-        for (heard, tokens) in texts.iter().zip(AsrTask::tokens(&batch)) {
-            errors += word_errors(&self.asr.tokenizer().decode(&tokens), heard);
-        }
-        let words = errors.reference() as f64;
         Ok(vec![
             Figure { name: "loss", value: loss, weight: batch.clips.len() as f64 },
-            Figure { name: "wer", value: errors.errors() as f64 / words.max(1.0), weight: words },
+            self.asr.word_error_rate(&texts, &batch),
         ])
     }
 }
