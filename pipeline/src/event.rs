@@ -89,7 +89,7 @@ pub enum EventKind {
         /// The piece.
         text: String,
     },
-    /// The model calls a tool.
+    /// The model has called a tool. For a reply that was begun ahead that is told once it is the turn's.
     ToolCalled {
         /// The tool.
         name: String,
@@ -102,6 +102,12 @@ pub enum EventKind {
         name: String,
         /// What it gave back.
         result: String,
+    },
+    /// When a tool will have something to tell of its own accord, such as that a timer is done; none for never, as
+    /// things stand.
+    Scheduled {
+        /// When, on the one clock.
+        due_ms: Option<f64>,
     },
     /// The reply's text is complete.
     ReplyFinished {
@@ -145,6 +151,8 @@ pub enum EventKind {
     },
     /// The caller was silent after a reply: the assistant asks, as a turn of its own, whether they are still there.
     Prompted,
+    /// The assistant tells, as a turn of its own, what has become due.
+    Reminded,
     /// A reply is begun ahead, for the caller may be done.
     SpeculationStarted {
         /// What the caller has said.
@@ -185,15 +193,13 @@ pub enum EventKind {
 impl EventKind {
     /// Whether this tells of work on a reply that stops being true once its turn is stale.
     pub(crate) fn is_reply(&self) -> bool {
-        matches!(
-            self,
-            Self::ReplyText { .. } | Self::ReplyFinished { .. } | Self::ToolCalled { .. } | Self::ToolReturned { .. }
-        )
+        matches!(self, Self::ReplyText { .. } | Self::ReplyFinished { .. })
     }
 
     /// What turn-taking has to know of this.
     pub(crate) fn report(&self) -> Option<Body> {
         match self {
+            Self::Scheduled { due_ms } => Some(Body::Scheduled(due_ms.map(Position::from_ms))),
             Self::NoReply | Self::Failed { .. } => Some(Body::NoReply),
             Self::Partial { text, confidence, complete, ending } => {
                 let (text, confidence) = (text.clone(), *confidence);

@@ -179,6 +179,8 @@ pub enum Body {
         /// How much likelier a sentence ends here than after any word, as a ratio of odds.
         ending: f32,
     },
+    /// Into `listen`: when a tool has something to tell of its own accord; none for never, as things stand.
+    Scheduled(Option<Position>),
     /// Into `listen`: what the caller does besides speaking.
     Control(Control),
     /// Somebody begins to speak; the audio that follows starts at this moment. Whether it is the caller's turn is not
@@ -203,6 +205,8 @@ pub enum Body {
     Ended,
     /// To be said by the assistant of its own accord.
     Say(String),
+    /// What the tools have to tell is to be said.
+    Remind,
     /// The transcript so far.
     Partial(Transcript),
     /// The transcript of what may be the whole turn: a reply may be begun ahead. If it is, [`Final`](Self::Final)

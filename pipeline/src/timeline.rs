@@ -109,10 +109,12 @@ impl Timeline {
             | EventKind::Ignored
             | EventKind::Controlled { .. }
             | EventKind::Prompted
+            | EventKind::Reminded
             | EventKind::SpeculationStarted { .. }
             | EventKind::SpeculationKept
             | EventKind::Partial { .. }
             | EventKind::ToolReturned { .. }
+            | EventKind::Scheduled { .. }
             | EventKind::WordPlayed { .. }
             | EventKind::NoReply
             | EventKind::EchoDelay { .. }

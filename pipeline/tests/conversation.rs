@@ -274,30 +274,6 @@ fn a_reply_that_was_begun_ahead_is_dropped_unheard_when_the_caller_goes_on() {
     assert_eq!(asked, ["alpha", "alpha charlie", "alpha charlie alpha delta charlie"]);
 }
 
-#[test]
-fn a_tool_that_changes_something_waits_for_the_turns_end_and_another_does_not() {
-    let called = |harmless: bool| {
-        let mut assistant = assistant(&Parrot::default());
-        let tools = assistant.tools.clone();
-        let names = if harmless { vec!["clock".to_owned()] } else { Vec::new() };
-        assistant.tools = Arc::new(move || tools().harmless(names.clone()));
-        let conversation = SessionBuilder::new(&assistant).simulate(&speech("300 time 500"), COST).unwrap();
-        let lines = timelines(&conversation);
-        assert_eq!(lines.turns()[0].reply, "bravo bravo. delta bravo.");
-        let call = conversation.events.iter().find(|event| matches!(event.kind, EventKind::ToolCalled { .. }));
-        call.unwrap().at >= lines.turns()[0].endpoint.unwrap()
-    };
-    assert!(called(false));
-    assert!(!called(true));
-}
-
-#[test]
-fn a_tool_is_not_called_for_a_turn_that_goes_on() {
-    let conversation = simulate(&Parrot::default(), "300 time 300 alpha 600");
-    assert!(events(&conversation).all(|kind| !matches!(kind, EventKind::ToolCalled { .. })));
-    assert_eq!(timelines(&conversation).turns()[0].reply, "time alpha bravo.");
-}
-
 fn with_policy(script: &str, change: impl FnOnce(&mut TurnTaking)) -> Conversation {
     let mut assistant = assistant(&Parrot::default());
     change(&mut assistant.turn_taking);

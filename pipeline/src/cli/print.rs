@@ -95,6 +95,7 @@ fn line(kind: &EventKind) -> Option<String> {
         EventKind::ToolReturned { name, result } => format!("* {name}: {result}"),
         EventKind::Judged { verdict: Verdict::Backchannel } => "~ the caller listens".to_owned(),
         EventKind::Judged { verdict: Verdict::Noise } => "~ noise".to_owned(),
+        EventKind::Reminded => "- something is due".to_owned(),
         EventKind::Prompted => "- the caller is silent".to_owned(),
         EventKind::SpeculationDropped { tokens, audio_ms } => {
             format!("- the caller goes on; {tokens} tokens and {audio_ms:.0} ms of sound were in vain")

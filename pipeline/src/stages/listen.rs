@@ -274,12 +274,19 @@ impl Listen {
                 }
             }
             Action::Prompt(turn) => {
-                self.raise(turn);
-                self.turns.release(turn);
-                out.event(turn, EventKind::Prompted);
-                let _ = out.send(turn, Body::Say(self.settings.prompt.clone()));
+                let prompt = Body::Say(self.settings.prompt.clone());
+                self.speak_up(turn, EventKind::Prompted, prompt, out);
             }
+            Action::Remind(turn) => self.speak_up(turn, EventKind::Reminded, Body::Remind, out),
         }
+    }
+
+    /// A turn of the assistant's own.
+    fn speak_up(&mut self, turn: TurnId, why: EventKind, what: Body, out: &mut Outbox<'_>) {
+        self.raise(turn);
+        self.turns.release(turn);
+        out.event(turn, why);
+        let _ = out.send(turn, what);
     }
 
     fn raise(&mut self, turn: TurnId) {
@@ -322,6 +329,7 @@ impl Stage for Listen {
     fn handle(&mut self, message: Message, out: &mut Outbox<'_>) -> Result<()> {
         match message.body {
             Body::Captured(samples) => self.captured(&samples, out)?,
+            Body::Scheduled(at) => self.take(Input::Scheduled(at), out),
             Body::NoReply => self.take(Input::NoReply(message.turn), out),
             Body::Overheard { text, confidence, complete, ending } => {
                 self.overhear(message.turn, Overheard { text, confidence, complete, ending }, out);

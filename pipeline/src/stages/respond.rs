@@ -1,7 +1,10 @@
 //! The reply: transcripts in, the reply's text out. Keeps the history, and calls tools.
 
+mod ahead;
+
 use std::ops::ControlFlow;
 
+use ahead::Ahead;
 use rejoinder_models::asr::Transcript;
 use rejoinder_models::llm::{Cancel, Dialogue, Finish, ToolCall, ToolSpec};
 use rejoinder_models::units::Position;
@@ -30,16 +33,8 @@ pub(crate) struct Respond {
     /// The turn whose reply the history holds, until it is known what was heard of it.
     unsettled: Option<TurnId>,
     ahead: Option<Ahead>,
-}
-
-/// A reply that was begun before it was certain that the caller is done.
-struct Ahead {
-    turn: TurnId,
-    /// What the history becomes if it is kept.
-    history: History,
-    draft: Draft,
-    /// How far it came. A tool call that may change something, and a failure, wait until the reply is kept.
-    progress: Result<Progress>,
+    /// When the tools will have something to tell, as far as `listen` knows.
+    scheduled: Option<Position>,
 }
 
 /// A reply in the making.
@@ -49,6 +44,8 @@ struct Draft {
     /// When each piece of the text came.
     pieces: Vec<Position>,
     calls: usize,
+    /// Calls that count once the reply is kept, with their results.
+    attempted: Vec<(ToolCall, String)>,
 }
 
 /// How far a reply came.
@@ -80,6 +77,7 @@ impl Respond {
             playout,
             unsettled: None,
             ahead: None,
+            scheduled: None,
         }
     }
 
@@ -120,32 +118,6 @@ impl Respond {
         Ok(self.dialogue.prefill(self.history.messages(), self.tools.specs(), &self.turns.guard(turn))?)
     }
 
-    /// Begins a reply ahead on a fork of the cache.
-    fn begin_ahead(&mut self, turn: TurnId, transcript: &Transcript, out: &mut Outbox<'_>) -> Result<()> {
-        let text = self.said(transcript).to_owned();
-        if text.is_empty() || !self.turns.is_current(turn) {
-            return Ok(());
-        }
-        self.dialogue.fork()?;
-        let mut history = self.history.clone();
-        history.heard(turn, &self.told(&text));
-        out.event(turn, EventKind::SpeculationStarted { text });
-        let mut draft = Draft::default();
-        let progress = self.reply(turn, &mut history, &mut draft, true, out);
-        self.ahead = Some(Ahead { turn, history, draft, progress });
-        Ok(())
-    }
-
-    /// The caller went on: a reply that was begun ahead is forgotten, and its waste is told.
-    fn drop_ahead(&mut self, turn: TurnId, out: &mut Outbox<'_>) -> Result<()> {
-        let Some(ahead) = self.ahead.take() else { return Ok(()) };
-        self.dialogue.discard()?;
-        let now = out.now();
-        let tokens = ahead.draft.pieces.iter().filter(|at| **at <= now).count();
-        out.event(turn, EventKind::SpeculationDropped { tokens, audio_ms: self.playout.made_ms(ahead.turn) });
-        Ok(())
-    }
-
     fn heard(&mut self, turn: TurnId, transcript: &Transcript, out: &mut Outbox<'_>) -> Result<()> {
         if let Some(ahead) = self.ahead.take_if(|ahead| ahead.turn == turn) {
             return self.keep(ahead, out);
@@ -162,24 +134,6 @@ impl Respond {
         }
         out.event(turn, EventKind::NoReply);
         Ok(())
-    }
-
-    /// The turn is over as was thought: the reply that was begun ahead is the turn's, and goes on where it waited.
-    fn keep(&mut self, ahead: Ahead, out: &mut Outbox<'_>) -> Result<()> {
-        let Ahead { turn, history, mut draft, progress } = ahead;
-        self.dialogue.adopt()?;
-        self.settle(out);
-        self.history = history;
-        self.unsettled = Some(turn);
-        out.event(turn, EventKind::SpeculationKept);
-        let Progress::Call(call) = progress? else { return Ok(()) };
-        if !self.turns.is_current(turn) {
-            return Ok(());
-        }
-        let mut history = std::mem::replace(&mut self.history, History::new("", 0));
-        self.call(turn, &mut history, &mut draft, &call, out);
-        self.history = history;
-        self.finish(turn, draft, out)
     }
 
     /// Replies, or goes on with a reply, for good.
@@ -210,10 +164,15 @@ impl Respond {
                     return Err(error);
                 }
             };
-            if ahead && self.tools.has_effects(&call.name) {
+            if !ahead {
+                self.call(turn, history, draft, call, out);
+            } else if let Some(result) = self.tools.attempt(&call, out.now()) {
+                draft.calls += 1;
+                history.returned(turn, &result);
+                draft.attempted.push((call, result));
+            } else {
                 return Ok(Progress::Call(call));
             }
-            self.call(turn, history, draft, &call, out);
         }
         out.event(turn, EventKind::ReplyFinished { text: draft.text.clone() });
         let _ = out.send(turn, Body::ReplyEnd);
@@ -249,13 +208,33 @@ impl Respond {
         Ok(finish?)
     }
 
-    fn call(&mut self, turn: TurnId, history: &mut History, draft: &mut Draft, call: &ToolCall, out: &mut Outbox<'_>) {
+    fn call(&mut self, turn: TurnId, history: &mut History, draft: &mut Draft, call: ToolCall, out: &mut Outbox<'_>) {
         draft.calls += 1;
-        let ToolCall { name, arguments } = call.clone();
-        out.event(turn, EventKind::ToolCalled { name: name.clone(), arguments });
-        let result = self.tools.call(call, out.now());
+        let result = self.tools.call(&call, out.now());
         history.returned(turn, &result);
-        out.event(turn, EventKind::ToolReturned { name, result });
+        called(turn, call, result, out);
+        self.schedule(turn, out);
+    }
+
+    /// Tells `listen` when the tools will have something to tell.
+    fn schedule(&mut self, turn: TurnId, out: &mut Outbox<'_>) {
+        let due = self.tools.next_due();
+        if due != self.scheduled {
+            self.scheduled = due;
+            out.event(turn, EventKind::Scheduled { due_ms: due.map(Position::ms) });
+        }
+    }
+
+    /// Tells what has become due.
+    fn remind(&mut self, turn: TurnId, out: &mut Outbox<'_>) {
+        let told = self.tools.due(out.now());
+        self.scheduled = None;
+        self.schedule(turn, out);
+        if told.is_empty() {
+            out.event(turn, EventKind::NoReply);
+        } else {
+            self.say(turn, told.join(" "), out);
+        }
     }
 
     /// The assistant speaks of its own accord.
@@ -268,6 +247,12 @@ impl Respond {
         let _ = out.send(turn, Body::Reply(text));
         let _ = out.send(turn, Body::ReplyEnd);
     }
+}
+
+fn called(turn: TurnId, call: ToolCall, result: String, out: &mut Outbox<'_>) {
+    let ToolCall { name, arguments } = call;
+    out.event(turn, EventKind::ToolCalled { name: name.clone(), arguments });
+    out.event(turn, EventKind::ToolReturned { name, result });
 }
 
 impl Stage for Respond {
@@ -291,6 +276,10 @@ impl Stage for Respond {
             }
             Body::Ahead(transcript) => self.begin_ahead(turn, &transcript, out),
             Body::Final(transcript) => self.heard(turn, &transcript, out),
+            Body::Remind => {
+                self.remind(turn, out);
+                Ok(())
+            }
             Body::Say(text) => {
                 self.say(turn, text, out);
                 Ok(())

@@ -48,6 +48,7 @@ enum Step {
     Judge(Verdict),
     Look(Outlook),
     Transcript { wakes: bool, complete: bool },
+    Schedule,
     Respond,
     Fail,
     Sound,
@@ -92,10 +93,12 @@ struct World {
     unsettled: Option<TurnId>,
     playing: Option<Playing>,
     told: Vec<String>,
+    /// How often a tool may yet ask to be heard later.
+    schedules: usize,
 }
 
 impl World {
-    fn new(policy: Policy) -> Self {
+    fn new(policy: Policy, schedules: usize) -> Self {
         Self {
             machine: Machine::new(policy),
             voice: false,
@@ -112,6 +115,7 @@ impl World {
             unsettled: None,
             playing: None,
             told: Vec::new(),
+            schedules,
         }
     }
 
@@ -128,6 +132,9 @@ impl World {
             let kinds = [(false, false), (false, true), (true, false)];
             steps.extend(kinds.map(|(wakes, complete)| Step::Transcript { wakes, complete }));
             steps.push(Step::Fail);
+        }
+        if self.schedules > 0 {
+            steps.push(Step::Schedule);
         }
         if !self.work.is_empty() {
             steps.push(Step::Respond);
@@ -155,6 +162,10 @@ impl World {
             Step::Judge(verdict) => Input::Judged(turn, verdict),
             Step::Look(outlook) => Input::Paused(turn, outlook),
             Step::Transcript { wakes, complete } => Input::Transcript { turn, wakes, complete },
+            Step::Schedule => {
+                self.schedules -= 1;
+                Input::Scheduled(Some(now + Samples(2)))
+            }
             Step::Fail => {
                 self.failed.push(turn);
                 Input::NoReply(turn)
@@ -235,7 +246,7 @@ impl World {
                 assert_ne!(self.ducked, action == Action::Duck);
                 self.ducked = action == Action::Duck;
             }
-            Action::Prompt(id) => {
+            Action::Prompt(id) | Action::Remind(id) => {
                 assert!(id > self.taken && self.open.is_none() && self.candidate.is_none(), "{action:?}");
                 (self.taken, self.released) = (id, id);
                 self.work.push_back(Work::Prompt(id));
@@ -314,6 +325,7 @@ impl World {
         }
         assert!(self.machine.is_idle() && self.open.is_none(), "left in {:?}", self.machine.state());
         assert!(self.work.is_empty());
+        assert_eq!(self.machine.reminder, None, "never told");
     }
 
     /// After all is said, the history holds the caller's words and those of the assistant that were heard, in order.
@@ -336,7 +348,9 @@ impl World {
         let work: Vec<_> = self.work.iter().map(|work| (std::mem::discriminant(work), self.is_fresh(work))).collect();
         let playing = self.playing.as_ref().map(|p| (p.turn == self.taken, p.heard, p.started, p.over));
         let idle = (machine.state == State::Listening).then(|| age(machine.silent_since));
-        let env = (self.voice, self.ducked, self.released == self.taken, self.ahead.is_some(), work, playing, idle);
+        let reminder = (self.schedules, machine.reminder.map(|at| at.since(machine.now)));
+        let env =
+            (self.voice, self.ducked, self.released == self.taken, self.ahead.is_some(), work, playing, idle, reminder);
         (machine.state, machine.reply, caller, flags, env)
     }
 
@@ -349,8 +363,8 @@ impl World {
 }
 
 /// All schedules of so many steps, those that lead to the same place followed once; how many there are.
-fn explore(policy: Policy, depth: usize) -> (usize, u128) {
-    let start = World::new(policy);
+fn explore(policy: Policy, reminders: usize, depth: usize) -> (usize, u128) {
+    let start = World::new(policy, reminders);
     let mut seen = std::collections::HashSet::from([start.key()]);
     let mut front = HashMap::from([(start.key(), (start, 1_u128))]);
     let mut schedules = 0;
@@ -377,8 +391,9 @@ fn explore(policy: Policy, depth: usize) -> (usize, u128) {
 #[test]
 fn no_order_of_events_loses_a_turn_or_answers_it_twice() {
     let (mut states, mut schedules) = (0, 0);
-    for policy in policies() {
-        let found = explore(policy, 11);
+    let plain = policies().into_iter().map(|policy| (policy, 0, 11));
+    for (policy, reminders, depth) in plain.chain([(POLICY, 1, 9), (policies()[1], 1, 9)]) {
+        let found = explore(policy, reminders, depth);
         states += found.0;
         schedules += found.1;
     }
@@ -390,7 +405,7 @@ fn long_conversations_at_random_end_in_order_and_remember_what_was_heard() {
     let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(7);
     for policy in policies() {
         for _ in 0..1_000 {
-            let mut world = World::new(policy);
+            let mut world = World::new(policy, 5);
             for _ in 0..random.random_range(10..200) {
                 let steps = world.steps();
                 let step = *steps.choose(&mut random).unwrap_or(&Step::Time);

@@ -31,6 +31,8 @@ pub enum Input {
     Judged(TurnId, Verdict),
     /// This turn gets no reply.
     NoReply(TurnId),
+    /// From this moment on, the assistant has something to tell of its own accord; none for never, as things stand.
+    Scheduled(Option<Position>),
     /// The reply to this turn begins to sound.
     AudioStarted(TurnId),
     /// The reply to this turn was played to its end, or had no sound.
@@ -73,4 +75,6 @@ pub enum Action {
     Restore,
     /// Ask whether the caller is still there, as a turn of the assistant's own.
     Prompt(TurnId),
+    /// Tell what has become due, as a turn of the assistant's own.
+    Remind(TurnId),
 }

@@ -31,6 +31,8 @@ pub struct Machine {
     pub(super) prompted: bool,
     /// When `Listening` was entered.
     pub(super) silent_since: Position,
+    /// When the assistant has something to tell of its own accord.
+    pub(super) reminder: Option<Position>,
 }
 
 impl Machine {
@@ -48,6 +50,7 @@ impl Machine {
             muted: false,
             prompted: false,
             silent_since: Position(0),
+            reminder: None,
         }
     }
 
@@ -120,6 +123,7 @@ impl Machine {
                 };
                 self.on(on, self.now, actions);
             }
+            Input::Scheduled(at) => self.reminder = at,
             Input::NoReply(turn) if self.state == State::Interrupted && self.hears(turn) => self.failed = true,
             Input::NoReply(turn) if turn == self.replying() => self.on(On::ReplyFailed, self.now, actions),
             Input::AudioStarted(turn) if turn == self.turn => self.on(On::AudioStarted, self.now, actions),
@@ -157,7 +161,7 @@ impl Machine {
 
     fn tick(&mut self, now: Position, actions: &mut Vec<Action>) {
         self.now = self.now.max(now);
-        for on in [On::Hangover, On::MinSilence, On::MaxTurn, On::Window, On::NoAnswer, On::FollowUp] {
+        for on in [On::Hangover, On::MinSilence, On::MaxTurn, On::Window, On::Reminder, On::NoAnswer, On::FollowUp] {
             if self.is_due(on) {
                 self.on(on, now, actions);
             }
@@ -180,6 +184,7 @@ impl Machine {
             On::MinSilence => passed(stopped, min_silence),
             On::MaxTurn => passed(from, max_turn),
             On::Window => passed(from, judge_window),
+            On::Reminder => self.reminder.is_some_and(|at| at <= self.now),
             On::NoAnswer => {
                 let asked = self.prompted || self.muted || self.turn == TurnId::default();
                 !asked && silent(self.policy.no_answer)
@@ -238,11 +243,13 @@ impl Machine {
             Do::Duck => actions.push(Action::Duck),
             Do::Restore => actions.push(Action::Restore),
             Do::Prompt => {
-                self.prompted = true;
-                self.turn = self.next;
-                self.next = self.turn.next();
-                self.reply = Reply::Pending;
+                self.speak_up();
                 actions.push(Action::Prompt(self.turn));
+            }
+            Do::Remind => {
+                self.reminder = None;
+                self.speak_up();
+                actions.push(Action::Remind(self.turn));
             }
             Do::Sound => self.reply = Reply::Sounds,
             Do::Over => self.reply = Reply::Over,
@@ -255,6 +262,14 @@ impl Machine {
             }
             _ => self.caller_does(todo, at, actions),
         }
+    }
+
+    /// A turn of the assistant's own, to which the caller need not answer.
+    fn speak_up(&mut self) {
+        self.prompted = true;
+        self.turn = self.next;
+        self.next = self.turn.next();
+        self.reply = Reply::Pending;
     }
 
     fn begin(&mut self, at: Position, actions: &mut Vec<Action>) {

@@ -59,6 +59,8 @@ pub(super) enum On {
     AudioStarted,
     /// The reply was played to its end, or had no sound.
     AudioFinished,
+    /// What the assistant has to tell of its own accord is due.
+    Reminder,
     /// The silence has lasted for `no_answer`.
     NoAnswer,
     /// The silence has lasted for `follow_up`.
@@ -137,6 +139,8 @@ pub(super) enum Do {
     Restore,
     /// The assistant asks whether the caller is still there.
     Prompt,
+    /// The assistant tells what has become due.
+    Remind,
     /// The reply sounds.
     Sound,
     /// The reply is over.
@@ -159,6 +163,7 @@ const fn row(from: State, on: On, when: &'static [When], to: State, todo: &'stat
 /// All transitions. What is not here changes nothing.
 pub(super) const TABLE: &[Row] = &[
     row(Asleep, SpeechStarted, &[OpenMicrophone], Waking, &[Do::Begin]),
+    row(Asleep, Reminder, &[], Thinking, &[Do::Remind]),
     row(Asleep, Press, &[Unmuted], Hearing, &[Do::Begin, Do::Take, Do::Hold]),
     row(Waking, SpeechStarted, &[OpenMicrophone], Waking, &[Do::Resume]),
     row(Waking, SpeechStopped, &[], Waking, &[Do::Stop]),
@@ -173,6 +178,7 @@ pub(super) const TABLE: &[Row] = &[
     row(Waking, Mute, &[], Asleep, &[Do::Drop]),
     row(Listening, SpeechStarted, &[OpenMicrophone], Hearing, &[Do::Begin, Do::Take]),
     row(Listening, Press, &[Unmuted], Hearing, &[Do::Begin, Do::Take, Do::Hold]),
+    row(Listening, Reminder, &[], Thinking, &[Do::Remind]),
     row(Listening, NoAnswer, &[], Thinking, &[Do::Prompt]),
     row(Listening, FollowUp, &[], Asleep, &[]),
     row(Hearing, SpeechStarted, &[], Hearing, &[Do::Resume]),

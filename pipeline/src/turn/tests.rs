@@ -240,6 +240,21 @@ fn a_silent_caller_is_asked_once_whether_they_are_there() {
 }
 
 #[test]
+fn what_is_due_is_told_as_soon_as_nobody_speaks_and_the_caller_need_not_answer() {
+    let mut machine = speaking(Policy { no_answer: Some(Samples(80_000)), ..POLICY });
+    assert_eq!(feed(&mut machine, &[Input::Scheduled(Some(at(2_000))), Input::Tick(at(3_000))]), []);
+    let second = TurnId::new(2);
+    assert_eq!(
+        feed(&mut machine, &[Input::AudioFinished(TurnId::new(1)), Input::Tick(at(3_010))]),
+        [Action::Remind(second)]
+    );
+    feed(&mut machine, &[Input::AudioStarted(second), Input::AudioFinished(second)]);
+    assert_eq!(feed(&mut machine, &[Input::Tick(at(60_000))]), []);
+    let again = [Input::Scheduled(Some(at(70_000))), Input::Scheduled(None), Input::Tick(at(71_000))];
+    assert_eq!(feed(&mut machine, &again), []);
+}
+
+#[test]
 fn in_half_duplex_a_reply_cannot_be_interrupted_by_voice() {
     let mut machine = speaking(Policy { half_duplex: true, ..POLICY });
     assert_eq!(feed(&mut machine, &[Input::SpeechStarted(at(3_000))]), []);

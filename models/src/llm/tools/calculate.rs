@@ -20,8 +20,8 @@ impl Tool for Calculator {
         }
     }
 
-    fn has_effects(&self) -> bool {
-        false
+    fn fork(&self) -> Option<Box<dyn Tool>> {
+        Some(Box::new(Self))
     }
 
     fn call(&mut self, arguments: &Value, _now: Moment) -> Outcome {

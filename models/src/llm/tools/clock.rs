@@ -23,8 +23,8 @@ impl Tool for ClockTool {
         }
     }
 
-    fn has_effects(&self) -> bool {
-        false
+    fn fork(&self) -> Option<Box<dyn Tool>> {
+        Some(Box::new(Self))
     }
 
     fn call(&mut self, arguments: &Value, now: Moment) -> Outcome {

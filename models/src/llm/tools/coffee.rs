@@ -68,7 +68,7 @@ pub struct Order {
 }
 
 /// Takes orders of coffee.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct CoffeeCounter {
     orders: Vec<Order>,
 }
@@ -83,6 +83,10 @@ impl CoffeeCounter {
 impl Tool for CoffeeCounter {
     fn spec(&self) -> ToolSpec {
         ToolSpec { name: "order_coffee".into(), description: "Takes an order of coffee".into(), parameters: schema() }
+    }
+
+    fn fork(&self) -> Option<Box<dyn Tool>> {
+        Some(Box::new(self.clone()))
     }
 
     fn call(&mut self, arguments: &Value, _now: Moment) -> Outcome {

@@ -64,8 +64,8 @@ impl Tool for UnitConverter {
         }
     }
 
-    fn has_effects(&self) -> bool {
-        false
+    fn fork(&self) -> Option<Box<dyn Tool>> {
+        Some(Box::new(Self))
     }
 
     fn call(&mut self, arguments: &Value, _now: Moment) -> Outcome {

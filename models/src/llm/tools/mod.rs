@@ -34,10 +34,11 @@ pub trait Tool: Send {
     /// What the model is told about it.
     fn spec(&self) -> ToolSpec;
 
-    /// Whether a call changes anything, so that it may only be made once it is certain that it is wanted. A tool that
-    /// does not say is taken to.
-    fn has_effects(&self) -> bool {
-        true
+    /// A copy with its state, on which calls are tried before it is certain that they are wanted: if they are, the copy
+    /// takes the tool's place, else it is dropped. None for a tool whose calls reach out of the program, so that they
+    /// cannot be taken back; one that does not say is taken for such.
+    fn fork(&self) -> Option<Box<dyn Tool>> {
+        None
     }
 
     /// Runs a call at `now`. The arguments keep the schema of [`spec`](Self::spec).
@@ -46,15 +47,25 @@ pub trait Tool: Send {
     /// A sentence that tells a person why it cannot be done.
     fn call(&mut self, arguments: &Value, now: Moment) -> Outcome;
 
-    /// What has become due by `now` and was not told yet, each in words: "the pasta timer is done".
+    /// When [`due`](Self::due) will have something to tell; none for never, as things stand.
+    fn next_due(&self) -> Option<Moment> {
+        None
+    }
+
+    /// What has become due by `now` and was not told yet, each in words: "Your pasta timer is done."
     fn due(&mut self, _now: Moment) -> Vec<String> {
         Vec::new()
     }
 }
 
 /// The tools of one conversation.
-pub struct Tools {
-    tools: Vec<(ToolSpec, Box<dyn Tool>)>,
+pub struct Tools(Vec<Slot>);
+
+struct Slot {
+    spec: ToolSpec,
+    tool: Box<dyn Tool>,
+    /// The copy on which calls are tried.
+    tried: Option<Box<dyn Tool>>,
 }
 
 impl Default for Tools {
@@ -74,18 +85,19 @@ impl Default for Tools {
 impl Tools {
     /// A registry of `tools`.
     pub fn new(tools: Vec<Box<dyn Tool>>) -> Self {
-        Self { tools: tools.into_iter().map(|tool| (tool.spec(), tool)).collect() }
+        Self(tools.into_iter().map(|tool| Slot { spec: tool.spec(), tool, tried: None }).collect())
+    }
+
+    /// Only those that `keep` names.
+    #[must_use]
+    pub fn filter(mut self, keep: impl Fn(&str) -> bool) -> Self {
+        self.0.retain(|slot| keep(&slot.spec.name));
+        self
     }
 
     /// What the model is told, in order.
     pub fn specs(&self) -> Vec<ToolSpec> {
-        self.tools.iter().map(|(spec, _)| spec.clone()).collect()
-    }
-
-    /// The names of the tools whose calls change something.
-    pub fn with_effects(&self) -> Vec<String> {
-        let tools = self.tools.iter().filter(|(_, tool)| tool.has_effects());
-        tools.map(|(spec, _)| spec.name.clone()).collect()
+        self.0.iter().map(|slot| slot.spec.clone()).collect()
     }
 
     /// Checks a call against its tool's schema and runs it at `now`.
@@ -93,24 +105,64 @@ impl Tools {
     /// # Errors
     /// A sentence for the model to read aloud: the tool is unknown, an argument is wrong, or it cannot be done.
     pub fn call(&mut self, call: &ToolCall, now: Moment) -> Outcome {
-        let (spec, tool) = self
-            .tools
-            .iter_mut()
-            .find(|(spec, _)| spec.name == call.name)
-            .ok_or_else(|| format!("there is no tool called {}", call.name))?;
-        check_arguments(&spec.parameters, &call.arguments)?;
-        tool.call(&call.arguments, now)
+        let slot = self.slot(call)?;
+        slot.tool.call(&call.arguments, now)
     }
 
     /// [`call`](Self::call), as the text of a tool message: a failure begins with "sorry, ".
     pub fn answer(&mut self, call: &ToolCall, now: Moment) -> String {
-        self.call(call, now).unwrap_or_else(|why| format!("sorry, {why}"))
+        message(self.call(call, now))
+    }
+
+    /// [`answer`](Self::answer) by a copy of the tool, which [`adopt`](Self::adopt) keeps and
+    /// [`discard`](Self::discard) forgets; until then further attempts meet it as they left it. None where the tool
+    /// has no copy.
+    pub fn attempt(&mut self, call: &ToolCall, now: Moment) -> Option<String> {
+        let slot = match self.slot(call) {
+            Ok(slot) => slot,
+            Err(why) => return Some(message(Err(why))),
+        };
+        slot.tried = slot.tried.take().or_else(|| slot.tool.fork());
+        slot.tried.as_mut().map(|tried| message(tried.call(&call.arguments, now)))
+    }
+
+    /// What was tried counts.
+    pub fn adopt(&mut self) {
+        for slot in &mut self.0 {
+            if let Some(tried) = slot.tried.take() {
+                slot.tool = tried;
+            }
+        }
+    }
+
+    /// What was tried was not wanted.
+    pub fn discard(&mut self) {
+        for slot in &mut self.0 {
+            slot.tried = None;
+        }
+    }
+
+    /// When [`due`](Self::due) will have something to tell.
+    pub fn next_due(&self) -> Option<Moment> {
+        self.0.iter().filter_map(|slot| slot.tool.next_due()).min()
     }
 
     /// What has become due in any tool by `now` and was not told yet.
     pub fn due(&mut self, now: Moment) -> Vec<String> {
-        self.tools.iter_mut().flat_map(|(_, tool)| tool.due(now)).collect()
+        self.0.iter_mut().flat_map(|slot| slot.tool.due(now)).collect()
     }
+
+    /// The tool of a call that keeps its schema.
+    fn slot(&mut self, call: &ToolCall) -> std::result::Result<&mut Slot, String> {
+        let unknown = || format!("there is no tool called {}", call.name);
+        let slot = self.0.iter_mut().find(|slot| slot.spec.name == call.name).ok_or_else(unknown)?;
+        check_arguments(&slot.spec.parameters, &call.arguments)?;
+        Ok(slot)
+    }
+}
+
+fn message(outcome: Outcome) -> String {
+    outcome.unwrap_or_else(|why| format!("sorry, {why}"))
 }
 
 fn text<'a>(arguments: &'a Value, name: &str) -> Option<&'a str> {

@@ -4,7 +4,7 @@ use super::{Moment, Outcome, Tool, spoken, text};
 use crate::llm::ToolSpec;
 
 /// Keeps a shopping list.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct ShoppingList {
     items: Vec<String>,
 }
@@ -24,6 +24,10 @@ impl Tool for ShoppingList {
                 "additionalProperties": false,
             }),
         }
+    }
+
+    fn fork(&self) -> Option<Box<dyn Tool>> {
+        Some(Box::new(self.clone()))
     }
 
     fn call(&mut self, arguments: &Value, _now: Moment) -> Outcome {

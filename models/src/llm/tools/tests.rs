@@ -55,12 +55,49 @@ fn timers_run_are_listed_cancelled_and_fall_due_once() {
     run(&mut tools, "timer", json!({"action": "set", "seconds": 90}), NOW).unwrap();
     let left = run(&mut tools, "timer", json!({"action": "list"}), later(30)).unwrap();
     assert_eq!(left, "nine minutes and thirty seconds left on the pasta timer and one minute left on the timer");
+    assert_eq!(tools.next_due(), Some(later(90)));
     assert_eq!(tools.due(later(89)), Vec::<String>::new());
     assert_eq!(tools.due(later(90)), ["Your timer for one minute and thirty seconds is done."]);
     assert_eq!(tools.due(later(91)), Vec::<String>::new());
     assert!(run(&mut tools, "timer", json!({"action": "cancel", "label": "eggs"}), later(92)).is_err());
     assert_eq!(run(&mut tools, "timer", json!({"action": "cancel"}), later(92)).unwrap(), "timer cancelled");
+    assert_eq!(tools.next_due(), None);
     assert!(run(&mut tools, "timer", json!({"action": "set"}), NOW).is_err());
+}
+
+#[test]
+fn what_is_tried_counts_only_once_it_is_adopted() {
+    let mut tools = Tools::default();
+    let call = |arguments| ToolCall { name: "shopping".into(), arguments };
+    let (read, add) = (call(json!({"action": "read"})), call(json!({"action": "add", "items": ["milk"]})));
+    assert_eq!(tools.attempt(&add, NOW).unwrap(), "milk added");
+    assert_eq!(tools.attempt(&read, NOW).unwrap(), "milk");
+    assert_eq!(tools.answer(&read, NOW), "nothing");
+    tools.discard();
+    assert_eq!(tools.attempt(&read, NOW).unwrap(), "nothing");
+    tools.attempt(&add, NOW).unwrap();
+    tools.adopt();
+    assert_eq!(tools.answer(&read, NOW), "milk");
+    assert!(tools.attempt(&call(json!({"action": "eat"})), NOW).unwrap().starts_with("sorry, "));
+}
+
+#[test]
+fn a_tool_that_reaches_out_is_not_tried() {
+    struct Lamp(bool);
+    impl Tool for Lamp {
+        fn spec(&self) -> ToolSpec {
+            let parameters = json!({"type": "object", "properties": {}, "additionalProperties": false});
+            ToolSpec { name: "lamp".into(), description: "Switches the lamp".into(), parameters }
+        }
+        fn call(&mut self, _arguments: &Value, _now: Moment) -> Outcome {
+            self.0 = !self.0;
+            Ok(if self.0 { "on" } else { "off" }.into())
+        }
+    }
+    let mut tools = Tools::new(vec![Box::new(Lamp(false))]);
+    let call = ToolCall { name: "lamp".into(), arguments: json!({}) };
+    assert_eq!(tools.attempt(&call, NOW), None);
+    assert_eq!(tools.answer(&call, NOW), "on");
 }
 
 #[test]

@@ -4,12 +4,12 @@ use super::{Moment, Outcome, Tool, spoken, text, whole};
 use crate::llm::ToolSpec;
 
 /// Runs timers.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Timers {
     running: Vec<Running>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Running {
     label: Option<String>,
     length_s: u64,
@@ -49,6 +49,10 @@ impl Tool for Timers {
         }
     }
 
+    fn fork(&self) -> Option<Box<dyn Tool>> {
+        Some(Box::new(self.clone()))
+    }
+
     fn call(&mut self, arguments: &Value, now: Moment) -> Outcome {
         let label = text(arguments, "label");
         match text(arguments, "action") {
@@ -56,6 +60,10 @@ impl Tool for Timers {
             Some("cancel") => self.cancel(label),
             _ => Ok(self.list(label, now)),
         }
+    }
+
+    fn next_due(&self) -> Option<Moment> {
+        self.running.iter().map(|timer| timer.ends).min()
     }
 
     fn due(&mut self, now: Moment) -> Vec<String> {

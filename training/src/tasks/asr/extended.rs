@@ -1,10 +1,12 @@
 //! Tasks with the tables of the `asr` task and one of their own, whose nets learn beside its encoder and its CTC losses.
 
+use burn::module::Module;
 use burn::tensor::Tensor;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::recipe::AsrRecipe;
+use crate::nets::conformer::Conformer;
 use crate::trainer::Loss;
 use crate::{Error, Result};
 
@@ -24,6 +26,12 @@ pub(in crate::tasks) fn join(asr: &AsrRecipe, name: &str, own: &impl Serialize) 
     let mut table = toml::Table::try_from(asr).map_err(mistake)?;
     table.insert(name.to_owned(), toml::Value::try_from(own).map_err(mistake)?);
     Ok(table)
+}
+
+/// The encoder for one step. A graph that is never gone back through would stay in memory, so that of an encoder that
+/// stays as it is must not come to be.
+pub(in crate::tasks) fn encoder(encoder: &Conformer, frozen: bool) -> Conformer {
+    if frozen { encoder.clone().no_grad() } else { encoder.clone() }
 }
 
 /// The loss of what learns beside the encoder, (1), and those of CTC with their weight, of which it has the rest. There are

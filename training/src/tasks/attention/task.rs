@@ -76,11 +76,8 @@ impl Task for AttentionTask {
     fn loss(&self, net: &EncoderDecoder, batch: AsrBatch, step: usize, device: &Device) -> Result<Loss> {
         let chunks = self.asr.draw(&batch, step);
         let (features, lengths) = self.asr.features(&batch, chunks, device);
-        let (mut heads, middle) = net.encoder().forward_in(chunks, features, &lengths);
         let frozen = step < self.config.frozen_steps;
-        if frozen {
-            heads.frames = heads.frames.detach();
-        }
+        let (heads, middle) = extended::encoder(net.encoder(), frozen).forward_in(chunks, features, &lengths);
         let tokens = AsrTask::tokens(&batch);
         let said = net.say(heads.frames.clone(), &lengths, &tokens);
         let decoder = smoothed_loss(said, &said_next(&tokens), self.config.label_smoothing);

@@ -68,11 +68,8 @@ impl Task for TransducerTask {
     fn loss(&self, net: &Transducer, batch: AsrBatch, step: usize, device: &Device) -> Result<Loss> {
         let chunks = self.asr.draw(&batch, step);
         let (features, lengths) = self.asr.features(&batch, chunks, device);
-        let (mut heads, middle) = net.encoder().forward_in(chunks, features, &lengths);
         let frozen = step < self.config.frozen_steps;
-        if frozen {
-            heads.frames = heads.frames.detach();
-        }
+        let (heads, middle) = extended::encoder(net.encoder(), frozen).forward_in(chunks, features, &lengths);
         let transducer = Self::transducer(net, &heads, &batch, &lengths);
         let ctc = || (self.asr.ctc(heads, middle, &batch, &lengths, step), self.config.ctc_weight);
         Ok(extended::beside_ctc(transducer, (!frozen).then(ctc)))

@@ -1,0 +1,127 @@
+use rejoinder_models::llm::tools::{Moment, Tools};
+use rejoinder_models::llm::{ToolCall, ToolSpec};
+use rejoinder_models::units::Position;
+
+type Run = Box<dyn FnMut(&ToolCall, Position) -> String + Send>;
+
+/// The tools of one conversation: what the model is told about them, and what runs a call.
+///
+/// A result is text for the model. A call that cannot be done has one, too: it says why.
+pub struct Toolbox {
+    specs: Vec<ToolSpec>,
+    runner: Runner,
+}
+
+enum Runner {
+    Function {
+        run: Run,
+        /// The tools whose calls change nothing.
+        harmless: Vec<String>,
+    },
+    Tools {
+        tools: Tools,
+        /// When the conversation began.
+        start: Moment,
+    },
+}
+
+impl Toolbox {
+    /// Tools with a function that runs a call at a moment of the conversation. All are taken to change something.
+    pub fn new(specs: Vec<ToolSpec>, run: impl FnMut(&ToolCall, Position) -> String + Send + 'static) -> Self {
+        Self { specs, runner: Runner::Function { run: Box::new(run), harmless: Vec::new() } }
+    }
+
+    /// No tools.
+    pub fn empty() -> Self {
+        Self::new(Vec::new(), |call, _| format!("there is no tool named {}", call.name))
+    }
+
+    /// Tools with a state of their own, in a conversation that begins at `start`.
+    pub fn of(tools: Tools, start: Moment) -> Self {
+        Self { specs: tools.specs(), runner: Runner::Tools { tools, start } }
+    }
+
+    /// Those of the assistant's own tools that are named.
+    pub fn assistant(names: &[String], start: Moment) -> Self {
+        Self::of(Tools::default().filter(|name| names.iter().any(|known| known == name)), start)
+    }
+
+    /// Says which tools of a function change nothing, so that they may be called for a reply that is begun ahead and
+    /// may be dropped. Other tools know that by themselves.
+    #[must_use]
+    pub fn harmless(mut self, names: Vec<String>) -> Self {
+        if let Runner::Function { harmless, .. } = &mut self.runner {
+            *harmless = names;
+        }
+        self
+    }
+
+    /// What the model is told.
+    pub fn specs(&self) -> &[ToolSpec] {
+        &self.specs
+    }
+
+    /// Runs a call. One of an unknown tool is answered with the names of those that there are.
+    pub fn call(&mut self, call: &ToolCall, at: Position) -> String {
+        if let Some(answer) = self.unknown(call) {
+            return answer;
+        }
+        match &mut self.runner {
+            Runner::Function { run, .. } => run(call, at),
+            Runner::Tools { tools, start } => tools.answer(call, after(*start, at)),
+        }
+    }
+
+    /// Runs a call that may turn out not to be wanted, to be followed by [`adopt`](Self::adopt) or
+    /// [`discard`](Self::discard). None where that cannot be taken back.
+    pub fn attempt(&mut self, call: &ToolCall, at: Position) -> Option<String> {
+        if let Some(answer) = self.unknown(call) {
+            return Some(answer);
+        }
+        match &mut self.runner {
+            Runner::Function { run, harmless } => harmless.contains(&call.name).then(|| run(call, at)),
+            Runner::Tools { tools, start } => tools.attempt(call, after(*start, at)),
+        }
+    }
+
+    /// What was attempted counts.
+    pub fn adopt(&mut self) {
+        if let Runner::Tools { tools, .. } = &mut self.runner {
+            tools.adopt();
+        }
+    }
+
+    /// What was attempted was not wanted.
+    pub fn discard(&mut self) {
+        if let Runner::Tools { tools, .. } = &mut self.runner {
+            tools.discard();
+        }
+    }
+
+    /// When [`due`](Self::due) will have something to tell; none for never, as things stand.
+    pub fn next_due(&self) -> Option<Position> {
+        let Runner::Tools { tools, start } = &self.runner else { return None };
+        let ms = tools.next_due()?.local_ms - start.local_ms;
+        Some(Position::from_ms(ms.max(0) as f64))
+    }
+
+    /// What the tools have to tell of their own accord by now, such as that a timer is done, in sentences.
+    pub fn due(&mut self, at: Position) -> Vec<String> {
+        match &mut self.runner {
+            Runner::Function { .. } => Vec::new(),
+            Runner::Tools { tools, start } => tools.due(after(*start, at)),
+        }
+    }
+
+    fn unknown(&self, call: &ToolCall) -> Option<String> {
+        if self.specs.iter().any(|spec| spec.name == call.name) {
+            return None;
+        }
+        let names: Vec<_> = self.specs.iter().map(|spec| spec.name.as_str()).collect();
+        Some(format!("there is no tool named {}; there are: {}", call.name, names.join(", ")))
+    }
+}
+
+fn after(start: Moment, at: Position) -> Moment {
+    Moment::from_local_ms(start.local_ms + at.ms().round() as i64)
+}

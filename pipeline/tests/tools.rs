@@ -1,0 +1,126 @@
+//! Tools in a conversation: calls that are tried ahead, and what tools tell of their own accord.
+
+mod common;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::{Parrot, assistant, speech};
+use rejoinder::{Assistant, Conversation, Cost, EventKind, SessionBuilder, Timelines, Toolbox};
+use rejoinder_models::llm::ToolSpec;
+use rejoinder_models::llm::tools::{Moment, Outcome, Tool, Tools};
+use serde_json::{Value, json};
+
+const COST: Cost = Cost::Fixed { step: Duration::from_micros(200), output: Duration::from_millis(2) };
+
+fn simulate(assistant: &Assistant, script: &str) -> Conversation {
+    SessionBuilder::new(assistant).simulate(&speech(script), COST).expect("a conversation")
+}
+
+fn timelines(conversation: &Conversation) -> Timelines {
+    conversation.events.iter().collect()
+}
+
+fn calls(conversation: &Conversation) -> usize {
+    conversation.events.iter().filter(|event| matches!(event.kind, EventKind::ToolCalled { .. })).count()
+}
+
+/// Rings two seconds after each call, and says how often it was called.
+#[derive(Clone, Default)]
+struct Alarm {
+    calls: usize,
+    rings: Option<Moment>,
+}
+
+impl Tool for Alarm {
+    fn spec(&self) -> ToolSpec {
+        let (name, description) = ("clock".to_owned(), "rings".to_owned());
+        ToolSpec { name, description, parameters: json!({"type": "object", "properties": {}}) }
+    }
+
+    fn fork(&self) -> Option<Box<dyn Tool>> {
+        Some(Box::new(self.clone()))
+    }
+
+    fn call(&mut self, _arguments: &Value, now: Moment) -> Outcome {
+        self.calls += 1;
+        self.rings = Some(Moment::from_local_ms(now.local_ms + 2_000));
+        Ok(["alpha", "bravo"][self.calls - 1].to_owned())
+    }
+
+    fn next_due(&self) -> Option<Moment> {
+        self.rings
+    }
+
+    fn due(&mut self, now: Moment) -> Vec<String> {
+        self.rings.take_if(|rings| *rings <= now).map(|_| "charlie charlie".to_owned()).into_iter().collect()
+    }
+}
+
+fn alarm() -> Assistant {
+    let tools = Arc::new(move || Toolbox::of(Tools::new(vec![Box::new(Alarm::default())]), Moment::from_local_ms(0)));
+    Assistant { tools, ..assistant(&Parrot::default()) }
+}
+
+#[test]
+fn a_function_that_changes_something_waits_for_the_turns_end_and_another_does_not() {
+    let called = |harmless: bool| {
+        let mut assistant = assistant(&Parrot::default());
+        let tools = assistant.tools.clone();
+        let names = if harmless { vec!["clock".to_owned()] } else { Vec::new() };
+        assistant.tools = Arc::new(move || tools().harmless(names.clone()));
+        let conversation = simulate(&assistant, "300 time 500");
+        let lines = timelines(&conversation);
+        assert_eq!(lines.turns()[0].reply, "bravo bravo. delta bravo.");
+        let written = conversation.events.iter().rfind(|event| matches!(event.kind, EventKind::ReplyText { .. }));
+        written.unwrap().at >= lines.turns()[0].endpoint.unwrap()
+    };
+    assert!(called(false));
+    assert!(!called(true));
+}
+
+#[test]
+fn a_tool_is_not_called_for_a_turn_that_goes_on() {
+    let conversation = simulate(&assistant(&Parrot::default()), "300 time 300 alpha 600");
+    assert_eq!(calls(&conversation), 0);
+    assert_eq!(timelines(&conversation).turns()[0].reply, "time alpha bravo.");
+}
+
+#[test]
+fn a_call_that_can_be_taken_back_is_tried_ahead_and_told_once_it_counts() {
+    let conversation = simulate(&alarm(), "300 time 500");
+    let turns = timelines(&conversation);
+    let turn = &turns.turns()[0];
+    assert_eq!(turn.reply, "bravo bravo. alpha bravo.");
+    let at = |wanted: fn(&EventKind) -> bool| conversation.events.iter().rfind(|event| wanted(&event.kind)).unwrap().at;
+    assert!(at(|kind| matches!(kind, EventKind::ReplyText { .. })) < turn.endpoint.unwrap());
+    assert!(at(|kind| matches!(kind, EventKind::ToolCalled { .. })) >= turn.endpoint.unwrap());
+    let wait = turn.first_audio.unwrap().ms() - turn.endpoint.unwrap().ms();
+    assert!(wait <= 10.0, "{wait} ms");
+}
+
+#[test]
+fn a_call_that_was_tried_for_a_turn_that_went_on_never_happened() {
+    let conversation = simulate(&alarm(), "300 time 300 alpha 1500 time 4000");
+    let turns = timelines(&conversation);
+    let replies: Vec<_> = turns.turns().iter().map(|turn| turn.reply.as_str()).collect();
+    assert_eq!(replies, ["time alpha bravo.", "bravo bravo. alpha bravo.", "charlie charlie"]);
+    assert_eq!((turns.turns()[0].dropped, calls(&conversation)), (1, 1));
+}
+
+#[test]
+fn what_falls_due_is_told_when_nobody_speaks() {
+    let conversation = simulate(&alarm(), "300 time 4000");
+    let turns = timelines(&conversation);
+    let [asked, told] = turns.turns() else { panic!("two turns, not {turns:?}") };
+    assert_eq!((told.text.as_str(), told.reply.as_str()), ("", "charlie charlie"));
+    let waited = told.first_audio.unwrap().ms() - asked.endpoint.unwrap().ms();
+    assert!((1_500.0..2_300.0).contains(&waited), "{waited} ms");
+    assert_eq!(conversation.events.iter().filter(|event| event.kind == EventKind::Reminded).count(), 1);
+
+    let conversation = simulate(&alarm(), "300 time 1200 delta alpha bravo alpha bravo alpha bravo 6000");
+    let turns = timelines(&conversation);
+    let replies: Vec<_> = turns.turns().iter().map(|turn| turn.reply.as_str()).collect();
+    assert_eq!(replies[2..], ["charlie charlie"], "it waits for the end of the turn that it falls into");
+    assert!(turns.turns()[2].first_audio > turns.turns()[1].audio_end);
+}
