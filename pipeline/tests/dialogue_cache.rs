@@ -69,6 +69,22 @@ fn after_an_interruption_only_new_words_are_read() {
 }
 
 #[test]
+fn in_a_conversation_too_long_for_the_context_a_reply_still_reads_only_what_is_new() {
+    let responder = responder();
+    let (mut dialogue, mut messages) = greeted(&responder);
+    let text = "can i get a large iced mocha with a lot of brown sugar and some almond milk please";
+    let new = responder.tokenize(text).len();
+    for turn in 0..20 {
+        dialogue.prefill(&messages, &tools(), &Cancel::default()).unwrap();
+        messages.push(message(Role::User, text));
+        let read = reads(&mut *dialogue, &messages);
+        assert!(read <= new + MARKS, "{read} tokens were read for {new} new ones in turn {turn}");
+        messages
+            .push(message(Role::Assistant, "a large iced mocha, a lot of brown sugar, some almond milk, coming up"));
+    }
+}
+
+#[test]
 fn a_branch_that_is_discarded_leaves_the_trunk_as_it_was() {
     let responder = responder();
     let (mut dialogue, messages) = greeted(&responder);

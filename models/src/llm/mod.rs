@@ -18,6 +18,8 @@ pub mod template;
 pub mod tools;
 #[cfg(feature = "llama")]
 mod utf8;
+#[cfg(feature = "llama")]
+mod window;
 
 pub use grammar::CallForm;
 pub use prompt::{CHATML, PromptTemplate};
