@@ -9,15 +9,15 @@ use super::simd::{exp, vectorized};
 /// # Shapes
 /// (batch, frames, width) and (batch, places, width) to (batch, frames, places, width)
 pub(crate) fn join(frames: Tensor<3>, places: Tensor<3>) -> Tensor<4> {
-    let ([batch, count, width], [_, places_count, _]) = (frames.dims(), places.dims());
+    let ([batch, rows, width], [_, columns, _]) = (frames.dims(), places.dims());
     match (handle(&frames), handle(&places)) {
         (Some(encoded), Some(predicted)) => {
-            let sizes = Join { frames: count, places: places_count, width };
-            record(sizes, [encoded, predicted], [batch, count, places_count, width])
+            let sizes = Join { frames: rows, places: columns, width };
+            record(sizes, [encoded, predicted], [batch, rows, columns, width])
         }
         _ => {
-            let frames = frames.reshape([batch, count, 1, width]);
-            activation::tanh(frames + places.reshape([batch, 1, places_count, width]))
+            let frames = frames.reshape([batch, rows, 1, width]);
+            activation::tanh(frames + places.reshape([batch, 1, columns, width]))
         }
     }
 }

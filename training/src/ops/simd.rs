@@ -108,7 +108,7 @@ mod tests {
     fn sums_and_maxima_count_every_value() {
         for length in [0, 1, 15, 16, 17, 40] {
             let values: Vec<f32> = (0..length).map(|value| value as f32).collect();
-            assert_eq!(sum(&values, |value| value), values.iter().sum());
+            assert_eq!(sum(&values, |value| value), values.iter().sum::<f32>());
             assert_eq!(largest(&values), values.last().copied().unwrap_or(f32::NEG_INFINITY));
         }
     }

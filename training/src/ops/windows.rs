@@ -17,13 +17,13 @@ pub(crate) fn windows(x: Tensor<3>, kernel: usize, stride: usize, dilation: usiz
     let [batch, frames, width] = x.dims();
     let side = if mirrored { dilation * (kernel - 1) / 2 } else { 0 };
     let places = (frames + 2 * side - dilation * (kernel - 1) - 1) / stride + 1;
-    let kernel_sizes = Windows { frames, width, kernel, stride, dilation, side, places };
+    let sizes = Windows { frames, width, kernel, stride, dilation, side, places };
     match handle(&x) {
         Some(values) => {
             drop(x);
-            record(kernel_sizes, [values], [batch, places, kernel * width])
+            record(sizes, [values], [batch, places, kernel * width])
         }
-        None => kernel_sizes.plain(x),
+        None => sizes.plain(x),
     }
 }
 
@@ -42,7 +42,7 @@ impl Windows {
     fn plain(self, x: Tensor<3>) -> Tensor<3> {
         let Self { frames, width, kernel, stride, dilation, side, places } = self;
         if stride == 2 && kernel == 3 && dilation == 1 && side == 0 && frames.is_multiple_of(2) {
-            // Two frames beside each other, and the first of the next two: no step that an export cannot name.
+            // Frames 2t and 2t + 1 beside each other, and 2t + 2: views and one copy.
             let batch = x.dims()[0];
             let pairs = x.reshape([batch, frames / 2, 2 * width]);
             let next = pairs.clone().narrow(1, 1, places).narrow(2, 0, width);
