@@ -53,11 +53,11 @@ bench-train: setup ## training steps beside the same nets in PyTorch and SpeechB
 	fi; \
 	echo "bench-train: on $$backends"; \
 	LD_LIBRARY_PATH=$$LIBTORCH/lib cargo build --workspace --bin rejoinder-train --example embed $$features && \
-	PYTHONPATH=.runtime/pytorch python3 tests/peers/training.py $(PROGRAM)-train $$backends $$libraries
+	PYTHONPATH=.runtime/pytorch:.runtime/torch python3 -W ignore tests/peers/training.py $(PROGRAM)-train $$backends $$libraries
 
 parity: setup ## modules beside SpeechBrain's with the same weights: outputs and gradients, into tests/peers/parity.md
 	@scripts/setup.sh bench-train
-	PYTHONPATH=.runtime/pytorch python3 tests/peers/parity.py
+	PYTHONPATH=.runtime/pytorch:.runtime/torch python3 -W ignore tests/peers/parity.py
 
 conversation: setup ## hundreds of turns with a simulated caller: delays, interruptions, mistakes; some in real time
 	@scripts/setup.sh test

@@ -82,9 +82,4 @@ if [ "${1:-}" = bench ] && [ ! -d .runtime/peers/kaldi_native_fbank ]; then
   python3 -m pip install -q --target .runtime/peers numpy kaldi-native-fbank jiwer
 fi
 
-# With PyTorch's own index the build without CUDA is taken, a tenth of the size of PyPI's; without it PyPI's serves too.
-if [ "${1:-}" = bench-train ] && [ ! -d .runtime/pytorch/speechbrain ]; then
-  echo "setup: fetching PyTorch and SpeechBrain into .runtime/pytorch"
-  python3 -m pip install -q --retries 1 --target .runtime/pytorch \
-    --extra-index-url https://download.pytorch.org/whl/cpu torch==2.9.0 torchaudio==2.9.0 speechbrain==1.1.2
-fi
+if [ "${1:-}" = bench-train ]; then scripts/pytorch.sh python; fi

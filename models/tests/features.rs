@@ -25,15 +25,20 @@ fn golden(name: &str) -> Vec<Vec<f32>> {
     serde_json::from_value(all[name].clone()).unwrap()
 }
 
+/// Compares, and prints a line for the table of `make parity`.
+#[allow(clippy::print_stderr, reason = "the table is made of what the tests print")]
 fn assert_golden(name: &str, bins: usize, found: &[f32], tolerance: f32) {
     let expected = golden(name);
     assert_eq!(found.len(), expected.len() * bins, "{name}: frames");
+    let mut worst = 0.0_f32;
     for (frame, (found, expected)) in found.chunks(bins).zip(&expected).enumerate() {
         for (bin, (found, expected)) in found.iter().zip(expected).enumerate() {
             let apart = (found - expected).abs();
+            worst = worst.max(apart / expected.abs().max(1.0));
             assert!(apart < tolerance, "{name}, frame {frame}, bin {bin}: {found} instead of {expected}");
         }
     }
+    eprintln!("parity | Filterbank | kaldi-native-fbank and published definitions | {name} | {worst:.1e}");
 }
 
 fn fbank(config: FbankConfig, samples: &[f32]) -> Vec<f32> {

@@ -118,9 +118,8 @@ class Conformer(nn.Module):
         scores = self.phones(x)
         return F.log_softmax(scores.view(x.shape[0], PHONE_FRAMES * x.shape[1], -1), dim=-1)
 
-    def forward(self, features, lengths):
-        """(batch, 14 + 8 frames, bins) to tokens (batch, frames, vocabulary), phones (batch, 2 frames, phones) and the
-        phones of the middle block."""
+    def encode(self, features, lengths):
+        """(batch, 14 + 8 frames, bins) to frames (batch, frames, dim), and the phones of the middle block."""
         x = self.subsampling(features)
         mask = chunk_mask(x.shape[1], self.chunk, self.left, lengths)
         positions = rotary(x.shape[1], self.head_dim)
@@ -128,8 +127,34 @@ class Conformer(nn.Module):
             x = block(x, mask, positions)
             if number == len(self.blocks) // 2:
                 middle = self.phone_log_probs(self.norm(x))
-        x = self.norm(x)
-        return F.log_softmax(self.head(x), dim=-1), self.phone_log_probs(x), middle
+        return self.norm(x), middle
+
+    def heads(self, x):
+        """Tokens (batch, frames, vocabulary) and phones (batch, 2 frames, phones) of frames."""
+        return F.log_softmax(self.head(x), dim=-1), self.phone_log_probs(x)
+
+    def forward(self, features, lengths):
+        """Tokens, phones and the phones of the middle block."""
+        x, middle = self.encode(features, lengths)
+        return *self.heads(x), middle
+
+
+class Joint(nn.Module):
+    """The nets beside a transducer's encoder: a stateless prediction net over `context` tokens, and a joiner."""
+
+    def __init__(self, encoder_dim, vocabulary, *, context, predictor_dim, dim):
+        super().__init__()
+        self.context = context
+        self.encoder_out = nn.Linear(encoder_dim, dim)
+        self.embedding = nn.Embedding(vocabulary, predictor_dim)
+        self.convolution = nn.Conv1d(predictor_dim, predictor_dim, context, groups=predictor_dim, bias=False)
+        self.out, self.joiner = nn.Linear(predictor_dim, dim), nn.Linear(dim, vocabulary)
+
+    def forward(self, x, tokens):
+        """(batch, frames, dim) and (batch, tokens) to (batch, frames, tokens + 1, vocabulary), not normalised."""
+        embedded = self.embedding(F.pad(tokens, (self.context, 0))).transpose(1, 2)
+        predicted = self.out(F.relu(self.convolution(embedded)).transpose(1, 2))
+        return self.joiner(torch.tanh(self.encoder_out(x).unsqueeze(2) + predicted.unsqueeze(1)))
 
 
 def ctc(log_probs, targets, frames):

@@ -13,8 +13,8 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
-MAKERS = ["adapters.py", "encoders.py", "schedules.py", "speaker.py", "transformer.py"]
-TESTS = ["adapters", "encoders", "schedules", "speaker", "transformer"]
+MAKERS = ["adapters.py", "encoders.py", "schedules.py", "speaker.py", "transducer.py", "transformer.py"]
+TESTS = ["adapters", "alignments", "encoders", "features", "schedules", "speaker", "transformer"]
 
 
 def main():

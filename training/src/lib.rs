@@ -11,5 +11,6 @@ pub mod tasks;
 pub mod trainer;
 
 mod error;
+mod ops;
 
 pub use error::{Error, Result};

@@ -17,11 +17,13 @@ use rejoinder_training::nets::bottleneck::Bottleneck;
 use rejoinder_training::recipe::Recipe;
 use rejoinder_training::tasks::asr::AsrRecipe;
 use rejoinder_training::trainer::{self, AdaptersConfig};
+use report::report;
 use serde::Deserialize;
 
 mod golden_weights;
+mod report;
 
-use golden_weights::{Compare, Load, assert_close, report};
+use golden_weights::{Compare, Load, assert_close};
 
 #[derive(Deserialize)]
 struct Golden {

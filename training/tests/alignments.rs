@@ -2,6 +2,8 @@
 //! tests/peers/transducer.py at the root has made the numbers.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+mod report;
+
 use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleMapper, Param};
@@ -10,6 +12,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rejoinder_training::losses::{ctc_loss, transducer_loss};
 use rejoinder_training::nets::conformer::ConformerConfig;
 use rejoinder_training::nets::transducer::{JointConfig, PredictorConfig};
+use report::report;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -43,18 +46,26 @@ fn golden() -> Golden {
 }
 
 /// Our losses are divided by the number of tokens, theirs are not.
-fn check<const D: usize>(numbers: &Numbers, shape: [usize; D], tokens: usize, loss: impl Fn(Tensor<D>) -> Tensor<1>) {
+fn check<const D: usize>(
+    [ours, theirs]: [&str; 2],
+    numbers: &Numbers,
+    shape: [usize; D],
+    tokens: usize,
+    loss: impl Fn(Tensor<D>) -> Tensor<1>,
+) {
     let data = TensorData::new(numbers.logits.clone(), shape);
     let logits = Tensor::<D>::from_data(data, &Device::flex().autodiff()).require_grad();
     let loss = loss(logits.clone()).mul_scalar(tokens as f64);
     let gradients = loss.backward();
     let (found, expected) = (loss.into_scalar::<f64>(), numbers.losses.iter().sum::<f64>());
     assert!((found - expected).abs() < 1e-4, "loss {found}, expected {expected}");
+    report(ours, theirs, "loss", ((found - expected).abs() / expected.abs().max(1.0)) as f32);
     let gradient: Vec<f64> = logits.grad(&gradients).unwrap().into_data().iter::<f64>().collect();
     assert_eq!(gradient.len(), numbers.gradient.len());
-    for (at, (found, expected)) in gradient.iter().zip(&numbers.gradient).enumerate() {
-        assert!((found - expected).abs() < 1e-5, "gradient {at}: {found}, expected {expected}");
-    }
+    let apart = gradient.iter().zip(&numbers.gradient).map(|(found, expected)| (found - expected).abs());
+    let worst = apart.fold(0.0, f64::max);
+    assert!(worst < 1e-5, "gradient: {worst}");
+    report(ours, theirs, "gradient of the logits", worst as f32);
 }
 
 #[test]
@@ -63,14 +74,16 @@ fn the_transducer_loss_is_torchaudio_s() {
     let places = 1 + tokens.iter().map(Vec::len).max().unwrap();
     let shape = [lengths.len(), frames, places, vocabulary];
     let total = tokens.iter().map(Vec::len).sum();
-    check(&transducer, shape, total, |logits| transducer_loss(logits, &tokens, &lengths));
+    let names = ["transducer loss", "torchaudio's rnnt_loss"];
+    check(names, &transducer, shape, total, |logits| transducer_loss(logits, &tokens, &lengths));
 }
 
 #[test]
 fn the_ctc_loss_is_pytorch_s() {
     let Golden { frames, vocabulary, lengths, tokens, ctc, .. } = golden();
     let total = tokens.iter().map(Vec::len).sum();
-    check(&ctc, [lengths.len(), frames, vocabulary], total, |logits| {
+    let names = ["CTC loss", "PyTorch's ctc_loss"];
+    check(names, &ctc, [lengths.len(), frames, vocabulary], total, |logits| {
         ctc_loss(log_softmax(logits, 2), &tokens, &lengths)
     });
 }
@@ -103,7 +116,7 @@ impl ModuleMapper for Load {
 #[test]
 fn the_nets_beside_the_encoder_say_what_pytorch_s_say() {
     let Golden { vocabulary, tokens, lstm, stateless, .. } = golden();
-    let device = Device::flex();
+    let device = Device::flex().autodiff();
     let encoder = "bins = 8\ndim = 8\nlayers = 1\nheads = 2\nfeed_forward = 8\nkernel = 3\nchannels = 8\nchunk = 2\n\
                    left = 2\ndropout = 0.0";
     let encoder: ConformerConfig = toml::from_str(encoder).unwrap();
@@ -117,8 +130,13 @@ fn the_nets_beside_the_encoder_say_what_pytorch_s_say() {
         let frames = Tensor::<3>::from_data(TensorData::new(golden.frames, [1, 2, 8]), &device);
         let logits: Vec<f32> = net.logits(frames, &tokens[..1]).into_data().iter::<f32>().collect();
         assert_eq!(logits.len(), golden.logits.len());
-        for (at, (found, expected)) in logits.iter().zip(&golden.logits).enumerate() {
-            assert!((found - expected).abs() < 1e-5, "{predictor:?} {at}: {found}, expected {expected}");
-        }
+        let apart = logits.iter().zip(&golden.logits).map(|(found, expected)| (found - expected).abs());
+        let worst = apart.fold(0.0, f32::max);
+        assert!(worst < 1e-5, "{predictor:?}: {worst}");
+        let [ours, theirs] = match predictor {
+            PredictorConfig::Lstm => ["LSTM predictor and joiner", "PyTorch's LSTM"],
+            PredictorConfig::Stateless { .. } => ["stateless predictor and joiner", "PyTorch's Conv1d"],
+        };
+        report(ours, theirs, "logits", worst);
     }
 }

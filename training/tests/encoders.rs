@@ -9,11 +9,13 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use rejoinder_training::losses::ctc_loss;
 use rejoinder_training::nets::conformer::{ConformerConfig, Kind};
+use report::report;
 use serde::Deserialize;
 
 mod golden_weights;
+mod report;
 
-use golden_weights::{Compare, Load, assert_close, report};
+use golden_weights::{Compare, Load, assert_close};
 
 #[derive(Deserialize)]
 struct Golden {

@@ -10,11 +10,13 @@ use rejoinder_models::runtime::{RuntimeConfig, RuntimeKind, Tensor as RuntimeTen
 use rejoinder_training::export::{Axis, Element, OnnxExport, Recorder};
 use rejoinder_training::losses::aam_softmax;
 use rejoinder_training::nets::speaker::{EcapaConfig, EncoderConfig, SpeakerNet, XvectorConfig};
+use report::report;
 use serde::Deserialize;
 
 mod golden_weights;
+mod report;
 
-use golden_weights::{Compare, Load, assert_close, report};
+use golden_weights::{Compare, Load, assert_close};
 
 #[derive(Deserialize)]
 struct Golden {

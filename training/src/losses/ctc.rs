@@ -3,7 +3,7 @@ use rayon::prelude::*;
 use rejoinder_models::decode::log_add;
 
 use super::BLANK;
-use super::given::with_gradient;
+use super::given::{floats, with_gradient};
 
 /// Connectionist temporal classification (Graves et al., ICML 2006): the negative log-likelihood of each utterance's
 /// tokens, summed and divided by the number of tokens of the batch. Utterances with too few frames count nothing.
@@ -19,7 +19,7 @@ pub fn ctc_loss(log_probs: Tensor<3>, tokens: &[Vec<u32>], frames: &[usize]) -> 
     let [_, longest, vocabulary] = log_probs.dims();
     let total: usize = tokens.iter().map(Vec::len).sum();
     let scale = 1.0 / total.max(1) as f64;
-    let mut values: Vec<f32> = log_probs.clone().into_data().iter::<f32>().collect();
+    let mut values = floats(log_probs.clone());
     let utterances = values.par_chunks_mut((longest * vocabulary).max(1));
     let losses = utterances
         .zip(tokens)

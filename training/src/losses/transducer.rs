@@ -3,7 +3,8 @@ use rayon::prelude::*;
 use rejoinder_models::decode::log_add;
 
 use super::BLANK;
-use super::given::with_gradient;
+use super::given::{floats, with_gradient};
+use crate::ops::{log_denominator, shifted_exp};
 
 /// Cells that fewer alignments than this pass through, as a logarithm of their share, have no gradient.
 const NO_SHARE: f64 = -30.0;
@@ -23,7 +24,7 @@ const NO_SHARE: f64 = -30.0;
 pub fn transducer_loss(logits: Tensor<4>, tokens: &[Vec<u32>], frames: &[usize]) -> Tensor<1> {
     let [_, longest, places, vocabulary] = logits.dims();
     let total: usize = tokens.iter().map(Vec::len).sum();
-    let mut values: Vec<f32> = logits.clone().into_data().iter::<f32>().collect();
+    let mut values = floats(logits.clone());
     let utterances = values.par_chunks_mut((longest * places * vocabulary).max(1));
     let losses = utterances.zip(tokens).zip(frames).map(|((cells, tokens), frames)| {
         let lattice = Lattice { tokens, frames: *frames, places, vocabulary };
@@ -77,8 +78,7 @@ impl Lattice<'_> {
                 continue;
             }
             let Ways { blank, token, normaliser } = ways[cell];
-            let shift = (share - normaliser) as f32;
-            row.iter_mut().for_each(|logit| *logit = (*logit + shift).exp());
+            shifted_exp(row, (normaliser - share) as f32);
             let next_frame = self.beyond(&after, t, u);
             row[BLANK] -= (before[cell] + blank + next_frame - total).exp() as f32;
             if let Some(next) = self.tokens.get(u) {
@@ -92,9 +92,7 @@ impl Lattice<'_> {
         let mut ways = Vec::with_capacity(self.frames * (self.tokens.len() + 1));
         for frame in cells.chunks_exact(self.places * self.vocabulary).take(self.frames) {
             for (u, row) in frame.chunks_exact(self.vocabulary).take(self.tokens.len() + 1).enumerate() {
-                let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-                let sum: f32 = row.iter().map(|logit| (logit - most).exp()).sum();
-                let normaliser = f64::from(most) + f64::from(sum).ln();
+                let normaliser = f64::from(log_denominator(row));
                 let of = |id: usize| f64::from(row[id]) - normaliser;
                 let token = self.tokens.get(u).map_or(f64::NEG_INFINITY, |id| of(*id as usize));
                 ways.push(Ways { blank: of(BLANK), token, normaliser });

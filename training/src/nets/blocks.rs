@@ -7,7 +7,7 @@ use burn::nn::conv::{Conv1d, Conv1dConfig};
 use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, activation};
 
-use crate::nets::depthwise::depthwise;
+use crate::ops::{depthwise, layer_norm, linear};
 
 /// The mean of features and the inverse of their deviation, (bins) each: those of the training data in place of what
 /// stands there, not to be trained. A deviation is at least 1e-3.
@@ -99,8 +99,8 @@ impl ConvBlock {
 
     /// `[batch, time + kernel - 1, channels]` to `[batch, time, channels]`.
     fn branch(&self, padded: Tensor<3>) -> Tensor<3> {
-        let y = depthwise(&self.depthwise, padded);
-        self.narrow.forward(activation::relu(self.wide.forward(self.norm.forward(y))))
+        let y = depthwise(&self.depthwise, padded, 0);
+        linear(&self.narrow, activation::relu(linear(&self.wide, layer_norm(&self.norm, y))))
     }
 }
 

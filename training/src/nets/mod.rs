@@ -3,7 +3,6 @@
 pub mod blocks;
 pub mod bottleneck;
 pub mod conformer;
-mod depthwise;
 pub mod encoder_decoder;
 mod gru;
 pub mod keyword;

@@ -10,12 +10,6 @@ use burn::tensor::{Tensor, TensorData};
 /// A gradient of this size is a rounding error: the largest are of the order of 1.
 const NO_CONSEQUENCE: f32 = 0.02;
 
-/// A line for the table of `make parity`: how far a module is from the one that it is compared with.
-#[allow(clippy::print_stderr, reason = "the table is made of what the tests print")]
-pub(crate) fn report(module: &str, peer: &str, what: &str, difference: f32) {
-    eprintln!("parity | {module} | {peer} | {what} | {difference:.1e}");
-}
-
 /// The largest difference between a tensor and its golden values, as a share of values beyond 1; at most 1e-4.
 pub(crate) fn assert_close<const D: usize>(what: &str, found: Tensor<D>, expected: &[f32]) -> f32 {
     let found: Vec<f32> = found.into_data().iter().collect();

@@ -2,11 +2,11 @@ use std::ops::Range;
 
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
-use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::block::Mixer;
 use super::{Chunks, ConformerConfig};
+use crate::ops::{attend, attention, dropout, layer_norm, linear, rotate};
 
 /// Added to a score that must not count; large, yet finite in every float type.
 const HIDDEN: f32 = -1e4;
@@ -70,15 +70,6 @@ impl Positions {
     }
 }
 
-/// Rotates the halves of each head against each other. (batch, heads, frames, head_dim) in and out.
-fn rotate(x: Tensor<4>, (sine, cosine): &(Tensor<4>, Tensor<4>)) -> Tensor<4> {
-    let half = x.dims()[3] / 2;
-    let (a, b) = (x.clone().narrow(3, 0, half), x.narrow(3, half, half));
-    let rotated_a = a.clone() * cosine.clone() - b.clone() * sine.clone();
-    let rotated_b = a * sine.clone() + b * cosine.clone();
-    Tensor::cat(vec![rotated_a, rotated_b], 3)
-}
-
 /// Multi-head self-attention with rotary positions.
 #[derive(Module, Debug)]
 pub(super) struct Attention {
@@ -90,23 +81,13 @@ pub(super) struct Attention {
 }
 
 impl Attention {
-    fn project(&self, x: Tensor<3>) -> [Tensor<4>; 3] {
-        let [batch, frames, dim] = x.dims();
-        let all = self.query_key_value.forward(self.norm.forward(x)); // (batch, frames, 3 dim)
-        [0, 1, 2].map(|part| {
-            let one = all.clone().narrow(2, part * dim, dim);
-            one.reshape([batch, frames, self.heads, dim / self.heads]).swap_dims(1, 2)
-        })
+    /// Queries, keys and values: (batch, frames, dim) to (batch, frames, 3 dim).
+    fn project(&self, x: Tensor<3>) -> Tensor<3> {
+        linear(&self.query_key_value, layer_norm(&self.norm, x))
     }
 
-    fn attend(&self, q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, bias: &Tensor<4>, positions: &Positions) -> Tensor<3> {
-        let [batch, heads, frames, head_dim] = q.dims();
-        let q = rotate(q, &positions.queries).div_scalar((head_dim as f64).sqrt());
-        let k = rotate(k, &positions.keys);
-        let scores = q.matmul(k.swap_dims(2, 3)) + bias.clone(); // (batch, heads, queries, keys)
-        let mixed = softmax(scores, 3).matmul(v); // (batch, heads, queries, head_dim)
-        let out = self.out.forward(mixed.swap_dims(1, 2).reshape([batch, frames, heads * head_dim]));
-        self.dropout.forward(out)
+    fn finish(&self, mixed: Tensor<3>) -> Tensor<3> {
+        dropout(linear(&self.out, mixed), &self.dropout)
     }
 }
 
@@ -126,8 +107,7 @@ impl Mixer for Attention {
     }
 
     fn forward(&self, x: Tensor<3>, mask: &Tensor<4>, positions: &Positions) -> Tensor<3> {
-        let [q, k, v] = self.project(x);
-        self.attend(q, k, v, mask, positions)
+        self.finish(attention(self.project(x), mask, &positions.queries, self.heads))
     }
 
     /// The keys are cached before they are rotated.
@@ -138,12 +118,17 @@ impl Mixer for Attention {
         positions: &Positions,
         (keys, values): (Tensor<4>, Tensor<4>),
     ) -> (Tensor<3>, Tensor<4>, Tensor<4>) {
-        let [_, chunk, _] = x.dims();
+        let [batch, chunk, dim] = x.dims();
         let left = keys.dims()[2];
-        let [q, k, v] = self.project(x);
+        let all = self.project(x);
+        let [q, k, v] = [0, 1, 2].map(|part| {
+            let one = all.clone().narrow(2, part * dim, dim);
+            one.reshape([batch, chunk, self.heads, dim / self.heads]).swap_dims(1, 2)
+        });
         let k = Tensor::cat(vec![keys, k], 2); // (1, heads, left + chunk, head_dim)
         let v = Tensor::cat(vec![values, v], 2);
         let (next_keys, next_values) = (k.clone().narrow(2, chunk, left), v.clone().narrow(2, chunk, left));
-        (self.attend(q, k, v, bias, positions), next_keys, next_values)
+        let (q, k) = (rotate(q, &positions.queries), rotate(k, &positions.keys));
+        (self.finish(attend([q, k, v], bias)), next_keys, next_values)
     }
 }

@@ -1,12 +1,12 @@
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
-use burn::tensor::activation::silu;
 use burn::tensor::{Device, Tensor};
 
 use super::super::bottleneck::Bottleneck;
 use super::ConformerConfig;
 use super::attention::Positions;
 use super::convolution::Convolution;
+use crate::ops::{layer_norm, linear, residual, silu_dropout};
 
 /// A layer's part of the caches: keys, values, convolution inputs.
 pub(super) type LayerCache = (Tensor<4>, Tensor<4>, Tensor<3>);
@@ -61,13 +61,15 @@ impl FeedForward {
         }
     }
 
-    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let hidden = self.dropout.forward(silu(self.expand.forward(self.norm.forward(x))));
-        let x = self.out.forward(hidden);
-        self.dropout.forward(match &self.bottleneck {
-            Some(bottleneck) => bottleneck.forward(x),
-            None => x,
-        })
+    /// Half of what it makes of `x`, added to `x`.
+    fn half_step(&self, x: Tensor<3>) -> Tensor<3> {
+        let hidden = silu_dropout(linear(&self.expand, layer_norm(&self.norm, x.clone())), &self.dropout);
+        let y = linear(&self.out, hidden);
+        let y = match &self.bottleneck {
+            Some(bottleneck) => bottleneck.forward(y),
+            None => y,
+        };
+        residual(x, y, 0.5, &self.dropout)
     }
 
     fn with_bottleneck(mut self, width: usize) -> Self {
@@ -109,11 +111,10 @@ impl<M: Mixer> Block<M> {
     /// - `x`: (batch, frames, dim)
     /// - `mask`: (batch, 1, frames, frames)
     pub(super) fn forward(&self, x: Tensor<3>, mask: &Tensor<4>, positions: &Positions) -> Tensor<3> {
-        let x = x.clone() + self.before.forward(x).mul_scalar(0.5);
+        let x = self.before.half_step(x);
         let x = x.clone() + self.attention.forward(x, mask, positions);
-        let x = x.clone() + self.convolution.forward(x, None).0;
-        let x = x.clone() + self.after.forward(x).mul_scalar(0.5);
-        self.norm.forward(x)
+        let x = x.clone() + self.convolution.forward(x);
+        layer_norm(&self.norm, self.after.half_step(x))
     }
 
     /// # Shapes
@@ -126,12 +127,12 @@ impl<M: Mixer> Block<M> {
         positions: &Positions,
         (keys, values, convolution): LayerCache,
     ) -> (Tensor<3>, LayerCache) {
-        let x = x.clone() + self.before.forward(x).mul_scalar(0.5);
+        let x = self.before.half_step(x);
         let (attended, keys, values) = self.attention.step(x.clone(), bias, positions, (keys, values));
         let x = x + attended;
-        let (mixed, convolution) = self.convolution.forward(x.clone(), Some(convolution));
+        let (mixed, convolution) = self.convolution.step(x.clone(), convolution);
         let x = x + mixed;
-        let x = x.clone() + self.after.forward(x).mul_scalar(0.5);
-        (self.norm.forward(x), (keys, values, convolution))
+        let x = self.after.half_step(x);
+        (layer_norm(&self.norm, x), (keys, values, convolution))
     }
 }

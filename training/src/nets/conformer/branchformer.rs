@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 use super::ConformerConfig;
 use super::attention::{Attention, Positions};
 use super::block::{LayerCache, Mixer};
-use crate::nets::depthwise::depthwise;
+use crate::ops::{depthwise, dropout, layer_norm, linear};
 
 /// The gate's convolution begins as next to nothing beside a bias of 1, so that a fresh branch passes all on.
 const GATE_DEVIATION: f64 = 1e-6;
@@ -51,14 +51,14 @@ impl GatingMlp {
     /// - returns: (batch, frames, dim) and the next cache
     fn forward(&self, x: Tensor<3>, cache: Option<Tensor<3>>) -> (Tensor<3>, Tensor<3>) {
         let [batch, frames, _] = x.dims();
-        let hidden = gelu(self.expand.forward(self.norm.forward(x))); // (batch, frames, 2 half)
+        let hidden = gelu(linear(&self.expand, layer_norm(&self.norm, x))); // (batch, frames, 2 half)
         let half = hidden.dims()[2] / 2;
-        let gate = self.gate_norm.forward(hidden.clone().narrow(2, half, half));
+        let gate = layer_norm(&self.gate_norm, hidden.clone().narrow(2, half, half));
         let cache = cache.unwrap_or_else(|| Tensor::zeros([batch, self.kernel - 1, half], &gate.device()));
         let seen = Tensor::cat(vec![cache, gate], 1); // (batch, kernel - 1 + frames, half)
         let next = seen.clone().narrow(1, frames, self.kernel - 1);
-        let gated = hidden.narrow(2, 0, half) * depthwise(&self.depthwise, seen);
-        (self.dropout.forward(self.out.forward(self.gate_dropout.forward(gated))), next)
+        let gated = hidden.narrow(2, 0, half) * depthwise(&self.depthwise, seen, 0);
+        (dropout(linear(&self.out, dropout(gated, &self.gate_dropout)), &self.dropout), next)
     }
 }
 
@@ -84,7 +84,7 @@ impl BranchformerBlock {
     }
 
     fn merge(&self, x: Tensor<3>, global: Tensor<3>, local: Tensor<3>) -> Tensor<3> {
-        x + self.dropout.forward(self.merge.forward(Tensor::cat(vec![global, local], 2)))
+        x + dropout(linear(&self.merge, Tensor::cat(vec![global, local], 2)), &self.dropout)
     }
 
     /// # Shapes

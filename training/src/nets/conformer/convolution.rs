@@ -1,11 +1,10 @@
 use burn::module::Module;
 use burn::nn::conv::{Conv1d, Conv1dConfig};
 use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
-use burn::tensor::activation::{glu, silu};
 use burn::tensor::{Device, Tensor};
 
 use super::ConformerConfig;
-use crate::nets::depthwise::depthwise;
+use crate::ops::{depthwise, dropout, glu, layer_norm, linear, silu};
 
 /// The convolution module of a block, causal in time.
 #[derive(Module, Debug)]
@@ -34,17 +33,30 @@ impl Convolution {
     }
 
     /// # Shapes
+    /// (batch, frames, dim), in and out
+    pub(super) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let gated = self.gated(x);
+        self.finish(depthwise(&self.depthwise, gated, self.kernel - 1))
+    }
+
+    /// The next frames of a stream.
+    ///
+    /// # Shapes
     /// - `x`: (batch, frames, dim)
     /// - `cache`: (batch, kernel - 1, dim), what the depthwise convolution saw before
     /// - returns: (batch, frames, dim) and the next cache
-    pub(super) fn forward(&self, x: Tensor<3>, cache: Option<Tensor<3>>) -> (Tensor<3>, Tensor<3>) {
-        let [batch, frames, dim] = x.dims();
-        let gated = glu(self.expand.forward(self.norm.forward(x)), 2); // (batch, frames, dim)
-        let cache = cache.unwrap_or_else(|| Tensor::zeros([batch, self.kernel - 1, dim], &gated.device()));
-        let seen = Tensor::cat(vec![cache, gated], 1); // (batch, kernel - 1 + frames, dim)
+    pub(super) fn step(&self, x: Tensor<3>, cache: Tensor<3>) -> (Tensor<3>, Tensor<3>) {
+        let frames = x.dims()[1];
+        let seen = Tensor::cat(vec![cache, self.gated(x)], 1); // (batch, kernel - 1 + frames, dim)
         let next = seen.clone().narrow(1, frames, self.kernel - 1);
-        let mixed = depthwise(&self.depthwise, seen); // (batch, frames, dim)
-        let out = self.out.forward(silu(self.middle.forward(mixed)));
-        (self.dropout.forward(out), next)
+        (self.finish(depthwise(&self.depthwise, seen, 0)), next)
+    }
+
+    fn gated(&self, x: Tensor<3>) -> Tensor<3> {
+        glu(linear(&self.expand, layer_norm(&self.norm, x)))
+    }
+
+    fn finish(&self, mixed: Tensor<3>) -> Tensor<3> {
+        dropout(linear(&self.out, silu(layer_norm(&self.middle, mixed))), &self.dropout)
     }
 }

@@ -17,11 +17,11 @@ mod subsampling;
 
 use burn::module::{Module, Param};
 use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
-use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::blocks::{normalise, statistics};
+use crate::ops::{layer_norm, linear, log_softmax};
 pub use attention::chunk_mask;
 use attention::{Attention, Positions};
 use block::Block;
@@ -150,10 +150,10 @@ pub struct Heads {
 
 /// (batch, frames, dim) to (batch, 2 frames, phones).
 fn phone_log_probs(head: &Linear, x: Tensor<3>) -> Tensor<3> {
-    let scores = head.forward(x);
+    let scores = linear(head, x);
     let [batch, frames, width] = scores.dims();
     let split = ConformerConfig::PHONE_FRAMES;
-    log_softmax(scores.reshape([batch, split * frames, width / split]), 2)
+    log_softmax(scores.reshape([batch, split * frames, width / split]))
 }
 
 /// The net.
@@ -216,14 +216,14 @@ impl Conformer {
 
     /// A block's frames as the heads take them.
     fn finished(&self, x: Tensor<3>) -> Tensor<3> {
-        self.norm.forward(self.dnn.iter().fold(x, |x, block| block.forward(x)))
+        layer_norm(&self.norm, self.dnn.iter().fold(x, |x, block| block.forward(x)))
     }
 
     /// What the heads say of an encoder's frames.
     fn heads(&self, x: Tensor<3>) -> Heads {
         let x = self.finished(x);
         let phones = self.phones.as_ref().map(|head| phone_log_probs(head, x.clone()));
-        Heads { tokens: log_softmax(self.head.forward(x.clone()), 2), phones, frames: x }
+        Heads { tokens: log_softmax(linear(&self.head, x.clone())), phones, frames: x }
     }
 
     /// What is asked of the middle block: phones where the net knows them, since they are nearer to the sound.
@@ -231,7 +231,7 @@ impl Conformer {
         let x = self.finished(x);
         match &self.phones {
             Some(head) => phone_log_probs(head, x),
-            None => log_softmax(self.head.forward(x), 2),
+            None => log_softmax(linear(&self.head, x)),
         }
     }
 

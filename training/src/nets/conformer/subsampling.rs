@@ -1,9 +1,9 @@
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
-use burn::tensor::activation::silu;
 use burn::tensor::{Device, Tensor};
 
 use super::ConformerConfig;
+use crate::ops::{dropout, linear, silu, windows};
 
 /// Frames that one strided convolution sees.
 const KERNEL: usize = 3;
@@ -33,15 +33,8 @@ impl Subsampling {
     /// - `features`: (batch, 14 + 8 frames, bins)
     /// - returns: (batch, frames, dim)
     pub(super) fn forward(&self, features: Tensor<3>) -> Tensor<3> {
-        let stacked = self.layers.iter().fold(features, |x, layer| silu(layer.forward(neighbours(x))));
-        self.dropout.forward(self.out.forward(stacked))
+        let stacked =
+            self.layers.iter().fold(features, |x, layer| silu(linear(layer, windows(x, KERNEL, 2, 1, false))));
+        dropout(linear(&self.out, stacked), &self.dropout)
     }
-}
-
-/// Frames 2t, 2t + 1 and 2t + 2 beside each other: (batch, 2n, width) to (batch, n - 1, 3 width).
-fn neighbours(x: Tensor<3>) -> Tensor<3> {
-    let [batch, frames, width] = x.dims();
-    let pairs = x.reshape([batch, frames / 2, 2 * width]);
-    let next = pairs.clone().narrow(1, 1, frames / 2 - 1).narrow(2, 0, width);
-    Tensor::cat(vec![pairs.narrow(1, 0, frames / 2 - 1), next], 2)
 }

@@ -5,7 +5,8 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::pooling::{AttentivePooling, Mask, mean};
-use super::tdnn::{Tdnn, normalise};
+use super::tdnn::Tdnn;
+use crate::ops::batch_norm;
 
 /// Frames under the first kernel.
 const FIRST_KERNEL: usize = 5;
@@ -91,7 +92,7 @@ impl EcapaTdnn {
             seen.push(x.clone());
         }
         let pooled = self.pooling.forward(self.mfa.forward(Tensor::cat(seen, 2)), mask); // (batch, 1, 2 mfa)
-        self.out.forward(normalise(&self.norm, pooled)).squeeze_dim::<2>(1)
+        self.out.forward(batch_norm(&self.norm, pooled, 1.0)).squeeze_dim::<2>(1)
     }
 }
 

@@ -1,9 +1,9 @@
 use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
-use burn::tensor::activation::{relu, softmax};
+use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::tdnn::normalise;
+use crate::ops::{batch_norm, linear};
 
 /// The least variance, as in SpeechBrain's `AttentiveStatisticsPooling`.
 const LEAST_VARIANCE: f64 = 1e-12;
@@ -91,8 +91,8 @@ impl AttentivePooling {
     /// (batch, frames, channels) to (batch, 1, 2 x channels)
     pub(super) fn forward(&self, x: Tensor<3>, mask: Option<&Mask>) -> Tensor<3> {
         let context = Tensor::cat(statistics(x.clone(), mask).to_vec(), 2); // (batch, 1, 2 channels)
-        let seen = self.frame.forward(x.clone()) + self.context.forward(context);
-        let scores = self.weight.forward(normalise(&self.norm, relu(seen)).tanh()); // (batch, frames, channels)
+        let seen = linear(&self.frame, x.clone()) + self.context.forward(context);
+        let scores = linear(&self.weight, batch_norm(&self.norm, seen, 0.0).tanh()); // (batch, frames, channels)
         let scores = match mask {
             Some(mask) => scores + mask.outside.clone(),
             None => scores,

@@ -12,6 +12,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use super::conformer::Conformer;
+use crate::ops::{join, linear};
 use predictor::Predictor;
 pub use predictor::PredictorConfig;
 
@@ -101,10 +102,7 @@ impl Transducer {
         let padded = TensorData::new(padded, [tokens.len(), context + longest]);
         let predicted = self.predictor.forward(Tensor::from_data(padded, &device)); // (batch, places, joint)
         let encoded = self.encoder_out(frames); // (batch, frames, joint)
-        let ([batch, places, joint], [_, frames, _]) = (predicted.dims(), encoded.dims());
-        let encoded = encoded.reshape([batch, frames, 1, joint]);
-        let predicted = predicted.reshape([batch, 1, places, joint]);
-        self.joiner.forward(tanh(encoded + predicted))
+        linear(&self.joiner, join(encoded, predicted))
     }
 }
 

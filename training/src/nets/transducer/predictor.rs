@@ -6,8 +6,8 @@ use burn::tensor::{Device, Int, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::JointConfig;
-use crate::nets::depthwise::depthwise;
 use crate::nets::lstm::Lstm;
+use crate::ops::{depthwise, linear};
 
 /// What a prediction net knows of the tokens so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,13 +77,13 @@ impl Predictor {
             }
             None => self.look_back(embedded),
         };
-        self.out.forward(said)
+        linear(&self.out, said)
     }
 
     /// (batch, context + n, dim) to (batch, n + 1, dim).
     fn look_back(&self, embedded: Tensor<3>) -> Tensor<3> {
         match &self.convolution {
-            Some(convolution) => relu(depthwise(convolution, embedded)),
+            Some(convolution) => relu(depthwise(convolution, embedded, 0)),
             None => embedded,
         }
     }

@@ -1,0 +1,47 @@
+//! Operations of nets that flex, in training, runs and differentiates as one.
+//!
+//! Burn composes them of elementwise operations, each of which reads and writes whole tensors, forward and backward.
+//! Here each is a kernel on rows with a derivative of its own: [`fused`] makes an operation of it, and every function
+//! falls back on burn's operations for other backends, for inference and for an export, where it does the same.
+
+mod activation;
+mod attention;
+mod batch_norm;
+mod depthwise;
+mod dropout;
+mod fused;
+mod given;
+mod join;
+mod layer_norm;
+mod linear;
+mod log_softmax;
+mod matrix;
+mod simd;
+mod windows;
+
+pub(crate) use activation::{glu, silu, silu_dropout};
+pub(crate) use attention::{attend, attention, rotate};
+pub(crate) use batch_norm::batch_norm;
+pub(crate) use depthwise::depthwise;
+pub(crate) use dropout::{dropout, residual};
+pub(crate) use given::given;
+pub(crate) use join::join;
+pub(crate) use layer_norm::layer_norm;
+pub(crate) use linear::linear;
+pub(crate) use log_softmax::{log_denominator, log_softmax, shifted_exp};
+pub(crate) use windows::windows;
+
+/// Rows that a thread takes at a time.
+const ROWS: usize = 64;
+
+/// Values that a thread takes at a time, where rows do not matter.
+const BLOCK: usize = 1 << 14;
+
+/// The sum of two partial gradients.
+fn add_partial(mut sum: Vec<f32>, part: Vec<f32>) -> Vec<f32> {
+    sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+    sum
+}
+
+#[cfg(test)]
+mod tests;
