@@ -1,27 +1,41 @@
-//! Manifests: one CSV row for each clip, with the columns that SpeechBrain's recipes use.
+//! Manifests in both of SpeechBrain's forms (`dataio/dataio.py`): CSV with a row for each clip, and JSON with an entry for
+//! each.
 
-use std::collections::HashSet;
+mod config;
+mod csv;
+mod json;
+mod recording;
+mod rows;
+
 use std::path::{Path, PathBuf};
 
+use super::table::TableWriter;
 use crate::Result;
 
-use super::table::{Table, TableWriter};
+pub use config::{ManifestConfig, SegmentUnit};
+pub use json::JsonWriter;
+pub use recording::Recording;
+pub use rows::ManifestForm;
+pub(crate) use rows::RowWriter;
 
 /// The columns of a manifest, in order.
 pub const COLUMNS: [&str; 5] = ["ID", "duration", "wav", "spk_id", "wrd"];
 
-/// What stands in `wav` for the folder that holds the unpacked sets.
+/// What stands in `wav` of a CSV manifest for the folder that holds the unpacked sets.
 pub const DATA_ROOT: &str = "$data_root";
 
+/// The names of a manifest in its folder, the first that is there first.
+const NAMES: [&str; 2] = ["manifest.csv", "manifest.json"];
+
 /// One clip.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Item {
     /// Unique name, `set/id`.
     pub id: String,
     /// Length in seconds.
     pub duration_s: f64,
-    /// The recording, as written: a path that may begin with [`DATA_ROOT`], or the pack that holds it.
-    pub wav: String,
+    /// Where its sound is, as written.
+    pub wav: Recording,
     /// Who speaks; empty where unknown.
     pub speaker: String,
     /// What is said, in words; empty where unknown.
@@ -29,18 +43,10 @@ pub struct Item {
 }
 
 impl Item {
-    /// The recording's path, with [`DATA_ROOT`] replaced by `root`.
-    pub fn wav_path(&self, root: &Path) -> PathBuf {
-        match self.wav.strip_prefix(DATA_ROOT) {
-            Some(rest) => root.join(rest.trim_start_matches('/')),
-            None => PathBuf::from(&self.wav),
-        }
-    }
-
     /// The values of [`COLUMNS`].
     pub(super) fn row(&self) -> [String; COLUMNS.len()] {
         let duration = format!("{:.3}", self.duration_s);
-        [self.id.clone(), duration, self.wav.clone(), self.speaker.clone(), self.words.clone()]
+        [self.id.clone(), duration, self.wav.to_string(), self.speaker.clone(), self.words.clone()]
     }
 }
 
@@ -52,34 +58,26 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// Reads a CSV manifest; further columns are ignored.
+    /// Reads a manifest whose columns have the usual names: [`Manifest::read_with`] the default.
     ///
     /// # Errors
-    /// A missing file or column, a duration that is no positive number, or an id that stands twice, with its line.
+    /// As [`Manifest::read_with`].
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+        Self::read_with(path, &ManifestConfig::default())
+    }
+
+    /// Reads a manifest: JSON where its name ends with `.json`, else CSV. Further columns are ignored.
+    ///
+    /// # Errors
+    /// A missing file or column, a duration that is no positive number, a part that ends before it begins, or an id that
+    /// stands twice, with its line or entry.
+    pub fn read_with(path: impl AsRef<Path>, config: &ManifestConfig) -> Result<Self> {
         let path = path.as_ref();
-        let table = Table::read(path)?;
-        let columns = COLUMNS.iter().map(|name| table.column(name)).collect::<Result<Vec<_>>>()?;
-        let mut seen = HashSet::new();
-        let mut items = Vec::with_capacity(table.rows.len());
-        for row in &table.rows {
-            let field = |i: usize| row.fields[columns[i]].to_owned();
-            let item = Item {
-                id: field(0),
-                duration_s: table.seconds(row, columns[1])?,
-                wav: field(2),
-                speaker: field(3),
-                words: field(4),
-            };
-            if item.id.is_empty() || !seen.insert(item.id.clone()) {
-                return Err(table.error(row, "ID", "a name that stands once", &item.id));
-            }
-            items.push(item);
-        }
+        let items = if is_json(path) { json::read(path, config)? } else { csv::read(path, config)? };
         Ok(Self { items })
     }
 
-    /// Writes the manifest as CSV.
+    /// Writes the manifest as CSV. Parts of recordings are not written.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -95,46 +93,34 @@ impl Manifest {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(text: &str) -> Result<Manifest> {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("m.csv");
-        std::fs::write(&path, text).unwrap();
-        Manifest::read(path)
-    }
-
-    #[test]
-    fn what_is_written_is_read() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("m.csv");
-        let item = |id: &str, words: &str| Item {
-            id: id.into(),
-            duration_s: 1.25,
-            wav: format!("{DATA_ROOT}/set/{id}.wav"),
-            speaker: "s1".into(),
-            words: words.into(),
-        };
-        let manifest = Manifest { items: vec![item("set/a", "one, \"two\""), item("set/b", "")] };
-        manifest.write(&path).unwrap();
-        assert_eq!(Manifest::read(&path).unwrap(), manifest);
-        assert_eq!(manifest.items[0].wav_path(Path::new("/sets")), Path::new("/sets/set/set/a.wav"));
-    }
-
-    #[test]
-    fn errors_name_line_and_column() {
-        let message = |text| read(text).unwrap_err().to_string();
-        let missing = message("ID,duration,wav,wrd\na,1,a.wav,hello\n");
-        assert!(missing.contains("column `spk_id`") && missing.contains("ID, duration, wav, wrd"), "{missing}");
-        let number = message("ID,duration,wav,spk_id,wrd\na,1,a.wav,s,hello\nb,long,b.wav,s,hello\n");
-        assert!(number.contains("line 3") && number.contains("long"), "{number}");
-        let twice = message("ID,duration,wav,spk_id,wrd\na,1,a.wav,s,hello\na,1,b.wav,s,hello\n");
-        assert!(twice.contains("line 3") && twice.contains("stands once"), "{twice}");
-        let short = message("ID,duration,wav,spk_id,wrd\na,1,a.wav\n");
-        assert!(short.contains("line"), "{short}");
-        let gone = Manifest::read("/nowhere/m.csv").unwrap_err().to_string();
-        assert!(gone.contains("/nowhere/m.csv"), "{gone}");
-    }
+/// Whether a file is a manifest in JSON, by its name.
+fn is_json(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"))
 }
+
+/// Whether a recipe's path is that of a manifest itself, not of its folder.
+pub(crate) fn is_manifest(path: &Path) -> bool {
+    is_json(path) || path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"))
+}
+
+/// The manifest that a recipe names: a file, or `manifest.csv` or `manifest.json` in a folder.
+pub(crate) fn locate(path: &Path) -> PathBuf {
+    if is_manifest(path) {
+        return path.to_owned();
+    }
+    let [csv, json] = NAMES.map(|name| path.join(name));
+    if !csv.exists() && json.exists() { json } else { csv }
+}
+
+/// What tables call the folder or manifest that a recipe names.
+pub(crate) fn title(path: &Path) -> String {
+    let named = match path.parent() {
+        Some(folder) if path.file_stem().is_some_and(|stem| stem == "manifest") => folder.file_name(),
+        _ if is_manifest(path) => path.file_stem(),
+        _ => path.file_name(),
+    };
+    named.unwrap_or_default().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests;
