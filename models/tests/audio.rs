@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use proptest::prelude::*;
-use rejoinder_models::audio::{self, Clip, StreamResampler, WavWriter};
+use rejoinder_models::audio::{self, Clip, Span, StreamResampler, WavWriter};
 use rejoinder_models::streaming::Streaming;
 use rejoinder_models::units::{SampleRate, Samples};
 
@@ -169,6 +169,40 @@ fn a_file_that_was_never_closed_is_valid() {
     assert_eq!(channels.len(), 2);
     assert_eq!(channels[0].samples, [[0.25; 100].as_slice(), &[0.5; 10]].concat());
     assert_eq!(channels[1].samples, [[-0.25; 60].as_slice(), &[0.0; 50]].concat());
+}
+
+/// Against [`audio::read_channels`] of the whole file.
+#[test]
+fn a_part_of_a_file_is_that_part_of_the_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let stereo = folder.path().join("stereo.wav");
+    let mut writer = WavWriter::create(&stereo, SampleRate::hz(24_000), 2).unwrap();
+    writer.write(&[&tone(440.0, 24_000, 30_000), &tone(880.0, 24_000, 30_000)]).unwrap();
+    writer.finish().unwrap();
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let files = ["tone.opus", "tone.ogg", "tone.mp3", "tone.flac", "sentence.flac"].map(|name| golden.join(name));
+    for path in files.into_iter().chain([stereo]) {
+        let whole = audio::read_channels(&path).unwrap();
+        let (all, rate) = (whole[0].samples.len(), f64::from(whole[0].rate.get()));
+        let (start, stop) = (all / 3 + 7, all / 2);
+        let seconds = |sample: usize| sample as f64 / rate;
+        let spans = [
+            (Span::Samples(start as u64, Some(stop as u64)), start..stop),
+            (Span::Seconds(seconds(start), Some(seconds(stop))), start..stop),
+            (Span::Samples(0, Some(start as u64)), 0..start),
+            (Span::Seconds(seconds(stop), None), stop..all),
+            (Span::Samples(stop as u64, Some(2 * all as u64)), stop..all),
+        ];
+        for (span, range) in spans {
+            let part = audio::read_span(&path, span).unwrap();
+            assert_eq!(part.len(), whole.len());
+            for (part, whole) in part.iter().zip(&whole) {
+                assert_eq!(part.samples, whole.samples[range.clone()], "{} {span:?}", path.display());
+            }
+        }
+        let message = audio::read_span(&path, Span::Seconds(1e4, None)).unwrap_err().to_string();
+        assert!(message.contains("ends before the part from 10000.000 s"), "{message}");
+    }
 }
 
 #[test]

@@ -13,11 +13,12 @@ use rejoinder_models::features::{Fbank, FbankConfig};
 use rejoinder_training::augment::{AugmentConfig, Augmenter};
 use rejoinder_training::data::asr::AsrDataset;
 use rejoinder_training::data::loader::{Front, LoaderConfig};
+use rejoinder_training::data::manifest::ManifestConfig;
 
 fn main() -> Result<()> {
     let folders: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
     let folder = folders.first().context("expected a prepared folder")?;
-    let dataset = Arc::new(AsrDataset::open_folder(folder)?);
+    let dataset = Arc::new(AsrDataset::open(folder, &ManifestConfig::default())?);
     let (noise, rooms) = (folders.get(1).map(PathBuf::as_path), folders.get(2).map(PathBuf::as_path));
     let augmenter = Augmenter::open(AugmentConfig::default(), noise, rooms, dataset.sample_rate_hz())?;
     for (name, augmenter) in [("plain", None), ("augmented", Some(augmenter))] {

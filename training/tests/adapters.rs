@@ -90,7 +90,7 @@ fn write_clips(folder: &Path, words: [&str; 3], pitch: f32) {
         let samples: Vec<f32> = (0..12_000 + 300 * clip).map(|i| 0.3 * (pitch * i as f32).sin()).collect();
         let id = format!("tones/{clip}");
         pack.append(&id, &samples).unwrap();
-        let (duration_s, wav) = (samples.len() as f64 / 16_000.0, PACK.to_owned());
+        let (duration_s, wav) = (samples.len() as f64 / 16_000.0, PACK.into());
         let words = words[clip % 3].to_owned();
         manifest.items.push(Item { id, duration_s, wav, speaker: "s".to_owned(), words });
     }

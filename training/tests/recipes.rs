@@ -51,7 +51,7 @@ fn write_clips(folder: &Path) {
         let item = Item {
             id: format!("hum/{clip}"),
             duration_s: samples.len() as f64 / f64::from(RATE),
-            wav: PACK.to_owned(),
+            wav: PACK.into(),
             speaker: format!("s{:02}", clip / 4),
             words: WORDS[clip % 4].to_owned(),
         };
@@ -149,7 +149,7 @@ fn small(recipe: &Path, folder: &Path) -> Option<Small> {
                 add(&[("decoder.net", "{ dim = 32, layers = 1, heads = 2, feed_forward = 64 }")]);
                 add(&[("decoder.chunks", "[2]"), ("decoder.left_chunks", "[2]")]);
             }
-            if name.starts_with("librispeech") || name == "common_voice" {
+            if name.starts_with("librispeech") || ["common_voice", "aishell"].contains(&name) {
                 return Some(Small { tokenizer, settings });
             }
             add(&[

@@ -45,7 +45,7 @@ fn write_clips(folder: &Path) {
         let samples: Vec<f32> = (0..12_000 + 700 * clip).map(|i| 0.3 * (pitch * i as f32).sin()).collect();
         let id = format!("tones/{clip}");
         pack.append(&id, &samples).unwrap();
-        let (duration_s, wav) = (samples.len() as f64 / 16_000.0, PACK.to_owned());
+        let (duration_s, wav) = (samples.len() as f64 / 16_000.0, PACK.into());
         manifest.items.push(Item { id, duration_s, wav, speaker: format!("s{speaker}"), words: words.to_owned() });
     }
     pack.flush().unwrap();

@@ -1,4 +1,4 @@
-//! The only user of symphonia.
+//! Sound files as a whole. This and [`span`](super::span) are the only users of symphonia.
 
 use std::io::{Cursor, ErrorKind};
 use std::path::Path;
@@ -8,7 +8,7 @@ use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDe
 use symphonia::core::errors::Error as MediaError;
 use symphonia::core::formats::probe::Hint;
 use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
-use symphonia::core::io::MediaSourceStream;
+use symphonia::core::io::{MediaSource, MediaSourceStream};
 use symphonia::core::meta::MetadataOptions;
 use symphonia::core::packet::Packet;
 
@@ -89,7 +89,7 @@ impl Decoded {
     }
 }
 
-fn decode(bytes: Vec<u8>, wanted: Option<SampleRate>, name: &Path) -> Result<Decoded> {
+pub(super) fn decode(bytes: Vec<u8>, wanted: Option<SampleRate>, name: &Path) -> Result<Decoded> {
     if bytes.is_empty() {
         return Err(Error::audio(name, "the file is empty (0 bytes)"));
     }
@@ -99,11 +99,8 @@ fn decode(bytes: Vec<u8>, wanted: Option<SampleRate>, name: &Path) -> Result<Dec
     if sphere::is_sphere(&bytes) {
         return sphere::decode(&bytes, name);
     }
-    let mut format = open(bytes, name)?;
-    let track = format
-        .default_track(TrackType::Audio)
-        .cloned()
-        .ok_or_else(|| Error::audio(name, format!("it has no audio track; {SUPPORTED}")))?;
+    let mut format = open(Box::new(Cursor::new(bytes)), name)?;
+    let track = format.default_track(TrackType::Audio).cloned().ok_or_else(|| no_track(name))?;
     let mut decoder = PacketDecoder::new(&track, wanted, name)?;
     let mut samples = Vec::new();
     while let Some(packet) = next_packet(format.as_mut(), name)? {
@@ -126,18 +123,22 @@ fn ends_within_ogg_page(bytes: &[u8]) -> bool {
     page.len() < HEADER + lengths.len() + content
 }
 
-fn open(bytes: Vec<u8>, name: &Path) -> Result<Box<dyn FormatReader>> {
+pub(super) fn no_track(name: &Path) -> Error {
+    Error::audio(name, format!("it has no audio track; {SUPPORTED}"))
+}
+
+pub(super) fn open(source: Box<dyn MediaSource>, name: &Path) -> Result<Box<dyn FormatReader>> {
     let mut hint = Hint::new();
     if let Some(extension) = name.extension().and_then(|extension| extension.to_str()) {
         hint.with_extension(extension);
     }
-    let source = MediaSourceStream::new(Box::new(Cursor::new(bytes)), Default::default());
+    let source = MediaSourceStream::new(source, Default::default());
     symphonia::default::get_probe()
         .probe(&hint, source, FormatOptions::default(), MetadataOptions::default())
         .map_err(|error| Error::audio(name, format!("not audio that can be read ({error}); {SUPPORTED}")))
 }
 
-fn next_packet(format: &mut dyn FormatReader, name: &Path) -> Result<Option<Packet>> {
+pub(super) fn next_packet(format: &mut dyn FormatReader, name: &Path) -> Result<Option<Packet>> {
     match format.next_packet() {
         Ok(packet) => Ok(packet),
         Err(MediaError::IoError(error)) if error.kind() == ErrorKind::UnexpectedEof => Ok(None),
@@ -169,7 +170,7 @@ fn finish(decoder: PacketDecoder, mut samples: Vec<f32>, track: &Track, name: &P
     Ok(Decoded { samples, channels, rate: SampleRate::hz(rate) })
 }
 
-enum PacketDecoder {
+pub(super) enum PacketDecoder {
     Opus(OpusDecoder),
     Other {
         decoder: Box<dyn AudioDecoder>,
@@ -184,7 +185,7 @@ enum PacketDecoder {
 }
 
 impl PacketDecoder {
-    fn new(track: &Track, wanted: Option<SampleRate>, name: &Path) -> Result<Self> {
+    pub(super) fn new(track: &Track, wanted: Option<SampleRate>, name: &Path) -> Result<Self> {
         let params = track
             .codec_params
             .as_ref()
@@ -213,7 +214,7 @@ impl PacketDecoder {
     }
 
     /// Appends the packet's interleaved samples.
-    fn decode(&mut self, packet: &Packet, samples: &mut Vec<f32>, name: &Path) -> Result<()> {
+    pub(super) fn decode(&mut self, packet: &Packet, samples: &mut Vec<f32>, name: &Path) -> Result<()> {
         match self {
             Self::Opus(decoder) => {
                 samples.extend_from_slice(decoder.decode(&packet.data, packet.trim_end.get(), name)?);
@@ -240,7 +241,7 @@ impl PacketDecoder {
     }
 
     /// Channels and rate of what was decoded.
-    fn shape(&self) -> (usize, u32) {
+    pub(super) fn shape(&self) -> (usize, u32) {
         match self {
             Self::Opus(decoder) => (decoder.channels(), decoder.rate().get()),
             Self::Other { channels, rate, .. } => (*channels, *rate),

@@ -3,6 +3,7 @@
 mod bpe_train;
 mod clauses;
 mod error_rate;
+mod form;
 mod markup;
 mod merge;
 mod normalize;
@@ -11,5 +12,6 @@ mod tokenizer;
 pub use bpe_train::{BpeConfig, count_words, train_bpe};
 pub use clauses::{Clause, ClauseConfig, ClauseStream};
 pub use error_rate::{Alignment, Edit, ErrorCounts, character_errors, word_alignment, word_errors};
+pub use form::TextForm;
 pub use normalize::{Case, NormalizeConfig, Punctuation, Spoken, normalize, spoken};
 pub use tokenizer::{BLANK, TokenStream, TokenWord, Tokenizer, UNKNOWN, WORD_BOUNDARY};

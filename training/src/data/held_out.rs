@@ -55,13 +55,7 @@ mod tests {
     use super::*;
 
     fn manifest(ids: &[&str]) -> Manifest {
-        let item = |id: &&str| Item {
-            id: (*id).to_owned(),
-            duration_s: 1.0,
-            wav: String::new(),
-            speaker: String::new(),
-            words: String::new(),
-        };
+        let item = |id: &&str| Item { id: (*id).to_owned(), duration_s: 1.0, ..Item::default() };
         Manifest { items: ids.iter().map(item).collect() }
     }
 

@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 use rejoinder_models::features::Fbank;
 use serde::{Deserialize, Serialize};
 
-use super::asr::AsrDataset;
-use crate::augment::{Augmenter, Placement};
+use super::asr::{AsrDataset, items};
+use super::pipeline::{Pipeline, Values};
+use crate::augment::Augmenter;
 use crate::{Error, Result};
 
 /// How batches are formed.
@@ -46,18 +45,6 @@ pub struct Front {
     pub augmenter: Option<Augmenter>,
 }
 
-impl Front {
-    /// The features of one clip. Shape: (frames, bins), row by row.
-    fn features(&self, samples: &mut Vec<f32>, rng: &mut ChaCha8Rng) -> Result<(Vec<f32>, Placement)> {
-        let placement = self.augmenter.as_ref().map(|augmenter| augmenter.waveform(samples, rng));
-        let mut features = self.fbank.compute(samples)?;
-        if let Some(augmenter) = &self.augmenter {
-            augmenter.features(&mut features, self.fbank.bins(), rng);
-        }
-        Ok((features, placement.unwrap_or_default()))
-    }
-}
-
 /// A padded batch of `clips.len()` clips.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AsrBatch {
@@ -79,7 +66,7 @@ pub struct AsrBatch {
     pub token_lengths: Vec<usize>,
     /// Phone numbers of each clip; empty where the data set has none.
     pub phones: Vec<Vec<u32>>,
-    /// The phone of each feature frame of each clip, 0 for none.
+    /// The phone of each feature frame of each clip, 0 for none; empty where the data set is not aligned.
     pub labels: Vec<Vec<u8>>,
     /// Seconds of audio in the clips as recorded, without padding.
     pub seconds: f64,
@@ -87,23 +74,19 @@ pub struct AsrBatch {
 
 impl AsrBatch {
     /// Makes the batch of `clips`. Each clip is augmented by a generator of its own, seeded by all three numbers.
-    fn make(work: &Work, batch: usize, readers: &mut [super::pack::PackReader]) -> Result<Self> {
+    fn make(work: &Work, batch: usize, pipeline: &mut Pipeline) -> Result<Self> {
         let (dataset, clips) = (&work.dataset, work.plan[batch].clone());
         let bins = work.front.fbank.bins();
-        let mut samples = Vec::new();
-        let (mut rows, mut labels) = (Vec::with_capacity(clips.len()), Vec::<Vec<u8>>::with_capacity(clips.len()));
+        let (mut rows, mut labels) = (Vec::with_capacity(clips.len()), Vec::with_capacity(clips.len()));
         for (place, index) in clips.iter().enumerate() {
-            dataset.read(readers, *index, &mut samples)?;
             let seed = [work.seed, work.epoch as u64, batch as u64, place as u64];
             let seed = seed.iter().fold(0_u64, |h, x| (h ^ x).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29));
-            let (row, placement) = work.front.features(&mut samples, &mut ChaCha8Rng::seed_from_u64(seed))?;
-            let hop = work.front.fbank.hop().0 as usize;
-            let heard =
-                |frame: usize| dataset.clips()[*index].labels.get(placement.source(frame * hop)? / hop).copied();
-            labels.push((0..row.len() / bins).map(|frame| heard(frame).unwrap_or(0)).collect());
-            rows.push(row);
+            let given = Values::default().with(items::CLIP, *index).with(items::SEED, seed);
+            let mut values = pipeline.run(given).map_err(|e| Error::data(&dataset.clips()[*index].item.id, e))?;
+            labels.push(values.take(items::LABELS).unwrap_or_default());
+            rows.push(values.take(items::FEATURES).unwrap_or_default());
         }
-        let lengths: Vec<_> = rows.iter().map(|row| row.len() / bins).collect();
+        let lengths: Vec<usize> = rows.iter().map(|row: &Vec<f32>| row.len() / bins).collect();
         let frames = lengths.iter().copied().max().unwrap_or(0);
         let mut features = vec![0.0; clips.len() * frames * bins];
         for (target, row) in features.chunks_exact_mut((frames * bins).max(1)).zip(&rows) {
@@ -154,14 +137,16 @@ impl AsrBatches {
         }
         let total = plan.len();
         let work = Arc::new(Work { dataset: dataset.clone(), front: front.clone(), plan, seed: config.seed, epoch });
+        let mut outputs = vec![items::FEATURES.name()];
+        outputs.extend(dataset.is_aligned().then_some(items::LABELS.name()));
         let workers = config.workers.clamp(1, total.max(1));
         let (mut queues, mut threads) = (Vec::new(), Vec::new());
         for worker in 0..workers {
             let (sender, receiver) = sync_channel(config.queue.max(1));
-            let (work, mut readers) = (work.clone(), dataset.readers()?);
+            let (work, mut pipeline) = (work.clone(), items::sound(dataset, front, &outputs)?);
             let run = move || {
                 for batch in (worker..work.plan.len()).step_by(workers) {
-                    if !hand_on(&sender, AsrBatch::make(&work, batch, &mut readers)) {
+                    if !hand_on(&sender, AsrBatch::make(&work, batch, &mut pipeline)) {
                         return;
                     }
                 }
@@ -218,7 +203,7 @@ mod tests {
     use rejoinder_models::features::FbankConfig;
 
     use super::super::asr::Source;
-    use super::super::manifest::{Item, Manifest};
+    use super::super::manifest::{Item, Manifest, ManifestConfig};
     use super::super::pack::PackWriter;
     use super::super::prepare::{MANIFEST, PACK};
     use super::*;
@@ -252,10 +237,15 @@ mod tests {
         Arc::new(Front { fbank: Fbank::new(FbankConfig::kaldi()).unwrap(), augmenter })
     }
 
+    fn tokens(dataset: &mut AsrDataset, encode: fn(&str) -> Vec<u32>) {
+        let builder = items::transcript(str::to_owned).item(items::TOKENS, items::TEXT, move |text| Ok(encode(text)));
+        dataset.transcribe(&mut builder.build(&[items::TOKENS.name()]).unwrap()).unwrap();
+    }
+
     fn dataset(clips: usize) -> (tempfile::TempDir, Arc<AsrDataset>) {
         let dir = folder("tones", clips);
-        let mut dataset = AsrDataset::open_folder(dir.path()).unwrap();
-        dataset.encode(|words| words.bytes().map(u32::from).collect());
+        let mut dataset = AsrDataset::open(dir.path(), &ManifestConfig::default()).unwrap();
+        tokens(&mut dataset, |text| text.bytes().map(u32::from).collect());
         (dir, Arc::new(dataset))
     }
 
@@ -302,7 +292,8 @@ mod tests {
     fn shares_say_how_often_a_source_comes() {
         let (few, many) = (folder("few", 4), folder("many", 20));
         let source = |dir: &tempfile::TempDir, share| Source { folder: dir.path().to_owned(), share };
-        let dataset = AsrDataset::open_training(&[source(&few, 3.0), source(&many, 0.25)]).unwrap();
+        let dataset =
+            AsrDataset::open_training(&[source(&few, 3.0), source(&many, 0.25)], &ManifestConfig::default()).unwrap();
         let drawn: Vec<_> = dataset.plan(&LoaderConfig::default(), 0).into_iter().flatten().collect();
         assert_eq!(drawn.iter().filter(|i| **i < 4).count(), 12);
         assert_eq!(drawn.iter().filter(|i| **i >= 4).count(), 5);
@@ -312,19 +303,21 @@ mod tests {
     fn training_refuses_a_held_out_clip_and_a_share_of_nothing() {
         let dir = folder("sentences_misc", 2);
         let source = Source { folder: dir.path().to_owned(), share: 1.0 };
-        let message = AsrDataset::open_training(&[source]).unwrap_err().to_string();
+        let message = AsrDataset::open_training(&[source], &ManifestConfig::default()).unwrap_err().to_string();
         assert!(message.contains("sentences_misc/0") && message.contains("1 more"), "{message}");
         let dir = folder("tones", 2);
         let source = Source { folder: dir.path().to_owned(), share: 0.0 };
-        assert!(AsrDataset::open_training(&[source]).unwrap_err().to_string().contains("share"));
+        assert!(
+            AsrDataset::open_training(&[source], &ManifestConfig::default()).unwrap_err().to_string().contains("share")
+        );
     }
 
     #[test]
     fn limits_take_out_what_cannot_be_learnt() {
         let dir = folder("tones", 6);
-        let mut dataset = AsrDataset::open_folder(dir.path()).unwrap();
+        let mut dataset = AsrDataset::open(dir.path(), &ManifestConfig::default()).unwrap();
         assert_eq!(dataset.limit(0.6, 0.9), 2);
-        dataset.encode(|words| vec![1; 10 * words.len()]);
+        tokens(&mut dataset, |text| vec![1; 10 * text.len()]);
         assert_eq!(dataset.limit_rate(0.025, 0.0), 3);
         assert_eq!(dataset.clips().len(), 1);
     }

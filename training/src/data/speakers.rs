@@ -1,23 +1,17 @@
 //! Speech by speaker: clips of prepared folders, or of lists of sound files, as one data set.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rand::Rng;
 use rand::seq::SliceRandom;
-use rejoinder_models::audio;
-use rejoinder_models::units::SampleRate;
+use rejoinder_models::audio::Span;
 
 use super::held_out::HeldOut;
-use super::manifest::Manifest;
-use super::pack::{Pack, PackReader};
-use super::prepare::{MANIFEST, PACK, SAMPLE_RATE_HZ};
-use super::table::Table;
-use crate::{Error, Result};
-
-/// The columns of a list of sound files, as SpeechBrain's VoxCeleb recipes have them: a row for each segment, `start`
-/// and `stop` in samples.
-pub const LIST_COLUMNS: [&str; 6] = ["ID", "duration", "wav", "start", "stop", "spk_id"];
+use super::manifest::{self, Item, ManifestConfig, Recording, SegmentUnit};
+use super::prepare::SAMPLE_RATE_HZ;
+use super::sounds::{SoundReader, Sounds};
+use crate::Result;
 
 /// A clip and its speaker.
 #[derive(Clone, Debug)]
@@ -28,15 +22,9 @@ pub struct SpeakerClip {
     pub speaker: usize,
     /// Its length in seconds.
     pub seconds: f64,
-    place: Place,
-}
-
-#[derive(Clone, Debug)]
-enum Place {
-    /// In the pack of this number.
-    Pack(usize),
-    /// In a sound file, from sample to sample.
-    File(PathBuf, [usize; 2]),
+    wav: Recording,
+    /// Which of the data set's sounds.
+    source: usize,
 }
 
 /// Clips of known speakers. Immutable, shared by threads.
@@ -44,11 +32,12 @@ enum Place {
 pub struct SpeakerDataset {
     clips: Vec<SpeakerClip>,
     speakers: Vec<String>,
-    packs: Vec<Pack>,
+    sounds: Vec<Sounds>,
 }
 
 impl SpeakerDataset {
-    /// Opens prepared folders and lists of sound files (`.csv`) to evaluate on. Clips of unknown speakers stay out.
+    /// Opens prepared folders and lists of sound files (`.csv` or `.json`) to evaluate on. Clips of unknown speakers stay
+    /// out. Columns `start` and `stop` are samples, as in SpeechBrain's VoxCeleb recipes.
     ///
     /// # Errors
     /// A missing or malformed file, a clip that its pack lacks, a pack at another rate.
@@ -65,16 +54,16 @@ impl SpeakerDataset {
     }
 
     fn read(sources: &[PathBuf], held_out: Option<&HeldOut>) -> Result<Self> {
-        let (mut named, mut packs) = (Vec::new(), Vec::new());
+        let config =
+            ManifestConfig { words: String::new(), segments: SegmentUnit::Samples, ..ManifestConfig::default() };
+        let (mut named, mut sounds) = (Vec::new(), Vec::new());
         for source in sources {
-            if source.extension().is_some_and(|extension| extension == "csv") {
-                named.extend(read_list(source)?);
-            } else {
-                let path = source.join(MANIFEST);
-                let manifest = Manifest::read(&path)?;
-                held_out.map_or(Ok(()), |list| list.check(&path.display().to_string(), &manifest))?;
-                named.extend(read_folder(source, manifest, &mut packs)?);
-            }
+            let (manifest, own) = Sounds::open(source, &config)?;
+            let path = manifest::locate(source);
+            held_out.map_or(Ok(()), |list| list.check(&path.display().to_string(), &manifest))?;
+            let known = manifest.items.into_iter().filter(|item| !item.speaker.is_empty());
+            named.extend(known.map(|item| speaker_clip(item, sounds.len())));
+            sounds.push(own);
         }
         // A clip may stand in several lists, such as both sides of trials.
         let mut seen = BTreeSet::new();
@@ -86,7 +75,7 @@ impl SpeakerDataset {
             ..clip.clone()
         };
         let clips = named.iter().map(clip).collect();
-        Ok(Self { clips, speakers: speakers.into_iter().map(str::to_owned).collect(), packs })
+        Ok(Self { clips, speakers: speakers.into_iter().map(str::to_owned).collect(), sounds })
     }
 
     /// The clips, in the order of their files.
@@ -108,7 +97,7 @@ impl SpeakerDataset {
         let numbers: BTreeMap<usize, usize> = left.iter().enumerate().map(|(new, old)| (*old, new)).collect();
         clips.iter_mut().for_each(|clip| clip.speaker = numbers[&clip.speaker]);
         let speakers = left.into_iter().map(|speaker| self.speakers[speaker].clone()).collect();
-        Self { clips, speakers, packs: self.packs.clone() }
+        Self { clips, speakers, sounds: self.sounds.clone() }
     }
 
     /// Takes `count` speakers with at least `clips` clips out to validate on, spread evenly over those that there are.
@@ -150,14 +139,14 @@ impl SpeakerDataset {
     /// # Errors
     /// When a pack cannot be opened.
     pub fn reader(&self) -> Result<SpeakerReader> {
-        let packs = self.packs.iter().map(|pack| pack.reader_at(SAMPLE_RATE_HZ)).collect::<Result<_>>()?;
-        Ok(SpeakerReader { packs })
+        let readers = self.sounds.iter().map(|sounds| sounds.reader_at(SAMPLE_RATE_HZ)).collect::<Result<_>>()?;
+        Ok(SpeakerReader { readers })
     }
 }
 
 /// Reads the clips of a [`SpeakerDataset`].
 pub struct SpeakerReader {
-    packs: Vec<PackReader>,
+    readers: Vec<SoundReader>,
 }
 
 impl SpeakerReader {
@@ -166,50 +155,16 @@ impl SpeakerReader {
     /// # Errors
     /// When it cannot be read or decoded.
     pub fn read(&mut self, clip: &SpeakerClip, samples: &mut Vec<f32>) -> Result<()> {
-        match &clip.place {
-            Place::Pack(pack) => self.packs[*pack].read(&clip.id, samples),
-            Place::File(path, [start, stop]) => {
-                let whole = audio::read_at(path, SampleRate::hz(SAMPLE_RATE_HZ))?.samples;
-                let stop = (*stop).min(whole.len());
-                samples.clear();
-                samples.extend_from_slice(&whole[(*start).min(stop)..stop]);
-                Ok(())
-            }
-        }
+        *samples = self.readers[clip.source].read(&clip.id, &clip.wav)?;
+        Ok(())
     }
 }
 
-fn read_folder(folder: &Path, manifest: Manifest, packs: &mut Vec<Pack>) -> Result<Vec<(String, SpeakerClip)>> {
-    let pack = Pack::open(folder.join(PACK))?;
-    let mut named = Vec::new();
-    for item in manifest.items.into_iter().filter(|item| !item.speaker.is_empty()) {
-        if pack.span(&item.id).is_none() {
-            return Err(Error::data(&item.id, "stands in the manifest but not in the pack; prepare the data again"));
-        }
-        let place = Place::Pack(packs.len());
-        named.push((item.speaker, SpeakerClip { id: item.id, speaker: 0, seconds: item.duration_s, place }));
-    }
-    packs.push(pack);
-    Ok(named)
-}
-
-fn read_list(path: &Path) -> Result<Vec<(String, SpeakerClip)>> {
-    let table = Table::read(path)?;
-    let columns = LIST_COLUMNS.iter().map(|name| table.column(name)).collect::<Result<Vec<_>>>()?;
-    let mut named = Vec::with_capacity(table.rows.len());
-    for row in &table.rows {
-        let field = |column: usize| &row.fields[columns[column]];
-        let sample = |column: usize| {
-            let misfit = |_| table.error(row, LIST_COLUMNS[column], "a number of samples", field(column));
-            field(column).parse::<usize>().map_err(misfit)
-        };
-        let span = [sample(3)?, sample(4)?];
-        if span[0] >= span[1] {
-            return Err(table.error(row, "stop", "more than `start`", field(4)));
-        }
-        let seconds = (span[1] - span[0]) as f64 / f64::from(SAMPLE_RATE_HZ);
-        let place = Place::File(PathBuf::from(field(2)), span);
-        named.push((field(5).to_owned(), SpeakerClip { id: field(0).to_owned(), speaker: 0, seconds, place }));
-    }
-    Ok(named)
+/// A clip and the name of its speaker.
+fn speaker_clip(item: Item, source: usize) -> (String, SpeakerClip) {
+    let seconds = match item.wav.span {
+        Some(Span::Samples(start, Some(stop))) => (stop - start) as f64 / f64::from(SAMPLE_RATE_HZ),
+        _ => item.duration_s,
+    };
+    (item.speaker, SpeakerClip { id: item.id, speaker: 0, seconds, wav: item.wav, source })
 }

@@ -18,8 +18,11 @@ pub(crate) struct Table {
 }
 
 impl Table {
+    /// White space around fields does not count, as for Python's `csv` with `skipinitialspace`.
     pub(crate) fn read(path: &Path) -> Result<Self> {
-        Self::read_with(path, csv::ReaderBuilder::new())
+        let mut form = csv::ReaderBuilder::new();
+        form.trim(csv::Trim::All);
+        Self::read_with(path, form)
     }
 
     /// As [`Table::read`], with tabs between the fields, in which quotation marks are letters like others.

@@ -8,13 +8,9 @@ use burn::tensor::Device;
 use super::adapters;
 use super::ahead::ahead;
 use super::checkpoint::load_part;
-use super::progress::Progress;
+use super::progress::{Progress, RATE};
 use super::{Average, Checkpoint, Meter, Task, TrainOptions, gradients, interrupted, load_weights, on_interrupt};
 use crate::{Error, Result};
-
-/// Epochs, and batches of each, in debug mode.
-const DEBUG_EPOCHS: usize = 2;
-const DEBUG_BATCHES: usize = 2;
 
 /// Trains a task's net in a run folder until its limit, and returns the net to export: the average of the weights
 /// where one is kept. The weights also stand in `net.bpk` in the run folder.
@@ -82,6 +78,7 @@ struct Fitter<'a, T: Task> {
     started: Instant,
     minutes_before: f64,
     saved: Instant,
+    saved_step: usize,
     meter: Meter,
 }
 
@@ -105,6 +102,7 @@ impl<'a, T: Task> Fitter<'a, T> {
             started: now,
             minutes_before: 0.0,
             saved: now,
+            saved_step: 0,
             meter: Meter::default(),
         };
         match Checkpoint::folder(run) {
@@ -112,6 +110,10 @@ impl<'a, T: Task> Fitter<'a, T> {
             None if resume => tracing::info!("{}: no checkpoint yet, starting afresh", run.display()),
             _ => {}
         }
+        if options.tensorboard {
+            fitter.progress.record_events(run, fitter.state.step)?;
+        }
+        fitter.saved_step = fitter.state.step;
         if options.adapters.is_some() {
             let trained = adapters::trained(fitter.net()?);
             fitter.part = Some(adapters::group(&trained));
@@ -151,7 +153,7 @@ impl<'a, T: Task> Fitter<'a, T> {
     fn save(&mut self) -> Result<()> {
         self.state.minutes = self.minutes();
         self.state.average_updates = self.average.as_ref().map_or(0, Average::updates);
-        self.saved = Instant::now();
+        (self.saved, self.saved_step) = (Instant::now(), self.state.step);
         self.state.save(self.run, self.net()?, &self.optimizer, self.average.as_ref(), self.part.as_ref())
     }
 
@@ -184,7 +186,7 @@ impl<'a, T: Task> Fitter<'a, T> {
     /// The share of the run that is done, by whichever limit is nearest.
     fn share(&self) -> f64 {
         let options = self.options;
-        let epochs = if options.debug { DEBUG_EPOCHS } else { options.epochs };
+        let epochs = if options.debug { options.debug_epochs } else { options.epochs };
         let limits = [
             (self.state.epoch as f64, epochs as f64),
             (self.state.step as f64, options.steps as f64),
@@ -195,7 +197,7 @@ impl<'a, T: Task> Fitter<'a, T> {
 
     /// The most batches of an epoch or a validation.
     fn most_batches(&self) -> usize {
-        if self.options.debug { DEBUG_BATCHES } else { usize::MAX }
+        if self.options.debug { self.options.debug_batches } else { usize::MAX }
     }
 
     fn is_done(&self) -> bool {
@@ -211,7 +213,9 @@ impl<'a, T: Task> Fitter<'a, T> {
             self.save()?;
         }
         outcome?;
-        self.progress.log("train", self.state.epoch, self.state.step, &self.meter.means())
+        let mut figures = self.meter.means();
+        figures.push((RATE, self.rate()));
+        self.progress.log("train", self.state.epoch, self.state.step, &figures)
     }
 
     fn steps(&mut self, batches: &mut dyn Iterator<Item = Result<T::Batch>>) -> Result<()> {
@@ -242,7 +246,7 @@ impl<'a, T: Task> Fitter<'a, T> {
             if interrupted() {
                 return Err(Error::Interrupted);
             }
-            if self.saved.elapsed().as_secs_f64() > self.options.ckpt_interval_minutes * 60.0 {
+            if self.is_checkpoint_due() {
                 self.save()?;
             }
             if self.is_done() {
@@ -250,6 +254,12 @@ impl<'a, T: Task> Fitter<'a, T> {
             }
         }
         Ok(())
+    }
+
+    fn is_checkpoint_due(&self) -> bool {
+        let steps = self.options.ckpt_interval_steps;
+        self.saved.elapsed().as_secs_f64() > self.options.ckpt_interval_minutes * 60.0
+            || (steps > 0 && self.state.step - self.saved_step >= steps)
     }
 
     /// Seeds dropout and whatever else the net draws. It depends on the batch alone, so that a resumed run draws what
@@ -337,6 +347,7 @@ impl<'a, T: Task> Fitter<'a, T> {
         };
         let figures = meter.means();
         self.progress.log("valid", self.state.epoch + 1, self.state.step, &figures)?;
+        self.progress.draw(self.run)?;
         self.state.outlook.look(self.options, &figures)
     }
 }

@@ -6,6 +6,8 @@ mod ahead;
 mod anneal;
 mod average;
 mod checkpoint;
+mod curves;
+mod events;
 mod fit;
 mod gradients;
 mod interrupt;

@@ -38,10 +38,19 @@ pub struct TrainOptions {
     pub average_decay: f64,
     /// Minutes between checkpoints. Default: 5.
     pub ckpt_interval_minutes: f64,
+    /// Steps between checkpoints, whichever comes first; 0, the default, for none by steps.
+    pub ckpt_interval_steps: usize,
     /// Epochs between validations. Default: 1.
     pub valid_every: usize,
-    /// Two batches an epoch and in each validation, two epochs: whether all runs, not whether it learns. Default: false.
+    /// A few epochs of a few batches, and as many in each validation: whether all runs, not whether it learns.
+    /// Default: false.
     pub debug: bool,
+    /// Epochs in debug mode. Default: 2.
+    pub debug_epochs: usize,
+    /// Batches of an epoch and of a validation in debug mode. Default: 2.
+    pub debug_batches: usize,
+    /// Whether the figures are written to a file of events in the run folder too, for TensorBoard. Default: true.
+    pub tensorboard: bool,
     /// The seed of weights, order and augmentation. Default: 1234.
     pub seed: u64,
     /// How the rate falls by a figure of the validation, on top of the schedule. Default: it does not.
@@ -69,8 +78,12 @@ impl Default for TrainOptions {
             nonfinite_patience: 3,
             average_decay: 0.999,
             ckpt_interval_minutes: 5.0,
+            ckpt_interval_steps: 0,
             valid_every: 1,
             debug: false,
+            debug_epochs: 2,
+            debug_batches: 2,
+            tensorboard: true,
             seed: 1234,
             anneal: None,
             early_stopping: None,

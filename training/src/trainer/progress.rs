@@ -6,8 +6,12 @@ use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::Figure;
+use super::events::Events;
+use super::{Figure, curves};
 use crate::{Error, Result};
+
+/// The name of the learning rate among figures.
+pub(super) const RATE: &str = "lr";
 
 /// Weighted means by name.
 #[derive(Debug, Default)]
@@ -39,11 +43,13 @@ impl Meter {
     }
 }
 
-/// The bar on the terminal and the two logs of a run folder: `log.txt` for people, `log.jsonl` for programs.
+/// The bar on the terminal and the logs of a run folder: `log.txt` for people, `log.jsonl` for programs, `curves.svg` to look
+/// at, and a file of events for TensorBoard.
 pub(super) struct Progress {
     bar: ProgressBar,
     text: File,
     json: File,
+    events: Option<Events>,
     started: Instant,
     last_line: Instant,
     interactive: bool,
@@ -61,7 +67,26 @@ impl Progress {
         }
         let interactive = !bar.is_hidden();
         let now = Instant::now();
-        Ok(Self { bar, text: open("log.txt")?, json: open("log.jsonl")?, started: now, last_line: now, interactive })
+        Ok(Self {
+            bar,
+            text: open("log.txt")?,
+            json: open("log.jsonl")?,
+            events: None,
+            started: now,
+            last_line: now,
+            interactive,
+        })
+    }
+
+    /// From here on, figures go to a new file of events too.
+    pub(super) fn record_events(&mut self, run: &Path, step: usize) -> Result<()> {
+        self.events = Some(Events::create(run, step)?);
+        Ok(())
+    }
+
+    /// Draws the curves of the run so far.
+    pub(super) fn draw(&self, run: &Path) -> Result<()> {
+        curves::draw(run)
     }
 
     pub(super) fn step(&mut self, epoch: usize, step: usize, rate: f64, per_second: f64, meter: &Meter) {
@@ -83,7 +108,11 @@ impl Progress {
         figures: &[(&'static str, f64)],
     ) -> Result<()> {
         let minutes = self.started.elapsed().as_secs_f64() / 60.0;
-        let shown = figures.iter().map(|(name, value)| format!("{name}: {value:.4}")).collect::<Vec<_>>().join(", ");
+        let show = |(name, value): &(&str, f64)| match *name {
+            RATE => format!("{name}: {value:.2e}"),
+            _ => format!("{name}: {value:.4}"),
+        };
+        let shown = figures.iter().map(show).collect::<Vec<_>>().join(", ");
         let line = format!("{event} epoch: {epoch}, step: {step}, minutes: {minutes:.1} - {shown}");
         self.bar.suspend(|| tracing::info!("{line}"));
         writeln!(self.text, "{line}").map_err(|e| Error::io("log.txt", e))?;
@@ -93,7 +122,8 @@ impl Progress {
         record.insert("step".into(), step.into());
         record.insert("minutes".into(), minutes.into());
         record.extend(figures.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())));
-        writeln!(self.json, "{}", serde_json::Value::Object(record)).map_err(|e| Error::io("log.jsonl", e))
+        writeln!(self.json, "{}", serde_json::Value::Object(record)).map_err(|e| Error::io("log.jsonl", e))?;
+        self.events.as_mut().map_or(Ok(()), |events| events.scalars(event, step, figures))
     }
 
     pub(super) fn finish(&self) {

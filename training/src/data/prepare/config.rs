@@ -14,6 +14,7 @@ use super::{
     Assigned, NoiseConfig, Set, Split, fsdd, intent_barista, kathleen, keywords, librispeech_sub, ljspeech_sub,
     precise_community, sentences_misc, speechocean762,
 };
+use crate::data::manifest::ManifestForm;
 use crate::data::synth::SynthConfig;
 use crate::{Error, Result};
 
@@ -34,6 +35,9 @@ pub struct PrepareConfig {
     /// Synthetic speech, one prepared folder for each entry.
     #[serde(default)]
     pub synth: Vec<SynthConfig>,
+    /// In which form the manifests of published sets are written. Default: CSV.
+    #[serde(default)]
+    pub manifests: ManifestForm,
     /// LibriSpeech as it is published. This and what follows need nothing of `sets`.
     #[serde(default)]
     pub librispeech: Option<LibrispeechConfig>,

@@ -2,16 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{MANIFEST, PACK, SAMPLE_RATE_HZ};
-use crate::data::manifest::{COLUMNS, Item};
+use super::{PACK, SAMPLE_RATE_HZ};
+use crate::data::manifest::{self, COLUMNS, Item, ManifestForm, RowWriter};
 use crate::data::pack::PackWriter;
-use crate::data::table::TableWriter;
 use crate::{Error, Result};
 
 pub(crate) struct FolderWriter {
     manifest: PathBuf,
     partial: PathBuf,
-    rows: TableWriter,
+    rows: RowWriter,
     pack: PackWriter,
     clips: usize,
 }
@@ -19,18 +18,19 @@ pub(crate) struct FolderWriter {
 impl FolderWriter {
     /// Nothing where the folder is done.
     pub(crate) fn open(folder: &Path) -> Result<Option<Self>> {
-        Self::open_with(folder, &COLUMNS)
+        Self::open_with(folder, ManifestForm::Csv, &COLUMNS)
     }
 
     /// As [`FolderWriter::open`], with columns that begin with those of a manifest.
-    pub(crate) fn open_with(folder: &Path, columns: &[&str]) -> Result<Option<Self>> {
-        let (manifest, partial) = (folder.join(MANIFEST), folder.join("manifest.csv.tmp"));
-        if manifest.exists() {
+    pub(crate) fn open_with(folder: &Path, form: ManifestForm, columns: &[&str]) -> Result<Option<Self>> {
+        if manifest::locate(folder).exists() {
             return Ok(None);
         }
+        let manifest = folder.join("manifest").with_extension(form.extension());
+        let partial = folder.join(format!("manifest.{}.tmp", form.extension()));
         std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
         let pack = PackWriter::create(folder.join(PACK), SAMPLE_RATE_HZ)?;
-        let rows = TableWriter::create(&partial, columns)?;
+        let rows = RowWriter::create(&partial, form, columns)?;
         Ok(Some(Self { manifest, partial, rows, pack, clips: 0 }))
     }
 
@@ -54,7 +54,7 @@ impl FolderWriter {
 
     pub(crate) fn finish(mut self) -> Result<()> {
         self.pack.flush()?;
-        self.rows.flush()?;
+        self.rows.finish()?;
         std::fs::rename(&self.partial, &self.manifest).map_err(|e| Error::io(&self.manifest, e))
     }
 }

@@ -11,7 +11,7 @@ pub(super) fn split(set: &Set) -> Result<Vec<Assigned>> {
         let item = Item {
             id: format!("{}/{}", set.name, clip.id),
             duration_s: clip.duration_s,
-            wav: format!("{DATA_ROOT}/{}/{}", set.name, clip.path),
+            wav: format!("{DATA_ROOT}/{}/{}", set.name, clip.path).into(),
             speaker: String::new(),
             words: String::new(),
         };

@@ -8,7 +8,7 @@ use rejoinder_models::audio;
 use rejoinder_models::units::SampleRate;
 
 use super::held_out::HeldOut;
-use super::manifest::{DATA_ROOT, Item, Manifest};
+use super::manifest::{self, DATA_ROOT, Item, Manifest, ManifestForm};
 use super::pack::Pack;
 use crate::{Error, Result};
 
@@ -110,7 +110,7 @@ pub fn prepare(config: &PrepareConfig, progress: &mut dyn FnMut(&str, usize, usi
     for synth in &config.synth {
         super::synth::render(synth, sets, &config.out, progress)?;
     }
-    config.published().try_for_each(|(layout, out)| published::write(layout, out, progress))
+    config.published().try_for_each(|(layout, out)| published::write(layout, out, config.manifests, progress))
 }
 
 /// Writes lists of VoxCeleb's files.
@@ -118,7 +118,7 @@ pub fn prepare(config: &PrepareConfig, progress: &mut dyn FnMut(&str, usize, usi
 /// # Errors
 /// A folder or file that is missing, a recording that cannot be decoded, a list that cannot be written.
 pub fn prepare_voxceleb(config: &VoxcelebConfig, progress: &mut dyn FnMut(&str, usize, usize)) -> Result<()> {
-    published::write(config, &config.save_folder, progress)
+    published::write(config, &config.save_folder, ManifestForm::Csv, progress)
 }
 
 /// Writes lists of LJ Speech's files.
@@ -126,7 +126,7 @@ pub fn prepare_voxceleb(config: &VoxcelebConfig, progress: &mut dyn FnMut(&str, 
 /// # Errors
 /// As [`prepare_voxceleb`].
 pub fn prepare_ljspeech(config: &LjspeechConfig, progress: &mut dyn FnMut(&str, usize, usize)) -> Result<()> {
-    published::write(config, &config.save_folder, progress)
+    published::write(config, &config.save_folder, ManifestForm::Csv, progress)
 }
 
 /// Shows what a step of the preparation tells of its progress.
@@ -205,7 +205,7 @@ impl Prepared {
     /// # Errors
     /// As [`Manifest::read`] and [`Pack::open`].
     pub fn open(folder: &Path) -> Result<Self> {
-        Ok(Self { manifest: Manifest::read(folder.join(MANIFEST))?, pack: Pack::open(folder.join(PACK))? })
+        Ok(Self { manifest: Manifest::read(manifest::locate(folder))?, pack: Pack::open(folder.join(PACK))? })
     }
 
     /// Hands every clip to `visit`, as mono samples in [-1, 1].
@@ -235,7 +235,7 @@ fn assign(set: &Set, clip: &SetClip, split: Split) -> Option<Assigned> {
     let item = Item {
         id: format!("{}/{}", set.name, clip.id),
         duration_s: clip.duration_s,
-        wav: format!("{DATA_ROOT}/{}/{}", set.name, clip.path),
+        wav: format!("{DATA_ROOT}/{}/{}", set.name, clip.path).into(),
         speaker: format!("{}/{}", set.name, clip.speaker),
         words,
     };

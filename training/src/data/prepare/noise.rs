@@ -115,5 +115,5 @@ fn recording(writer: &mut FolderWriter, set: &Set, clip: &SetClip, class: &str) 
 }
 
 fn item(id: String, wav: String, class: &str) -> Item {
-    Item { id, duration_s: 0.0, wav, speaker: String::new(), words: class.to_owned() }
+    Item { id, duration_s: 0.0, wav: wav.into(), speaker: String::new(), words: class.to_owned() }
 }

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{books, numbers};
 use crate::data::dialogue::{SPOKEN_MIX, spoken_sentences};
-use crate::data::manifest::Manifest;
-use crate::data::prepare::{MANIFEST, locate};
+use crate::data::manifest::{self, Manifest};
+use crate::data::prepare::locate;
 use crate::data::text::words;
 use crate::{Error, Result};
 
@@ -122,7 +122,7 @@ impl TextSource {
                 }
             },
             Self::Transcripts { folder, .. } => {
-                let manifest = Manifest::read(out.join(folder).join(MANIFEST))?;
+                let manifest = Manifest::read(manifest::locate(&out.join(folder)))?;
                 let long_enough = |words: &String| words.split(' ').count() > 1;
                 manifest.items.into_iter().map(|item| item.words).filter(long_enough).collect()
             }

@@ -9,7 +9,6 @@ use rejoinder_models::tts::phones;
 
 use super::phones::Pronouncer;
 use super::recipe::PhonesConfig;
-use super::tokens;
 use crate::data::asr::AsrDataset;
 use crate::tasks::aligner::{Aligner, Utterance, cepstra};
 use crate::trainer::interrupted;
@@ -84,7 +83,7 @@ fn utterances(dataset: &AsrDataset, pronouncer: &Pronouncer, fbank: &Fbank, clip
         let logs = fbank.compute(&dataset.samples(*clip)?)?;
         let (features, width) = cepstra(&logs, fbank.bins());
         let token = |phone: u32| phones::of_unstressed(phone as usize - 1);
-        let words = pronouncer.words(&tokens::normalise(&dataset.clips()[*clip].item.words)).into_iter();
+        let words = pronouncer.words(&dataset.clips()[*clip].text).into_iter();
         let words = words.map(|word| word.into_iter().filter_map(token).collect()).collect();
         Ok(Utterance { features: centred(features, width), width, words })
     };

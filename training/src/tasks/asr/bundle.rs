@@ -158,7 +158,7 @@ fn cases<M: Module>(
 pub(in crate::tasks) fn card(family: &str, recipe: &AsrRecipe, net: &Conformer, device: &Device) -> ModelCard {
     let config = net.config();
     let mut card = recipe.export.card(Task::Asr, family);
-    card.language = Some("en".into());
+    card.language = Some(recipe.tokenizer.language.clone());
     card.sample_rate = Some(rejoinder_models::units::SampleRate::INTERNAL);
     card.features = Some(recipe.features.clone());
     card.chunking = Some(Chunking {

@@ -8,10 +8,9 @@ use rayon::prelude::*;
 use rejoinder_models::asr::{ConformerCtc, CtcParams, Decoding, Recognizer, RecognizerStream};
 use rejoinder_models::card::{Bundle, LEXICON_ROLE, MODEL_ROLE};
 use rejoinder_models::runtime::{self, RuntimeConfig};
-use rejoinder_models::text::{ErrorCounts, word_errors};
+use rejoinder_models::text::{ErrorCounts, TextForm};
 
 use super::recipe::EvaluateConfig;
-use super::tokens;
 use crate::data::asr::AsrDataset;
 use crate::trainer::interrupted;
 use crate::{Error, Result};
@@ -104,14 +103,14 @@ fn hear_clip(
         stream.push(way.flush()?.text);
         compute = began.elapsed();
     }
-    let item = &dataset.clips()[index].item;
-    Ok(Heard { id: item.id.clone(), reference: tokens::normalise(&item.words), whole, stream, compute })
+    let clip = &dataset.clips()[index];
+    Ok(Heard { id: clip.item.id.clone(), reference: clip.text.clone(), whole, stream, compute })
 }
 
-/// The word errors of all texts.
-pub(super) fn errors<'a>(heard: &'a [Heard], text: impl Fn(&'a Heard) -> &'a str) -> ErrorCounts {
+/// The errors of all texts.
+pub(super) fn errors<'a>(form: TextForm, heard: &'a [Heard], text: impl Fn(&'a Heard) -> &'a str) -> ErrorCounts {
     heard.iter().fold(ErrorCounts::default(), |mut sum, clip| {
-        sum += word_errors(&clip.reference, text(clip));
+        sum += form.errors(&clip.reference, text(clip));
         sum
     })
 }

@@ -9,7 +9,7 @@ mod recipe;
 mod report;
 pub(super) mod streams;
 mod task;
-pub(super) mod tokens;
+mod tokens;
 mod tune;
 
 pub use recipe::{AsrRecipe, EvaluateConfig, PhonesConfig, TuneConfig};

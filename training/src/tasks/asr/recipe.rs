@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rejoinder_models::decode::ctc::{CtcConfig, Hotword};
 use rejoinder_models::decode::lexicon::LexiconConfig;
 use rejoinder_models::features::{Fbank, FbankConfig};
-use rejoinder_models::text::Tokenizer;
+use rejoinder_models::text::{TextForm, Tokenizer};
 use serde::{Deserialize, Serialize};
 
 use super::align;
@@ -13,8 +13,10 @@ use super::phones::{PHONES, Pronouncer};
 use super::task::AsrTask;
 use super::tokens;
 use crate::augment::{AugmentConfig, Augmenter};
-use crate::data::asr::{AsrDataset, Source};
+use crate::data::asr::{AsrDataset, Source, items};
 use crate::data::loader::{Front, LoaderConfig};
+use crate::data::manifest::ManifestConfig;
+use crate::data::pipeline::PipelineBuilder;
 use crate::data::prepare::{self, PrepareConfig};
 use crate::data::synth::TextSource;
 use crate::export::ExportConfig;
@@ -229,20 +231,29 @@ fn intermediate_weight() -> f64 {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TokenizerConfig {
-    /// Pieces in all, the blank included.
+    /// Pieces in all, the blank included. Of characters, the most frequent.
     pub vocabulary: usize,
+    /// What transcripts are made of. Default: English.
+    #[serde(default)]
+    pub text: TextForm,
+    /// The language's code, for the bundle's card. Default: `en`.
+    #[serde(default = "english")]
+    pub language: String,
 }
 
 /// The data of a recogniser.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataConfig {
-    /// Prepared folders to train on, and how often an epoch sees each.
+    /// Prepared folders or manifests to train on, and how often an epoch sees each.
     pub train: Vec<Source>,
-    /// The prepared folder to validate on.
+    /// The prepared folder, or manifest, to validate on.
     pub valid: PathBuf,
-    /// Prepared folders to report on.
+    /// Prepared folders and manifests to report on.
     pub tests: Vec<PathBuf>,
+    /// How manifests are read.
+    #[serde(default)]
+    pub manifest: ManifestConfig,
     /// Prepared noise to add in training.
     #[serde(default)]
     pub noise: Option<PathBuf>,
@@ -252,6 +263,10 @@ pub struct DataConfig {
     /// Clips outside these lengths stay out of training. Default: 0.3 to 16.
     #[serde(default = "limits_s")]
     pub limits_s: [f64; 2],
+}
+
+fn english() -> String {
+    "en".to_owned()
 }
 
 fn limits_s() -> [f64; 2] {
@@ -317,12 +332,19 @@ impl AsrRecipe {
         Ok(Arc::new(Front { augmenter: augmenter.transpose()?, fbank }))
     }
 
-    /// A prepared folder with its tokens, to evaluate on.
+    /// A prepared folder or manifest with its transcripts as the recogniser learns them, to evaluate on.
+    pub(in crate::tasks) fn open_text(&self, folder: &Path) -> Result<AsrDataset> {
+        let mut dataset = AsrDataset::open(folder, &self.data.manifest)?;
+        dataset.transcribe(&mut self.transcript().build(&[items::TEXT.name()])?)?;
+        Ok(dataset)
+    }
+
+    /// A prepared folder or manifest with its tokens, to evaluate on.
     ///
     /// # Errors
     /// A folder that is not prepared.
     pub fn open_test(&self, folder: &Path, tokenizer: &Tokenizer) -> Result<Arc<AsrDataset>> {
-        let mut dataset = AsrDataset::open_folder(folder)?;
+        let mut dataset = AsrDataset::open(folder, &self.data.manifest)?;
         self.encode(&mut dataset, tokenizer)?;
         Ok(Arc::new(dataset))
     }
@@ -334,12 +356,22 @@ impl AsrRecipe {
         Pronouncer::read(&set.join(&phones.dictionary), &phones.g2p).map(Some)
     }
 
+    fn transcript(&self) -> PipelineBuilder {
+        let form = self.tokenizer.text;
+        items::transcript(move |words| form.normalise(words))
+    }
+
     fn encode(&self, dataset: &mut AsrDataset, tokenizer: &Tokenizer) -> Result<()> {
-        dataset.encode(|words| tokenizer.encode(&tokens::normalise(words)));
+        let tokenizer = tokenizer.clone();
+        let encode = move |text: &String| Ok(tokenizer.encode(text));
+        let mut outputs = vec![items::TEXT.name(), items::TOKENS.name()];
+        let mut transcript = self.transcript().item(items::TOKENS, items::TEXT, encode);
         if let Some(pronouncer) = self.pronouncer()? {
-            dataset.pronounce(|words| pronouncer.sentence(&tokens::normalise(words)));
+            let pronounce = move |text: &String| Ok(pronouncer.sentence(text));
+            transcript = transcript.item(items::PHONES, items::TEXT, pronounce);
+            outputs.push(items::PHONES.name());
         }
-        Ok(())
+        dataset.transcribe(&mut transcript.build(&outputs)?)
     }
 
     /// The task on the prepared data.
@@ -348,7 +380,7 @@ impl AsrRecipe {
     /// Data that is not prepared.
     pub fn task(&self) -> Result<AsrTask> {
         let tokenizer = self.read_tokenizer()?;
-        let mut train = AsrDataset::open_training(&self.data.train)?;
+        let mut train = AsrDataset::open_training(&self.data.train, &self.data.manifest)?;
         self.encode(&mut train, &tokenizer)?;
         let [shortest, longest] = self.data.limits_s;
         let outside = train.limit(shortest, longest);
@@ -377,8 +409,9 @@ impl AsrRecipe {
     }
 
     fn texts(&self) -> Result<Vec<String>> {
-        let dataset = AsrDataset::open_training(&self.data.train)?;
-        Ok(dataset.clips().iter().map(|clip| tokens::normalise(&clip.item.words)).collect())
+        let mut dataset = AsrDataset::open_training(&self.data.train, &self.data.manifest)?;
+        dataset.transcribe(&mut self.transcript().build(&[items::TEXT.name()])?)?;
+        Ok(dataset.clips().iter().map(|clip| clip.text.clone()).collect())
     }
 }
 
@@ -392,7 +425,7 @@ impl Recipe for AsrRecipe {
         let tokenizer = match &self.train.adapters {
             // A net that is adapted keeps its tokens.
             Some(adapters) => Tokenizer::read(adapters.base.with_file_name("tokens.txt"))?,
-            None => tokens::train(&self.texts()?, self.tokenizer.vocabulary)?,
+            None => tokens::train(&self.texts()?, &self.tokenizer)?,
         };
         tokenizer.write(self.tokens_path())?;
         tracing::info!("{}: {} pieces", self.tokens_path().display(), tokenizer.len());

@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use rejoinder_models::card::{Bundle, Measure};
-use rejoinder_models::text::ErrorCounts;
-use rejoinder_models::text::word_errors;
+use rejoinder_models::text::{ErrorCounts, TextForm};
 use serde::Serialize;
 
 use super::measure::{self, Heard, Way, errors, hear};
 use super::recipe::AsrRecipe;
 use super::tune;
 use crate::data::asr::AsrDataset;
-use crate::data::prepare::{self, MANIFEST, SAMPLE_RATE_HZ};
+use crate::data::manifest;
+use crate::data::prepare::{self, SAMPLE_RATE_HZ};
 use crate::trainer::{Batches, Task, interrupted, on_interrupt};
 use crate::{Error, Result};
 
@@ -25,9 +25,12 @@ const NET: &str = "net, whole, greedy";
 #[derive(Debug, Serialize)]
 struct Report {
     clips: usize,
+    /// What is counted: words or characters.
+    unit: &'static str,
+    /// How many there are.
     words: usize,
     seconds: f64,
-    /// Word error rates, as shares, by what was measured.
+    /// Error rates of that, as shares, by what was measured.
     wer: BTreeMap<String, f64>,
     /// Of the bundle: clips whose text as a stream is not that of the whole. Must be 0.
     streams_that_differ: usize,
@@ -51,9 +54,9 @@ pub(super) fn evaluate(recipe: &AsrRecipe) -> Result<()> {
     make_ready(recipe, &recipe.data.tests)?;
     let ways = measure::ways(&bundle, config)?;
     let mut results = BTreeMap::new();
-    print_header(&ways)?;
+    print_header(&ways, recipe.tokenizer.text)?;
     for folder in &recipe.data.tests {
-        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = manifest::title(folder);
         let report = test(recipe, folder, &name, &ways)?;
         print_row(&name, &report, &ways)?;
         results.insert(name, report);
@@ -61,7 +64,7 @@ pub(super) fn evaluate(recipe: &AsrRecipe) -> Result<()> {
     }
     if config.card {
         let mut card = bundle.card().clone();
-        card.results.extend(results.iter().flat_map(|(name, report)| card_lines(name, report)));
+        card.results.extend(results.iter().flat_map(|(name, report)| card_lines(name, report, recipe.tokenizer.text)));
         bundle.rewrite_card(card)?;
     }
     Ok(())
@@ -69,7 +72,7 @@ pub(super) fn evaluate(recipe: &AsrRecipe) -> Result<()> {
 
 /// Prepares those of the folders that are missing; they need the recorded sets, not the synthetic ones.
 pub(in crate::tasks) fn make_ready(recipe: &AsrRecipe, folders: &[std::path::PathBuf]) -> Result<()> {
-    let missing: Vec<_> = folders.iter().filter(|folder| !folder.join(MANIFEST).exists()).collect();
+    let missing: Vec<_> = folders.iter().filter(|folder| !manifest::locate(folder).exists()).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -87,8 +90,8 @@ pub(in crate::tasks) fn bar(what: &str, length: usize) -> ProgressBar {
 }
 
 fn test(recipe: &AsrRecipe, folder: &Path, name: &str, ways: &[Way]) -> Result<Report> {
-    let config = &recipe.evaluate;
-    let mut dataset = AsrDataset::open_folder(folder)?;
+    let (config, form) = (&recipe.evaluate, recipe.tokenizer.text);
+    let mut dataset = recipe.open_text(folder)?;
     dataset.thin(config.clips);
     let dataset = Arc::new(dataset);
     let piece = (config.piece_ms * f64::from(SAMPLE_RATE_HZ) / 1e3).round() as usize;
@@ -97,7 +100,8 @@ fn test(recipe: &AsrRecipe, folder: &Path, name: &str, ways: &[Way]) -> Result<R
     let seconds: f64 = dataset.clips().iter().map(|clip| clip.item.duration_s).sum();
     let mut report = Report {
         clips: heard.len(),
-        words: errors(&heard, |clip| &clip.whole[0]).reference(),
+        unit: form.unit(),
+        words: errors(form, &heard, |clip| &clip.whole[0]).reference(),
         seconds,
         wer: BTreeMap::new(),
         streams_that_differ: heard.iter().filter(|clip| clip.whole != clip.stream).count(),
@@ -105,7 +109,8 @@ fn test(recipe: &AsrRecipe, folder: &Path, name: &str, ways: &[Way]) -> Result<R
         real_time_factor: heard.iter().map(|clip| clip.compute.as_secs_f64()).sum::<f64>() / seconds.max(1e-9),
     };
     for (number, way) in ways.iter().enumerate() {
-        let (whole, stream) = (errors(&heard, |clip| &clip.whole[number]), errors(&heard, |clip| &clip.stream[number]));
+        let (whole, stream) =
+            (errors(form, &heard, |clip| &clip.whole[number]), errors(form, &heard, |clip| &clip.stream[number]));
         report.wer.insert(row("whole", way), whole.rate());
         report.wer.insert(row("stream", way), stream.rate());
     }
@@ -114,7 +119,7 @@ fn test(recipe: &AsrRecipe, folder: &Path, name: &str, ways: &[Way]) -> Result<R
         bar.set_message(format!("{name}, the net"));
         let texts = hear_net(recipe, dataset.clone())?;
         let wer = heard.iter().zip(&texts).fold(ErrorCounts::default(), |mut sum, (clip, text)| {
-            sum += word_errors(&clip.reference, text);
+            sum += form.errors(&clip.reference, text);
             sum
         });
         report.wer.insert(NET.to_owned(), wer.rate());
@@ -164,9 +169,11 @@ fn float_streams(recipe: &AsrRecipe, dataset: &Arc<AsrDataset>, piece: usize) ->
     Ok(Some(heard.into_iter().flat_map(|clip| clip.stream).collect()))
 }
 
-fn card_lines<'a>(name: &'a str, report: &'a Report) -> impl Iterator<Item = (String, Measure)> + 'a {
+fn card_lines<'a>(name: &'a str, report: &'a Report, form: TextForm) -> impl Iterator<Item = (String, Measure)> + 'a {
     let stream = report.wer.iter().filter_map(|(what, rate)| Some((what.strip_prefix("bundle, stream, ")?, rate)));
-    stream.map(move |(way, rate)| (format!("WER on {name}, {way}, %"), Measure::Number((1e4 * rate).round() / 1e2)))
+    stream.map(move |(way, rate)| {
+        (format!("{} on {name}, {way}, %", form.rate().to_uppercase()), Measure::Number((1e4 * rate).round() / 1e2))
+    })
 }
 
 fn columns(ways: &[Way]) -> Vec<String> {
@@ -178,8 +185,8 @@ pub(in crate::tasks) fn print_line(cells: &[String]) -> Result<()> {
     writeln!(std::io::stdout(), "| {} |", cells.join(" | ")).map_err(|e| Error::io("standard output", e))
 }
 
-fn print_header(ways: &[Way]) -> Result<()> {
-    let own = ["test, WER in %", "clips", "words"].map(str::to_owned);
+fn print_header(ways: &[Way], form: TextForm) -> Result<()> {
+    let own = [format!("test, {} in %", form.rate().to_uppercase()), "clips".to_owned(), form.unit().to_owned()];
     let last = ["streams that differ", "net differs", "real-time factor"].map(str::to_owned);
     let header: Vec<String> = own.into_iter().chain(columns(ways)).chain(last).collect();
     print_line(&header)?;

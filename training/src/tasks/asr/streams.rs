@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 use rejoinder_models::asr::Recognizer;
 use rejoinder_models::card::Bundle;
-use rejoinder_models::text::{ErrorCounts, word_errors};
+use rejoinder_models::text::{ErrorCounts, TextForm};
 
 use super::recipe::AsrRecipe;
 use super::report::{bar, make_ready, print_line};
-use super::tokens;
 use crate::data::asr::AsrDataset;
 use crate::data::loader::AsrBatch;
+use crate::data::manifest;
 use crate::data::prepare::SAMPLE_RATE_HZ;
 use crate::nets::conformer::Chunks;
 use crate::trainer::{Batches, interrupted, on_interrupt};
@@ -28,7 +28,7 @@ const REAL_TIME: &str = "real-time factor";
 pub(in crate::tasks) type Way = (String, Arc<dyn Recognizer>);
 
 /// Measures on each test set: the net of the run in `chunks`, by `net_rates`, and the exported bundle as a stream, in each
-/// of its `ways`. Printed as a table, and saved in the run folder as `results.json`: word error rates, as shares, by test
+/// of its `ways`. Printed as a table, and saved in the run folder as `results.json`: error rates, as shares, by test
 /// and by what was measured, and what the bundle's last search takes on one core, by the length of the sound.
 pub(in crate::tasks) fn evaluate(
     recipe: &AsrRecipe,
@@ -44,19 +44,20 @@ pub(in crate::tasks) fn evaluate(
     let chunks = if config.net && recipe.weights_path().exists() { chunks } else { Vec::new() };
     let mut names: Vec<String> = chunks.iter().map(name).collect();
     names.extend(ways.iter().map(|(name, _)| name.clone()));
-    let mut header = ["test, WER in %", "clips"].map(str::to_owned).to_vec();
+    let rate = recipe.tokenizer.text.rate().to_uppercase();
+    let mut header = vec![format!("test, {rate} in %"), "clips".to_owned()];
     header.extend(names.iter().cloned().chain([REAL_TIME.to_owned()]));
     print_line(&header)?;
     print_line(&vec!["---".to_owned(); header.len()])?;
     let mut results: BTreeMap<String, BTreeMap<String, f64>> = BTreeMap::new();
     for folder in &recipe.data.tests {
-        let mut dataset = AsrDataset::open_folder(folder)?;
+        let mut dataset = recipe.open_text(folder)?;
         dataset.thin(config.clips);
         let dataset = Arc::new(dataset);
         let mut rates = if chunks.is_empty() { Vec::new() } else { net_rates(&dataset, &chunks)? };
         let streams = ways.iter().map(|way| stream(recipe, &dataset, way)).collect::<Result<Vec<_>>>()?;
-        rates.extend(streams.iter().map(|stream| stream.wer));
-        let test = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        rates.extend(streams.iter().map(|stream| stream.error_rate));
+        let test = manifest::title(folder);
         let mut cells = vec![test.clone(), dataset.clips().len().to_string()];
         cells.extend(rates.iter().map(|rate| format!("{:.1}", 100.0 * rate)));
         cells.push(streams.last().map_or("–".to_owned(), |stream| format!("{:.3}", stream.real_time_factor)));
@@ -87,8 +88,9 @@ fn name(chunks: &Chunks) -> String {
     }
 }
 
-/// The word error rate of what `hear` makes of the batches of a dataset.
-pub(in crate::tasks) fn word_error_rate(
+/// The error rate of what `hear` makes of the batches of a dataset.
+pub(in crate::tasks) fn error_rate(
+    form: TextForm,
     batches: Batches<AsrBatch>,
     dataset: &AsrDataset,
     hear: impl Fn(&AsrBatch) -> Result<Vec<String>>,
@@ -100,7 +102,7 @@ pub(in crate::tasks) fn word_error_rate(
         }
         let batch = batch?;
         for (clip, heard) in batch.clips.iter().zip(hear(&batch)?) {
-            errors += word_errors(&tokens::normalise(&dataset.clips()[*clip].item.words), &heard);
+            errors += form.errors(&dataset.clips()[*clip].text, &heard);
         }
     }
     Ok(errors.rate())
@@ -108,8 +110,8 @@ pub(in crate::tasks) fn word_error_rate(
 
 /// What a recogniser makes of a test's clips as streams.
 struct Streams {
-    /// Word error rate, as a share.
-    wer: f64,
+    /// The share of words, or of characters, that is wrong.
+    error_rate: f64,
     /// What it takes on one core, by the length of the sound.
     real_time_factor: f64,
 }
@@ -118,7 +120,7 @@ fn stream(recipe: &AsrRecipe, dataset: &Arc<AsrDataset>, (name, recognizer): &Wa
     let piece = (recipe.evaluate.piece_ms * f64::from(SAMPLE_RATE_HZ) / 1e3).round() as usize;
     let bar = bar(name, dataset.clips().len());
     let hear = |index| {
-        let heard = hear_clip(dataset, index, recognizer.as_ref(), piece);
+        let heard = hear_clip(recipe.tokenizer.text, dataset, index, recognizer.as_ref(), piece);
         bar.inc(1);
         heard
     };
@@ -130,10 +132,11 @@ fn stream(recipe: &AsrRecipe, dataset: &Arc<AsrDataset>, (name, recognizer): &Wa
         compute += took;
     }
     let seconds: f64 = dataset.clips().iter().map(|clip| clip.item.duration_s).sum();
-    Ok(Streams { wer: errors.rate(), real_time_factor: compute.as_secs_f64() / seconds.max(1e-9) })
+    Ok(Streams { error_rate: errors.rate(), real_time_factor: compute.as_secs_f64() / seconds.max(1e-9) })
 }
 
 fn hear_clip(
+    form: TextForm,
     dataset: &AsrDataset,
     index: usize,
     recognizer: &dyn Recognizer,
@@ -149,7 +152,7 @@ fn hear_clip(
     }
     let text = stream.flush()?.text;
     let took = began.elapsed();
-    Ok((word_errors(&tokens::normalise(&dataset.clips()[index].item.words), &text), took))
+    Ok((form.errors(&dataset.clips()[index].text, &text), took))
 }
 
 fn save(run: &Path, results: &BTreeMap<String, BTreeMap<String, f64>>) -> Result<()> {

@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use rejoinder_models::text::{Alignment, ErrorCounts, Tokenizer, word_errors};
+use rejoinder_models::text::{Alignment, ErrorCounts, TextForm, Tokenizer};
 
 use super::phones::PHONES;
 use super::recipe::{AsrRecipe, PhonesConfig};
@@ -31,6 +31,7 @@ pub struct AsrTask {
     seed: u64,
     loader: LoaderConfig,
     tokenizer: Tokenizer,
+    text: TextForm,
     train: Arc<AsrDataset>,
     valid: Arc<AsrDataset>,
     augmented: Arc<Front>,
@@ -72,6 +73,7 @@ impl AsrTask {
             seed: recipe.train.seed,
             loader: recipe.loader.clone(),
             tokenizer,
+            text: recipe.tokenizer.text,
             train,
             valid,
             augmented,
@@ -156,13 +158,13 @@ impl AsrTask {
     }
 
     /// How far what was heard of each clip is from what is said there.
-    pub(in crate::tasks) fn word_error_rate(&self, heard: &[String], batch: &AsrBatch) -> Figure {
+    pub(in crate::tasks) fn error_rate(&self, heard: &[String], batch: &AsrBatch) -> Figure {
         let mut errors = ErrorCounts::default();
         for (heard, tokens) in heard.iter().zip(Self::tokens(batch)) {
-            errors += word_errors(&self.tokenizer.decode(&tokens), heard);
+            errors += self.text.errors(&self.tokenizer.decode(&tokens), heard);
         }
-        let words = errors.reference() as f64;
-        Figure { name: "wer", value: errors.errors() as f64 / words.max(1.0), weight: words }
+        let said = errors.reference() as f64;
+        Figure { name: self.text.rate(), value: errors.errors() as f64 / said.max(1.0), weight: said }
     }
 
     /// The CTC losses of the last and the middle block: of tokens, and of phones where the recipe has them.
@@ -243,7 +245,7 @@ impl Task for AsrTask {
         let loss = f64::from(ctc_loss(heads.tokens.clone(), &Self::tokens(&batch), &lengths).into_scalar::<f32>());
         let mut figures = vec![
             Figure { name: "loss", value: loss, weight: batch.clips.len() as f64 },
-            self.word_error_rate(&self.texts(heads.tokens, &lengths), &batch),
+            self.error_rate(&self.texts(heads.tokens, &lengths), &batch),
         ];
         if let Some(phones) = heads.phones {
             let mut errors = ErrorCounts::default();

@@ -8,12 +8,11 @@ use rejoinder_models::asr::{ConformerCtc, CtcParams, Decoding, LogProbs};
 use rejoinder_models::card::{Bundle, LEXICON_ROLE, MODEL_ROLE};
 use rejoinder_models::decode::ctc::CtcConfig;
 use rejoinder_models::decode::lexicon::LexiconConfig;
-use rejoinder_models::text::{ErrorCounts, word_errors};
+use rejoinder_models::text::{ErrorCounts, TextForm};
 
 use super::measure;
 use super::recipe::AsrRecipe;
 use super::report::bar;
-use super::tokens;
 use crate::data::asr::AsrDataset;
 use crate::trainer::interrupted;
 use crate::{Error, Result};
@@ -24,12 +23,13 @@ type Said = (String, LogProbs);
 /// Prints the word error rate of each search of the grid, the best last, and the lines of a recipe that set it.
 pub(super) fn tune(recipe: &AsrRecipe, bundle: &Bundle) -> Result<()> {
     let grid = &recipe.evaluate.grid;
-    let mut dataset = AsrDataset::open_folder(&recipe.data.valid)?;
+    let mut dataset = recipe.open_text(&recipe.data.valid)?;
     dataset.thin(grid.clips);
     let recognizer = measure::open(bundle)?;
     let said = listen(&Arc::new(dataset), &recognizer)?;
     let base: CtcParams = bundle.card().params(&bundle.path(MODEL_ROLE)?)?;
-    let greedy = score(&recognizer, &said)?;
+    let form = recipe.tokenizer.text;
+    let greedy = score(form, &recognizer, &said)?;
     writeln(&format!(
         "{} validation clips, {} words; greedy {:.2} %",
         said.len(),
@@ -40,14 +40,14 @@ pub(super) fn tune(recipe: &AsrRecipe, bundle: &Bundle) -> Result<()> {
         let decoding = Decoding { search: Some(search.clone()), ..Decoding::default() };
         Ok((Tried::tokens(&search), recognizer.with_decoding(bundle, &decoding)?))
     });
-    compare("search", tokens, &said)?;
+    compare(form, "search", tokens, &said)?;
     if bundle.has(LEXICON_ROLE) {
         let words = recognizer.with_decoding(bundle, &Decoding::default())?;
         let searches = lexicon_searches(recipe, &base.lexicon).into_iter().filter_map(|search| {
             let tried = Tried::words(&search);
             Some(words.with_lexicon(search)?.map(|words| (tried, words)).map_err(Error::from))
         });
-        compare("lexicon", searches, &said)?;
+        compare(form, "lexicon", searches, &said)?;
     }
     Ok(())
 }
@@ -74,17 +74,28 @@ fn writeln(line: &str) -> Result<()> {
 }
 
 /// Prints what each search gives, the best last, and the line of a recipe that sets that one.
-fn compare(key: &str, searches: impl Iterator<Item = Result<(Tried, ConformerCtc)>>, said: &[Said]) -> Result<()> {
+fn compare(
+    form: TextForm,
+    key: &str,
+    searches: impl Iterator<Item = Result<(Tried, ConformerCtc)>>,
+    said: &[Said],
+) -> Result<()> {
     let searches = searches.collect::<Result<Vec<_>>>()?;
     let bar = bar("searches", searches.len());
     let mut rates = Vec::new();
     for (tried, recognizer) in searches {
-        rates.push((score(&recognizer, said)?.rate(), tried));
+        rates.push((score(form, &recognizer, said)?.rate(), tried));
         bar.inc(1);
     }
     bar.finish_and_clear();
     rates.sort_by(|a, b| b.0.total_cmp(&a.0));
-    writeln(&format!("{:>6} {:>10} {:>10} {:>8}", "beam", "lm_weight", "word_bonus", "WER, %"))?;
+    writeln(&format!(
+        "{:>6} {:>10} {:>10} {:>8}",
+        "beam",
+        "lm_weight",
+        "word_bonus",
+        format!("{}, %", form.rate().to_uppercase())
+    ))?;
     for (rate, Tried { beam, lm_weight, word_bonus }) in &rates {
         writeln(&format!("{beam:>6} {lm_weight:>10} {word_bonus:>10} {:>8.2}", 100.0 * rate))?;
     }
@@ -124,19 +135,19 @@ fn listen(dataset: &Arc<AsrDataset>, recognizer: &ConformerCtc) -> Result<Vec<Sa
         }
         let log_probs = recognizer.log_probs(&dataset.samples(index)?)?;
         bar.inc(1);
-        Ok((tokens::normalise(&dataset.clips()[index].item.words), log_probs))
+        Ok((dataset.clips()[index].text.clone(), log_probs))
     });
     let said = said.collect();
     bar.finish_and_clear();
     said
 }
 
-fn score(recognizer: &ConformerCtc, said: &[Said]) -> Result<ErrorCounts> {
+fn score(form: TextForm, recognizer: &ConformerCtc, said: &[Said]) -> Result<ErrorCounts> {
     let counts = said.par_iter().map(|(reference, log_probs)| {
         if interrupted() {
             return Err(Error::Interrupted);
         }
-        Ok(word_errors(reference, &recognizer.decode(log_probs)?.text))
+        Ok(form.errors(reference, &recognizer.decode(log_probs)?.text))
     });
     let add = |mut a: ErrorCounts, b: ErrorCounts| {
         a += b;

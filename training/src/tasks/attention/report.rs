@@ -9,7 +9,7 @@ use super::recipe::AttentionRecipe;
 use crate::Result;
 use crate::data::asr::AsrDataset;
 use crate::nets::conformer::Chunks;
-use crate::tasks::asr::streams::{self, Way, word_error_rate};
+use crate::tasks::asr::streams::{self, Way, error_rate};
 use crate::trainer::Task;
 
 /// Measures the net of the run, by the joint search, in chunks of each size with each left context that the recipe names,
@@ -43,7 +43,9 @@ fn net_rates(recipe: &AttentionRecipe, dataset: &Arc<AsrDataset>, chunks: &[Chun
     let device = recipe.asr.train.backend.device()?;
     let (net, task) = (recipe.trained(&device)?, recipe.task_on(dataset.clone())?);
     let rate = |chunks: &Chunks| {
-        word_error_rate(task.valid_batches()?, dataset, |batch| task.hear(&net, batch, *chunks, &device))
+        error_rate(recipe.asr.tokenizer.text, task.valid_batches()?, dataset, |batch| {
+            task.hear(&net, batch, *chunks, &device)
+        })
     };
     chunks.iter().map(rate).collect()
 }

@@ -98,7 +98,7 @@ impl Task for AttentionTask {
         Ok(vec![
             Figure { name: "loss", value: loss, weight: count },
             Figure { name: "accuracy", value: accuracy, weight: count },
-            self.asr.word_error_rate(&self.asr.texts(heads.tokens, &lengths), &batch),
+            self.asr.error_rate(&self.asr.texts(heads.tokens, &lengths), &batch),
         ])
     }
 }

@@ -14,7 +14,8 @@ use rejoinder_models::zoo::open_speaker_encoder;
 use serde::Serialize;
 
 use super::recipe::{SpeakerFilter, SpeakerRecipe, TestConfig};
-use crate::data::prepare::{self, MANIFEST, Set};
+use crate::data::manifest;
+use crate::data::prepare::{self, Set};
 use crate::data::speakers::SpeakerDataset;
 use crate::data::trials;
 use crate::trainer::{interrupted, on_interrupt};
@@ -74,7 +75,7 @@ pub(super) fn evaluate(recipe: &SpeakerRecipe) -> Result<()> {
 fn make_ready(recipe: &SpeakerRecipe) -> Result<()> {
     let Some(config) = &recipe.prepare.sets else { return Ok(()) };
     let sources = recipe.data.tests.iter().flat_map(|test| &test.clips);
-    let missing: Vec<&PathBuf> = sources.filter(|folder| !folder.join(MANIFEST).exists()).collect();
+    let missing: Vec<&PathBuf> = sources.filter(|folder| !manifest::locate(folder).exists()).collect();
     if missing.is_empty() {
         return Ok(());
     }

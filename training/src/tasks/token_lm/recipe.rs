@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use rejoinder_models::card::{MODEL_ROLE, Measure, NewFile, TOKENS_ROLE, Task as CardTask};
-use rejoinder_models::text::Tokenizer;
+use rejoinder_models::text::{TextForm, Tokenizer};
 use serde::{Deserialize, Serialize};
 
 use super::task::TokenLmTask;
@@ -15,7 +15,6 @@ use crate::export::{ExportConfig, Package};
 use crate::nets::transformer::{Transformer, TransformerConfig};
 use crate::recipe::{self, Recipe};
 use crate::tasks::asr::bundle::ALLOWED_FLOAT;
-use crate::tasks::asr::tokens::normalise;
 use crate::tasks::attention::graph;
 use crate::trainer::{self, Task, Timing, TrainOptions};
 use crate::{Error, Result};
@@ -93,7 +92,7 @@ impl TokenLmRecipe {
         let mut parts = [Vec::new(), Vec::new()];
         for (number, source) in self.texts.iter().enumerate() {
             let texts = source.texts(self.seed + number as u64, self.prepare.located(), &self.prepare.out)?;
-            for text in texts.iter().map(|text| normalise(text)).filter(|text| !text.is_empty()) {
+            for text in texts.iter().map(|text| TextForm::English.normalise(text)).filter(|text| !text.is_empty()) {
                 parts[usize::from(text::hash(&text).is_multiple_of(self.valid_every.max(1)))].push(text);
             }
         }

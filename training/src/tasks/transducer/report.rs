@@ -7,7 +7,7 @@ use rejoinder_models::runtime::{self, RuntimeConfig};
 use super::recipe::TransducerRecipe;
 use crate::data::asr::AsrDataset;
 use crate::nets::conformer::Chunks;
-use crate::tasks::asr::streams::{self, Way, word_error_rate};
+use crate::tasks::asr::streams::{self, Way, error_rate};
 use crate::trainer::Task;
 use crate::{Error, Result};
 
@@ -50,7 +50,9 @@ fn net_rates(recipe: &TransducerRecipe, dataset: &Arc<AsrDataset>, chunks: &[Chu
     let device = recipe.asr.train.backend.device()?;
     let (net, task) = (recipe.trained(&device)?, recipe.task_on(dataset.clone())?);
     let rate = |chunks: &Chunks| {
-        word_error_rate(task.valid_batches()?, dataset, |batch| task.hear(&net, batch, *chunks, &device))
+        error_rate(recipe.asr.tokenizer.text, task.valid_batches()?, dataset, |batch| {
+            task.hear(&net, batch, *chunks, &device)
+        })
     };
     chunks.iter().map(rate).collect()
 }

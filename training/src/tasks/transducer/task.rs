@@ -83,7 +83,7 @@ impl Task for TransducerTask {
         let texts = self.greedy.texts(net, heads.frames, &lengths, device)?;
         Ok(vec![
             Figure { name: "loss", value: loss, weight: batch.clips.len() as f64 },
-            self.asr.word_error_rate(&texts, &batch),
+            self.asr.error_rate(&texts, &batch),
         ])
     }
 }

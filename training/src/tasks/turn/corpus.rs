@@ -5,9 +5,9 @@ use rayon::prelude::*;
 use rejoinder_models::streaming::Streaming;
 use rejoinder_models::vad::{SegmenterConfig, Vad, VadConfig, VadDetector, VadEvent};
 
-use crate::data::manifest::Manifest;
+use crate::data::manifest::{self, Manifest};
 use crate::data::pack::{Pack, PackReader};
-use crate::data::prepare::{MANIFEST, PACK, SAMPLE_RATE_HZ};
+use crate::data::prepare::{PACK, SAMPLE_RATE_HZ};
 use crate::{Error, Result};
 
 /// A recording of one turn, and where speech is in it.
@@ -43,7 +43,7 @@ impl Corpus {
             vad.open(rejoinder_models::runtime::open(&rejoinder_models::runtime::RuntimeConfig::default())?.as_ref())?;
         let (mut turns, mut packs) = (Vec::new(), Vec::new());
         for (source, folder) in folders.iter().enumerate() {
-            let (manifest, pack) = (Manifest::read(folder.join(MANIFEST))?, Pack::open(folder.join(PACK))?);
+            let (manifest, pack) = (Manifest::read(manifest::locate(folder))?, Pack::open(folder.join(PACK))?);
             let mut ids: Vec<String> =
                 manifest.items.into_iter().filter(|item| item.duration_s >= least_s).map(|item| item.id).collect();
             let all = ids.len();

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use rejoinder_models::text::TextForm;
 use serde::{Deserialize, Serialize};
 
 use super::files::stem;
@@ -56,7 +57,7 @@ impl Layout for CommonVoiceConfig {
         let [speaker, path, sentence] = columns;
         let (speaker, path, sentence) = (speaker?, path?, sentence?);
         let clip = |fields: &csv::StringRecord| {
-            let wrd = words(&fields[sentence]);
+            let wrd = TextForm::Words.normalise(&fields[sentence]);
             let path = self.data_folder.join("clips").join(&fields[path]);
             let told = vec![("spk_id", fields[speaker].to_owned()), ("wrd", wrd)];
             Clip { id: stem(&path), path, span: None, fields: told }
@@ -73,15 +74,4 @@ impl CommonVoiceConfig {
             _ => words.split(' ').count() >= 3,
         }
     }
-}
-
-/// Letters, digits and apostrophes in lower case; whatever else there is parts words. Accents stay.
-fn words(sentence: &str) -> String {
-    let kept = |c: char| match c {
-        '\u{2019}' => '\'',
-        c if c.is_alphanumeric() || c == '\'' => c,
-        _ => ' ',
-    };
-    let text: String = sentence.chars().map(kept).collect();
-    text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::folder::FolderWriter;
 use super::{SAMPLE_RATE_HZ, decode};
-use crate::data::manifest::{COLUMNS, DATA_ROOT};
-use crate::data::table::TableWriter;
+use crate::data::manifest::{COLUMNS, ManifestForm, RowWriter};
 use crate::{Error, Result};
 
 mod aishell;
@@ -54,7 +53,7 @@ pub(super) struct Clip {
 pub(super) enum Form {
     /// A prepared folder each, with the audio packed. The columns begin with those of a manifest.
     Folders,
-    /// A list of sound files each, `SPLIT.csv`.
+    /// A list of sound files each, `SPLIT.csv` or `SPLIT.json`.
     Lists,
 }
 
@@ -70,7 +69,7 @@ pub(super) trait Layout {
         &COLUMNS
     }
 
-    /// The folder that [`DATA_ROOT`] stands for in manifests.
+    /// The folder that [`DATA_ROOT`](crate::data::manifest::DATA_ROOT) stands for in manifests.
     fn root(&self) -> &Path;
 
     /// The names of the splits.
@@ -93,9 +92,14 @@ pub(super) trait Layout {
 ///
 /// # Errors
 /// As [`Layout::clips`]; a split without clips; a recording that is missing or cannot be decoded; failed writes.
-pub(super) fn write(layout: &dyn Layout, out: &Path, progress: &mut dyn FnMut(&str, usize, usize)) -> Result<()> {
+pub(super) fn write(
+    layout: &dyn Layout,
+    out: &Path,
+    manifests: ManifestForm,
+    progress: &mut dyn FnMut(&str, usize, usize),
+) -> Result<()> {
     for split in layout.splits() {
-        let Some(mut writer) = Writer::open(layout, out, &split)? else { continue };
+        let Some(mut writer) = Writer::open(layout, out, manifests, &split)? else { continue };
         let clips = layout.clips(&split)?;
         if clips.is_empty() {
             let reason = format!("expected recordings of the split `{split}`, found none");
@@ -117,34 +121,37 @@ pub(super) fn write(layout: &dyn Layout, out: &Path, progress: &mut dyn FnMut(&s
 struct Writer<'a> {
     columns: &'static [&'static str],
     root: &'a Path,
+    manifests: ManifestForm,
     place: Place,
 }
 
 enum Place {
     Folder(Box<FolderWriter>),
-    List { rows: Box<TableWriter>, partial: PathBuf, path: PathBuf },
+    List { rows: Box<RowWriter>, partial: PathBuf, path: PathBuf },
 }
 
 impl<'a> Writer<'a> {
     /// Nothing where the split is done.
-    fn open(layout: &'a dyn Layout, out: &Path, split: &str) -> Result<Option<Self>> {
+    fn open(layout: &'a dyn Layout, out: &Path, manifests: ManifestForm, split: &str) -> Result<Option<Self>> {
         let columns = layout.columns();
         let place = match layout.form() {
-            Form::Folders => {
-                FolderWriter::open_with(&out.join(split), columns)?.map(|folder| Place::Folder(Box::new(folder)))
-            }
+            Form::Folders => FolderWriter::open_with(&out.join(split), manifests, columns)?
+                .map(|folder| Place::Folder(Box::new(folder))),
             Form::Lists => {
-                let (path, partial) = (out.join(format!("{split}.csv")), out.join(format!("{split}.csv.tmp")));
+                let name = format!("{split}.{}", manifests.extension());
+                let (path, partial) = (out.join(&name), out.join(format!("{name}.tmp")));
                 std::fs::create_dir_all(out).map_err(|e| Error::io(out, e))?;
                 match path.exists() {
                     true => None,
-                    false => {
-                        Some(Place::List { rows: Box::new(TableWriter::create(&partial, columns)?), partial, path })
-                    }
+                    false => Some(Place::List {
+                        rows: Box::new(RowWriter::create(&partial, manifests, columns)?),
+                        partial,
+                        path,
+                    }),
                 }
             }
         };
-        Ok(place.map(|place| Self { columns, root: layout.root(), place }))
+        Ok(place.map(|place| Self { columns, root: layout.root(), manifests, place }))
     }
 
     /// The duration in a folder is that of the piece that is packed, in a list that of the whole file.
@@ -155,7 +162,7 @@ impl<'a> Writer<'a> {
                 let end = clip.span.as_ref().map_or(samples.len(), |span| span.end.min(samples.len()));
                 let piece = &samples[clip.span.as_ref().map_or(0, |span| span.start.min(end))..end];
                 let below = clip.path.strip_prefix(self.root).unwrap_or(&clip.path).display();
-                let wav = format!("{DATA_ROOT}/{below}");
+                let wav = format!("{}/{below}", self.manifests.data_root());
                 folder.append_row(&clip.id, &values(self.columns, clip, seconds(piece.len()), &wav), piece)
             }
             Place::List { rows, .. } => {
@@ -168,8 +175,8 @@ impl<'a> Writer<'a> {
     fn finish(self) -> Result<()> {
         match self.place {
             Place::Folder(folder) => folder.finish(),
-            Place::List { mut rows, partial, path } => {
-                rows.flush()?;
+            Place::List { rows, partial, path } => {
+                rows.finish()?;
                 std::fs::rename(partial, &path).map_err(|e| Error::io(&path, e))
             }
         }

@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 
 use super::files::{entries, name};
 use super::{Clip, Form, Layout, SAMPLE_RATE_HZ};
-use crate::data::speakers::LIST_COLUMNS;
 use crate::data::trials::stem;
 use crate::{Error, Result};
 
@@ -64,7 +63,7 @@ impl Layout for VoxcelebConfig {
     }
 
     fn columns(&self) -> &'static [&'static str] {
-        &LIST_COLUMNS
+        &["ID", "duration", "wav", "start", "stop", "spk_id"]
     }
 
     fn root(&self) -> &Path {

@@ -1,4 +1,6 @@
-//! Speech with transcripts: clips of several prepared folders as one data set.
+//! Speech with transcripts: clips of several manifests as one data set.
+
+pub mod items;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,16 +12,17 @@ use serde::{Deserialize, Serialize};
 
 use super::held_out::HeldOut;
 use super::loader::{AsrBatches, Front, LoaderConfig};
-use super::manifest::{Item, Manifest};
-use super::pack::{Pack, PackReader};
-use super::prepare::{MANIFEST, PACK};
+use super::manifest::{self, Item, Manifest, ManifestConfig};
+use super::pipeline::{Pipeline, Values};
+use super::sounds::{SoundReader, Sounds};
 use crate::{Error, Result};
 
-/// A prepared folder in a recipe.
+/// A prepared folder, or a manifest, in a recipe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
-    /// The folder, with `manifest.csv` and `audio.pack`.
+    /// The folder, with `manifest.csv` or `manifest.json`, and `audio.pack`; or a manifest itself (`.csv` or `.json`). Where
+    /// there is no pack, clips are read from the files that the manifest names.
     pub folder: PathBuf,
     /// How much of it an epoch sees: 1 for every clip once, 0.5 for another random half each time, 3 for three times.
     #[serde(default = "one")]
@@ -31,13 +34,15 @@ fn one() -> f64 {
 }
 
 /// A clip with its tokens.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct AsrClip {
     /// Its row.
     pub item: Item,
-    /// Token numbers of the transcript, once [`AsrDataset::encode`] has run.
+    /// The transcript as a recogniser learns it, once [`AsrDataset::transcribe`] has run.
+    pub text: String,
+    /// Its token numbers, where they were asked for.
     pub tokens: Vec<u32>,
-    /// Phone numbers of the transcript, once [`AsrDataset::pronounce`] has run.
+    /// Its phone numbers, where they were asked for.
     pub phones: Vec<u32>,
     /// The phone that sounds in each feature frame, 0 for none; empty as long as [`AsrDataset::align`] has not run.
     pub labels: Vec<u8>,
@@ -48,68 +53,54 @@ pub struct AsrClip {
 #[derive(Clone, Debug, Default)]
 pub struct AsrDataset {
     clips: Vec<AsrClip>,
-    packs: Vec<Pack>,
+    sounds: Vec<Sounds>,
     shares: Vec<f64>,
 }
 
 impl AsrDataset {
-    /// Opens one manifest and its pack, to evaluate on. Clips without words stay out.
+    /// Opens one prepared folder or manifest, to evaluate on. Clips without words stay out.
     ///
     /// # Errors
     /// A missing or malformed file, or a clip that the pack lacks.
-    pub fn open(manifest: impl AsRef<Path>, pack: impl AsRef<Path>) -> Result<Self> {
+    pub fn open(place: impl AsRef<Path>, config: &ManifestConfig) -> Result<Self> {
         let mut dataset = Self::default();
-        dataset.add(Manifest::read(manifest)?, Pack::open(pack)?, 1.0)?;
+        let (manifest, sounds) = Sounds::open(place.as_ref(), config)?;
+        dataset.add(manifest, sounds, 1.0)?;
         Ok(dataset)
     }
 
-    /// Opens one prepared folder, to evaluate on.
-    ///
-    /// # Errors
-    /// As [`AsrDataset::open`].
-    pub fn open_folder(folder: impl AsRef<Path>) -> Result<Self> {
-        let folder = folder.as_ref();
-        Self::open(folder.join(MANIFEST), folder.join(PACK))
-    }
-
-    /// Opens prepared folders to train on, and refuses held-out clips.
+    /// Opens prepared folders and manifests to train on, and refuses held-out clips.
     ///
     /// # Errors
     /// As [`AsrDataset::open`]; a held-out clip; packs of several rates; a share that is no positive number.
-    pub fn open_training(sources: &[Source]) -> Result<Self> {
+    pub fn open_training(sources: &[Source], config: &ManifestConfig) -> Result<Self> {
         let held_out = HeldOut::default();
         let mut dataset = Self::default();
         for source in sources {
-            let path = source.folder.join(MANIFEST);
-            let manifest = Manifest::read(&path)?;
-            held_out.check(&path.display().to_string(), &manifest)?;
+            let (manifest, sounds) = Sounds::open(&source.folder, config)?;
+            held_out.check(&manifest::locate(&source.folder).display().to_string(), &manifest)?;
             if !(source.share.is_finite() && source.share > 0.0) {
                 return Err(Error::config(
                     format!("share of {}", source.folder.display()),
                     format!("expected a number above zero, found {}", source.share),
                 ));
             }
-            dataset.add(manifest, Pack::open(source.folder.join(PACK))?, source.share)?;
+            dataset.add(manifest, sounds, source.share)?;
         }
         Ok(dataset)
     }
 
-    fn add(&mut self, manifest: Manifest, pack: Pack, share: f64) -> Result<()> {
-        if let Some(first) = self.packs.first() {
-            // Only the rate is checked; the reader is not kept.
-            pack.reader_at(first.sample_rate_hz())?;
+    fn add(&mut self, manifest: Manifest, sounds: Sounds, share: f64) -> Result<()> {
+        if let Some(first) = self.sounds.first()
+            && first.sample_rate_hz() != sounds.sample_rate_hz()
+        {
+            let (expected, found) = (first.sample_rate_hz(), sounds.sample_rate_hz());
+            return Err(Error::data("data set", format!("expected a pack at {expected} Hz, found {found} Hz")));
         }
-        let source = self.packs.len();
-        for item in manifest.items.into_iter().filter(|item| !item.words.is_empty()) {
-            if pack.span(&item.id).is_none() {
-                return Err(Error::data(
-                    &item.id,
-                    "stands in the manifest but not in the pack; prepare the data again",
-                ));
-            }
-            self.clips.push(AsrClip { item, tokens: Vec::new(), phones: Vec::new(), labels: Vec::new(), source });
-        }
-        self.packs.push(pack);
+        let source = self.sounds.len();
+        let said = manifest.items.into_iter().filter(|item| !item.words.is_empty());
+        self.clips.extend(said.map(|item| AsrClip { item, source, ..AsrClip::default() }));
+        self.sounds.push(sounds);
         self.shares.push(share);
         Ok(())
     }
@@ -143,14 +134,19 @@ impl AsrDataset {
         }
     }
 
-    /// Turns every transcript into tokens.
-    pub fn encode(&mut self, encode: impl Fn(&str) -> Vec<u32>) {
-        self.clips.iter_mut().for_each(|clip| clip.tokens = encode(&clip.item.words));
-    }
-
-    /// Turns every transcript into phones.
-    pub fn pronounce(&mut self, pronounce: impl Fn(&str) -> Vec<u32>) {
-        self.clips.iter_mut().for_each(|clip| clip.phones = pronounce(&clip.item.words));
+    /// Computes what a pipeline that begins with [`items::transcript`] puts out of each clip's words.
+    ///
+    /// # Errors
+    /// The first clip whose item fails.
+    pub fn transcribe(&mut self, pipeline: &mut Pipeline) -> Result<()> {
+        for clip in &mut self.clips {
+            let given = Values::default().with(items::WORDS, clip.item.words.clone());
+            let mut values = pipeline.run(given).map_err(|e| Error::data(&clip.item.id, e))?;
+            clip.text = values.take(items::TEXT).unwrap_or_default();
+            clip.tokens = values.take(items::TOKENS).unwrap_or_default();
+            clip.phones = values.take(items::PHONES).unwrap_or_default();
+        }
+        Ok(())
     }
 
     /// Takes the phones at the feature frames of each clip, in the order of the clips.
@@ -170,27 +166,30 @@ impl AsrDataset {
     /// The samples of a clip, mono in [-1, 1].
     ///
     /// # Errors
-    /// When the pack cannot be read.
+    /// When they cannot be read.
     pub fn samples(&self, index: usize) -> Result<Vec<f32>> {
         let clip = &self.clips[index];
-        let mut samples = Vec::new();
-        self.packs[clip.source].reader()?.read(&clip.item.id, &mut samples)?;
-        Ok(samples)
+        self.sounds[clip.source].reader()?.read(&clip.item.id, &clip.item.wav)
     }
 
     /// Samples per second of all clips; 0 when there is none.
     pub fn sample_rate_hz(&self) -> u32 {
-        self.packs.first().map_or(0, Pack::sample_rate_hz)
+        self.sounds.first().map_or(0, Sounds::sample_rate_hz)
+    }
+
+    /// Whether it is known which phone sounds where.
+    pub(super) fn is_aligned(&self) -> bool {
+        self.clips.iter().any(|clip| !clip.labels.is_empty())
     }
 
     /// A reader for each source, for a thread of its own.
-    pub(super) fn readers(&self) -> Result<Vec<PackReader>> {
-        self.packs.iter().map(Pack::reader).collect()
+    fn readers(&self) -> Result<Vec<SoundReader>> {
+        self.sounds.iter().map(Sounds::reader).collect()
     }
 
-    pub(super) fn read(&self, readers: &mut [PackReader], index: usize, samples: &mut Vec<f32>) -> Result<()> {
+    fn read(&self, readers: &mut [SoundReader], index: usize) -> Result<Vec<f32>> {
         let clip = &self.clips[index];
-        readers[clip.source].read(&clip.item.id, samples)
+        readers[clip.source].read(&clip.item.id, &clip.item.wav)
     }
 
     /// The batches of an epoch, made ahead on threads of their own.
@@ -256,9 +255,8 @@ mod tests {
     #[test]
     fn thinning_leaves_as_many_as_asked_for_and_spreads_them() {
         let clip = |number: usize| {
-            let (id, text) = (number.to_string(), String::new);
-            let item = Item { id, duration_s: 1.0, wav: text(), speaker: text(), words: text() };
-            AsrClip { item, tokens: Vec::new(), phones: Vec::new(), labels: Vec::new(), source: 0 }
+            let item = Item { id: number.to_string(), duration_s: 1.0, ..Item::default() };
+            AsrClip { item, ..AsrClip::default() }
         };
         for (all, most, left) in [(100, 10, 10), (100, 33, 33), (7, 7, 7), (7, 9, 7), (7, 0, 7), (0, 3, 0)] {
             let mut dataset = AsrDataset { clips: (0..all).map(clip).collect(), ..AsrDataset::default() };

@@ -1,0 +1,88 @@
+//! What the clips of a data set become, as items of a [`Pipeline`](crate::data::pipeline::Pipeline): text on one side,
+//! sound on the other.
+
+use std::sync::Arc;
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use super::AsrDataset;
+use crate::Result;
+use crate::augment::Placement;
+use crate::data::loader::Front;
+use crate::data::pipeline::{Key, Pipeline, PipelineBuilder};
+
+/// Given: what is said, as written.
+pub const WORDS: Key<String> = Key::new("words");
+/// What is said, as a recogniser learns it.
+pub const TEXT: Key<String> = Key::new("text");
+/// Token numbers of the text.
+pub const TOKENS: Key<Vec<u32>> = Key::new("tokens");
+/// Phone numbers of the text.
+pub const PHONES: Key<Vec<u32>> = Key::new("phones");
+
+/// Given: the number of a clip in its data set.
+pub const CLIP: Key<usize> = Key::new("clip");
+/// Given: the seed of what happens to it.
+pub const SEED: Key<u64> = Key::new("seed");
+/// Its samples as recorded, mono in [-1, 1].
+pub const SIGNAL: Key<Vec<f32>> = Key::new("signal");
+/// Its samples as they are heard.
+pub(crate) const HEARD: Key<Heard> = Key::new("heard");
+/// Its features, shape (frames, bins), row by row.
+pub const FEATURES: Key<Vec<f32>> = Key::new("features");
+/// The phone that sounds in each frame of the features, 0 for none.
+pub const LABELS: Key<Vec<u8>> = Key::new("labels");
+
+/// A clip after what augmentation does to its samples.
+pub(crate) struct Heard {
+    samples: Vec<f32>,
+    placement: Placement,
+    /// Draws on for the features.
+    rng: ChaCha8Rng,
+}
+
+/// From [`WORDS`] to [`TEXT`]. A recipe adds [`TOKENS`], and [`PHONES`] where it has such.
+pub fn transcript(normalise: impl Fn(&str) -> String + Send + 'static) -> PipelineBuilder {
+    PipelineBuilder::new().given(WORDS).item(TEXT, WORDS, move |words| Ok(normalise(words)))
+}
+
+/// From [`CLIP`] and [`SEED`] to `outputs`, among [`SIGNAL`], [`FEATURES`] and [`LABELS`].
+///
+/// # Errors
+/// When the recordings cannot be opened.
+pub(crate) fn sound(dataset: &Arc<AsrDataset>, front: &Arc<Front>, outputs: &[&'static str]) -> Result<Pipeline> {
+    let (mut readers, clips) = (dataset.readers()?, dataset.clone());
+    let builder = PipelineBuilder::new().given(CLIP).given(SEED);
+    let builder = builder.item(SIGNAL, CLIP, move |clip| clips.read(&mut readers, *clip));
+    let (fbank, clips, hop) = (front.clone(), dataset.clone(), front.fbank.hop().0 as usize);
+    let label = move |clip: usize, features: &[f32], placement: Placement| {
+        let labels = &clips.clips()[clip].labels;
+        let at = |frame: usize| labels.get(placement.source(frame * hop)? / hop).copied();
+        Ok((0..features.len() / fbank.fbank.bins()).map(|frame| at(frame).unwrap_or(0)).collect())
+    };
+    let front = front.clone();
+    let builder = match &front.augmenter {
+        None => builder
+            .item(LABELS, (CLIP, FEATURES), move |(clip, features)| label(*clip, features, Placement::default()))
+            .item(FEATURES, SIGNAL, move |signal| Ok(front.fbank.compute(signal)?)),
+        Some(augmenter) => {
+            let (waveform, spectrum) = (augmenter.clone(), augmenter.clone());
+            builder
+                .item(HEARD, (SIGNAL, SEED), move |(signal, seed)| {
+                    let (mut samples, mut rng) = (signal.clone(), ChaCha8Rng::seed_from_u64(*seed));
+                    let placement = waveform.waveform(&mut samples, &mut rng);
+                    Ok(Heard { samples, placement, rng })
+                })
+                .item(FEATURES, HEARD, move |heard| {
+                    let mut features = front.fbank.compute(&heard.samples)?;
+                    spectrum.features(&mut features, front.fbank.bins(), &mut heard.rng.clone());
+                    Ok(features)
+                })
+                .item(LABELS, (CLIP, FEATURES, HEARD), move |(clip, features, heard)| {
+                    label(*clip, features, heard.placement)
+                })
+        }
+    };
+    builder.build(outputs)
+}

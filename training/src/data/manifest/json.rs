@@ -1,0 +1,198 @@
+//! `{ID: {"duration": ..., "wav": ..., ...}}`, with `{name}` for what is replaced.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::{Map, Value};
+
+use super::{Item, ManifestConfig, Recording};
+use crate::{Error, Result};
+
+/// The entries in the order of the file, which a map would lose, and with it that one stands twice.
+struct Entries(Vec<(String, Map<String, Value>)>);
+
+impl<'de> serde::Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Ordered;
+        impl<'de> Visitor<'de> for Ordered {
+            type Value = Entries;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a map of entries by their ids")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Entries(entries))
+            }
+        }
+        deserializer.deserialize_map(Ordered)
+    }
+}
+
+/// An entry, for errors.
+struct Entry<'a> {
+    path: &'a Path,
+    id: &'a str,
+    fields: &'a Map<String, Value>,
+}
+
+impl Entry<'_> {
+    fn error(&self, column: &str, expected: &str) -> Error {
+        let found = self.fields.get(column).map_or("nothing".to_owned(), |value| format!("`{value}`"));
+        let place = format!("{} entry `{}` column `{column}`", self.path.display(), self.id);
+        Error::data(place, format!("expected {expected}, found {found}"))
+    }
+
+    /// A text; a number stands for its digits, such as a speaker's.
+    fn text(&self, column: &str) -> Result<String> {
+        match self.fields.get(column) {
+            Some(Value::String(text)) => Ok(text.clone()),
+            Some(Value::Number(number)) => Ok(number.to_string()),
+            _ => Err(self.error(column, "a text")),
+        }
+    }
+
+    /// A number, or one written as a text.
+    fn number(&self, column: &str) -> Option<f64> {
+        match self.fields.get(column)? {
+            Value::String(text) => text.parse().ok(),
+            other => other.as_f64(),
+        }
+    }
+
+    /// An offset, where there is one.
+    fn bound(&self, column: &str) -> Result<Option<f64>> {
+        if !self.fields.contains_key(column) {
+            return Ok(None);
+        }
+        let offset = self.number(column).filter(|offset| offset.is_finite() && *offset >= 0.0);
+        offset.map(Some).ok_or_else(|| self.error(column, "a number from 0 on"))
+    }
+}
+
+pub(super) fn read(path: &Path, config: &ManifestConfig) -> Result<Vec<Item>> {
+    let text = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+    let mistake = |e: serde_json::Error| Error::data(path.display().to_string(), format!("not a manifest: {e}"));
+    let Entries(entries) = serde_json::from_slice(&text).map_err(mistake)?;
+    let mut seen = HashSet::new();
+    let read = |(id, fields): &(String, Map<String, Value>)| {
+        if id.is_empty() || !seen.insert(id.clone()) {
+            let place = format!("{} entry `{id}`", path.display());
+            return Err(Error::data(place, "expected a name that stands once"));
+        }
+        item(&Entry { path, id, fields }, config)
+    };
+    entries.iter().map(read).collect()
+}
+
+fn item(entry: &Entry, config: &ManifestConfig) -> Result<Item> {
+    let seconds = entry.number("duration").filter(|seconds| seconds.is_finite() && *seconds > 0.0);
+    let wav = entry.fields.get("wav").and_then(Recording::of_value);
+    let wav = wav.ok_or_else(|| entry.error("wav", "a path, or {\"file\", \"start\", \"stop\"} in samples"))?;
+    let (start, stop) = (entry.bound("start")?, entry.bound("stop")?);
+    let wav = match (start, stop) {
+        (None, None) => wav,
+        _ => wav.between(start, stop, config.segments).ok_or_else(|| entry.error("stop", "at least `start`"))?,
+    };
+    let has = |column: &str| entry.fields.contains_key(column);
+    Ok(Item {
+        id: entry.id.to_owned(),
+        duration_s: seconds.ok_or_else(|| entry.error("duration", "seconds above zero"))?,
+        wav,
+        speaker: if has("spk_id") { entry.text("spk_id")? } else { String::new() },
+        words: if config.words.is_empty() { String::new() } else { entry.text(&config.words)? },
+    })
+}
+
+/// Writes a manifest as Python's `json.dump(entries, file, indent=2)` does, with which SpeechBrain's preparing scripts
+/// write theirs.
+pub struct JsonWriter {
+    path: PathBuf,
+    file: BufWriter<File>,
+    entries: usize,
+}
+
+impl JsonWriter {
+    /// A manifest without entries.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn create(path: &Path) -> Result<Self> {
+        let file = File::create(path).map_err(|e| Error::io(path, e))?;
+        Ok(Self { path: path.to_owned(), file: BufWriter::new(file), entries: 0 })
+    }
+
+    /// Adds an entry: an id, and columns with values.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn append(&mut self, id: &str, fields: &[(&str, Value)]) -> Result<()> {
+        let mut text = String::from(if self.entries == 0 { "{\n" } else { ",\n" });
+        let _ = write!(text, "  {}: {{", quoted(id));
+        for (number, (column, value)) in fields.iter().enumerate() {
+            let comma = if number == 0 { "" } else { "," };
+            let _ = write!(text, "{comma}\n    {}: {}", quoted(column), scalar(value));
+        }
+        text += if fields.is_empty() { "}" } else { "\n  }" };
+        self.entries += 1;
+        self.file.write_all(text.as_bytes()).map_err(|e| Error::io(&self.path, e))
+    }
+
+    /// Ends the manifest.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn finish(mut self) -> Result<()> {
+        let end = if self.entries == 0 { "{}" } else { "\n}" };
+        self.file.write_all(end.as_bytes()).and_then(|()| self.file.flush()).map_err(|e| Error::io(&self.path, e))
+    }
+}
+
+fn scalar(value: &Value) -> String {
+    match value {
+        Value::String(text) => quoted(text),
+        Value::Number(number) if number.is_f64() => float(number.as_f64().unwrap_or_default()),
+        other => other.to_string(),
+    }
+}
+
+/// A finite number as `repr` writes it: the shortest digits that give it back, with an exponent below 1e-4 and from 1e16 on.
+fn float(value: f64) -> String {
+    if value == 0.0 || (1e-4..1e16).contains(&value.abs()) {
+        return format!("{value:?}");
+    }
+    let text = format!("{value:e}");
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |exponent| ('-', exponent));
+    format!("{digits}e{sign}{exponent:0>2}")
+}
+
+/// A text in ASCII, as `json.dump` writes it by default.
+fn quoted(text: &str) -> String {
+    let mut out = String::from('"');
+    for c in text.chars() {
+        match c {
+            '"' => out += "\\\"",
+            '\\' => out += "\\\\",
+            '\n' => out += "\\n",
+            '\r' => out += "\\r",
+            '\t' => out += "\\t",
+            '\u{8}' => out += "\\b",
+            '\u{c}' => out += "\\f",
+            ' '..='~' => out.push(c),
+            other => other.encode_utf16(&mut [0; 2]).iter().for_each(|unit| {
+                let _ = write!(out, "\\u{unit:04x}");
+            }),
+        }
+    }
+    out.push('"');
+    out
+}

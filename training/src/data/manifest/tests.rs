@@ -1,0 +1,93 @@
+use super::*;
+use crate::data::table::Table;
+
+fn read(name: &str, text: &str) -> Result<Manifest> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(name);
+    std::fs::write(&path, text).unwrap();
+    Manifest::read(path)
+}
+
+#[test]
+fn what_is_written_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("m.csv");
+    let item = |id: &str, words: &str| Item {
+        id: id.into(),
+        duration_s: 1.25,
+        wav: format!("{DATA_ROOT}/set/{id}.wav").into(),
+        speaker: "s1".into(),
+        words: words.into(),
+    };
+    let manifest = Manifest { items: vec![item("set/a", "one, \"two\""), item("set/b", "")] };
+    manifest.write(&path).unwrap();
+    assert_eq!(Manifest::read(&path).unwrap(), manifest);
+}
+
+#[test]
+fn errors_name_line_and_column() {
+    let message = |text| read("m.csv", text).unwrap_err().to_string();
+    let missing = message("ID,duration,spk_id,wrd\na,1,s,hello\n");
+    assert!(missing.contains("column `wav`") && missing.contains("ID, duration, spk_id, wrd"), "{missing}");
+    let number = message("ID,duration,wav,spk_id,wrd\na,1,a.wav,s,hello\nb,long,b.wav,s,hello\n");
+    assert!(number.contains("line 3") && number.contains("long"), "{number}");
+    let twice = message("ID,duration,wav,spk_id,wrd\na,1,a.wav,s,hello\na,1,b.wav,s,hello\n");
+    assert!(twice.contains("line 3") && twice.contains("stands once"), "{twice}");
+    let back = message("ID, duration, wav, start, stop, wrd\na, 1, a.wav, 2.5, 1, hello\n");
+    assert!(back.contains("line 2 column `stop`") && back.contains("at least `start`"), "{back}");
+    let gone = Manifest::read("/nowhere/m.csv").unwrap_err().to_string();
+    assert!(gone.contains("/nowhere/m.csv"), "{gone}");
+}
+
+#[test]
+fn errors_name_entry_and_column() {
+    let message = |text: &str| read("m.json", text).unwrap_err().to_string();
+    let entry = |fields: &str| message(&format!("{{\"a\": {{{fields}}}}}"));
+    let cases = [
+        (
+            entry("\"wav\": \"a.wav\", \"wrd\": \"x\""),
+            "entry `a` column `duration`: expected seconds above zero, found nothing",
+        ),
+        (entry("\"duration\": -1, \"wav\": \"a.wav\", \"wrd\": \"x\""), "found `-1`"),
+        (entry("\"duration\": 1, \"wav\": 3, \"wrd\": \"x\""), "entry `a` column `wav`: expected a path"),
+        (
+            entry("\"duration\": 1, \"wav\": {\"file\": \"a\", \"start\": 9, \"stop\": 8}, \"wrd\": \"x\""),
+            "column `wav`",
+        ),
+        (entry("\"duration\": 1, \"wav\": \"a.wav\""), "entry `a` column `wrd`: expected a text, found nothing"),
+        (entry("\"duration\": 1, \"wav\": \"a.wav\", \"start\": \"soon\", \"wrd\": \"x\""), "column `start`"),
+        (
+            message("{\"a\": {\"duration\": 1, \"wav\": \"a\", \"wrd\": \"\"}, \"a\": {}}"),
+            "entry `a`: expected a name that",
+        ),
+        (message("[]"), "a map of entries by their ids"),
+    ];
+    for (message, expected) in cases {
+        assert!(message.contains(expected) && message.contains("m.json") && !message.contains('\n'), "{message}");
+    }
+}
+
+/// `tests/peers/manifests.py` has written the same entries with SpeechBrain's own way of doing it, and read them with its
+/// own readers.
+#[test]
+fn both_forms_are_speechbrains() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/manifests");
+    let rows = Table::read(&golden.join("entries.csv")).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("entries.json");
+    let mut writer = JsonWriter::create(&path).unwrap();
+    for row in &rows.rows {
+        let mut fields = Vec::new();
+        for (column, value) in rows.header.iter().zip(&row.fields).skip(1) {
+            let number = (column == "duration").then(|| value.parse::<f64>().unwrap());
+            fields.push((column, number.map_or_else(|| value.into(), Into::into)));
+        }
+        writer.append(&row.fields[0], &fields).unwrap();
+    }
+    writer.finish().unwrap();
+    let text = |path: &Path| std::fs::read_to_string(path).unwrap();
+    assert_eq!(text(&path), text(&golden.join("entries.json")));
+    let csv = Manifest::read(golden.join("entries.csv")).unwrap();
+    assert_eq!(Manifest::read(golden.join("entries.json")).unwrap(), csv);
+    assert_eq!(csv.items.len(), rows.rows.len());
+}
