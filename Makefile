@@ -66,5 +66,5 @@ conversation: setup ## hundreds of turns with a simulated caller: delays, interr
 	$(PROGRAM) bench conversation --json target/conversation.json
 	$(PROGRAM) bench conversation --realtime --json target/conversation-realtime.json
 
-libtorch: ## fetch libtorch, on which nets train about three times as fast on a CPU
+libtorch: ## fetch libtorch's CPU kernels, on which nets train too
 	@scripts/libtorch.sh
