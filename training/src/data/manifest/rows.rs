@@ -38,7 +38,7 @@ impl ManifestForm {
 
 /// Writes a manifest row by row.
 pub(crate) enum RowWriter {
-    Csv(TableWriter),
+    Csv(Box<TableWriter>),
     Json { writer: JsonWriter, columns: Vec<String> },
 }
 
@@ -46,7 +46,7 @@ impl RowWriter {
     /// A new manifest, with a column `ID`.
     pub(crate) fn create(path: &Path, form: ManifestForm, columns: &[&str]) -> Result<Self> {
         Ok(match form {
-            ManifestForm::Csv => Self::Csv(TableWriter::create(path, columns)?),
+            ManifestForm::Csv => Self::Csv(Box::new(TableWriter::create(path, columns)?)),
             ManifestForm::Json => {
                 let columns = columns.iter().map(|&column| column.to_owned()).collect();
                 Self::Json { writer: JsonWriter::create(path)?, columns }
