@@ -1,5 +1,4 @@
-//! What the clips of a data set become, as items of a [`Pipeline`](crate::data::pipeline::Pipeline): text on one side,
-//! sound on the other.
+//! What the clips of a data set become, as items of a [`Pipeline`]: text on one side, sound on the other.
 
 use std::sync::Arc;
 
