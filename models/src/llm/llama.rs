@@ -31,7 +31,7 @@ pub struct LlamaOptions {
     pub threads: u32,
     /// Tokens of a reply at the most. Default: 256.
     pub max_tokens: usize,
-    /// Tokens read between two looks at the [`Cancel`]. Default: 32.
+    /// Tokens read between two looks at the [`Cancel`](super::Cancel). Default: 32.
     pub prefill_slice: usize,
     /// Sampling temperature, 0 for the best token always. Default: 0.
     pub temperature: f32,
