@@ -33,10 +33,10 @@ for library in libcublas.so.12 libcublasLt.so.12 libcudnn.so.9 libcufft.so.11 li
 done
 if [ ! -d "$packages/speechbrain" ]; then
   echo "pytorch: fetching torchaudio $VERSION and SpeechBrain $SPEECHBRAIN_VERSION into $packages"
-  pip install --target "$packages" --no-deps "torchaudio==$VERSION" "speechbrain==$SPEECHBRAIN_VERSION"
-  # What both, and PyTorch, ask for besides each other.
+  # What both, and PyTorch, ask for besides each other; then themselves.
   pip install --target "$packages" filelock fsspec huggingface_hub hyperpyyaml jinja2 joblib networkx numpy packaging \
     requests scipy sentencepiece soundfile sympy tqdm typing_extensions
+  pip install --target "$packages" --no-deps "torchaudio==$VERSION" "speechbrain==$SPEECHBRAIN_VERSION"
 fi
 printf 'import os\nimport sys\n\nsys.setdlopenflags(os.RTLD_LAZY | os.RTLD_GLOBAL)\n' >"$packages/sitecustomize.py"
 PYTHONPATH=$packages:$torch python3 -W ignore -c 'import speechbrain, torch, torchaudio; torch.ones(2).sum().item()'

@@ -63,20 +63,12 @@ fn alarm() -> Assistant {
 }
 
 #[test]
-fn a_function_that_changes_something_waits_for_the_turns_end_and_another_does_not() {
-    let called = |harmless: bool| {
-        let mut assistant = assistant(&Parrot::default());
-        let tools = assistant.tools.clone();
-        let names = if harmless { vec!["clock".to_owned()] } else { Vec::new() };
-        assistant.tools = Arc::new(move || tools().harmless(names.clone()));
-        let conversation = simulate(&assistant, "300 time 500");
-        let lines = timelines(&conversation);
-        assert_eq!(lines.turns()[0].reply, "bravo bravo. delta bravo.");
-        let written = conversation.events.iter().rfind(|event| matches!(event.kind, EventKind::ReplyText { .. }));
-        written.unwrap().at >= lines.turns()[0].endpoint.unwrap()
-    };
-    assert!(called(false));
-    assert!(!called(true));
+fn a_call_that_cannot_be_taken_back_waits_for_the_turns_end() {
+    let conversation = simulate(&assistant(&Parrot::default()), "300 time 500");
+    let turns = timelines(&conversation);
+    assert_eq!(turns.turns()[0].reply, "bravo bravo. delta bravo.");
+    let written = conversation.events.iter().rfind(|event| matches!(event.kind, EventKind::ReplyText { .. }));
+    assert!(written.unwrap().at >= turns.turns()[0].endpoint.unwrap());
 }
 
 #[test]

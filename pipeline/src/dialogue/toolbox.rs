@@ -13,11 +13,7 @@ pub struct Toolbox {
 }
 
 enum Runner {
-    Function {
-        run: Run,
-        /// The tools whose calls change nothing.
-        harmless: Vec<String>,
-    },
+    Function(Run),
     Tools {
         tools: Tools,
         /// When the conversation began.
@@ -26,9 +22,10 @@ enum Runner {
 }
 
 impl Toolbox {
-    /// Tools with a function that runs a call at a moment of the conversation. All are taken to change something.
+    /// Tools with a function that runs a call at a moment of the conversation. A call cannot be taken back, so that it
+    /// waits until the caller's turn is over; tools of [`of`](Self::of) may do better.
     pub fn new(specs: Vec<ToolSpec>, run: impl FnMut(&ToolCall, Position) -> String + Send + 'static) -> Self {
-        Self { specs, runner: Runner::Function { run: Box::new(run), harmless: Vec::new() } }
+        Self { specs, runner: Runner::Function(Box::new(run)) }
     }
 
     /// No tools.
@@ -46,16 +43,6 @@ impl Toolbox {
         Self::of(Tools::default().filter(|name| names.iter().any(|known| known == name)), start)
     }
 
-    /// Says which tools of a function change nothing, so that they may be called for a reply that is begun ahead and
-    /// may be dropped. Other tools know that by themselves.
-    #[must_use]
-    pub fn harmless(mut self, names: Vec<String>) -> Self {
-        if let Runner::Function { harmless, .. } = &mut self.runner {
-            *harmless = names;
-        }
-        self
-    }
-
     /// What the model is told.
     pub fn specs(&self) -> &[ToolSpec] {
         &self.specs
@@ -67,7 +54,7 @@ impl Toolbox {
             return answer;
         }
         match &mut self.runner {
-            Runner::Function { run, .. } => run(call, at),
+            Runner::Function(run) => run(call, at),
             Runner::Tools { tools, start } => tools.answer(call, after(*start, at)),
         }
     }
@@ -79,7 +66,7 @@ impl Toolbox {
             return Some(answer);
         }
         match &mut self.runner {
-            Runner::Function { run, harmless } => harmless.contains(&call.name).then(|| run(call, at)),
+            Runner::Function(_) => None,
             Runner::Tools { tools, start } => tools.attempt(call, after(*start, at)),
         }
     }
@@ -108,7 +95,7 @@ impl Toolbox {
     /// What the tools have to tell of their own accord by now, such as that a timer is done, in sentences.
     pub fn due(&mut self, at: Position) -> Vec<String> {
         match &mut self.runner {
-            Runner::Function { .. } => Vec::new(),
+            Runner::Function(_) => Vec::new(),
             Runner::Tools { tools, start } => tools.due(after(*start, at)),
         }
     }

@@ -47,9 +47,10 @@ impl<'a> Matched<'a> {
         self.acts[at].iter().copied().rfind(|act| self.record.said[*act].kind.is_turn())
     }
 
-    /// Turns that hold nothing that the caller did.
+    /// Turns in which somebody is said to have spoken, and that hold nothing that the caller did.
     pub(crate) fn ghosts(&self) -> impl Iterator<Item = &Timeline> {
-        self.turns.iter().zip(&self.acts).filter(|(_, acts)| acts.is_empty()).map(|(turn, _)| turn)
+        let spoken = self.turns.iter().zip(&self.acts).filter(|(turn, _)| turn.speech_start.is_some());
+        spoken.filter(|(_, acts)| acts.is_empty()).map(|(turn, _)| turn)
     }
 
     /// The turns whose replies were heard.
