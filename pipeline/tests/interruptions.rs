@@ -199,9 +199,9 @@ fn the_recordings_of_the_repository_are_told_apart() {
     }
     items.extend(made_noises().into_iter().map(|samples| ("noise", samples)));
     let tallies = measure(&stage, items);
-    // The judge hears words through the shipped recogniser, which mistakes half of the backchannels for other words.
-    assert!(tallies["interruption"].share() >= 0.7);
-    assert!(tallies["backchannel"].share() <= 0.6);
+    // The judge hears words through the shipped recogniser, which may mistake some.
+    assert!(tallies["interruption"].share() >= 0.8);
+    assert!(tallies["backchannel"].share() <= 0.3);
     assert_eq!(tallies["noise"].interrupted, 0);
     assert!(percentile(&tallies["interruption"].silent_ms, 0.95) <= 300.0);
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use rejoinder_models::text::Tokenizer;
 use serde::{Deserialize, Serialize};
 
 use crate::tasks::asr::AsrRecipe;
@@ -84,6 +85,20 @@ enum AnyRecipe {
     Transducer(Box<TransducerRecipe>),
     Attention(Box<AttentionRecipe>),
     TokenLm(Box<TokenLmRecipe>),
+}
+
+/// Reads the tokens of a run, which its recipe's `tokenizer` step writes.
+///
+/// # Errors
+/// A missing file, with what to do about it, or a damaged one.
+pub(crate) fn read_tokens(path: &Path) -> Result<Tokenizer> {
+    if !path.is_file() {
+        return Err(Error::data(
+            path.display().to_string(),
+            "there are no tokens yet: run the recipe's `tokenizer` step first",
+        ));
+    }
+    Ok(Tokenizer::read(path)?)
 }
 
 /// Reads a recipe and applies `key=value` overrides, whose keys are dotted paths and whose values are TOML, or bare

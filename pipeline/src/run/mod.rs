@@ -1,6 +1,7 @@
 //! Two ways to run the same stages: on threads as the sound comes, or one step after another in virtual time.
 
 mod chain;
+mod cost;
 pub(crate) mod handoff;
 pub(crate) mod queue;
 pub(crate) mod steps;
@@ -8,3 +9,4 @@ pub(crate) mod threads;
 pub(crate) mod world;
 
 pub(crate) use chain::{Chain, EventHandler, StepHandler};
+pub use cost::{Cost, StageCosts};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::voices::Role;
-use crate::run::steps::{Cost, StageCosts};
+use crate::run::{Cost, StageCosts};
 use crate::{Error, Result};
 
 /// A file in `configs/scenarios`. A run that fails leaves one that repeats it.

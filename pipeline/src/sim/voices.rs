@@ -63,11 +63,12 @@ struct Row {
 const SETS: [&str; 7] = ["intent_barista", "fsdd", "speechocean762", "librispeech_sub", "esc10", "noise_misc", "rir"];
 
 impl Row {
-    /// The role of a clip of a set, for those that no model was trained with.
-    fn role_in(&self, set: &str) -> Option<Role> {
+    /// The role of clip `number` of a set, for those that no model was trained with: every third order is left out of
+    /// what the detector of turn ends learns from.
+    fn role_in(&self, set: &str, number: usize) -> Option<Role> {
         let is = |value: &Option<String>, wanted: &str| value.as_deref() == Some(wanted);
         match set {
-            "intent_barista" if is(&self.intent, "orderDrink") => Some(Role::Question),
+            "intent_barista" if number % 3 == 2 && is(&self.intent, "orderDrink") => Some(Role::Question),
             "fsdd" if is(&self.split, "test") => Some(Role::Digit),
             "speechocean762" if is(&self.split, "test") => Some(Role::Sentence),
             "librispeech_sub" if is(&self.part, "test-other") => Some(Role::Sentence),
@@ -129,8 +130,8 @@ impl Voices {
             if !manifest.is_file() {
                 continue;
             }
-            for row in rows(&manifest)? {
-                if let Some(role) = row.role_in(set) {
+            for (number, row) in rows(&manifest)?.into_iter().enumerate() {
+                if let Some(role) = row.role_in(set, number) {
                     recordings.push(Recording { path: folder.join(set).join(row.path), role, text: row.transcript });
                 }
             }

@@ -314,7 +314,8 @@ impl Listen {
         if turn == self.machine.turn() {
             let complete = overheard.complete;
             let wakes = self.settings.wake.as_ref().is_some_and(|wake| wake.end_in(&overheard.text).is_some());
-            self.overheard = overheard;
+            // What the recogniser hears in a pause takes in all that was said before it.
+            self.overheard = Overheard { complete: complete || self.overheard.complete, ..overheard };
             self.take(Input::Transcript { turn, wakes, complete }, out);
             self.judge(out);
         }

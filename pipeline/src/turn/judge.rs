@@ -53,16 +53,18 @@ pub struct RuleJudgeConfig {
     pub backchannels: Vec<String>,
     /// How many such words may come together. Default: 3.
     pub max_words: usize,
+    /// Words by which a reply is stopped, however short: half the confidence is enough for them.
+    pub commands: Vec<String>,
     /// A backchannel in the last so many milliseconds of a reply answers it. Default: 700.
     pub answer_ms: f64,
     /// Sound like a voice that lasts for so many milliseconds is an interruption, whatever its words.
-    /// Default: 800.
+    /// Default: 1,000.
     pub sure_ms: f64,
     /// Other sound is noise once it has lasted for so many milliseconds. Default: 1,000.
     pub noise_ms: f64,
     /// Shorter sound, in milliseconds, is noise, whatever its words. Default: 150.
     pub min_ms: f64,
-    /// Sound is over, so that its words are judged, once it has been silent for so many milliseconds. Default: 300.
+    /// Sound is over, so that its words are judged, once it has been silent for so many milliseconds. Default: 150.
     pub settle_ms: f64,
     /// Words of which the recogniser is less sure than this probability, 0 to 1, do not count. Default: 0.5.
     pub confidence: f32,
@@ -78,14 +80,17 @@ impl Default for RuleJudgeConfig {
     fn default() -> Self {
         let backchannels = "mhm mmhm mm hmm hm um uh huh uhhuh ah oh yeah yes yep yup right okay ok sure good great \
                             nice cool wow really exactly see i fine true alright";
+        let commands = "stop wait no cancel quiet enough hold hush pause silence";
+        let list = |words: &str| words.split_whitespace().map(str::to_owned).collect();
         Self {
-            backchannels: backchannels.split_whitespace().map(str::to_owned).collect(),
+            backchannels: list(backchannels),
             max_words: 3,
+            commands: list(commands),
             answer_ms: 700.0,
-            sure_ms: 800.0,
+            sure_ms: 1_000.0,
             noise_ms: 1_000.0,
             min_ms: 150.0,
-            settle_ms: 300.0,
+            settle_ms: 150.0,
             confidence: 0.5,
             voiced: 0.5,
             probability: 0.75,
@@ -121,7 +126,12 @@ impl Judge for RuleJudge {
         let blocks = spoken * probabilities.len() / sound.len().max(1);
         let (sound, probabilities) = (&sound[..spoken], &probabilities[..blocks]);
         let ms = Samples(spoken as u64).ms(SampleRate::INTERNAL);
-        let words = if confidence >= self.0.confidence { spans(text) } else { Vec::new() };
+        let mut words = spans(text);
+        let commanded = confidence >= 0.5 * self.0.confidence
+            && words.iter().any(|(_, word)| self.0.commands.contains(word));
+        if confidence < self.0.confidence && !commanded {
+            words.clear();
+        }
         let settled = silence.is_some_and(|silence| silence.ms(SampleRate::INTERNAL) >= self.0.settle_ms);
         let over = settled && complete;
         if !words.is_empty() && self.is_backchannel(&words) {
@@ -129,7 +139,12 @@ impl Judge for RuleJudge {
             let verdict = if answers { Verdict::Interruption } else { Verdict::Backchannel };
             return over.then_some(verdict);
         }
-        let (least_ms, share) = if words.is_empty() { (self.0.sure_ms, 1.0) } else { (self.0.min_ms, 0.5) };
+        let (least_ms, share) = match words[..] {
+            [] => (self.0.sure_ms, 1.0),
+            // One word may still become another: "oak" is on its way to "okay".
+            [_] if !over && !commanded => (self.0.sure_ms, 0.5),
+            _ => (self.0.min_ms, 0.5),
+        };
         let decides = over || silence.is_none();
         if ms >= least_ms && decides && self.is_voice(sound, probabilities, share) {
             return Some(Verdict::Interruption);
@@ -197,10 +212,10 @@ mod tests {
         (0..samples(ms)).map(|_| next()).collect()
     }
 
-    /// Sound that goes on, or that has stopped with 300 ms of silence after it.
+    /// Sound that goes on, or that has stopped with 150 ms of silence after it.
     fn judged(sound: &[f32], text: &str, stopped: bool, change: fn(&mut Evidence<'_>)) -> Option<Verdict> {
         let mut sound = sound.to_vec();
-        let silence = stopped.then_some(Samples(samples(300) as u64));
+        let silence = stopped.then_some(Samples(samples(150) as u64));
         sound.resize(sound.len() + silence.map_or(0, |silence| silence.0 as usize), 0.0);
         let probabilities = vec![0.95; sound.len() / 160];
         let mut evidence = Evidence {
@@ -220,6 +235,9 @@ mod tests {
     fn words_decide() {
         assert_eq!(judged(&voice(300), "stop", false, |_| ()), Some(Verdict::Interruption));
         assert_eq!(judged(&voice(300), "yeah", false, |_| ()), None);
+        assert_eq!(judged(&voice(500), "oak", false, |_| ()), None, "it becomes okay");
+        assert_eq!(judged(&voice(500), "oak", true, |_| ()), Some(Verdict::Interruption));
+        assert_eq!(judged(&voice(500), "what time", false, |_| ()), Some(Verdict::Interruption));
         assert_eq!(judged(&voice(300), "Yeah, right.", true, |_| ()), Some(Verdict::Backchannel));
         assert_eq!(judged(&voice(300), "yeah but", true, |_| ()), Some(Verdict::Interruption));
         assert_eq!(judged(&voice(900), "yeah yeah yeah yeah", true, |_| ()), Some(Verdict::Interruption));
@@ -233,12 +251,14 @@ mod tests {
     fn without_words_it_is_the_sound() {
         assert_eq!(judged(&voice(300), "", false, |_| ()), None);
         assert_eq!(judged(&voice(300), "", true, |_| ()), Some(Verdict::Noise));
-        assert_eq!(judged(&voice(900), "", false, |_| ()), Some(Verdict::Interruption));
+        assert_eq!(judged(&voice(1_000), "", false, |_| ()), Some(Verdict::Interruption));
         assert_eq!(judged(&hiss(900), "", false, |_| ()), None);
         assert_eq!(judged(&hiss(900), "", true, |_| ()), Some(Verdict::Noise));
         assert_eq!(judged(&hiss(1_000), "", false, |_| ()), Some(Verdict::Noise), "it goes on and on");
         let unsure = |evidence: &mut Evidence<'_>| evidence.confidence = 0.1;
         assert_eq!(judged(&voice(300), "eleven", true, unsure), Some(Verdict::Noise));
+        let doubtful = |evidence: &mut Evidence<'_>| evidence.confidence = 0.3;
+        assert_eq!(judged(&voice(300), "stop", true, doubtful), Some(Verdict::Interruption));
         assert_eq!(judged(&hiss(900), "eleven", true, |_| ()), Some(Verdict::Noise), "words in a hiss");
     }
 }

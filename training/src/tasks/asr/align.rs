@@ -8,7 +8,7 @@ use rejoinder_models::features::{Fbank, FbankConfig};
 use rejoinder_models::tts::phones;
 
 use super::phones::Pronouncer;
-use super::recipe::PhonesConfig;
+use super::tables::PhonesConfig;
 use crate::data::asr::AsrDataset;
 use crate::tasks::aligner::{Aligner, Utterance, cepstra};
 use crate::trainer::interrupted;

@@ -10,7 +10,7 @@ use rejoinder_models::card::{Bundle, LEXICON_ROLE, MODEL_ROLE};
 use rejoinder_models::runtime::{self, RuntimeConfig};
 use rejoinder_models::text::{ErrorCounts, TextForm};
 
-use super::recipe::EvaluateConfig;
+use super::tables::EvaluateConfig;
 use crate::data::asr::AsrDataset;
 use crate::trainer::interrupted;
 use crate::{Error, Result};

@@ -8,10 +8,12 @@ mod phones;
 mod recipe;
 mod report;
 pub(super) mod streams;
+mod tables;
 mod task;
 mod tokens;
 mod tune;
 
-pub use recipe::{AsrRecipe, EvaluateConfig, PhonesConfig, TuneConfig};
+pub use recipe::AsrRecipe;
+pub use tables::{EvaluateConfig, PhonesConfig, TuneConfig};
 pub use task::AsrTask;
 pub(super) use task::greedy;

@@ -7,7 +7,8 @@ use rand_chacha::ChaCha8Rng;
 use rejoinder_models::text::{Alignment, ErrorCounts, TextForm, Tokenizer};
 
 use super::phones::PHONES;
-use super::recipe::{AsrRecipe, PhonesConfig};
+use super::recipe::AsrRecipe;
+use super::tables::PhonesConfig;
 use crate::data::asr::AsrDataset;
 use crate::data::loader::{AsrBatch, Front, LoaderConfig};
 use crate::data::statistics::BinStatistics;

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 
 use rejoinder_models::text::{BpeConfig, TextForm, Tokenizer, count_words, train_bpe};
 
-use super::recipe::TokenizerConfig;
+use super::tables::TokenizerConfig;
 use crate::Result;
 
 /// Blank, unknown and the space, which a vocabulary of characters has beside its characters.

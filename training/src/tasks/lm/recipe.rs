@@ -93,7 +93,7 @@ impl LmRecipe {
     /// When the `tokenizer` step has not run, or the dictionary is missing.
     pub fn task(&self) -> Result<LmTask> {
         let tools: Vec<String> = Writer::tools().into_iter().map(|spec| spec.name).collect();
-        let chat = Chat::new(Tokenizer::read(self.tokens_path())?, &tools)?;
+        let chat = Chat::new(recipe::read_tokens(&self.tokens_path())?, &tools)?;
         Ok(LmTask {
             net: self.net.clone(),
             chat: Arc::new(chat),
@@ -108,7 +108,7 @@ impl LmRecipe {
     /// # Errors
     /// A run without weights.
     pub fn trained(&self, device: &Device) -> Result<Llama> {
-        let vocabulary = Tokenizer::read(self.tokens_path())?.len();
+        let vocabulary = recipe::read_tokens(&self.tokens_path())?.len();
         trainer::load_weights(self.net.init(vocabulary, device), &self.run.join("net.bpk"))
     }
 
@@ -236,7 +236,7 @@ impl Recipe for LmRecipe {
 
     fn export(&self) -> Result<()> {
         let net = self.trained(&Device::flex())?;
-        let tokenizer = Tokenizer::read(self.tokens_path())?;
+        let tokenizer = recipe::read_tokens(&self.tokens_path())?;
         let info = GgufInfo {
             name: &self.export.name,
             licence: &self.export.licence,

@@ -84,7 +84,7 @@ struct Results {
 
 impl TokenLmRecipe {
     fn tokenizer_of_run(&self) -> Result<Tokenizer> {
-        Ok(Tokenizer::read(self.run.join("tokens.txt"))?)
+        recipe::read_tokens(&self.run.join("tokens.txt"))
     }
 
     /// The sentences to learn, and those that are held out.
@@ -165,7 +165,7 @@ impl Recipe for TokenLmRecipe {
     /// Takes the recogniser's.
     fn tokenizer(&self) -> Result<()> {
         fs::create_dir_all(&self.run).map_err(|e| Error::io(&self.run, e))?;
-        Ok(Tokenizer::read(&self.tokens)?.write(self.run.join("tokens.txt"))?)
+        Ok(recipe::read_tokens(&self.tokens)?.write(self.run.join("tokens.txt"))?)
     }
 
     fn train(&self, resume: bool) -> Result<()> {
