@@ -49,7 +49,8 @@ pub trait Judge: Send + Sync {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RuleJudgeConfig {
-    /// Words that, alone or together, are no interruption.
+    /// Words that, alone or together, are no interruption: signs of attention, and words that say nothing by
+    /// themselves, for which such signs are mistaken.
     pub backchannels: Vec<String>,
     /// How many such words may come together. Default: 3.
     pub max_words: usize,
@@ -79,7 +80,7 @@ pub struct RuleJudgeConfig {
 impl Default for RuleJudgeConfig {
     fn default() -> Self {
         let backchannels = "mhm mmhm mm hmm hm um uh huh uhhuh ah oh yeah yes yep yup right okay ok sure good great \
-                            nice cool wow really exactly see i fine true alright";
+                            nice cool wow really exactly see i fine true alright you the a to it is";
         let commands = "stop wait no cancel quiet enough hold hush pause silence";
         let list = |words: &str| words.split_whitespace().map(str::to_owned).collect();
         Self {
@@ -127,8 +128,8 @@ impl Judge for RuleJudge {
         let (sound, probabilities) = (&sound[..spoken], &probabilities[..blocks]);
         let ms = Samples(spoken as u64).ms(SampleRate::INTERNAL);
         let mut words = spans(text);
-        let commanded = confidence >= 0.5 * self.0.confidence
-            && words.iter().any(|(_, word)| self.0.commands.contains(word));
+        let commanded =
+            confidence >= 0.5 * self.0.confidence && words.iter().any(|(_, word)| self.0.commands.contains(word));
         if confidence < self.0.confidence && !commanded {
             words.clear();
         }
