@@ -55,7 +55,7 @@ bench-train: setup ## training steps beside the same nets in PyTorch and SpeechB
 	LD_LIBRARY_PATH=$$LIBTORCH/lib cargo build --workspace --bin rejoinder-train --example embed $$features && \
 	PYTHONPATH=.runtime/pytorch:.runtime/torch python3 -W ignore tests/peers/training.py $(PROGRAM)-train $$backends $$libraries
 
-parity: setup ## modules beside SpeechBrain's with the same weights: outputs and gradients, into tests/peers/parity.md
+parity: setup ## modules beside SpeechBrain's with the same weights: outputs, gradients, exported files, into tests/peers/parity.md
 	@scripts/setup.sh bench-train
 	PYTHONPATH=.runtime/pytorch:.runtime/torch python3 -W ignore tests/peers/parity.py
 

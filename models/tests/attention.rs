@@ -2,6 +2,9 @@
 //! made by `tests/peers/attention.py` at the root.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "../../training/tests/report/mod.rs"]
+mod report;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -14,6 +17,7 @@ use rejoinder_models::decode::attention::{
 use rejoinder_models::decode::ctc::{CtcConfig, CtcDecoder, LmUnit};
 use rejoinder_models::decode::ngram::{Ngram, NgramConfig, count};
 use rejoinder_models::text::Tokenizer;
+use report::report;
 use serde::Deserialize;
 
 fn log_softmax(logits: &[f32], width: usize) -> Vec<f32> {
@@ -228,6 +232,7 @@ struct Case {
 fn the_search_is_speechbrains() {
     let golden: Golden = serde_json::from_str(include_str!("golden/attention.json")).unwrap();
     let tokens = golden.decoder.last.len();
+    let mut worst = 0.0_f64;
     for Case { config, tokens: expected, score } in &golden.cases {
         let ctc = CtcPrefixScorer::new(&golden.ctc, tokens).unwrap();
         let lm = NetScorer::new(golden.lm.clone(), config.lm_temperature);
@@ -239,14 +244,20 @@ fn the_search_is_speechbrains() {
         let Reading { tokens, score: found } = &found[0];
         assert_eq!(tokens, expected, "{config:?}");
         assert!((found - score).abs() < 1e-4, "{found} {score}, {config:?}");
+        worst = worst.max((found - score).abs() / score.abs().max(1.0));
     }
+    let searches = format!("scores of the same tokens, {} searches", golden.cases.len());
+    report("joint search", "SpeechBrain's S2SBeamSearcher and scorers", &searches, worst as f32);
     let (path, expected) = &golden.prefix;
-    let mut scorer = CtcPrefixScorer::new(&golden.ctc, tokens).unwrap();
+    let (mut scorer, mut worst) = (CtcPrefixScorer::new(&golden.ctc, tokens).unwrap(), 0.0_f32);
     for (token, expected) in path.iter().zip(expected) {
         let found = scorer.score(&[(0..tokens as u32).collect()]).unwrap().remove(0);
         assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-4), "{found:?} {expected:?}");
+        let apart = found.iter().zip(expected).map(|(a, b)| (a - b).abs() / b.abs().max(1.0));
+        worst = apart.fold(worst, f32::max);
         scorer.advance(&[Step { from: 0, token: *token }]).unwrap();
     }
+    report("CTC prefix scores", "SpeechBrain's CTCPrefixScore", "scores of each next token", worst);
 }
 
 #[test]

@@ -2,10 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's helpers may fail like the test")]
 
+#[path = "../../training/tests/report/mod.rs"]
+mod report;
+
 use proptest::prelude::*;
+use rejoinder_models::audio;
 use rejoinder_models::features::{Align, Fbank, FbankConfig, FbankStream, Mel, MelConfig, MelScale};
 use rejoinder_models::streaming::Streaming;
 use rejoinder_models::units::SampleRate;
+use report::report;
+use serde::Deserialize;
 
 /// `signal` of golden/features.py.
 fn signal(length: usize) -> Vec<f32> {
@@ -25,20 +31,21 @@ fn golden(name: &str) -> Vec<Vec<f32>> {
     serde_json::from_value(all[name].clone()).unwrap()
 }
 
-/// Compares, and prints a line for the table of `make parity`.
-#[allow(clippy::print_stderr, reason = "the table is made of what the tests print")]
 fn assert_golden(name: &str, bins: usize, found: &[f32], tolerance: f32) {
-    let expected = golden(name);
+    assert_frames("kaldi-native-fbank and published definitions", name, bins, found, &golden(name), tolerance);
+}
+
+fn assert_frames(peer: &str, name: &str, bins: usize, found: &[f32], expected: &[Vec<f32>], tolerance: f32) {
     assert_eq!(found.len(), expected.len() * bins, "{name}: frames");
     let mut worst = 0.0_f32;
-    for (frame, (found, expected)) in found.chunks(bins).zip(&expected).enumerate() {
+    for (frame, (found, expected)) in found.chunks(bins).zip(expected).enumerate() {
         for (bin, (found, expected)) in found.iter().zip(expected).enumerate() {
             let apart = (found - expected).abs();
             worst = worst.max(apart / expected.abs().max(1.0));
             assert!(apart < tolerance, "{name}, frame {frame}, bin {bin}: {found} instead of {expected}");
         }
     }
-    eprintln!("parity | Filterbank | kaldi-native-fbank and published definitions | {name} | {worst:.1e}");
+    report("Filterbank", peer, name, worst);
 }
 
 fn fbank(config: FbankConfig, samples: &[f32]) -> Vec<f32> {
@@ -83,6 +90,23 @@ fn synthesis_spectrograms_equal_their_definitions() {
     assert_golden("hifi_gan", 80, &hifi_gan.mel(&signal(2407)).unwrap(), 1e-3);
     assert_golden("centred", 20, &synthesis(Align::Centred).mel(&signal(2407)).unwrap(), 1e-3);
     assert_golden("causal", 20, &synthesis(Align::Causal).mel(&signal(2407)).unwrap(), 1e-3);
+}
+
+/// `golden/fbank.json`, made by `tests/peers/fbank.py` at the root.
+#[derive(Deserialize)]
+struct Spoken {
+    clip: String,
+    first: usize,
+    samples: usize,
+    frames: Vec<Vec<f32>>,
+}
+
+#[test]
+fn the_filterbank_of_speech_is_speechbrains() {
+    let spoken: Spoken = serde_json::from_str(include_str!("golden/fbank.json")).unwrap();
+    let clip = audio::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(&spoken.clip)).unwrap();
+    let found = fbank(FbankConfig::speechbrain(), &clip.samples[spoken.first..][..spoken.samples]);
+    assert_frames("SpeechBrain's Fbank", "speech", 40, &found, &spoken.frames, 1e-3);
 }
 
 #[test]

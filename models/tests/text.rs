@@ -1,6 +1,10 @@
-//! Tokenizers and error rates against SentencePiece and jiwer; `golden/text/make.py` wrote the numbers.
+//! Tokenizers and error rates against SentencePiece and jiwer, of which `golden/text/make.py` wrote the numbers, and
+//! against SpeechBrain, of which `tests/peers/error_rates.py` at the root did.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+#[path = "../../training/tests/report/mod.rs"]
+mod report;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,8 +12,10 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use rejoinder_models::streaming::Streaming;
 use rejoinder_models::text::{
-    Alignment, BpeConfig, Tokenizer, UNKNOWN, character_errors, count_words, train_bpe, word_alignment, word_errors,
+    Alignment, BpeConfig, Edit, ErrorCounts, Tokenizer, UNKNOWN, character_errors, count_words, train_bpe,
+    word_alignment, word_errors,
 };
+use report::report;
 use serde_json::Value;
 
 fn golden(name: &str) -> String {
@@ -110,7 +116,7 @@ fn bad_files_are_named_with_the_line() {
 #[test]
 fn error_rates_are_those_of_jiwer() {
     let golden: Value = serde_json::from_str(&golden("jiwer.json")).unwrap();
-    let mut sum = rejoinder_models::text::ErrorCounts::default();
+    let mut sum = ErrorCounts::default();
     for pair in golden["pairs"].as_array().unwrap() {
         let (reference, hypothesis) = (pair["reference"].as_str().unwrap(), pair["hypothesis"].as_str().unwrap());
         let words = word_errors(reference, hypothesis);
@@ -122,12 +128,49 @@ fn error_rates_are_those_of_jiwer() {
     assert!((sum.rate() - golden["together"].as_f64().unwrap()).abs() < 1e-12);
 }
 
+/// The reference's unit, the kind of the edit and the hypothesis' unit, as SpeechBrain prints them.
+fn place(edit: &Edit) -> [&str; 3] {
+    match edit {
+        Edit::Hit(unit) => [unit, "=", unit],
+        Edit::Substitution(wanted, found) => [wanted, "S", found],
+        Edit::Deletion(wanted) => [wanted, "D", ""],
+        Edit::Insertion(found) => ["", "I", found],
+    }
+}
+
+#[test]
+fn error_rates_and_alignments_are_speechbrains() {
+    let golden: Value = serde_json::from_str(&golden("speechbrain.json")).unwrap();
+    let pairs = golden["pairs"].as_array().unwrap();
+    let [mut words, mut characters] = [ErrorCounts::default(); 2];
+    let mut worst = 0.0_f64;
+    let mut compare = |counts: ErrorCounts, percent: &Value| {
+        let (found, expected) = (100.0 * counts.rate(), percent.as_f64().unwrap());
+        assert!((found - expected).abs() < 1e-9, "{counts:?}: {found} {expected}");
+        worst = worst.max((found - expected).abs() / 100.0);
+    };
+    for pair in pairs {
+        let (reference, hypothesis) = (pair["reference"].as_str().unwrap(), pair["hypothesis"].as_str().unwrap());
+        let alignment = word_alignment(reference, hypothesis);
+        let lines = [0, 1, 2].map(|line| alignment.edits.iter().map(|edit| place(edit)[line]).collect::<Vec<_>>());
+        assert_eq!(serde_json::json!(lines), pair["alignment"]);
+        compare(alignment.counts(), &pair["wer"]);
+        words += alignment.counts();
+        characters += character_errors(reference, hypothesis);
+    }
+    compare(words, &golden["words"]["WER"]);
+    compare(characters, &golden["characters"]["WER"]);
+    let name = "word and character error rates";
+    report(name, "SpeechBrain's ErrorRateStats", &format!("rates of {} texts", pairs.len()), worst as f32);
+    report(name, "SpeechBrain's ErrorRateStats", "alignments, place by place", 0.0);
+}
+
 #[test]
 fn an_alignment_prints_as_a_table() {
     let alignment = word_alignment("a cup of black coffee", "a cap black coffee please");
     assert_eq!(
         alignment.to_string(),
-        "REF: a cup of  black coffee ******\nHYP: a *** cap black coffee please\n       D   S                I"
+        "REF: a cup of black coffee ******\nHYP: a cap ** black coffee please\n       S   D               I"
     );
     assert_eq!(alignment.counts().to_string(), "60.00 % (3 of 5: 1 sub, 1 del, 1 ins)");
     assert_eq!(word_errors("", "").rate(), 0.0);

@@ -3,25 +3,31 @@
     pip install speechbrain==1.1.2 torch torchaudio && python tests/peers/encoders.py
 
 Writes training/tests/golden/encoders.json: small nets with random weights, the log-probabilities of a padded batch, CTC
-losses and their gradients. The Branchformer is SpeechBrain's BranchformerEncoderLayer with its convolution set to be
-causal and our rotary attention; the HyperConformer is our Conformer with SpeechBrain's HyperMixing; the CRDNN has SpeechBrain's
-CNN_Block, with convolutions that are unpadded over time, LSTM and DNN_Block, with layer norm for batch norm; the Conformer
-is nets.py alone. Weights stand under the names of our nets and in their layout.
+losses and their gradients. All have SpeechBrain's InputNormalization; all but the CRDNN its ConvolutionFrontEnd, unpadded.
+The Conformer is SpeechBrain's ConformerEncoderLayer, causal, with our rotary attention, which has its own norm, in the place
+of its attention and the norm before it; nets.py, with the same weights, must say the same. The HyperConformer has HyperMixing
+there; the Branchformer is BranchformerEncoderLayer with its convolution set to be causal and our rotary attention; the CRDNN
+has CNN_Block, with convolutions that are unpadded over time, LSTM and DNN_Block, with layer norm for batch norm. Weights
+stand under the names of our nets and in their layout.
 """
 
 import json
 import pathlib
+import re
 
 import nets
 import torch
 from speechbrain.lobes.models.CRDNN import CNN_Block, DNN_Block
+from speechbrain.lobes.models.convolution import ConvolutionFrontEnd
 from speechbrain.lobes.models.transformer.Branchformer import BranchformerEncoderLayer
+from speechbrain.lobes.models.transformer.Conformer import ConformerEncoderLayer
 from speechbrain.nnet.CNN import Conv1d
 from speechbrain.nnet.hypermixing import HyperMixing
 from speechbrain.nnet.linear import Linear
 from speechbrain.nnet.normalization import LayerNorm
 from speechbrain.nnet.pooling import Pooling1d
 from speechbrain.nnet.RNN import LSTM
+from speechbrain.processing.features import InputNormalization
 from torch import nn
 from torch.nn import functional as F
 
@@ -35,12 +41,27 @@ LENGTHS = [6, 4]
 TOKENS, SOUNDS = [[1, 4], [2]], [[1, 2, 2], [3, 1]]
 
 
+class Front(nn.Module):
+    def __init__(self, bins, channels, dim):
+        super().__init__()
+        every = {"out_channels": channels, "kernel_sizes": 3, "strides": 2, "residuals": False}
+        self.layers = ConvolutionFrontEnd(
+            (None, None, bins), num_layers_per_block=1, conv_module=Conv1d, activation=nn.SiLU, norm=None, dropout=0.0,
+            padding="valid", **{name: 3 * [value] for name, value in every.items()},
+        )  # fmt: skip
+        self.out = nn.Linear(channels, dim)
+
+    def forward(self, x):
+        return self.out(self.layers(x))
+
+
 class RotaryAttention(nn.Module):
     """Our attention in the place of one of SpeechBrain's."""
 
-    def __init__(self, attention):
+    def __init__(self, dim, heads):
         super().__init__()
-        self.attention = attention
+        self.attention = nets.Attention(dim, heads, 0.0)
+        self.attention.norm = nn.Identity()
 
     def forward(self, x, *_, attn_mask, key_padding_mask, pos_embs):
         return self.attention(x, attn_mask, pos_embs), None
@@ -52,9 +73,7 @@ class Branchformer(nn.Module):
         self.layer = BranchformerEncoderLayer(
             dim, heads, kernel_size=kernel, attention_type="regularMHA", csgu_linear_units=feed_forward
         )
-        attention = nets.Attention(dim, heads, 0.0)
-        attention.norm = nn.Identity()
-        self.layer.mha_layer = RotaryAttention(attention)
+        self.layer.mha_layer = RotaryAttention(dim, heads)
         half = feed_forward // 2
         self.layer.convolution_branch.csgu.conv = Conv1d(
             input_shape=(None, None, half), out_channels=half, kernel_size=kernel, padding="causal", groups=half
@@ -64,15 +83,16 @@ class Branchformer(nn.Module):
         return self.layer(x, src_mask=mask, pos_embs=positions)[0]
 
 
-class Mixing(nn.Module):
-    def __init__(self, dim, heads):
+class Conformer(nn.Module):
+    def __init__(self, dim, heads, feed_forward, kernel, mixing):
         super().__init__()
-        self.norm = nn.LayerNorm(dim)
-        self.mixing = HyperMixing(dim, 4 * dim, num_heads=heads)
+        self.layer = ConformerEncoderLayer(
+            dim, feed_forward, heads, kernel_size=kernel, causal=True, attention_type="regularMHA"
+        )
+        self.layer.mha_layer = HyperMixing(dim, 4 * dim, num_heads=heads) if mixing else RotaryAttention(dim, heads)
 
-    def forward(self, x, _mask, _positions):
-        x = self.norm(x)
-        return self.mixing(x, x, x)[0]
+    def forward(self, x, mask, positions):
+        return self.layer(x, src_mask=mask, pos_embs=positions)[0]
 
 
 class Valid(nn.Module):
@@ -163,10 +183,24 @@ BRANCHFORMER = {
     "layer.convolution_branch.post_channel_proj": "gating.out",
     "layer.merge_proj": "merge",
 }
-HYPERMIXING = {
-    "attention.mixing.hyper.w1_gen": "attention.into",
-    "attention.mixing.hyper.w2_gen": "attention.back",
-    "attention.mixing.layer_norm": "attention.mixed",
+CONFORMER = {
+    "layer.norm1.norm": "attention.norm",
+    "layer.mha_layer.attention": "attention",
+    "layer.mha_layer.hyper.w1_gen": "attention.into",
+    "layer.mha_layer.hyper.w2_gen": "attention.back",
+    "layer.mha_layer.layer_norm": "attention.mixed",
+    "layer.ffn_module1.0": "before.norm",
+    "layer.ffn_module1.1.ffn.0": "before.expand",
+    "layer.ffn_module1.1.ffn.3": "before.out",
+    "layer.convolution_module.layer_norm": "convolution.norm",
+    "layer.convolution_module.bottleneck.0": "convolution.expand",
+    "layer.convolution_module.conv": "convolution.depthwise",
+    "layer.convolution_module.after_conv.0": "convolution.middle",
+    "layer.convolution_module.after_conv.2": "convolution.out",
+    "layer.ffn_module2.0": "after.norm",
+    "layer.ffn_module2.1.ffn.0": "after.expand",
+    "layer.ffn_module2.1.ffn.3": "after.out",
+    "layer.norm2.norm": "norm",
 }
 PARTS = {
     "fc1_weights": "first",
@@ -177,17 +211,17 @@ PARTS = {
 
 
 def build(kind):
-    others = {"hyperconformer": {"chunk": 6, "left": 0}, "crdnn": {"bins": 8, "channels": 3}}
+    others = {"hyperconformer": {"chunk": 6, "left": 6}, "crdnn": {"bins": 8, "channels": 3}}
     sizes = SIZES | others.get(kind, {})
     net = nets.Conformer(VOCABULARY, PHONES, **sizes)
     dim, heads = sizes["dim"], sizes["heads"]
+    widths = dim, heads, sizes["feed_forward"], sizes["kernel"]
     if kind == "branchformer":
-        net.blocks = nn.ModuleList(
-            Branchformer(dim, heads, sizes["feed_forward"], sizes["kernel"]) for _ in range(sizes["layers"])
-        )
-    if kind == "hyperconformer":
-        for block in net.blocks:
-            block.attention = Mixing(dim, heads)
+        net.blocks = nn.ModuleList(Branchformer(*widths) for _ in range(sizes["layers"]))
+    if kind in ("conformer", "hyperconformer"):
+        mixing = kind == "hyperconformer"
+        net.blocks = nn.ModuleList(Conformer(*widths, mixing) for _ in range(sizes["layers"]))
+    net.subsampling = Front(sizes["bins"], sizes["channels"], dim)
     if kind == "crdnn":
         net.subsampling = Cnn(sizes["bins"], sizes["channels"], dim)
         net.blocks = nn.ModuleList(Recurrent(dim) for _ in range(sizes["layers"]))
@@ -199,7 +233,7 @@ def named(kind, net, value):
     """Values of weights by the names of ours."""
     if kind == "crdnn":
         return crdnn_named(net, value)
-    renamed = {"conformer": {}, "branchformer": BRANCHFORMER, "hyperconformer": HYPERMIXING}[kind]
+    renamed = BRANCHFORMER if kind == "branchformer" else CONFORMER
     blocks = {"conformer": "blocks", "branchformer": "branches", "hyperconformer": "mixing"}[kind]
     result = {}
     for name, tensor in nets.ours(net, value).items():
@@ -209,6 +243,12 @@ def named(kind, net, value):
             theirs = max((key for key in renamed if f"{inside}.".startswith(f"{key}.")), key=len, default=None)
             inside = renamed[theirs] + inside[len(theirs) :] if theirs else inside
             path = f"{blocks}.{number}.{inside}"
+        if path.startswith("subsampling.layers"):
+            # (out, in, kernel) as (kernel x in, out)
+            path = re.sub(r"convblock_(\d)\..*", r"\1", path)
+            tensor = tensor.permute(2, 1, 0).flatten(0, 1) if part == "weight" else tensor
+        if path.endswith("convolution.expand") and part == "weight":
+            tensor = tensor.squeeze(2).T
         if part in PARTS:
             # (heads, out, in) as (heads, in, out)
             tensor = tensor.transpose(1, 2) if tensor.dim() == 3 else tensor
@@ -219,6 +259,16 @@ def named(kind, net, value):
 def rounded(tensor):
     """Numbers of seven digits, which single precision holds and a file can be small with."""
     return [float(f"{value:.7g}") for value in tensor.detach().flatten().tolist()]
+
+
+def check_plain(sizes, weights, features, lengths, expected):
+    """The Conformer of nets.py says the same."""
+    net = nets.Conformer(VOCABULARY, PHONES, **sizes)
+    with torch.no_grad():
+        for name, tensor in nets.ours(net).items():
+            tensor.copy_(weights[name].reshape(tensor.shape))
+        for found, wanted in zip(net(features, lengths), expected, strict=True):
+            torch.testing.assert_close(found, wanted)
 
 
 def golden(kind):
@@ -235,12 +285,19 @@ def golden(kind):
     lengths = torch.tensor([frames, frames] if kind == "hyperconformer" else LENGTHS)
     features = torch.randn(len(LENGTHS), nets.LEFT_FEATURES + nets.SUBSAMPLING * frames, sizes["bins"])
     features = torch.tensor(rounded(features)).reshape(features.shape)
-    tokens, phones, middle = net(features, lengths)
+    normalise = InputNormalization(norm_type="global").eval()
+    normalise.glob_mean, normalise.glob_std = (
+        torch.tensor(rounded(low + torch.rand(sizes["bins"]))) for low in (-0.5, 0.5)
+    )
+    normal = normalise(features)
+    tokens, phones, middle = net(normal, lengths)
     halves = nets.PHONE_FRAMES * lengths
     targets, sounds = ([torch.tensor(labels) for labels in batch] for batch in (TOKENS, SOUNDS))
     loss = nets.ctc(tokens, targets, lengths) + nets.ctc(phones, sounds, halves) + nets.ctc(middle, sounds, halves)
     loss.backward()
-    constants = {"mean": [0.0] * sizes["bins"], "scale": [1.0] * sizes["bins"]}
+    if kind == "conformer":
+        check_plain(sizes, named(kind, net, lambda tensor: tensor), normal, lengths, (tokens, phones, middle))
+    constants = {"mean": rounded(normalise.glob_mean), "scale": rounded(1 / normalise.glob_std)}
     values = {name: rounded(tensor) for name, tensor in named(kind, net, lambda tensor: tensor).items()}
     return {
         "sizes": sizes, "lengths": lengths.tolist(), "features": rounded(features), "tokens": rounded(tokens),

@@ -4,7 +4,7 @@
 
 Writes training/tests/golden/speaker.json: small ECAPA-TDNN and x-vector nets with random weights, their embeddings of a
 padded batch, the loss LogSoftmaxWrapper(AdditiveAngularMargin) and its gradients; and models/tests/golden/speaker.json:
-EER, minDCF and normalised scores of random scores.
+EER, minDCF and normalised scores of random scores. All is computed in double precision, so that what differs is ours.
 
 Weights stand under the names of our nets, and in their layout: a convolution as a matrix (kernel x in, out).
 """
@@ -83,7 +83,7 @@ def xvector_names(tensors):
 
 def golden(net, names):
     """Embeddings, loss and gradients of a net with weights that a file holds exactly."""
-    classifier = ecapa.Classifier(DIM, lin_neurons=DIM, out_neurons=SPEAKERS)
+    classifier = ecapa.Classifier(DIM, lin_neurons=DIM, out_neurons=SPEAKERS).double()
     with torch.no_grad():
         for name, tensor in [*net.named_parameters(), *net.named_buffers(), *classifier.named_parameters()]:
             if not tensor.is_floating_point():
@@ -161,6 +161,7 @@ def write(path, value):
     print(path, path.stat().st_size)
 
 
+torch.set_default_dtype(torch.float64)
 torch.manual_seed(11)
 StatisticsPooling._get_gauss_noise = lambda self, shape, device="cpu": torch.zeros(shape, device=device)
 net = ecapa.ECAPA_TDNN(

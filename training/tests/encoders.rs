@@ -7,15 +7,19 @@ use std::collections::BTreeMap;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
+use engines::sessions;
+use golden_weights::{Compare, Load, assert_close, assert_near};
+use rejoinder_models::runtime::{Session, Tensor as RuntimeTensor};
+use rejoinder_training::export::border_tensor;
 use rejoinder_training::losses::ctc_loss;
-use rejoinder_training::nets::conformer::{ConformerConfig, Kind};
+use rejoinder_training::nets::conformer::{Conformer, ConformerConfig, Kind};
+use rejoinder_training::tasks::asr::record;
 use report::report;
 use serde::Deserialize;
 
+mod engines;
 mod golden_weights;
 mod report;
-
-use golden_weights::{Compare, Load, assert_close};
 
 #[derive(Deserialize)]
 struct Golden {
@@ -39,23 +43,87 @@ struct Case {
     gradients: BTreeMap<String, Vec<f32>>,
 }
 
+impl Case {
+    fn names(&self) -> [&'static str; 2] {
+        match self.sizes.kind {
+            Kind::Conformer => {
+                ["Conformer", "SpeechBrain's ConvolutionFrontEnd and ConformerEncoderLayer, causal, rotary attention"]
+            }
+            Kind::Branchformer => ["Branchformer", "SpeechBrain's BranchformerEncoderLayer, causal, rotary attention"],
+            Kind::Hyperconformer => ["HyperConformer", "SpeechBrain's ConformerEncoderLayer, causal, and HyperMixing"],
+            Kind::Crdnn => ["CRDNN", "SpeechBrain's CNN_Block, LSTM and DNN_Block, causal"],
+        }
+    }
+}
+
+/// Log-probabilities of tokens and of phones for a clip of `chunks` chunks, one after the other as a stream has them.
+fn streamed(net: &Conformer, session: &mut dyn Session, features: &[f32], chunks: usize) -> [Vec<f32>; 2] {
+    let ConformerConfig { bins, chunk, left, .. } = *net.config();
+    let hop = ConformerConfig::SUBSAMPLING * chunk;
+    let frames = ConformerConfig::LEFT_FEATURES + hop;
+    let caches = net.caches(&Device::flex());
+    let caches = [caches.keys.into_data(), caches.values.into_data(), caches.convolution.into_data()];
+    let mut caches = caches.map(|cache| border_tensor(&cache).unwrap());
+    let mut found = [const { Vec::new() }; 2];
+    for number in 0..chunks {
+        let piece = &features[number * hop * bins..][..frames * bins];
+        let valid = (number * chunk).min(left) as f32;
+        let [keys, values, convolution] = caches;
+        let inputs = vec![
+            ("x", RuntimeTensor::f32(&[1, frames, bins], piece.to_vec()).unwrap()),
+            ("left_valid", RuntimeTensor::f32(&[1], vec![valid]).unwrap()),
+            ("cache_k", keys),
+            ("cache_v", values),
+            ("cache_conv", convolution),
+        ];
+        let wanted = ["log_probs", "phones", "cache_k_out", "cache_v_out", "cache_conv_out"];
+        let outputs: [RuntimeTensor; 5] = session.run(inputs, &wanted).unwrap().try_into().unwrap();
+        let [tokens, phones, keys, values, convolution] = outputs;
+        for (found, said) in found.iter_mut().zip([tokens, phones]) {
+            found.extend(said.into_f32("log-probabilities").unwrap());
+        }
+        caches = [keys, values, convolution];
+    }
+    found
+}
+
+/// The exported net on each engine, chunk by chunk, beside whole utterances of the peer.
+fn streams_as_the_whole(case: &Case, net: &Conformer) {
+    let [name, peer] = case.names();
+    let clips = case.lengths.len();
+    let part = |values: &[f32], clip: usize, share: f64| {
+        let size = values.len() / clips;
+        values[clip * size..][..(share * size as f64).round() as usize].to_vec()
+    };
+    let longest = case.lengths.iter().max().copied().unwrap_or_default();
+    for (engine, mut session) in sessions(&record(net).unwrap()) {
+        let mut worst = 0.0_f32;
+        for (clip, length) in case.lengths.iter().enumerate() {
+            let features = part(&case.features, clip, 1.0);
+            let found = streamed(net, session.as_mut(), &features, length / case.sizes.chunk);
+            for (found, expected) in found.iter().zip([&case.tokens, &case.phones]) {
+                let expected = part(expected, clip, *length as f64 / longest as f64);
+                worst = worst.max(assert_near(name, found, &expected));
+            }
+        }
+        report(name, peer, &format!("log-probabilities, chunk by chunk, {engine}"), worst);
+    }
+}
+
 /// Outputs, losses and gradients of one net.
 fn same(case: &Case, golden: &Golden) {
     let config = &case.sizes;
     let [tokens, phones] = ["head", "phones"].map(|head| case.weights[&format!("{head}.bias")].len());
     let fresh = config.init(tokens, phones / ConformerConfig::PHONE_FRAMES, &Device::flex());
-    let net = Load::into(fresh, &case.weights).train();
+    let plain = Load::into(fresh, &case.weights);
+    streams_as_the_whole(case, &plain);
+    let net = plain.train();
     let clips = case.lengths.len();
     let shape = [clips, case.features.len() / clips / config.bins, config.bins];
     let data = TensorData::new(case.features.clone(), shape);
     let (heads, middle) = net.forward(Tensor::from_data(data, &Device::flex().autodiff()), &case.lengths);
     let heard = heads.phones.unwrap();
-    let (name, peer) = match config.kind {
-        Kind::Conformer => ("Conformer", "the same net in PyTorch"),
-        Kind::Branchformer => ("Branchformer", "SpeechBrain's BranchformerEncoderLayer, causal, rotary attention"),
-        Kind::Hyperconformer => ("HyperConformer", "SpeechBrain's HyperMixing"),
-        Kind::Crdnn => ("CRDNN", "SpeechBrain's CNN_Block, LSTM and DNN_Block, causal"),
-    };
+    let [name, peer] = case.names();
     let outputs = [
         assert_close(name, heads.tokens.clone(), &case.tokens),
         assert_close(name, heard.clone(), &case.phones),

@@ -82,8 +82,9 @@ pub struct Alignment {
 }
 
 impl Alignment {
-    /// Aligns units by the fewest edits (Levenshtein); among alignments with as few, substitutions stand as
-    /// late as they can. Takes time and memory in the product of the lengths.
+    /// Aligns units by the fewest edits (Levenshtein). Among alignments with as few, seen from the end, an insertion comes
+    /// before a deletion and both before a substitution, as in Kaldi's `compute-wer` and SpeechBrain's `edit_distance.py`.
+    /// Takes time and memory in the product of the lengths.
     pub fn new<T: AsRef<str>>(reference: &[T], hypothesis: &[T]) -> Self {
         let (rows, columns) = (reference.len() + 1, hypothesis.len() + 1);
         let mut cost = vec![0u32; rows * columns];
@@ -105,22 +106,17 @@ impl Alignment {
         let mut edits = Vec::with_capacity(rows.max(columns));
         while row > 0 || column > 0 {
             let here = cost[row * columns + column];
-            let unit = |units: &[T], at: usize| units[at - 1].as_ref().to_owned();
-            if row > 0 && column > 0 {
-                let differs = reference[row - 1].as_ref() != hypothesis[column - 1].as_ref();
-                if cost[(row - 1) * columns + column - 1] + u32::from(differs) == here {
-                    let (wanted, found) = (unit(reference, row), unit(hypothesis, column));
-                    edits.push(if differs { Edit::Substitution(wanted, found) } else { Edit::Hit(wanted) });
-                    (row, column) = (row - 1, column - 1);
-                    continue;
-                }
-            }
-            if row > 0 && cost[(row - 1) * columns + column] + 1 == here {
-                edits.push(Edit::Deletion(unit(reference, row)));
-                row -= 1;
-            } else {
-                edits.push(Edit::Insertion(unit(hypothesis, column)));
+            let unit = |units: &[T], at: usize| units[at].as_ref().to_owned();
+            if column > 0 && cost[row * columns + column - 1] + 1 == here {
                 column -= 1;
+                edits.push(Edit::Insertion(unit(hypothesis, column)));
+            } else if row > 0 && cost[(row - 1) * columns + column] + 1 == here {
+                row -= 1;
+                edits.push(Edit::Deletion(unit(reference, row)));
+            } else {
+                (row, column) = (row - 1, column - 1);
+                let (wanted, found) = (unit(reference, row), unit(hypothesis, column));
+                edits.push(if wanted == found { Edit::Hit(wanted) } else { Edit::Substitution(wanted, found) });
             }
         }
         edits.reverse();

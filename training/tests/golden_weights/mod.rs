@@ -12,7 +12,11 @@ const NO_CONSEQUENCE: f32 = 0.02;
 
 /// The largest difference between a tensor and its golden values, as a share of values beyond 1; at most 1e-4.
 pub(crate) fn assert_close<const D: usize>(what: &str, found: Tensor<D>, expected: &[f32]) -> f32 {
-    let found: Vec<f32> = found.into_data().iter().collect();
+    assert_near(what, &found.into_data().iter().collect::<Vec<f32>>(), expected)
+}
+
+/// As [`assert_close`], of numbers.
+pub(crate) fn assert_near(what: &str, found: &[f32], expected: &[f32]) -> f32 {
     assert_eq!(found.len(), expected.len(), "{what}");
     let apart = |(found, expected): (&f32, &f32)| (found - expected).abs() / expected.abs().max(1.0);
     let worst = found.iter().zip(expected).map(apart).fold(0.0, f32::max);

@@ -12,7 +12,7 @@ use super::phones;
 use super::recipe::AsrRecipe;
 use super::task::PAD_VALUE;
 use crate::data::synth::TextSource;
-use crate::export::{Axis, Case, Element, Int8, OnnxExport, Package, Recorder, quantize_matmul};
+use crate::export::{Axis, Case, Element, Int8, OnnxExport, OnnxModel, Package, Recorder, quantize_matmul};
 use crate::nets::conformer::{Caches, Conformer, ConformerConfig, Heads};
 use crate::{Error, Result};
 
@@ -34,9 +34,8 @@ const VALID: &str = "left_valid";
 pub(super) fn export(recipe: &AsrRecipe) -> Result<()> {
     let device = Device::flex();
     let net = recipe.trained(&device)?;
-    let declaration = declare(FAMILY, &net, &device);
-    let float = declaration.record(&net, forward)?;
-    let cases = cases(recipe, &net, &net, &declaration, forward)?;
+    let float = record(&net)?;
+    let cases = cases(recipe, &net, &net, &declare(FAMILY, &net, &device), forward)?;
     let card = card(FAMILY, recipe, &net, &device);
     let tokens = recipe.read_tokenizer()?.to_text();
     let checked = Package::new(card.clone())
@@ -67,6 +66,15 @@ pub(super) fn export(recipe: &AsrRecipe) -> Result<()> {
     let bundle = package.write(&recipe.export.bundle)?;
     tracing::info!("{}: {} bytes", bundle.root().display(), bundle.bytes());
     Ok(())
+}
+
+/// The file of one chunk of a recogniser that has no other file: features and what the stream carries in, log-probabilities
+/// and what it carries on out.
+///
+/// # Errors
+/// When the net has an operation that cannot be exported.
+pub fn record(net: &Conformer) -> crate::export::Result<OnnxModel> {
+    declare(FAMILY, net, &Device::flex()).record(net, forward)
 }
 
 fn shapes(net: &Conformer, device: &Device) -> [Vec<usize>; 3] {

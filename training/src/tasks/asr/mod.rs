@@ -13,6 +13,7 @@ mod task;
 mod tokens;
 mod tune;
 
+pub use bundle::record;
 pub use recipe::AsrRecipe;
 pub use tables::{EvaluateConfig, PhonesConfig, TuneConfig};
 pub use task::AsrTask;

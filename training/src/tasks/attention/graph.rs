@@ -11,8 +11,12 @@ const RECORDED: [[usize; 3]; 3] = [[2, 3, 5], [3, 7, 11], [6, 13, 17]];
 /// Those at which it is checked, the first step among them.
 const CHECKED: [[usize; 3]; 3] = [[1, 1, 9], [4, 5, 9], [7, 2, 30]];
 
-/// A step's file, and what the net itself makes of some inputs.
-pub(in crate::tasks) fn record(net: &Transformer, looks: bool) -> Result<(OnnxModel, Vec<Case>)> {
+/// The file of one step of a decoder or, where it `looks` at no frames, of a language model, and what the net itself makes of
+/// some inputs.
+///
+/// # Errors
+/// When the net has an operation that cannot be exported.
+pub fn record(net: &Transformer, looks: bool) -> Result<(OnnxModel, Vec<Case>)> {
     let [hypotheses, places, frames] =
         [("N", 0), ("P", 1), ("T", 2)].map(|(name, at)| Axis::symbol(name, &RECORDED[at]));
     let (entries, dim) = (2 * net.layers(), net.dim());

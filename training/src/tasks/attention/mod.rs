@@ -8,5 +8,6 @@ mod recipe;
 mod report;
 mod task;
 
+pub use graph::record;
 pub use recipe::{AttentionRecipe, DecoderConfig};
 pub use task::AttentionTask;
