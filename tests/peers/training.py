@@ -9,7 +9,9 @@ that this program makes. The peer has the same net: nets.py for the Conformer an
 with torchaudio's rnnt_loss as SpeechBrain has it; SpeechBrain's own ECAPA-TDNN, classifier and loss. Its features are
 drawn at random, ours are computed. Ours and theirs take turns, each in a process of its own, and the best median counts,
 for a busy machine tells less on it; so it does on processor time, which is given beside the clock's, with a ratio of its
-own. `target/bench-train.json` has the table.
+own. The loader, which makes the next batches on a thread of its own, is timed with everything that the recipe does to
+clips; its share is that of its time for a batch in a step's, and below 1 no step waits for it. `target/bench-train.json`
+has the table.
 """
 
 import argparse
@@ -300,20 +302,23 @@ def measure(name, bench, options, folder):
             "ours_peak_mib": best["peak_mib"], "peer_peak_mib": peer["peak_mib"],
             "audio_s_per_s": 1e3 * bench.clips * bench.seconds / best["step_ms"],
             "peer_audio_s_per_s": 1e3 * bench.clips * bench.seconds / peer["step_ms"], "loader_ms": loader["load_ms"],
+            "loader_share": loader["load_ms"] / loader["step_ms"],
         }  # fmt: skip
 
 
 def show(rows):
     print(
         "| recipe | backend | ours, ms | p95 | peer, ms | p95 | ratio | processor: ours, ms | peer, ms | ratio "
-        "| ours, MiB | peer, MiB | s/s | loader, ms |"
+        "| ours, MiB | peer, MiB | ours, s/s | peer, s/s | loader, ms | share |"
     )
-    print("| --- | --- " + 12 * "| ---: " + "|")
+    print("| --- | --- " + 14 * "| ---: " + "|")
     for row in rows:
         print(
             f"| {row['recipe']} | {row['backend']} | {row['ours_ms']:.0f} | {row['ours_p95_ms']:.0f} "
             f"| {row['peer_ms']:.0f} | {row['peer_p95_ms']:.0f} | {row['ratio']:.2f} | {row['ours_cpu_ms']:.0f} "
-            f"| {row['peer_cpu_ms']:.0f} | {row['cpu_ratio']:.2f} | {row['ours_peak_mib']:.0f} | {row['peer_peak_mib']:.0f} | {row['audio_s_per_s']:.0f} | {row['loader_ms']:.0f} |"
+            f"| {row['peer_cpu_ms']:.0f} | {row['cpu_ratio']:.2f} | {row['ours_peak_mib']:.0f} "
+            f"| {row['peer_peak_mib']:.0f} | {row['audio_s_per_s']:.0f} | {row['peer_audio_s_per_s']:.0f} "
+            f"| {row['loader_ms']:.0f} | {row['loader_share']:.2f} |"
         )
 
 

@@ -17,6 +17,7 @@ mod linear;
 mod log_softmax;
 mod matrix;
 mod simd;
+mod statistics;
 mod windows;
 
 pub(crate) use activation::{glu, silu, silu_dropout};
@@ -29,6 +30,7 @@ pub(crate) use join::join;
 pub(crate) use layer_norm::layer_norm;
 pub(crate) use linear::linear;
 pub(crate) use log_softmax::{log_denominator, log_softmax, shifted_exp};
+pub(crate) use statistics::{attentive_statistics, statistics};
 pub(crate) use windows::windows;
 
 /// Rows that a thread takes at a time.

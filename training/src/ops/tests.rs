@@ -160,6 +160,25 @@ fn joined_frames_and_places_are_the_same() {
 }
 
 #[test]
+fn pooled_statistics_are_the_same() {
+    let device = device();
+    let (x, scores) = (random([3, 11, 19], &device), random([3, 11, 19], &device));
+    // One channel of one clip does not vary.
+    let flat = Tensor::<3>::zeros([1, 11, 1], &device) + 0.5;
+    let x = x.slice_assign([1..2, 0..11, 4..5], flat).detach().require_grad();
+    let pool = |x: Tensor<3>, weights: Tensor<3>| {
+        let centre = (weights.clone() * x.clone()).sum_dim(1);
+        let variance = (weights * (x - centre.clone()).square()).sum_dim(1);
+        Tensor::cat(vec![centre, variance.clamp_min(1e-12).sqrt()], 2)
+    };
+    let even = Tensor::<3>::full([3, 11, 19], 1.0 / 11.0, &device);
+    assert_same("even", &x, &[], None::<Tensor<1>>, statistics, |x| pool(x, even.clone()));
+    let expected = |x: Tensor<3>| pool(x, activation::softmax(scores.clone(), 1));
+    let found = |x: Tensor<3>| attentive_statistics(x, scores.clone());
+    assert_same("attentive", &x, &[], Some(scores.clone()), found, expected);
+}
+
+#[test]
 fn dropout_drops_its_share_and_the_gradient_with_it() {
     let (device, layer) = (device(), DropoutConfig::new(0.25).init());
     let x = (random([40, 50, 20], &device).abs() + 0.1).detach().require_grad();

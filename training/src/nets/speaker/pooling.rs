@@ -1,12 +1,8 @@
 use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
-use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::ops::{batch_norm, linear};
-
-/// The least variance, as in SpeechBrain's `AttentiveStatisticsPooling`.
-const LEAST_VARIANCE: f64 = 1e-12;
+use crate::ops::{attentive_statistics, batch_norm, linear, statistics};
 
 /// Which frames of a padded batch are there.
 #[derive(Clone, Debug)]
@@ -55,16 +51,6 @@ pub(super) fn mean(x: Tensor<3>, mask: Option<&Mask>) -> Tensor<3> {
     }
 }
 
-/// Mean and standard deviation over the frames that are there, all alike.
-///
-/// # Shapes
-/// (batch, frames, channels) to two of (batch, 1, channels)
-fn statistics(x: Tensor<3>, mask: Option<&Mask>) -> [Tensor<3>; 2] {
-    let centre = mean(x.clone(), mask);
-    let variance = mean((x - centre.clone()).square(), mask);
-    [centre, variance.clamp_min(LEAST_VARIANCE).sqrt()]
-}
-
 /// Attentive statistics pooling with global context (Desplanques et al., Interspeech 2020, section 3.3): mean and
 /// standard deviation over frames that are weighted for each channel by what they, and the whole clip, are like.
 #[derive(Module, Debug)]
@@ -90,16 +76,14 @@ impl AttentivePooling {
     /// # Shapes
     /// (batch, frames, channels) to (batch, 1, 2 x channels)
     pub(super) fn forward(&self, x: Tensor<3>, mask: Option<&Mask>) -> Tensor<3> {
-        let context = Tensor::cat(statistics(x.clone(), mask).to_vec(), 2); // (batch, 1, 2 channels)
+        let outside = |mask: &Mask| x.zeros_like() + mask.outside.clone();
+        let context = match mask {
+            Some(mask) => attentive_statistics(x.clone(), outside(mask)),
+            None => statistics(x.clone()),
+        }; // (batch, 1, 2 channels)
         let seen = linear(&self.frame, x.clone()) + self.context.forward(context);
         let scores = linear(&self.weight, batch_norm(&self.norm, seen, 0.0).tanh()); // (batch, frames, channels)
-        let scores = match mask {
-            Some(mask) => scores + mask.outside.clone(),
-            None => scores,
-        };
-        let weights = softmax(scores, 1);
-        let centre = (weights.clone() * x.clone()).sum_dim(1);
-        let variance = (weights * (x - centre.clone()).square()).sum_dim(1);
-        Tensor::cat(vec![centre, variance.clamp_min(LEAST_VARIANCE).sqrt()], 2)
+        let scores = mask.map_or(scores.clone(), |mask| scores + mask.outside.clone());
+        attentive_statistics(x, scores)
     }
 }
