@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use rejoinder_models::card::{Bundle, MODEL_ROLE, Measure, ModelCard, NewFile, Task as CardTask};
-use rejoinder_models::text::Tokenizer;
 use serde::{Deserialize, Serialize};
 
 use super::chat::{self, Chat};

@@ -28,7 +28,7 @@ pub struct Corpus {
 
 /// How pauses are found: as in a conversation, with the shortest silence that is looked at.
 pub(super) fn segments() -> SegmenterConfig {
-    SegmenterConfig { min_speech_ms: 40.0, min_silence_ms: 60.0, ..SegmenterConfig::default() }
+    SegmenterConfig { min_silence_ms: 100.0, ..SegmenterConfig::default() }
 }
 
 impl Corpus {

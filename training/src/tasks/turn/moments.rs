@@ -6,13 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::corpus::Turn;
 use crate::data::prepare::SAMPLE_RATE_HZ;
 
-/// A cut is at least this far from the ends of its stretch of speech, and looked for in this much less around.
-const MARGIN_MS: f64 = 250.0;
-const AROUND_MS: f64 = 150.0;
 /// Samples in the quietest piece of a recording, of which a longer silence is made.
 const TONE: usize = SAMPLE_RATE_HZ as usize / 8;
-/// Samples of a place whose energy is looked at for a cut.
-const PLACE: usize = SAMPLE_RATE_HZ as usize / 50;
 /// Samples over which sound that is cut fades away.
 const FADE: usize = SAMPLE_RATE_HZ as usize / 50;
 
@@ -23,7 +18,7 @@ pub enum Kind {
     End,
     /// The speaker goes on after a while.
     Pause,
-    /// The recording was cut near here, in the middle of speech, where it is quietest: as between two words.
+    /// The recording was cut here, in the middle of speech.
     Cut,
 }
 
@@ -48,12 +43,9 @@ pub struct MomentConfig {
     pub pauses: usize,
     /// How often a turn is cut short, for each turn. Default: 0.6.
     pub cuts: f64,
-    /// After how much silence a moment is looked at, in milliseconds, drawn evenly; less in a pause that is shorter
-    /// and not lengthened. Default: 100 to 1,000.
+    /// After how much silence a moment is looked at, in milliseconds, drawn evenly; less in a pause that is shorter.
+    /// Default: 100 to 1,000.
     pub look_ms: [f64; 2],
-    /// How often a pause is made longer than it was recorded: who speaks freely hesitates for longer than who reads.
-    /// Default: 0.5.
-    pub lengthened: f64,
     /// How often the silence of a pause is made of the quietest piece of the recording, as it always is where a
     /// recording has no more sound after its end: else the seam would tell the ends. Default: 0.4.
     pub made_silence: f64,
@@ -74,7 +66,7 @@ pub enum Silence {
 
 impl Default for MomentConfig {
     fn default() -> Self {
-        Self { pauses: 4, cuts: 0.6, look_ms: [100.0, 1_000.0], lengthened: 0.5, made_silence: 0.4, gated_silence: 0.2 }
+        Self { pauses: 4, cuts: 0.6, look_ms: [100.0, 1_000.0], made_silence: 0.4, gated_silence: 0.2 }
     }
 }
 
@@ -112,9 +104,9 @@ pub(super) fn draw(turns: &[Turn], config: &MomentConfig, seed: u64) -> Vec<Mome
     moments
 }
 
-/// A place in the middle of speech, well within its stretch.
+/// A place in the middle of speech, a quarter of a second from either end of its stretch.
 fn cut(number: usize, turn: &Turn, rng: &mut impl Rng) -> Option<Moment> {
-    let margin = samples(MARGIN_MS);
+    let margin = samples(250.0);
     let long: Vec<_> = turn.speech.iter().filter(|stretch| stretch.len() > 3 * margin).collect();
     let stretch = long.get(rng.random_range(0..long.len().max(1)))?;
     let stop = rng.random_range(stretch.start + margin..stretch.end - margin);
@@ -139,31 +131,17 @@ impl Moment {
     /// How long into the silence it is looked at, in samples.
     pub(super) fn look(&self, config: &MomentConfig, rng: &mut impl Rng) -> usize {
         let [least, most] = config.look_ms.map(samples);
-        let short = self.kind == Kind::Pause && !rng.random_bool(config.lengthened.clamp(0.0, 1.0));
-        let most = if short { most.min(self.silence) } else { most };
+        let most = if self.kind == Kind::Pause { most.min(self.silence) } else { most };
         rng.random_range(least..=most.max(least))
     }
 
-    /// The sample at which the silence begins: for a cut, the quietest place around.
-    fn stop_in(&self, recording: &[f32]) -> usize {
-        let around = samples(AROUND_MS);
-        let places = (self.stop.saturating_sub(around)..=self.stop + around).step_by(PLACE / 4);
-        let energy = |stop: usize| recording.get(stop.saturating_sub(PLACE / 2)..stop + PLACE / 2).map(energy);
-        let quietest = places.filter_map(|stop| Some((stop, energy(stop)?))).min_by(|a, b| a.1.total_cmp(&b.1));
-        quietest.filter(|_| self.kind == Kind::Cut).map_or(self.stop, |(stop, _)| stop)
-    }
-
-    /// The turn up to `look` samples into the silence. Where the recording has no silence of its own, or not so much, it
-    /// is made of the recording's quietest piece.
+    /// The turn up to `look` samples into the silence. Where the recording has no silence of its own, it is made of the
+    /// recording's quietest piece.
     pub(super) fn sound(&self, recording: &[f32], look: usize, silence: Silence) -> Vec<f32> {
-        let stop = self.stop_in(recording);
-        let until = stop + look;
-        let own = match (silence, self.kind) {
-            (Silence::Recorded, Kind::End) => look,
-            (Silence::Recorded, Kind::Pause) => look.min(self.silence),
-            _ => 0,
-        };
-        let mut sound = recording[..(stop + own).min(recording.len())].to_vec();
+        let until = self.stop + look;
+        let is_own = self.kind != Kind::Cut && silence == Silence::Recorded;
+        let recorded = if is_own { until } else { self.stop };
+        let mut sound = recording[..recorded.min(recording.len())].to_vec();
         if sound.len() < until {
             if self.kind == Kind::Cut || silence == Silence::Gated {
                 let faded = sound.len().saturating_sub(FADE);
@@ -181,12 +159,9 @@ impl Moment {
     }
 }
 
-fn energy(piece: &[f32]) -> f32 {
-    piece.iter().map(|s| s * s).sum()
-}
-
 /// The piece with the least energy.
 fn quietest(recording: &[f32]) -> &[f32] {
+    let energy = |piece: &&[f32]| piece.iter().map(|s| s * s).sum::<f32>();
     let pieces = recording.chunks_exact(TONE);
     pieces.min_by(|a, b| energy(a).total_cmp(&energy(b))).unwrap_or(&[])
 }
