@@ -7,13 +7,13 @@ use std::thread::JoinHandle;
 pub use builder::SessionBuilder;
 pub(crate) use builder::resampler;
 use rejoinder_models::audio::Clip;
-use rejoinder_models::llm::Cancel;
 
 use crate::assistant::Assistant;
 use crate::event::Event;
 use crate::io::playout::Playout;
 use crate::io::{Loudspeaker, Microphone, Sink, Source};
 use crate::message::{TurnId, Turns};
+use crate::run::Stop;
 use crate::run::threads::Controls;
 use crate::run::world::StageStats;
 use crate::{Error, Result};
@@ -28,7 +28,7 @@ pub struct Session {
     threads: Vec<JoinHandle<()>>,
     turns: Turns,
     playout: Playout,
-    stop: Cancel,
+    stop: Stop,
 }
 
 /// A conversation that was run in virtual time.

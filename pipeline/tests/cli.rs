@@ -110,6 +110,14 @@ fn silence_and_noise_are_no_conversation() {
 }
 
 #[test]
+fn a_conversation_in_real_time_ends_well() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let heard = folder.path().join("out.wav").display().to_string();
+    output(&["converse", "--realtime", "--input", &fixture("what_time_is_it.wav"), "--output", &heard]);
+    assert_eq!(audio::read_channels(&heard).expect("a recording").len(), 2);
+}
+
+#[test]
 fn a_conversation_that_is_interrupted_leaves_valid_files() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name).display().to_string();

@@ -11,7 +11,7 @@ use rejoinder::{
     Body, Control, Conversation, Cost, Event, EventKind, Message, Outbox, Session, SessionBuilder, Stage, Timelines,
 };
 use rejoinder_models::audio::Clip;
-use rejoinder_models::llm::Role;
+use rejoinder_models::llm::{Cancel, Role};
 use rejoinder_models::units::{Position, SampleRate, Samples};
 
 const COST: Cost = Cost::Fixed { step: Duration::from_micros(200), output: Duration::from_millis(2) };
@@ -335,6 +335,14 @@ fn a_muted_microphone_hears_nothing() {
         builder.control_at(Position(0), Control::Mute).control_at(Position::from_ms(1_000.0), Control::Unmute);
     let conversation = builder.simulate(&speech("300 charlie 1000 alpha 500"), COST).unwrap();
     assert_eq!(timelines(&conversation).turns()[0].text, "alpha");
+}
+
+#[test]
+fn a_session_that_ends_by_itself_does_not_raise_the_flag_of_its_application() {
+    let stop = Cancel::default();
+    let session = Session::builder(&assistant(&Parrot::default())).stop_flag(stop.clone()).start().unwrap();
+    session.wait().unwrap();
+    assert!(!stop.is_cancelled());
 }
 
 /// Live: on threads, in pieces of odd lengths, as fast as the rings take them.

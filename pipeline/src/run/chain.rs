@@ -20,11 +20,34 @@ pub(crate) struct Chain {
     pub(crate) clock: Clock,
     pub(crate) player: Player,
     pub(crate) loudspeaker: Loudspeaker,
-    pub(crate) stop: Cancel,
+    pub(crate) stop: Stop,
     /// What the caller does besides speaking, in virtual time.
     pub(crate) controls: Vec<(Position, Control)>,
     pub(crate) on_event: EventHandler,
     pub(crate) on_step: Option<StepHandler>,
+}
+
+/// Whether a conversation is to end at once: its application asks for it, or it ends by itself, which the application's
+/// flag does not show.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stop {
+    asked: Cancel,
+    ended: Cancel,
+}
+
+impl Stop {
+    /// One that an application asks for by its flag.
+    pub(crate) fn asked_by(asked: Cancel) -> Self {
+        Self { asked, ended: Cancel::default() }
+    }
+
+    pub(crate) fn cancel(&self) {
+        self.ended.cancel();
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.asked.is_cancelled() || self.ended.is_cancelled()
+    }
 }
 
 /// What an application does with an event.
@@ -44,7 +67,7 @@ pub(crate) fn is_true(turns: &Turns, turn: TurnId, kind: &EventKind) -> bool {
 }
 
 /// What a sender of this turn is told.
-pub(crate) fn flow(turns: &Turns, stop: &Cancel, turn: TurnId, was_reply: bool) -> ControlFlow<()> {
+pub(crate) fn flow(turns: &Turns, stop: &Stop, turn: TurnId, was_reply: bool) -> ControlFlow<()> {
     if stop.is_cancelled() || (was_reply && !turns.is_current(turn)) {
         ControlFlow::Break(())
     } else {

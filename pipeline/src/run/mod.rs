@@ -8,5 +8,5 @@ pub(crate) mod steps;
 pub(crate) mod threads;
 pub(crate) mod world;
 
-pub(crate) use chain::{Chain, EventHandler, StepHandler};
+pub(crate) use chain::{Chain, EventHandler, StepHandler, Stop};
 pub use cost::{Cost, StageCosts};

@@ -9,10 +9,9 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use rejoinder_models::llm::Cancel;
 use rejoinder_models::units::{Position, SampleRate};
 
-use super::chain::{Chain, flow, is_true, is_wanted};
+use super::chain::{Chain, Stop, flow, is_true, is_wanted};
 use super::cost::Cost;
 use super::world::{Step, World};
 use crate::Result;
@@ -263,7 +262,7 @@ enum Out {
 
 struct StepPort<'a> {
     turns: &'a Turns,
-    stop: &'a Cancel,
+    stop: &'a Stop,
     cost: Option<(Duration, Duration)>,
     began: Instant,
     base: u64,

@@ -14,10 +14,9 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rejoinder_models::llm::Cancel;
 use rejoinder_models::units::{Position, SampleRate};
 
-use super::chain::{Chain, EventHandler, StepHandler, flow, is_true, is_wanted};
+use super::chain::{Chain, EventHandler, StepHandler, Stop, flow, is_true, is_wanted};
 use super::queue::{Policy, Receiver, Sender, Wake, queue};
 use super::world::Step;
 use crate::clock::{Clock, ns_of, position};
@@ -59,7 +58,7 @@ impl Controls {
 struct Common {
     turns: Turns,
     clock: Clock,
-    stop: Cancel,
+    stop: Stop,
     events: Sender<Event>,
     reports: Option<Sender<Message>>,
     on_step: Option<StepHandler>,

@@ -16,7 +16,7 @@ use crate::io::reference::reference_ring;
 use crate::io::{Sink, Source};
 use crate::message::{Control, Turns};
 use crate::run::world::{Recording, Step, World};
-use crate::run::{Chain, Cost, EventHandler, StepHandler, steps, threads};
+use crate::run::{Chain, Cost, EventHandler, StepHandler, Stop, steps, threads};
 use crate::stage::Stage;
 use crate::stages::{Cleaner, Ending, FrontEnd, Identify, Listen, ListenSettings, Respond, Speak, Transcribe};
 use crate::wake::WakeWord;
@@ -215,6 +215,7 @@ impl SessionBuilder {
             })?;
             stages.insert(at + 1, stage);
         }
+        let stop = Stop::asked_by(stop);
         Ok((Chain { stages, turns, clock, player, loudspeaker, stop, controls, on_event, on_step }, playout))
     }
 }

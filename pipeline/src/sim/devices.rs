@@ -35,6 +35,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The caller's words are looked for this far from where they are expected.
 const NEAR: Samples = Samples(8_000);
 
+/// All that the caller says is one reply to the sound server.
+const VOICE: TurnId = TurnId::new(1);
+
 /// The devices of a conversation, by id or name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Devices {
@@ -115,8 +118,9 @@ impl Mouth {
     fn open(device: &str, block_ms: f64) -> Result<Self> {
         let mut sink = DeviceSink::open(Some(device), block_ms)?;
         let rate = sink.sample_rate(RATE);
-        let (player, loudspeaker, _) =
-            playback_ring(rate, RATE, resampler(RATE, rate)?, 0.0, Clock::live(), Turns::default());
+        let turns = Turns::default();
+        turns.release(VOICE);
+        let (player, loudspeaker, _) = playback_ring(rate, RATE, resampler(RATE, rate)?, 0.0, Clock::live(), turns);
         sink.start(loudspeaker)?;
         Ok(Self { sink, player, spoken: 0, spans: Vec::new() })
     }
@@ -126,7 +130,7 @@ impl Mouth {
         audible(&samples, |i| Position(from + i), &mut self.spans);
         self.spoken += samples.len() as u64;
         let body = Body::Sound(Sound { samples, words: Vec::new() });
-        self.player.take(Message { turn: TurnId::new(1), at: Position(0), body })?;
+        self.player.take(Message { turn: VOICE, at: Position(0), body })?;
         self.player.pump();
         Ok(())
     }
