@@ -1,4 +1,4 @@
-//! How much of a stage's time its model takes.
+//! How much of a stage's time its model takes, and how much it waits for a place for what it made.
 
 use std::cell::Cell;
 use std::ops::ControlFlow;
@@ -19,19 +19,42 @@ use rejoinder_models::vad::{Vad, VadStream};
 use crate::{Assistant, WakeWord};
 
 thread_local! {
-    static SPENT: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+    static SPENT: Cell<Spent> = const { Cell::new(Spent { models: Duration::ZERO, waiting: Duration::ZERO }) };
 }
 
-/// The time that this thread has spent in metered models since the last call.
-pub(crate) fn take() -> Duration {
-    SPENT.replace(Duration::ZERO)
+/// What a thread's time went into besides the pipeline's own work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Spent {
+    /// In metered models.
+    pub(crate) models: Duration,
+    /// Until a full queue had a place.
+    pub(crate) waiting: Duration,
+}
+
+/// What this thread has spent since the last call.
+pub(crate) fn take() -> Spent {
+    SPENT.take()
+}
+
+/// Waits for a place in a full queue.
+pub(crate) fn waiting<T>(wait: impl FnOnce() -> T) -> T {
+    let began = Instant::now();
+    let result = wait();
+    spend(|spent| spent.waiting += began.elapsed());
+    result
 }
 
 fn timed<T>(work: impl FnOnce() -> T) -> T {
     let began = Instant::now();
     let result = work();
-    SPENT.set(SPENT.get() + began.elapsed());
+    spend(|spent| spent.models += began.elapsed());
     result
+}
+
+fn spend(on: impl FnOnce(&mut Spent)) {
+    let mut spent = SPENT.get();
+    on(&mut spent);
+    SPENT.set(spent);
 }
 
 impl Assistant {
@@ -206,7 +229,7 @@ impl Dialogue for Metered<Box<dyn Dialogue>> {
             outside += left.elapsed();
             flow
         });
-        SPENT.set(SPENT.get() + began.elapsed().saturating_sub(outside));
+        spend(|spent| spent.models += began.elapsed().saturating_sub(outside));
         result
     }
 
@@ -267,8 +290,8 @@ mod tests {
         take();
         let mut metered = Metered(Box::new(Sleeper) as Box<dyn VadStream>);
         metered.probability(&[0.0]).unwrap();
-        std::thread::spawn(|| assert_eq!(take(), Duration::ZERO)).join().unwrap();
-        assert!(take() >= Duration::from_millis(20));
-        assert_eq!(take(), Duration::ZERO);
+        std::thread::spawn(|| assert_eq!(take(), Spent::default())).join().unwrap();
+        assert!(take().models >= Duration::from_millis(20));
+        assert_eq!(take(), Spent::default());
     }
 }

@@ -109,6 +109,8 @@ fn inside(folder: &Path) {
     let _recorder = spawn("parec", &[&["-d", "spk.monitor"], &format[..], &[&path]].concat()).expect("parec");
     let builder = Session::builder(&assistant(&Parrot::default())).source(source).sink(sink);
     let session = builder.on_event(move |event| drop(events.send(event.clone()))).start().expect("a conversation");
+    let latency = device_latency("spk");
+    assert!(latency >= Duration::from_millis(5), "the loudspeaker works in blocks of {latency:?}");
     let mut heard = Vec::new();
     // A machine that is too busy loses sound on the way, as a line would; the caller then says it again.
     while heard.len() < ATTEMPTS && !heard.last().is_some_and(|text: &String| understood(text, "charlie")) {
@@ -124,6 +126,16 @@ fn inside(folder: &Path) {
         words = understand(&std::fs::read(&answer).expect("a recording"));
     }
     session.stop().expect("an orderly end");
+}
+
+/// The latency that a loudspeaker's clients leave to the device itself.
+fn device_latency(sink: &str) -> Duration {
+    let output = Command::new("pactl").args(["list", "sinks"]).env("LC_ALL", "C").output().expect("pactl");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let about = text.split_once(&format!("Name: {sink}\n")).expect("the loudspeaker").1;
+    let (_, configured) = about.split_once("configured ").expect("its latency");
+    let microseconds = configured.split_whitespace().next().and_then(|number| number.parse().ok());
+    Duration::from_micros(microseconds.expect("a number"))
 }
 
 /// What the assistant heard, once its reply was played to its end.

@@ -1,7 +1,12 @@
 //! Microphones and loudspeakers. The only file that names `cpal`.
 
+#[cfg(target_os = "linux")]
+mod pulse;
+
 use std::time::Duration;
 
+#[cfg(target_os = "linux")]
+use cpal::HostId;
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
 use cpal::{
     BufferSize, Device, FromSample, Host, SampleFormat, SizedSample, Stream, StreamConfig, SupportedBufferSize,
@@ -13,7 +18,7 @@ use super::{Loudspeaker, Microphone, Sink, Source};
 use crate::{Error, Result};
 
 /// Mono samples converted at a time inside a callback.
-const SCRATCH: usize = 256;
+const SCRATCH: usize = 2_048;
 /// How long a device may take to open.
 const OPEN: Duration = Duration::from_secs(5);
 
@@ -45,7 +50,20 @@ struct Port {
     name: String,
     format: SampleFormat,
     config: StreamConfig,
-    stream: Option<Stream>,
+    /// The frames of a block.
+    block: u32,
+    stream: Option<Running>,
+}
+
+/// What lives as long as a device is used.
+enum Running {
+    Cpal {
+        _stream: Stream,
+    },
+    #[cfg(target_os = "linux")]
+    Pulse {
+        _playback: pulse::Playback,
+    },
 }
 
 #[derive(Clone, Copy)]
@@ -137,6 +155,13 @@ impl Sink for DeviceSink {
     }
 
     fn start(&mut self, loudspeaker: Loudspeaker) -> Result<()> {
+        #[cfg(target_os = "linux")]
+        if self.0.device.id().is_ok_and(|id| id.host() == HostId::PulseAudio) {
+            let (id, rate) = (id_of(&self.0.device), SampleRate::hz(self.0.config.sample_rate));
+            let _playback = pulse::Playback::open(&id, rate, self.0.block, loudspeaker)?;
+            self.0.stream = Some(Running::Pulse { _playback });
+            return Ok(());
+        }
         let stream = match self.0.format {
             SampleFormat::I8 => self.0.sound::<i8>(loudspeaker),
             SampleFormat::I16 => self.0.sound::<i16>(loudspeaker),
@@ -179,13 +204,13 @@ impl Port {
             SupportedBufferSize::Unknown => frames,
         };
         config.buffer_size = BufferSize::Fixed(frames);
-        Ok(Self { device, name, format: supported.sample_format(), config, stream: None })
+        Ok(Self { device, name, format: supported.sample_format(), config, block: frames, stream: None })
     }
 
     fn play(&mut self, stream: Result<Stream, cpal::Error>) -> Result<()> {
         let stream = stream.map_err(|error| failed(&self.name, &error))?;
         stream.play().map_err(|error| failed(&self.name, &error))?;
-        self.stream = Some(stream);
+        self.stream = Some(Running::Cpal { _stream: stream });
         Ok(())
     }
 

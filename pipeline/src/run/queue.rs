@@ -9,6 +9,8 @@ use std::sync::mpsc::{self, SyncSender, TryRecvError, TrySendError};
 use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
 
+use crate::meter;
+
 /// Wakes one thread.
 #[derive(Debug, Default)]
 pub(crate) struct Wake(OnceLock<Thread>);
@@ -77,7 +79,7 @@ impl<T> Sender<T> {
                 self.lost.fetch_add(1, Ordering::Relaxed);
                 true
             }
-            Err(TrySendError::Full(item)) => channel.send(item).is_ok(),
+            Err(TrySendError::Full(item)) => meter::waiting(|| channel.send(item)).is_ok(),
         };
         self.wake.notify();
         alive

@@ -220,7 +220,7 @@ impl Steps<'_> {
             wait: Duration::from_nanos(self.now - since),
             handoff: Duration::ZERO,
             compute: Duration::from_nanos(end - self.now),
-            overhead: began.elapsed().saturating_sub(meter::take()),
+            overhead: began.elapsed().saturating_sub(meter::take().models),
         };
         self.world.step(&step);
         if let Some(on_step) = &self.chain.on_step {

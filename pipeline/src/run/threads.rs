@@ -180,7 +180,8 @@ impl Worker {
             let _ = port.send(turn, Body::SoundEnd);
             self.failed = self.common.reports.is_some().then_some(turn);
         }
-        let compute = began.elapsed();
+        let (whole, spent) = (began.elapsed(), meter::take());
+        let compute = whole.saturating_sub(spent.waiting);
         if let Some(on_step) = &self.common.on_step {
             on_step(&Step {
                 stage: self.stage.name(),
@@ -189,7 +190,7 @@ impl Worker {
                 wait: Duration::from_nanos(taken_ns.saturating_sub(sent_ns)),
                 handoff: Duration::from_nanos(taken_ns.saturating_sub(sent_ns.max(self.free_ns))),
                 compute,
-                overhead: compute.saturating_sub(meter::take()),
+                overhead: compute.saturating_sub(spent.models),
             });
         }
         self.free_ns = self.common.clock.now_ns();

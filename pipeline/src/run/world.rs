@@ -54,7 +54,8 @@ pub struct Step {
     pub wait: Duration,
     /// How much of the wait the stage was free, so that only its waking took time. Zero in virtual time.
     pub handoff: Duration,
-    /// How long the stage worked on it, by the clock of the conversation.
+    /// How long the stage worked on it, by the clock of the conversation, without what it waited for a place in a full
+    /// queue.
     pub compute: Duration,
     /// How long it worked in earnest outside of models. Only with models that are
     /// [`metered`](crate::Assistant::metered) can this be told apart; else it is the whole work.

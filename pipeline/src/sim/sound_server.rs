@@ -13,8 +13,8 @@ use crate::{Error, Result};
 const PATIENCE: Duration = Duration::from_secs(20);
 /// The priority of audio.
 const FIFO: [&str; 2] = ["-f", "15"];
-/// 960 frames at 48 kHz.
-const BLOCK_MS: f64 = 20.0;
+/// 480 frames at 48 kHz, as the assistant's configs have it.
+const BLOCK_MS: f64 = 10.0;
 /// The servers that this process has started: each has a folder of its own.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 

@@ -7,8 +7,8 @@ use ringbuf::HeapProd;
 use ringbuf::traits::{Observer, Producer};
 
 use super::{REPLIES, Reply, Resample, Shared};
-use crate::Result;
 use crate::message::{Body, Message, ReplyWord, Sound, TurnId, Turns};
+use crate::{Result, meter};
 
 /// The near end of the playback ring.
 pub(crate) struct Player {
@@ -142,7 +142,7 @@ impl Player {
             fence(Ordering::SeqCst);
             let full = self.ring.vacant_len() == 0 || !self.turns.is_released(self.turn);
             if full && self.turns.is_current(self.turn) {
-                std::thread::park();
+                meter::waiting(std::thread::park);
             }
         }
     }

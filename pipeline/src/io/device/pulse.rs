@@ -1,0 +1,163 @@
+//! A loudspeaker of a PulseAudio server. The only file that names `pulseaudio`.
+//!
+//! Of the latency that a client asks for, the server takes off two requests and gives half of the rest to the device
+//! (`fix_playback_buffer_attr` in its `protocol-native.c`). cpal 0.18 asks for two requests in all, so that nothing is
+//! left: the device then works in blocks of half a millisecond, as does whoever records its monitor, and server and
+//! clients take a core and more. Here a request is half as long, which leaves the device a quarter of the same latency.
+
+use std::ffi::CString;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::mpsc::channel;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use futures::FutureExt;
+use futures::executor::block_on;
+use pulseaudio::protocol::stream::{BufferAttr, StreamFlags};
+use pulseaudio::protocol::{ChannelMap, PlaybackStreamParams, SampleFormat, SampleSpec};
+use pulseaudio::{AsPlaybackSource, Client, ClientError, PlaybackStream};
+use rejoinder_models::units::{SampleRate, Samples};
+
+use super::{OPEN, SCRATCH, sound_block};
+use crate::clock::{ns_of, samples_at};
+use crate::io::Loudspeaker;
+use crate::{Error, Result};
+
+const SAMPLE: usize = size_of::<f32>();
+/// How often the server is asked what has sounded. In between, that runs on with the machine's clock.
+const POLL: Duration = Duration::from_millis(250);
+
+/// A loudspeaker that plays until it is dropped.
+pub(super) struct Playback {
+    /// The connection: the stream alone does not keep it.
+    _client: Client,
+    stream: PlaybackStream,
+    sounded: Arc<Sounded>,
+    poll: Option<JoinHandle<()>>,
+}
+
+/// What of the stream has sounded, told by the server now and then.
+struct Sounded {
+    epoch: Instant,
+    /// When the stream's first sample sounded, in nanoseconds since `epoch`.
+    first_ns: AtomicI64,
+    ended: AtomicBool,
+}
+
+impl Playback {
+    /// Plays mono to a sink; the server spreads it over the channels. A sample sounds about two blocks after it was asked
+    /// for.
+    pub(super) fn open(sink: &str, rate: SampleRate, block: u32, loudspeaker: Loudspeaker) -> Result<Self> {
+        let failed = |error: &dyn std::fmt::Display| Error::Device(format!("{sink}: {error}"));
+        let name = CString::new(sink).map_err(|error| failed(&error))?;
+        // A server that hangs would keep the caller for ever.
+        let (tell, told) = channel();
+        let open = move || {
+            let _ = tell.send(connect(name, rate, block, loudspeaker));
+        };
+        std::thread::Builder::new().name("pulse-open".to_owned()).spawn(open).map_err(|error| failed(&error))?;
+        let (client, stream, sounded) = match told.recv_timeout(OPEN) {
+            Ok(opened) => opened.map_err(|error| failed(&error))?,
+            Err(_) => return Err(failed(&"the sound server does not answer")),
+        };
+        let poll = {
+            let (stream, sounded, sink) = (stream.clone(), sounded.clone(), sink.to_owned());
+            let follow = move || {
+                if let Err(error) = sounded.follow(&stream, rate) {
+                    tracing::warn!(device = sink, "{error}");
+                }
+            };
+            std::thread::Builder::new().name("pulse-timing".to_owned()).spawn(follow).map_err(|error| failed(&error))?
+        };
+        Ok(Self { _client: client, stream, sounded, poll: Some(poll) })
+    }
+}
+
+impl Drop for Playback {
+    fn drop(&mut self) {
+        self.sounded.ended.store(true, Ordering::Release);
+        // Sent and not waited for: the server may be gone.
+        let _ = self.stream.clone().delete().now_or_never();
+        if let Some(poll) = self.poll.take() {
+            poll.thread().unpark();
+            let _ = poll.join();
+        }
+    }
+}
+
+fn connect(
+    sink: CString,
+    rate: SampleRate,
+    block: u32,
+    mut loudspeaker: Loudspeaker,
+) -> Result<(Client, PlaybackStream, Arc<Sounded>), ClientError> {
+    let client = Client::from_env(c"rejoinder")?;
+    let sounded = Arc::new(Sounded::new());
+    let bytes = |frames: u32| frames.max(1).saturating_mul(SAMPLE as u32);
+    let params = PlaybackStreamParams {
+        sample_spec: SampleSpec { format: SampleFormat::Float32Le, channels: 1, sample_rate: rate.get() },
+        channel_map: ChannelMap::mono(),
+        sink_name: Some(sink),
+        buffer_attr: BufferAttr {
+            target_length: bytes(block.saturating_mul(2)),
+            minimum_request_length: bytes(block / 2),
+            ..BufferAttr::default()
+        },
+        flags: StreamFlags { adjust_latency: true, ..StreamFlags::default() },
+        ..PlaybackStreamParams::default()
+    };
+    let (clock, mut written) = (sounded.clone(), 0);
+    let callback = move |data: &mut [u8]| {
+        sound_bytes(data, clock.latency(written, rate), &mut loudspeaker);
+        written += (data.len() / SAMPLE) as u64;
+        data.len()
+    };
+    let stream = block_on(client.create_playback_stream(params, callback.as_playback_source()))?;
+    Ok((client, stream, sounded))
+}
+
+/// Writes mono samples as little-endian bytes, the first of which sounds after `latency`.
+fn sound_bytes(data: &mut [u8], mut latency: Samples, loudspeaker: &mut Loudspeaker) {
+    let mut mono = [0.0_f32; SCRATCH];
+    for bytes in data.chunks_mut(SCRATCH * SAMPLE) {
+        let mono = &mut mono[..bytes.len() / SAMPLE];
+        sound_block(mono, 1, latency, loudspeaker);
+        latency = latency + Samples(mono.len() as u64);
+        for (bytes, sample) in bytes.chunks_exact_mut(SAMPLE).zip(mono) {
+            bytes.copy_from_slice(&sample.to_le_bytes());
+        }
+    }
+}
+
+impl Sounded {
+    fn new() -> Self {
+        Self { epoch: Instant::now(), first_ns: AtomicI64::new(0), ended: AtomicBool::new(false) }
+    }
+
+    fn now_ns(&self) -> i64 {
+        self.epoch.elapsed().as_nanos() as i64
+    }
+
+    /// How long the next sample takes to sound, after `written` ones.
+    fn latency(&self, written: u64, rate: SampleRate) -> Samples {
+        let ns = self.first_ns.load(Ordering::Relaxed) + ns_of(written, rate) as i64 - self.now_ns();
+        Samples(samples_at(ns.max(0) as u64, rate))
+    }
+
+    /// Asks the server until the stream ends.
+    fn follow(&self, stream: &PlaybackStream, rate: SampleRate) -> Result<(), ClientError> {
+        while !self.ended.load(Ordering::Acquire) {
+            let asked_ns = self.now_ns();
+            let info = match block_on(stream.timing_info()) {
+                Err(_) if self.ended.load(Ordering::Acquire) => return Ok(()),
+                info => info?,
+            };
+            let read = info.read_offset.max(0) as u64 / SAMPLE as u64;
+            let sounded_ns = ns_of(read, rate) as i64 - info.sink_usec as i64 * 1_000;
+            self.first_ns.store((asked_ns + self.now_ns()) / 2 - sounded_ns, Ordering::Relaxed);
+            std::thread::park_timeout(POLL);
+        }
+        Ok(())
+    }
+}
