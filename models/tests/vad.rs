@@ -55,6 +55,18 @@ fn short_sounds_and_short_pauses_do_not_count() {
 }
 
 #[test]
+fn what_speech_must_last_may_change_on_the_way() {
+    let mut segmenter = Segmenter::new(config()).unwrap();
+    let push = |segmenter: &mut Segmenter, probability| segmenter.push(probability, FRAME);
+    assert!((0..9).all(|_| push(&mut segmenter, 0.9).is_none()));
+    segmenter.set_min_speech_ms(20.0);
+    assert_eq!(push(&mut segmenter, 0.9), Some(started(0.0, 100.0)));
+    assert!((0..30).filter_map(|_| push(&mut segmenter, 0.1)).eq([stopped(100.0, 400.0)]));
+    assert_eq!(push(&mut segmenter, 0.9), None);
+    assert_eq!(push(&mut segmenter, 0.9), Some(started(400.0, 420.0)));
+}
+
+#[test]
 fn between_release_and_threshold_what_was_goes_on() {
     assert_eq!(segments(config(), &runs(&[(0.4, 200)])), []);
     let fading = runs(&[(0.9, 20), (0.4, 100), (0.1, 40)]);

@@ -34,6 +34,11 @@ impl VadDetector {
         self.segmenter.probability()
     }
 
+    /// As [`Segmenter::set_min_speech_ms`].
+    pub fn set_min_speech_ms(&mut self, ms: f32) {
+        self.segmenter.set_min_speech_ms(ms);
+    }
+
     fn frame(&mut self, frame: &[f32], length: usize, out: &mut Vec<VadEvent>) -> Result<()> {
         let probability = self.stream.probability(frame)?;
         out.extend(self.segmenter.push(probability, Samples(length as u64)));

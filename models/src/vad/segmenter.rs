@@ -122,6 +122,11 @@ impl Segmenter {
         self.smoothed.unwrap_or(0.0)
     }
 
+    /// From the next frame on, speech must last for `ms` milliseconds before it counts.
+    pub fn set_min_speech_ms(&mut self, ms: f32) {
+        self.config.min_speech_ms = ms;
+    }
+
     /// Takes the probability of the next frame, which is `length` long at 16 kHz.
     pub fn push(&mut self, probability: f32, length: Samples) -> Option<VadEvent> {
         let start = self.now;

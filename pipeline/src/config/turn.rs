@@ -111,6 +111,9 @@ fn follow_up_ms() -> f64 {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RawInterruption {
+    /// How long speech over a reply must last before the reply is held back: a dip costs less than a turn that begins by
+    /// mistake. Default: `segments.min_speech_ms`.
+    pub min_speech_ms: Option<f64>,
     /// How long after the onset of speech it is decided at the latest what it is. Default: 1,200.
     pub window_ms: f64,
     /// The gain of the reply until then, in decibels; from -60 on it stands still, and goes on where it stopped.
@@ -122,7 +125,7 @@ pub struct RawInterruption {
 
 impl Default for RawInterruption {
     fn default() -> Self {
-        Self { window_ms: 1_200.0, duck_db: -60.0, judge: RuleJudgeConfig::default() }
+        Self { min_speech_ms: None, window_ms: 1_200.0, duck_db: -60.0, judge: RuleJudgeConfig::default() }
     }
 }
 
@@ -156,6 +159,9 @@ pub(super) fn resolve(
     within("turn.min_silence_ms", turn.min_silence_ms, 0.0, turn.hangover_ms)?;
     within("turn.max_turn_ms", turn.max_turn_ms, 1_000.0, 600_000.0)?;
     within("turn.preroll_ms", turn.preroll_ms, 0.0, 2_000.0)?;
+    if let Some(ms) = interruption.min_speech_ms {
+        within("interruption.min_speech_ms", ms, 0.0, 1_000.0)?;
+    }
     within("interruption.window_ms", interruption.window_ms, 100.0, 5_000.0)?;
     within("interruption.duck_db", interruption.duck_db, -120.0, 0.0)?;
     within("speculation.max_starts", f64::from(speculation.max_starts), 0.0, 100.0)?;
@@ -211,6 +217,7 @@ pub(super) fn resolve(
         unfinished_threshold,
         wake,
         prompt: turn.no_answer.as_ref().map_or_else(prompt, |no_answer| no_answer.prompt.clone()),
+        overlap_ms: interruption.min_speech_ms,
         duck_db: interruption.duck_db.max(SILENCE_DB),
         max_held_ms: speculation.max_held_ms,
     })

@@ -1,5 +1,6 @@
-//! Microphones and loudspeakers. The only file that names `cpal`.
+//! Microphones and loudspeakers. Only this file and `choice.rs` name `cpal`.
 
+mod choice;
 #[cfg(target_os = "linux")]
 mod pulse;
 
@@ -7,12 +8,12 @@ use std::time::Duration;
 
 #[cfg(target_os = "linux")]
 use cpal::HostId;
-use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
-use cpal::{
-    BufferSize, Device, FromSample, Host, SampleFormat, SizedSample, Stream, StreamConfig, SupportedBufferSize,
-    SupportedStreamConfig,
-};
+use cpal::traits::{DeviceTrait, StreamTrait};
+use cpal::{BufferSize, Device, FromSample, SampleFormat, SizedSample, Stream, StreamConfig, SupportedBufferSize};
 use rejoinder_models::units::{SampleRate, Samples};
+
+pub use choice::{DeviceInfo, devices};
+use choice::{Direction, failed, find, id_of, name_of, none_found, usual};
 
 use super::{Loudspeaker, Microphone, Sink, Source};
 use crate::{Error, Result};
@@ -21,23 +22,6 @@ use crate::{Error, Result};
 const SCRATCH: usize = 2_048;
 /// How long a device may take to open.
 const OPEN: Duration = Duration::from_secs(5);
-
-/// A device that can be had.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeviceInfo {
-    /// What chooses it in a config or an option.
-    pub id: String,
-    /// What a person calls it.
-    pub name: String,
-    /// Its usual input format, where it can record.
-    pub input: Option<String>,
-    /// Its usual output format, where it can play.
-    pub output: Option<String>,
-    /// Whether it is used for input where none is chosen.
-    pub is_default_input: bool,
-    /// Whether it is used for output where none is chosen.
-    pub is_default_output: bool,
-}
 
 /// A microphone.
 pub struct DeviceSource(Port);
@@ -64,35 +48,6 @@ enum Running {
     Pulse {
         _playback: pulse::Playback,
     },
-}
-
-#[derive(Clone, Copy)]
-enum Direction {
-    Input,
-    Output,
-}
-
-/// All devices of the machine's usual sound system.
-///
-/// # Errors
-/// [`Error::Device`] when the sound system does not answer.
-pub fn devices() -> Result<Vec<DeviceInfo>> {
-    let host = cpal::default_host();
-    let ids = (host.default_input_device().map(|d| id_of(&d)), host.default_output_device().map(|d| id_of(&d)));
-    let describe = |config: Result<SupportedStreamConfig, cpal::Error>| config.ok().map(|config| summary(&config));
-    let devices = host.devices().map_err(|error| failed("the list of devices", &error))?;
-    let info = devices.map(|device| {
-        let id = id_of(&device);
-        DeviceInfo {
-            name: name_of(&device),
-            input: describe(device.default_input_config()),
-            output: describe(device.default_output_config()),
-            is_default_input: ids.0.as_ref() == Some(&id),
-            is_default_output: ids.1.as_ref() == Some(&id),
-            id,
-        }
-    });
-    Ok(info.filter(|info| info.input.is_some() || info.output.is_some()).collect())
 }
 
 impl DeviceSource {
@@ -287,59 +242,6 @@ pub fn sound_block<T: Copy + FromSample<f32>>(
 fn on_error(name: &str) -> impl FnMut(cpal::Error) + Send + 'static {
     let name = name.to_owned();
     move |error| tracing::warn!(device = name, "{error}")
-}
-
-fn find(host: &Host, choice: &str, direction: Direction) -> Result<Device> {
-    let devices: Vec<Device> = match direction {
-        Direction::Input => host.input_devices().map(Iterator::collect),
-        Direction::Output => host.output_devices().map(Iterator::collect),
-    }
-    .map_err(|error| failed("the list of devices", &error))?;
-    let wanted = choice.to_lowercase();
-    let by_id = devices.iter().find(|device| id_of(device) == choice);
-    let by_name = || devices.iter().find(|device| name_of(device).to_lowercase().contains(&wanted));
-    by_id.or_else(by_name).cloned().ok_or_else(|| {
-        let known: Vec<_> = devices.iter().map(id_of).collect();
-        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-        Error::Device(format!("no {} named {choice}; there are: {known}", kind(direction)))
-    })
-}
-
-fn usual(host: &Host, direction: Direction) -> Result<Device> {
-    let device = match direction {
-        Direction::Input => host.default_input_device(),
-        Direction::Output => host.default_output_device(),
-    };
-    device.ok_or_else(|| none_found(direction))
-}
-
-fn none_found(direction: Direction) -> Error {
-    let kind = kind(direction);
-    Error::Device(format!("no {kind} found: connect one, start the sound server, or use a file with `converse`"))
-}
-
-fn kind(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Input => "microphone",
-        Direction::Output => "loudspeaker",
-    }
-}
-
-fn id_of(device: &Device) -> String {
-    device.id().map_or_else(|_| name_of(device), |id| id.id().to_owned())
-}
-
-fn name_of(device: &Device) -> String {
-    device.description().map_or_else(|_| "a nameless device".to_owned(), |about| about.name().to_owned())
-}
-
-fn summary(config: &SupportedStreamConfig) -> String {
-    let plural = if config.channels() == 1 { "" } else { "s" };
-    format!("{} Hz, {} channel{plural}, {}", config.sample_rate(), config.channels(), config.sample_format())
-}
-
-fn failed(what: &str, error: &cpal::Error) -> Error {
-    Error::Device(format!("{what}: {error}"))
 }
 
 fn unsupported(name: &str, format: SampleFormat) -> Error {

@@ -227,10 +227,14 @@ fn stages(assistant: &Assistant, front_end: FrontEnd, turns: &Turns, playout: &P
         preroll: Samples::from_ms(taking.preroll_ms, SampleRate::INTERNAL),
         wake: taking.wake.clone().filter(|_| assistant.wake_word.is_none()),
         prompt: taking.prompt.clone(),
+        min_speech_ms: assistant.segments.min_speech_ms,
+        overlap_ms: taking.overlap_ms.map_or(assistant.segments.min_speech_ms, |ms| ms as f32),
         duck_db: taking.duck_db,
         judge: assistant.judge.clone(),
         lookback: Samples::from_ms(
-            f64::from(assistant.segments.min_speech_ms + assistant.segments.pad_ms) + LOOKBACK_MS,
+            f64::from(assistant.segments.min_speech_ms + assistant.segments.pad_ms)
+                + taking.overlap_ms.unwrap_or_default()
+                + LOOKBACK_MS,
             SampleRate::INTERNAL,
         ),
     };

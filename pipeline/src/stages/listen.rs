@@ -32,6 +32,9 @@ pub(crate) struct ListenSettings {
     pub(crate) wake: Option<Phrase>,
     /// What a silent caller is asked.
     pub(crate) prompt: String,
+    /// How long speech must last before it counts, in milliseconds, and how long over a reply.
+    pub(crate) min_speech_ms: f32,
+    pub(crate) overlap_ms: f32,
     /// The gain, in decibels, of a reply that somebody speaks over.
     pub(crate) duck_db: f64,
     /// Tells interruptions from backchannels and noise.
@@ -117,6 +120,8 @@ impl Listen {
         let block = if self.machine.is_muted() { &[0.0; BLOCK] } else { block };
         self.now = self.now + Samples(BLOCK as u64);
         self.playback(out);
+        let ListenSettings { min_speech_ms, overlap_ms, .. } = self.settings;
+        self.detector.set_min_speech_ms(if self.machine.is_overlapped() { overlap_ms } else { min_speech_ms });
         let mut heard = Vec::new();
         self.detector.push(block, &mut heard)?;
         self.recent.push(block, self.detector.probability());

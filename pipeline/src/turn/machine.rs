@@ -86,6 +86,11 @@ impl Machine {
         self.muted
     }
 
+    /// Whether what is said now is said over a reply.
+    pub fn is_overlapped(&self) -> bool {
+        matches!(self.state, State::Speaking | State::Interrupted)
+    }
+
     /// Whether nothing is going on.
     pub fn is_idle(&self) -> bool {
         matches!(self.state, State::Listening | State::Asleep)

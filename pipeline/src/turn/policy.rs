@@ -65,6 +65,9 @@ pub struct TurnTaking {
     pub wake: Option<Phrase>,
     /// What a caller who is silent after a reply is asked.
     pub prompt: String,
+    /// How long sound over a reply must last before the reply is held back, in milliseconds; none for as long as speech
+    /// must last otherwise.
+    pub overlap_ms: Option<f64>,
     /// The gain, in decibels, of a reply that somebody speaks over; from -60 on it stands still.
     pub duck_db: f64,
     /// How much sound of a reply that is begun ahead is made before it is certain that it is wanted, in milliseconds,
@@ -81,6 +84,7 @@ impl Default for TurnTaking {
             unfinished_threshold: 0.1,
             wake: None,
             prompt: "Are you still there?".to_owned(),
+            overlap_ms: None,
             duck_db: -60.0,
             max_held_ms: 2_000.0,
         }
