@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use clap::Args;
 use rejoinder::Config;
 use rejoinder::config::ResponderConfig;
+use rejoinder::turn::EndRule;
 use rejoinder_models::units::{SampleRate, Samples};
 
 use super::Ended;
@@ -34,13 +35,14 @@ impl Validate {
         let ms = |length: Samples| length.ms(SampleRate::INTERNAL);
         let (hangover_ms, patience_ms) = (ms(policy.hangover), ms(policy.patience));
         match &config.turn_detector {
-            Some(path) => writeln!(
-                out,
-                "    a turn ends when {} is sure of it by {}, or after {hangover_ms} ms of silence, {patience_ms} where it \
-                 is unfinished",
-                path.display(),
-                config.turn_taking.end_threshold
-            )?,
+            Some(path) => {
+                let EndRule { threshold, likely_after, .. } = config.turn_taking.end;
+                write!(out, "    a turn ends when {} is sure of it by {threshold}", path.display())?;
+                if let Some(after) = likely_after {
+                    write!(out, ", when it is likely after {} ms of silence", ms(after))?;
+                }
+                writeln!(out, ", or after {hangover_ms} ms of silence, {patience_ms} where it is unfinished")?;
+            }
             None => writeln!(out, "    a turn ends after {hangover_ms} ms of silence")?,
         }
         if let Some(wake) = &config.wake_word {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::within;
 use crate::io::playout::SILENCE_DB;
-use crate::turn::{Phrase, Policy, RuleJudgeConfig, TurnTaking};
+use crate::turn::{EndRule, Phrase, Policy, RuleJudgeConfig, TurnTaking};
 
 /// Who may take the floor, and when a turn is over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,13 +62,16 @@ pub struct RawEnd {
     /// The probability from which a turn is over. Default: 0.7.
     #[serde(default = "end_threshold")]
     pub threshold: f32,
+    /// Silence after which a turn is over if that is likelier than not, from `turn.min_silence_ms` to `turn.hangover_ms`.
+    /// Default: none, a turn that does not reach the threshold lasts until `turn.hangover_ms`.
+    pub likely_ms: Option<f64>,
     /// The probability below which a turn is unfinished, so that the silence may last for `patience_ms`. Default:
     /// 0.1, or `threshold` where that is less.
     pub unfinished: Option<f32>,
 }
 
 fn end_threshold() -> f32 {
-    TurnTaking::default().end_threshold
+    EndRule::default().threshold
 }
 
 /// What happens when the caller is silent after a reply.
@@ -166,12 +169,7 @@ pub(super) fn resolve(
     within("interruption.duck_db", interruption.duck_db, -120.0, 0.0)?;
     within("speculation.max_starts", f64::from(speculation.max_starts), 0.0, 100.0)?;
     within("speculation.max_held_ms", speculation.max_held_ms, 0.0, 60_000.0)?;
-    let end_threshold = turn.end.as_ref().map_or_else(end_threshold, |end| end.threshold);
-    within("turn.end.threshold", f64::from(end_threshold), 0.0, 1.0)?;
-    let unfinished_threshold = turn.end.as_ref().and_then(|end| end.unfinished);
-    let unfinished_threshold =
-        unfinished_threshold.unwrap_or_else(|| TurnTaking::default().unfinished_threshold.min(end_threshold));
-    within("turn.end.unfinished", f64::from(unfinished_threshold), 0.0, f64::from(end_threshold))?;
+    let end = turn.end.as_ref().map(|end| rule(end, turn)).transpose()?.unwrap_or_default();
     judge(&interruption.judge)?;
     if turn.push_to_talk && turn.wake.is_some() {
         return Err("turn.wake: a phrase opens nothing where turn.push_to_talk is set; leave one out".to_owned());
@@ -213,14 +211,23 @@ pub(super) fn resolve(
     Ok(TurnTaking {
         policy,
         preroll_ms: turn.preroll_ms,
-        end_threshold,
-        unfinished_threshold,
+        end,
         wake,
         prompt: turn.no_answer.as_ref().map_or_else(prompt, |no_answer| no_answer.prompt.clone()),
         overlap_ms: interruption.min_speech_ms,
         duck_db: interruption.duck_db.max(SILENCE_DB),
         max_held_ms: speculation.max_held_ms,
     })
+}
+
+fn rule(end: &RawEnd, turn: &RawTurn) -> Result<EndRule, String> {
+    within("turn.end.threshold", f64::from(end.threshold), 0.0, 1.0)?;
+    let unfinished = end.unfinished.unwrap_or_else(|| EndRule::default().unfinished.min(end.threshold));
+    within("turn.end.unfinished", f64::from(unfinished), 0.0, f64::from(end.threshold))?;
+    if let Some(ms) = end.likely_ms {
+        within("turn.end.likely_ms", ms, turn.min_silence_ms, turn.hangover_ms)?;
+    }
+    Ok(EndRule { threshold: end.threshold, likely_after: end.likely_ms.map(samples), unfinished })
 }
 
 fn judge(config: &RuleJudgeConfig) -> Result<(), String> {

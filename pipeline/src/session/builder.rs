@@ -239,11 +239,7 @@ fn stages(assistant: &Assistant, front_end: FrontEnd, turns: &Turns, playout: &P
         ),
     };
     let detector = VadDetector::new(&*assistant.vad, assistant.segments)?;
-    let ending = assistant
-        .turn_detector
-        .as_deref()
-        .map(|ends| Ending::new(ends, taking.end_threshold, taking.unfinished_threshold))
-        .transpose()?;
+    let ending = assistant.turn_detector.as_deref().map(|ends| Ending::new(ends, taking.end)).transpose()?;
     let waking = assistant.wake_word.as_ref().map(WakeWord::listen).transpose()?;
     let history = History::new(&assistant.instructions, assistant.memory);
     let dialogue = assistant.responder.dialogue()?;

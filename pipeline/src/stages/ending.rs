@@ -2,29 +2,23 @@ use rejoinder_models::turn::{TurnDetector, TurnStream, with_text};
 use rejoinder_models::units::{Position, SampleRate, Samples};
 
 use crate::Result;
-use crate::turn::Outlook;
+use crate::turn::{EndRule, Outlook};
 
 /// A pause is looked at when it has lasted so long, and again each time that it has lasted so much longer.
 const STEP: Samples = Samples(SampleRate::INTERNAL.get() as u64 / 20);
-
-/// Detectors learn from sentences: a shorter turn, such as "yes", may sound unfinished to them and be all.
-const SENTENCE: Samples = Samples(SampleRate::INTERNAL.get() as u64 * 7 / 10);
 
 /// Asks a detector of turn ends as a pause grows longer.
 pub(crate) struct Ending {
     stream: Box<dyn TurnStream>,
     window: Samples,
-    /// From this probability on a turn is over.
-    over: f32,
-    /// Below this one it is unfinished.
-    unfinished: f32,
+    rule: EndRule,
     /// The pause that was looked at last, and how many steps long it was.
     looked: Option<(Position, u64)>,
 }
 
 impl Ending {
-    pub(crate) fn new(detector: &dyn TurnDetector, over: f32, unfinished: f32) -> Result<Self> {
-        Ok(Self { stream: detector.stream()?, window: detector.window(), over, unfinished, looked: None })
+    pub(crate) fn new(detector: &dyn TurnDetector, rule: EndRule) -> Result<Self> {
+        Ok(Self { stream: detector.stream()?, window: detector.window(), rule, looked: None })
     }
 
     /// How much of a turn the detector hears.
@@ -43,16 +37,17 @@ impl Ending {
     }
 
     /// How likely it is that the turn is over, by its sound up to now and, where the transcript up to the pause is
-    /// known, by how well that ends; and what follows for a turn that had lasted for `spoken` before the pause.
-    pub(crate) fn judge(&mut self, sound: &[f32], spoken: Samples, text: Option<f32>) -> Result<(f32, Outlook)> {
+    /// known, by how well that ends; and what follows for a turn that had lasted for `spoken` before a pause of
+    /// `silence`.
+    pub(crate) fn judge(
+        &mut self,
+        sound: &[f32],
+        (spoken, silence): (Samples, Samples),
+        text: Option<f32>,
+    ) -> Result<(f32, Outlook)> {
         let heard = self.stream.probability(sound)?;
         let probability = text.map_or(heard, |ratio| with_text(heard, ratio));
-        let outlook = match probability {
-            p if p >= self.over => Outlook::Complete,
-            p if p < self.unfinished && spoken >= SENTENCE => Outlook::Unfinished,
-            _ => Outlook::Undecided,
-        };
-        Ok((probability, outlook))
+        Ok((probability, self.rule.outlook(probability, spoken, silence)))
     }
 }
 
@@ -82,18 +77,15 @@ mod tests {
 
     #[test]
     fn each_step_of_each_pause_is_looked_at_once() {
-        let mut ending = Ending::new(&Loudness, 0.5, 0.1).unwrap();
+        let mut ending = Ending::new(&Loudness, EndRule { threshold: 0.6, ..EndRule::default() }).unwrap();
         let looks = |ending: &mut Ending, stopped: u64, times: std::ops::Range<u64>| {
             times.filter(|block| ending.is_due(Position(stopped), Position(stopped + block * 160))).count()
         };
         assert_eq!(looks(&mut ending, 800, 0..26), 5);
         assert_eq!(looks(&mut ending, 800, 25..30), 0);
         assert_eq!(looks(&mut ending, 9_000, 0..11), 2);
-        let mut judge = |sound: f32, spoken, text| ending.judge(&[0.01, sound], Samples(spoken), text).unwrap();
-        assert_eq!(judge(0.5, 16_000, None), (0.5, Outlook::Complete));
-        assert_eq!(judge(0.4, 16_000, None), (0.4, Outlook::Undecided));
-        assert_eq!(judge(0.4, 16_000, Some(3.0)), (2.0 / 3.0, Outlook::Complete));
-        assert_eq!(judge(0.05, 16_000, None), (0.05, Outlook::Unfinished));
-        assert_eq!(judge(0.05, 8_000, None), (0.05, Outlook::Undecided));
+        let mut judge = |sound: f32, text| ending.judge(&[0.01, sound], (Samples(16_000), Samples(800)), text).unwrap();
+        assert_eq!(judge(0.4, None), (0.4, Outlook::Undecided));
+        assert_eq!(judge(0.4, Some(3.0)), (2.0 / 3.0, Outlook::Complete));
     }
 }

@@ -17,5 +17,5 @@ pub use input::{Action, Input, Outlook};
 pub use judge::{Evidence, Judge, RuleJudge, RuleJudgeConfig, Verdict};
 pub use machine::Machine;
 pub use phrase::Phrase;
-pub use policy::{Policy, TurnTaking};
+pub use policy::{EndRule, Policy, TurnTaking};
 pub use table::State;

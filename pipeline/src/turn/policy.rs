@@ -1,6 +1,6 @@
 use rejoinder_models::units::{SampleRate, Samples};
 
-use super::Phrase;
+use super::{Outlook, Phrase};
 
 /// Who may take the floor, and when a turn is over. Lengths are in samples of 16 kHz.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -57,10 +57,8 @@ pub struct TurnTaking {
     pub policy: Policy,
     /// How much sound before the detected beginning belongs to a turn, in milliseconds.
     pub preroll_ms: f64,
-    /// The probability from which a detector of turn ends, where there is one, ends a turn.
-    pub end_threshold: f32,
-    /// The probability below which such a detector takes a turn for unfinished.
-    pub unfinished_threshold: f32,
+    /// What a detector of turn ends, where there is one, decides.
+    pub end: EndRule,
     /// What opens a conversation, where the policy has a follow-up window.
     pub wake: Option<Phrase>,
     /// What a caller who is silent after a reply is asked.
@@ -80,13 +78,74 @@ impl Default for TurnTaking {
         Self {
             policy: Policy::default(),
             preroll_ms: 200.0,
-            end_threshold: 0.7,
-            unfinished_threshold: 0.1,
+            end: EndRule::default(),
             wake: None,
             prompt: "Are you still there?".to_owned(),
             overlap_ms: None,
             duck_db: -60.0,
             max_held_ms: 2_000.0,
         }
+    }
+}
+
+/// What follows from the probability that a turn is over.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EndRule {
+    /// From this probability on the turn is over at once.
+    pub threshold: f32,
+    /// After so much silence it is over if that is likelier than not; none where silence alone decides then.
+    pub likely_after: Option<Samples>,
+    /// Below this probability it is unfinished.
+    pub unfinished: f32,
+}
+
+impl Default for EndRule {
+    fn default() -> Self {
+        Self { threshold: 0.7, likely_after: None, unfinished: 0.1 }
+    }
+}
+
+/// Detectors learn from sentences: a shorter turn, such as "yes", may sound unfinished to them and be all.
+const SENTENCE: Samples = Samples(SampleRate::INTERNAL.get() as u64 * 7 / 10);
+const LIKELIER_THAN_NOT: f32 = 0.5;
+
+impl EndRule {
+    /// For a turn that had lasted for `spoken` before a pause that has lasted for `silence`.
+    pub fn outlook(&self, probability: f32, spoken: Samples, silence: Samples) -> Outlook {
+        let likely = self.likely_after.is_some_and(|after| silence >= after) && probability >= LIKELIER_THAN_NOT;
+        if probability >= self.threshold || likely {
+            Outlook::Complete
+        } else if probability < self.unfinished && spoken >= SENTENCE {
+            Outlook::Unfinished
+        } else {
+            Outlook::Undecided
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_likely_ends_a_turn_when_the_silence_has_lasted() {
+        let rule = EndRule { threshold: 0.9, likely_after: Some(Samples(7_200)), unfinished: 0.1 };
+        let outlook = |probability, silence| rule.outlook(probability, Samples(16_000), Samples(silence));
+        assert_eq!(outlook(0.9, 800), Outlook::Complete);
+        assert_eq!(outlook(0.89, 7_199), Outlook::Undecided);
+        assert_eq!(outlook(0.5, 7_200), Outlook::Complete);
+        assert_eq!(outlook(0.49, 9_600), Outlook::Undecided);
+        assert_eq!(outlook(0.09, 9_600), Outlook::Unfinished);
+        assert_eq!(
+            EndRule { likely_after: None, ..rule }.outlook(0.89, Samples(0), Samples(9_600)),
+            Outlook::Undecided
+        );
+    }
+
+    #[test]
+    fn a_word_that_sounds_unfinished_may_be_all() {
+        let rule = EndRule::default();
+        assert_eq!(rule.outlook(0.05, Samples(11_200), Samples(800)), Outlook::Unfinished);
+        assert_eq!(rule.outlook(0.05, Samples(11_199), Samples(800)), Outlook::Undecided);
     }
 }
