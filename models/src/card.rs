@@ -4,6 +4,7 @@
 //! so that a lone file opens as well.
 
 mod bundle;
+mod latency;
 mod verify;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 pub use bundle::{Bundle, NewFile};
+pub use latency::{Latency, LatencyChoice};
 
 use crate::features::FbankConfig;
 use crate::runtime::ElementType;
@@ -184,6 +186,10 @@ pub struct Chunking {
     /// The input that tells how much of the caches is real, when the net has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid: Option<ValidCount>,
+    /// The latencies among which whoever opens the model may choose; `chunk_frames` and the limit of `valid` are the
+    /// default. Empty where the sizes are fixed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub latencies: Vec<Latency>,
 }
 
 /// An `f32` input of shape (1): the number of output frames that the caches hold. It begins at zero and grows by the
@@ -210,6 +216,9 @@ pub struct StateTensor {
     pub output: String,
     /// The axes.
     pub shape: Vec<usize>,
+    /// The axis that is as long as the left context, where that may be chosen: of `shape`, the default's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_axis: Option<usize>,
     /// The element type.
     #[serde(default)]
     pub element: ElementType,

@@ -7,7 +7,7 @@ use crate::asr::{
     ConformerAttention, ConformerCtc, ConformerTransducer, Decoding, Recognizer, conformer_attention, conformer_ctc,
     conformer_transducer,
 };
-use crate::card::{Bundle, Task};
+use crate::card::{Bundle, LatencyChoice, Task};
 use crate::keyword::{self, KeywordSpotter};
 use crate::runtime::{self, RuntimeConfig};
 use crate::speaker::{EmbeddingNet, SpeakerEncoder, embedding_net};
@@ -27,14 +27,20 @@ const MODELS_FOLDER: &str = "models/pretrained";
 /// [`Error::Model`] when it is not there, damaged, of another task, or of a family that this build does not know;
 /// [`Error::Engine`] when the engine asked for is not there.
 pub fn open_recognizer(path: &Path, config: &RuntimeConfig) -> Result<Arc<dyn Recognizer>> {
-    open_recognizer_with(path, config, &Decoding::default())
+    open_recognizer_with(path, config, &LatencyChoice::default(), &Decoding::default())
 }
 
-/// As [`open_recognizer`], with another way to decode than the card's.
+/// As [`open_recognizer`], with another latency than the card's default, and another way to decode than the card's.
 ///
 /// # Errors
-/// As [`open_recognizer`]; [`Error::Invalid`] when a hotword is empty.
-pub fn open_recognizer_with(path: &Path, config: &RuntimeConfig, decoding: &Decoding) -> Result<Arc<dyn Recognizer>> {
+/// As [`open_recognizer`]; [`Error::Model`] for a latency that the card does not offer, naming those that it does;
+/// [`Error::Invalid`] when a hotword is empty.
+pub fn open_recognizer_with(
+    path: &Path,
+    config: &RuntimeConfig,
+    latency: &LatencyChoice,
+    decoding: &Decoding,
+) -> Result<Arc<dyn Recognizer>> {
     let path = resolve(path)?;
     let runtime = runtime::open(config)?;
     let (bundle, model) = if path.is_dir() {
@@ -46,6 +52,7 @@ pub fn open_recognizer_with(path: &Path, config: &RuntimeConfig, decoding: &Deco
         (bundle.ok_or_else(missing)?, Some(model))
     };
     check_task(&bundle, &path, Task::Asr)?;
+    let bundle = bundle.choose(latency)?;
     match (bundle.card().family.as_str(), model) {
         (conformer_ctc::FAMILY, Some(model)) => Ok(Arc::new(ConformerCtc::of_model(&bundle, model, decoding)?)),
         (conformer_ctc::FAMILY, None) => Ok(Arc::new(ConformerCtc::open(&bundle, runtime.as_ref(), decoding)?)),

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use rejoinder_models::card::{
-    Bundle, Chunking, ModelCard, NewFile, Normalization, Origin, StateTensor, Task, ValidCount,
+    Bundle, Chunking, Latency, LatencyChoice, ModelCard, NewFile, Normalization, Origin, StateTensor, Task, ValidCount,
 };
+use rejoinder_models::features::FbankConfig;
 use rejoinder_models::runtime::ElementType;
 use rejoinder_models::units::SampleRate;
 
@@ -15,13 +16,22 @@ fn card() -> ModelCard {
     card.sample_rate = Some(SampleRate::INTERNAL);
     card.normalization = Some(Normalization { mean: vec![0.5, -1.25], std: vec![1.0, 2.0] });
     let valid = Some(ValidCount { input: "left_valid".into(), limit: 32 });
-    card.chunking =
-        Some(Chunking { left_frames: 14, chunk_frames: 32, right_frames: 0, subsampling: 8, pad_value: 0.0, valid });
+    card.features = Some(FbankConfig::kaldi());
+    card.chunking = Some(Chunking {
+        left_frames: 14,
+        chunk_frames: 32,
+        right_frames: 0,
+        subsampling: 8,
+        pad_value: 0.0,
+        valid,
+        latencies: [(16, 16), (32, 32), (32, 64)].map(|(chunk_frames, left)| Latency { chunk_frames, left }).into(),
+    });
     card.states = vec![StateTensor {
         file: "model".into(),
         input: "cache_k".into(),
         output: "cache_k_out".into(),
         shape: vec![2, 4, 32, 8],
+        left_axis: Some(2),
         element: ElementType::F32,
     }];
     card.params.insert("beam".into(), toml::Value::Integer(8));
@@ -95,6 +105,12 @@ fn a_wrong_card_is_told_by_line_and_key() {
         (good.replace("family = \"conformer-ctc\"\n", ""), "missing field `family`"),
         (good.replace("task = \"asr\"", "task = \"cooking\""), "line 2: unknown variant `cooking`"),
         (good.replace("subsampling = 8", "subsampling = 5"), "multiple of subsampling"),
+        (good.replace("chunk_frames = 16", "chunk_frames = 17"), "multiple of subsampling, both above zero, found 17"),
+        (
+            good.replace("left_axis = 2", "left_axis = 1"),
+            "state `cache_k`: expected axis 1 to be the limit, 32, found 4",
+        ),
+        (good.replace("left_axis = 2", "left_axis = 4"), "expected left_axis to be one of [2, 4, 32, 8], found 4"),
         (good.replace("std = [1.0, 2.0]", "std = [1.0]"), "as many values in std as in mean"),
         (good.replace("std = [1.0, 2.0]", "std = [1.0, 0.0]"), "std above zero"),
         (good.replace("text/tokens.txt", "../tokens.txt"), "expected a path inside the bundle, found `../tokens.txt`"),
@@ -106,6 +122,31 @@ fn a_wrong_card_is_told_by_line_and_key() {
         let message = message(Bundle::open(root.path()));
         assert!(message.contains(expected), "expected {expected}, found {message}");
     }
+}
+
+#[test]
+fn a_latency_is_chosen_among_those_of_the_card() {
+    let root = tempfile::tempdir().expect("a temporary folder");
+    let bundle = written(root.path());
+    let choose = |chunk_ms: Option<f64>, left_ms: Option<f64>| bundle.choose(&LatencyChoice { chunk_ms, left_ms });
+    for (chunk_ms, left_ms, expected) in [
+        (None, None, (32, 32)),
+        (Some(320.0), None, (32, 32)),
+        (Some(160.0), None, (16, 16)),
+        (None, Some(5_120.0), (32, 64)),
+        (Some(320.0), Some(5_120.0), (32, 64)),
+    ] {
+        let card = choose(chunk_ms, left_ms).expect("a latency").card().clone();
+        let chunking = card.chunking.as_ref().expect("chunking");
+        assert_eq!((chunking.chunk_frames, chunking.valid.as_ref().expect("a count").limit), expected);
+        assert_eq!(card.states[0].shape, [2, 4, expected.1, 8]);
+        assert_eq!(card.latencies().len(), 3);
+        let again = ModelCard::from_toml(&card.to_toml().expect("toml"), root.path()).expect("a card");
+        assert_eq!(again, card);
+    }
+    let refused = message(choose(Some(160.0), Some(5_120.0)));
+    let expected = "expected 320 and 2560, or 160 and 1280, or 320 and 5120, found 160 and 5120";
+    assert!(refused.ends_with(&format!("chunk_ms and left_ms: {expected}")), "{refused}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use rejoinder_models::asr::{ConformerCtc, Decoding, Recognizer, Transcript, transcribe};
-use rejoinder_models::card::{Bundle, ModelCard, NewFile};
+use rejoinder_models::card::{Bundle, LatencyChoice, ModelCard, NewFile};
 use rejoinder_models::decode::ctc::{CtcConfig, Hotword};
 use rejoinder_models::decode::ngram::{NgramConfig, count};
 use rejoinder_models::features::{Fbank, FbankConfig};
@@ -190,7 +190,7 @@ fn hotwords_and_the_language_model_of_the_bundle_count() {
     Bundle::write(root.path(), card, &files).unwrap();
     let audio = audio(60_000, 14);
     let hear = |decoding: Decoding| {
-        let recognizer = open_recognizer_with(root.path(), &config(), &decoding).unwrap();
+        let recognizer = open_recognizer_with(root.path(), &config(), &LatencyChoice::default(), &decoding).unwrap();
         transcribe(recognizer.as_ref(), &audio).unwrap().text
     };
     let greedy = hear(Decoding::greedy());

@@ -76,7 +76,12 @@ impl Assistant {
             enhancer: config.audio.enhance.open()?,
             vad: config.vad.open(runtime.as_ref())?,
             segments: config.segments,
-            recognizer: zoo::open_recognizer_with(&config.recognizer, &config.runtime, &config.decoding)?,
+            recognizer: zoo::open_recognizer_with(
+                &config.recognizer,
+                &config.runtime,
+                &config.latency,
+                &config.decoding,
+            )?,
             identity: config.speaker.as_ref().map(|speaker| Identity::open(speaker, &config.runtime)).transpose()?,
             responder: open_responder(&config.responder)?,
             clauses: config.clauses,

@@ -6,11 +6,15 @@ mod made_clips;
 
 use std::path::Path;
 
+use burn::tensor::{Device, Tensor, TensorData};
 use made_clips::{SENTENCES, no_augmentation, read_aloud, voice};
-use rejoinder_models::asr::{ConformerCtc, CtcParams, Decoding, transcribe};
-use rejoinder_models::card::{Bundle, MODEL_ROLE};
-use rejoinder_models::runtime::{self, RuntimeConfig, RuntimeKind, find_onnxruntime};
+use rejoinder_models::asr::{ConformerCtc, CtcParams, Decoding, LogProbs, transcribe};
+use rejoinder_models::card::{Bundle, MODEL_ROLE, ModelCard};
+use rejoinder_models::features::Fbank;
+use rejoinder_models::runtime::{self, Runtime, RuntimeConfig, RuntimeKind, find_onnxruntime};
+use rejoinder_training::nets::conformer::{Chunks, Conformer, ConformerConfig};
 use rejoinder_training::recipe;
+use rejoinder_training::tasks::asr::AsrRecipe;
 
 /// A dictionary that lacks some of the words, which are then read by their letters.
 const DICTIONARY: &str = "a AH\na(2) EY\nset S EH T\ntimer T AY M ER\nstop S T AA P\nthe DH AH\nthe(2) DH IY\n\
@@ -23,6 +27,7 @@ fn write_recipe(folder: &Path) -> std::path::PathBuf {
     let augment = no_augmentation();
     let recipe = format!(
         "task = \"asr\"\nrun = {:?}\n\
+         latencies = [{{ chunk = 2, left = 8 }}, {{ chunk = 8, left = 24 }}]\n\
          [prepare]\nsets = {:?}\nout = {:?}\n\
          [tokenizer]\nvocabulary = 40\n\
          [data]\ntrain = [{{ folder = {:?} }}]\nvalid = {:?}\ntests = [{:?}]\n\
@@ -77,5 +82,48 @@ fn a_tiny_recogniser_is_learnt_by_heart_exported_and_heard() {
             let heard: Vec<String> = clips.iter().map(|clip| transcribe(&recognizer, clip).unwrap().text).collect();
             assert_eq!(heard, SENTENCES, "{name} on {engine:?}");
         }
+        every_latency_is_the_nets_own(folder.path(), runtime.as_ref(), &clips[3]);
     }
+}
+
+/// One file of 32-bit floats says at each latency what the net says in such chunks.
+fn every_latency_is_the_nets_own(folder: &Path, runtime: &dyn Runtime, clip: &[f32]) {
+    let mut table: toml::Table = std::fs::read_to_string(folder.join("asr.toml")).unwrap().parse().unwrap();
+    table.remove("task");
+    let net = table.try_into::<AsrRecipe>().unwrap().trained(&Device::flex()).unwrap();
+    let bundle = Bundle::open(&folder.join("run/float")).unwrap();
+    let latencies = bundle.card().latencies();
+    assert_eq!(latencies.iter().map(|latency| latency.chunk_frames).collect::<Vec<_>>(), [32, 16, 64]);
+    let mut said: Vec<LogProbs> = Vec::new();
+    for latency in latencies {
+        let recognizer = ConformerCtc::open(&bundle.at(latency), runtime, &Decoding::greedy()).unwrap();
+        let chunks = Chunks { chunk: latency.chunk_frames / ConformerConfig::SUBSAMPLING, left: latency.left };
+        let (own, file) = (log_probs(&net, chunks, bundle.card(), clip), recognizer.log_probs(clip).unwrap());
+        for (own, file) in [(&own.tokens, &file.tokens), (&own.phones, &file.phones)] {
+            let far = distance(own, file);
+            assert_eq!(own.len(), file.len());
+            assert!(far < 2e-3, "{latency:?} on {}: off by {far}", runtime.name());
+        }
+        assert!(said.iter().all(|other| distance(&other.tokens, &file.tokens) > 0.01), "{latency:?} changes nothing");
+        said.push(file);
+    }
+}
+
+fn distance(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+/// What the net says of a whole clip in chunks.
+fn log_probs(net: &Conformer, chunks: Chunks, card: &ModelCard, clip: &[f32]) -> LogProbs {
+    let (features, bins) = (Fbank::new(card.features.clone().unwrap()).unwrap(), net.config().bins);
+    let pad = card.chunking.as_ref().unwrap().pad_value;
+    let mut values = vec![pad; ConformerConfig::LEFT_FEATURES * bins];
+    values.extend(features.compute(clip).unwrap());
+    let length = chunks.encoder_frames(values.len() / bins - ConformerConfig::LEFT_FEATURES);
+    let frames = ConformerConfig::LEFT_FEATURES + length * ConformerConfig::SUBSAMPLING;
+    values.resize(frames * bins, pad);
+    let x = Tensor::from_data(TensorData::new(values, [1, frames, bins]), &Device::flex());
+    let (heads, _) = net.forward_in(chunks, x, &[length]);
+    let values = |tensor: Tensor<3>| tensor.into_data().iter::<f32>().collect();
+    LogProbs { tokens: values(heads.tokens), phones: values(heads.phones.unwrap()) }
 }

@@ -1,5 +1,5 @@
 //! The transducer's recipe in small: a few sentences that the shipped voice reads are learnt by heart, exported, and
-//! heard by both searches on both engines, in pieces of any length.
+//! heard by both searches on both engines, at every latency that the bundle offers, in pieces of any length.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 mod made_clips;
@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 use made_clips::{SENTENCES, no_augmentation, read_aloud};
 use pieces::in_pieces;
 use rejoinder_models::asr::{ConformerTransducer, Decoding, Recognizer, transcribe};
-use rejoinder_models::card::Bundle;
+use rejoinder_models::card::{Bundle, LatencyChoice};
 use rejoinder_models::decode::ctc::CtcConfig;
 use rejoinder_models::runtime::{self, RuntimeConfig, RuntimeKind, find_onnxruntime};
-use rejoinder_models::zoo::open_recognizer;
+use rejoinder_models::units::SampleRate;
+use rejoinder_models::zoo::{open_recognizer, open_recognizer_with};
 use rejoinder_training::recipe;
 
 fn write_recipe(folder: &Path, predictor: &str) -> PathBuf {
@@ -22,6 +23,7 @@ fn write_recipe(folder: &Path, predictor: &str) -> PathBuf {
     let augment = no_augmentation();
     let recipe = format!(
         "task = \"transducer\"\nrun = {run}\n\
+         latencies = [{{ chunk = 2, left = 8 }}, {{ chunk = 4, left = 16 }}, {{ chunk = 8, left = 32 }}]\n\
          [prepare]\nsets = {out}\nout = {out}\n\
          [tokenizer]\nvocabulary = 40\n\
          [data]\ntrain = [{{ folder = {clips} }}]\nvalid = {clips}\ntests = [{clips}]\n\
@@ -55,7 +57,8 @@ fn learn_and_hear(predictor: &str) {
     let results: std::collections::BTreeMap<String, std::collections::BTreeMap<String, f64>> =
         serde_json::from_str(&results).unwrap();
     let names: Vec<&str> = results["clips"].keys().map(String::as_str).collect();
-    assert!(names.contains(&"net, chunk 2, left 8") && names.contains(&"stream, beam, lm"), "{names:?}");
+    let expected = ["net, chunk 2, left 8", "stream, beam, lm, chunk 4, left 16", "stream, greedy, chunk 2, left 8"];
+    assert!(expected.iter().all(|name| names.contains(name)), "{names:?}");
     assert_eq!(results["clips"]["net, chunk 4, left 16"], 0.0);
 
     let bundle = Bundle::open(&folder.path().join("bundle")).unwrap();
@@ -74,6 +77,22 @@ fn learn_and_hear(predictor: &str) {
             assert_eq!(heard, SENTENCES, "{name} on {engine:?}");
             assert_eq!(in_pieces(recognizer, &clips[2], &[777, 4_000, 1, 9_999]), SENTENCES[2], "{name} on {engine:?}");
         }
+        for latency in bundle.card().latencies() {
+            let [chunk_ms, left_ms] = bundle.card().latency_ms(latency).unwrap();
+            let choice = LatencyChoice { chunk_ms: Some(chunk_ms), left_ms: Some(left_ms) };
+            let chosen = open_recognizer_with(bundle.root(), &config, &choice, &Decoding::default()).unwrap();
+            let heard: Vec<String> = clips.iter().map(|clip| transcribe(chosen.as_ref(), clip).unwrap().text).collect();
+            assert_eq!(heard, SENTENCES, "{choice:?} on {engine:?}");
+            let pieces = in_pieces(chosen.as_ref(), &clips[1], &[777, 4_000, 1, 9_999]);
+            assert_eq!(pieces, SENTENCES[1], "{choice:?} on {engine:?}");
+            let delay = chosen.stream().unwrap().delay().ms(SampleRate::INTERNAL);
+            assert!((chunk_ms..chunk_ms + 30.0).contains(&delay), "{choice:?}: {delay}");
+        }
+        let none = LatencyChoice { chunk_ms: Some(480.0), left_ms: None };
+        let error = open_recognizer_with(bundle.root(), &config, &none, &Decoding::default()).err().unwrap();
+        let expected =
+            "chunk_ms and left_ms: expected 320 and 1280, or 160 and 640, or 640 and 2560, found 480 and any";
+        assert!(error.to_string().ends_with(expected), "{error}");
     }
 }
 

@@ -92,8 +92,15 @@ mod tests {
     use super::*;
 
     fn chunker() -> Chunker {
-        let chunking =
-            Chunking { left_frames: 2, chunk_frames: 4, right_frames: 1, subsampling: 2, pad_value: -9.0, valid: None };
+        let chunking = Chunking {
+            left_frames: 2,
+            chunk_frames: 4,
+            right_frames: 1,
+            subsampling: 2,
+            pad_value: -9.0,
+            valid: None,
+            latencies: Vec::new(),
+        };
         let normalization = Normalization { mean: vec![1.0], std: vec![2.0] };
         Chunker::new(chunking, Some(normalization), 1).expect("a chunker")
     }

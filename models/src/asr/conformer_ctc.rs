@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::decoding::{Decoder, DecoderStream, Decoding, LogProbs};
+use super::decoding::{CtcParams, Decoder, DecoderStream, Decoding, LogProbs};
 use super::encoder::{Encoder, EncoderStream, leading};
 use super::words::{FrameClock, transcript};
 use super::{Recognizer, RecognizerStream, Transcript};
@@ -58,15 +58,17 @@ impl ConformerCtc {
     /// As [`open`](Self::open).
     pub fn of_model(bundle: &Bundle, model: Arc<dyn Model>, decoding: &Decoding) -> Result<Self> {
         let (card, path) = (bundle.card(), bundle.path(MODEL_ROLE)?);
-        let phone_frames = phone_frames(model.as_ref());
-        let heads: Vec<&str> = std::iter::once(LOG_PROBS_OUTPUT).chain(phone_frames.map(|_| PHONES_OUTPUT)).collect();
+        let phones = phone_frames(model.as_ref());
+        let heads: Vec<&str> = std::iter::once(LOG_PROBS_OUTPUT).chain(phones.map(|_| PHONES_OUTPUT)).collect();
+        let params: CtcParams = card.params(&path)?;
         let encoder = Encoder::new(card, model, &path, &heads)?;
         let tokenizer = Tokenizer::parse(&bundle.text(TOKENS_ROLE)?).map_err(|e| Error::model(&path, e.to_string()))?;
         let tokenizer = Arc::new(tokenizer);
         let decoder = Decoder::open(bundle, tokenizer.clone(), decoding)?;
         encoder.check_head(LOG_PROBS_OUTPUT, tokenizer.len())?;
         let whole = |(in_chunk, _): &(usize, usize)| in_chunk.is_multiple_of(encoder.frames().max(1));
-        let phones = phone_frames.filter(whole);
+        let open = params.phone_frames * encoder.frames();
+        let phones = phones.map(|(in_chunk, phones)| (in_chunk.unwrap_or(open), phones)).filter(whole);
         let shared = Shared { name: card.name.clone(), encoder: Arc::new(encoder), tokenizer, decoder, phones, path };
         shared.check_phones()?;
         let recognizer = Self { shared: Arc::new(shared) };
@@ -182,10 +184,10 @@ impl ConformerStream {
     }
 }
 
-/// Frames of phones in a chunk, and phones in a frame, where the net gives any.
-fn phone_frames(model: &dyn Model) -> Option<(usize, usize)> {
+/// Frames of phones in a chunk, where the file fixes them, and phones in a frame, where the net gives any.
+fn phone_frames(model: &dyn Model) -> Option<(Option<usize>, usize)> {
     match model.output(PHONES_OUTPUT)?.shape.as_slice() {
-        [_, Some(in_chunk), Some(phones)] => Some((*in_chunk, *phones)),
+        [_, in_chunk, Some(phones)] => Some((*in_chunk, *phones)),
         _ => None,
     }
 }

@@ -54,11 +54,14 @@ pub struct CtcParams {
     pub lm_unit: LmUnit,
     /// The search over words, for a bundle with phones, a lexicon and a language model over words.
     pub lexicon: LexiconConfig,
+    /// Frames of phones for each frame of tokens, where the file leaves open how many there are. Default: 2.
+    pub phone_frames: usize,
 }
 
 impl Default for CtcParams {
     fn default() -> Self {
-        Self { blank: 0, search: CtcConfig::greedy(), lm_unit: LmUnit::Word, lexicon: LexiconConfig::default() }
+        let lexicon = LexiconConfig::default();
+        Self { blank: 0, search: CtcConfig::greedy(), lm_unit: LmUnit::Word, lexicon, phone_frames: 2 }
     }
 }
 

@@ -1,7 +1,8 @@
 //! The streaming encoder of a recogniser: from audio to what its net gives for each chunk.
 //!
 //! The ONNX file takes `x` (1, left + chunk + right, bins) and the state tensors of the card, and gives (1, frames,
-//! width) for each of its heads, and the next states. Every size comes from the card.
+//! width) for each of its heads, and the next states. Every size comes from the card; those that follow from the latency
+//! may be left open in the file, and are then the card's present ones.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::{CARD_KEY, FILE_KEY_PREFIX, FileEntry, MODEL_ROLE, ModelCard};
+use super::{CARD_KEY, FILE_KEY_PREFIX, FileEntry, Latency, LatencyChoice, MODEL_ROLE, ModelCard};
 use crate::runtime::Model;
 use crate::{Error, Result};
 
@@ -128,6 +128,21 @@ impl Bundle {
     /// The card.
     pub fn card(&self) -> &ModelCard {
         &self.card
+    }
+
+    /// The bundle with this latency as its card's default.
+    #[must_use]
+    pub fn at(&self, latency: Latency) -> Self {
+        Self { card: self.card.at(latency), ..self.clone() }
+    }
+
+    /// The bundle with the latency that is wanted as its card's default.
+    ///
+    /// # Errors
+    /// [`Error::Model`] when the card offers no such latency, naming those that it offers.
+    pub fn choose(&self, choice: &LatencyChoice) -> Result<Self> {
+        let latency = self.card.choose(choice, &self.root)?;
+        Ok(latency.map_or_else(|| self.clone(), |latency| self.at(latency)))
     }
 
     /// The folder.

@@ -1,6 +1,6 @@
 use std::path::{Component, Path};
 
-use super::{Chunking, FileEntry, ModelCard};
+use super::{Chunking, FileEntry, Latency, ModelCard, StateTensor};
 use crate::{Error, Result};
 
 impl ModelCard {
@@ -24,16 +24,35 @@ impl ModelCard {
         if let Some(reason) = self.chunking.as_ref().and_then(chunking_fault) {
             return wrong(reason);
         }
+        if let Some(reason) = self.states.iter().find_map(|state| self.state_fault(state)) {
+            return wrong(reason);
+        }
         self.files.iter().try_for_each(|(role, entry)| verify_entry(path, role, entry))
+    }
+
+    /// An axis that follows the left context must have that of the default.
+    fn state_fault(&self, state: &StateTensor) -> Option<String> {
+        let (axis, name) = (state.left_axis?, &state.input);
+        let left = self.chunking.as_ref().map_or(0, |chunking| chunking.latency().left);
+        match state.shape.get(axis) {
+            Some(size) if *size == left => None,
+            Some(size) => Some(format!("state `{name}`: expected axis {axis} to be the limit, {left}, found {size}")),
+            None => Some(format!("state `{name}`: expected left_axis to be one of {:?}, found {axis}", state.shape)),
+        }
     }
 }
 
 fn chunking_fault(chunking: &Chunking) -> Option<String> {
-    let Chunking { chunk_frames, subsampling, pad_value, .. } = *chunking;
-    if chunk_frames == 0 || subsampling == 0 || chunk_frames % subsampling != 0 {
-        return Some(format!(
-            "[chunking]: expected chunk_frames to be a multiple of subsampling, both above zero, found {chunk_frames} and {subsampling}"
-        ));
+    let Chunking { subsampling, pad_value, .. } = *chunking;
+    for Latency { chunk_frames, .. } in chunking.choices() {
+        if chunk_frames == 0 || subsampling == 0 || chunk_frames % subsampling != 0 {
+            return Some(format!(
+                "[chunking]: expected chunk_frames to be a multiple of subsampling, both above zero, found {chunk_frames} and {subsampling}"
+            ));
+        }
+    }
+    if chunking.valid.is_none() && !chunking.latencies.is_empty() {
+        return Some("[chunking]: expected `valid` beside `latencies`, found none".to_owned());
     }
     (!pad_value.is_finite()).then(|| format!("[chunking]: expected a finite pad_value, found {pad_value}"))
 }

@@ -120,7 +120,8 @@ impl Bench {
         let stop = interrupt_flag()?;
         let mut out = std::io::stdout();
         writeln!(out, "{:<54}{:>6}{:>12}{:>12}{:>12}{:>18}", "", "runs", "median", "p95", "p99", "real-time factor")?;
-        let greedy = zoo::open_recognizer_with(&config.recognizer, &config.runtime, &Decoding::greedy())?;
+        let (runtime, latency) = (&config.runtime, &config.latency);
+        let greedy = zoo::open_recognizer_with(&config.recognizer, runtime, latency, &Decoding::greedy())?;
         let rounds = self.rounds;
         let parts: [&dyn Fn() -> anyhow::Result<Vec<Figure>>; 7] = [
             &|| features(&config, &caller, rounds),

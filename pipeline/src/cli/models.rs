@@ -49,6 +49,11 @@ fn print(bundle: &Bundle, out: &mut StdoutLock<'_>) -> anyhow::Result<()> {
     }
     let origin = &card.origin;
     writeln!(out, "    made by {} at {} from {}", origin.recipe, origin.commit, origin.data.join(", "))?;
+    let latencies: Vec<_> = card.latencies().into_iter().filter_map(|latency| card.latency_ms(latency)).collect();
+    for (number, [chunk, left]) in latencies.iter().enumerate().filter(|_| latencies.len() > 1) {
+        let default = if number == 0 { ", by default" } else { "" };
+        writeln!(out, "    --chunk-ms {chunk} --left-ms {left}{default}")?;
+    }
     for (what, figure) in &card.results {
         writeln!(out, "    {what}: {figure}")?;
     }

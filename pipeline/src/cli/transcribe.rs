@@ -5,6 +5,7 @@ use anyhow::Context;
 use clap::Args;
 use rejoinder_models::asr::{Recognizer, Transcript};
 use rejoinder_models::audio;
+use rejoinder_models::card::LatencyChoice;
 use rejoinder_models::units::{SampleRate, Samples};
 use rejoinder_models::zoo;
 use serde_json::json;
@@ -22,6 +23,12 @@ pub(crate) struct Transcribe {
     files: Vec<PathBuf>,
     #[command(flatten)]
     config: ConfigOption,
+    /// Hear in chunks of this length, one of those that `rejoinder models` shows [default: the configuration's]
+    #[arg(long, value_name = "MS")]
+    chunk_ms: Option<f64>,
+    /// See as far as this before a chunk, likewise
+    #[arg(long, value_name = "MS")]
+    left_ms: Option<f64>,
     /// Print each partial transcript as well, on lines of their own that begin with "~"
     #[arg(long)]
     partials: bool,
@@ -33,7 +40,11 @@ pub(crate) struct Transcribe {
 impl Transcribe {
     pub(crate) fn run(self) -> anyhow::Result<Ended> {
         let config = self.config.load()?;
-        let recognizer = zoo::open_recognizer_with(&config.recognizer, &config.runtime, &config.decoding)?;
+        let latency = match (self.chunk_ms, self.left_ms) {
+            (None, None) => config.latency,
+            (chunk_ms, left_ms) => LatencyChoice { chunk_ms, left_ms },
+        };
+        let recognizer = zoo::open_recognizer_with(&config.recognizer, &config.runtime, &latency, &config.decoding)?;
         let mut out = std::io::stdout().lock();
         each_file(&self.files, |path| self.transcribe(&*recognizer, path, &mut out))
     }

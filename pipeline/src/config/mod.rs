@@ -8,6 +8,7 @@ mod turn;
 use std::path::{Path, PathBuf};
 
 use rejoinder_models::asr::Decoding;
+use rejoinder_models::card::{Bundle, LatencyChoice};
 use rejoinder_models::llm::llama::LlamaOptions;
 use rejoinder_models::llm::openai::{OpenAiOptions, OpenAiResponder};
 use rejoinder_models::llm::tools::Tools;
@@ -48,6 +49,8 @@ pub struct Config {
     pub judge: RuleJudgeConfig,
     /// The recogniser's bundle or file.
     pub recognizer: PathBuf,
+    /// In what chunks it hears.
+    pub latency: LatencyChoice,
     /// How it decodes.
     pub decoding: Decoding,
     /// The enrolled voices, where there are any.
@@ -146,6 +149,7 @@ impl RawConfig {
         within("runtime.threads", self.runtime.threads as f64, 1.0, 256.0)?;
         let turn_taking = turn::resolve(&self.turn, &self.interruption, &self.speculation)?;
         let wake_word = self.turn.wake.map(|wake| wake.resolve(path)).transpose()?.flatten();
+        let (recognizer, latency, decoding) = self.asr.resolve(path)?;
         Ok(Config {
             path: path.to_owned(),
             runtime: self.runtime,
@@ -156,8 +160,9 @@ impl RawConfig {
             turn_detector: self.turn.end.map(|end| model("turn.end.model", &end.model, path)).transpose()?,
             wake_word,
             judge: self.interruption.judge,
-            recognizer: model("asr.model", &self.asr.model, path)?,
-            decoding: self.asr.decoding,
+            recognizer,
+            latency,
+            decoding,
             speaker: self.speaker.map(|speaker| speaker.resolve(path)).transpose()?,
             responder: self.llm.resolve(path)?,
             synthesizer: model("tts.model", &self.tts.model, path)?,
@@ -167,6 +172,19 @@ impl RawConfig {
             max_tool_calls: self.dialogue.max_tool_calls,
             tools: tools(self.dialogue.tools)?,
         })
+    }
+}
+
+impl RawAsr {
+    /// The bundle, the latency and the search. A latency is looked for in the bundle's card.
+    fn resolve(self, path: &Path) -> Result<(PathBuf, LatencyChoice, Decoding), String> {
+        let Self { model: name, chunk_ms, left_ms, decoding } = self;
+        let (model, latency) = (model("asr.model", &name, path)?, LatencyChoice { chunk_ms, left_ms });
+        if latency != LatencyChoice::default() && model.is_dir() {
+            let chosen = Bundle::open_unchecked(&model).and_then(|bundle| bundle.choose(&latency));
+            chosen.map_err(|error| format!("asr: {error}"))?;
+        }
+        Ok((model, latency, decoding))
     }
 }
 

@@ -81,6 +81,12 @@ impl Default for AudioConfig {
 pub struct RawAsr {
     /// A bundle's name, its folder, or an ONNX file with a card inside.
     pub model: String,
+    /// The length of the chunks in which it hears, one of those that the bundle offers. Default: the bundle's.
+    #[serde(default)]
+    pub chunk_ms: Option<f64>,
+    /// How far before its chunk a sound is seen, likewise.
+    #[serde(default)]
+    pub left_ms: Option<f64>,
     /// The search, where the bundle's own is not wanted.
     #[serde(default)]
     pub decoding: Decoding,

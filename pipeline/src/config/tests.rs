@@ -62,6 +62,16 @@ fn a_model_that_is_not_there_is_named_with_its_key() {
 }
 
 #[test]
+fn a_latency_is_one_of_the_bundles() {
+    let text = |chunk_ms: &str| with("").replacen("\".\"", &format!("\"asr-en\"\n{chunk_ms}"), 1);
+    let latency = parse(&text("chunk_ms = 320")).unwrap().latency;
+    assert_eq!(latency, LatencyChoice { chunk_ms: Some(320.0), left_ms: None });
+    let error = parse(&text("chunk_ms = 640")).unwrap_err().to_string();
+    assert!(error.starts_with("test.toml: asr: ") && error.lines().count() == 1, "{error}");
+    assert!(error.ends_with("chunk_ms and left_ms: expected 320 and 3200, found 640 and any"), "{error}");
+}
+
+#[test]
 fn a_key_is_taken_from_the_environment_only() {
     let text = with("").replace("kind = \"openai\"", "kind = \"openai\"\napi_key_variable = \"NO_SUCH_VARIABLE_HERE\"");
     let error = parse(&text).unwrap_err().to_string();

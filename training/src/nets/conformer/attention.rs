@@ -1,8 +1,6 @@
-use std::ops::Range;
-
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::block::Mixer;
 use super::{Chunks, ConformerConfig};
@@ -40,33 +38,32 @@ pub fn chunk_mask(frames: usize, chunks: Chunks, lengths: &[usize], device: &Dev
 /// - `valid`: (1), filled frames at the end of the cache
 /// - returns: (1, 1, 1, left + chunk)
 pub(super) fn valid_bias(valid: Tensor<1>, left: usize, chunk: usize, device: &Device) -> Tensor<4> {
-    let ages: Vec<f32> = (0..left + chunk).map(|p| p as f32 - left as f32).collect();
-    let ages = Tensor::<1>::from_floats(ages.as_slice(), device);
-    (ages + valid).clamp_max(0.0).mul_scalar(-HIDDEN).reshape([1, 1, 1, left + chunk])
+    let from_chunk = count(left, chunk, device);
+    (from_chunk + valid).clamp_max(0.0).mul_scalar(-HIDDEN).reshape([1, 1, 1, left + chunk])
 }
 
-/// Sines and cosines that rotate queries and keys to their positions.
+/// Frames from the beginning of a chunk, -left to chunk - 1. They are counted by the device, so that an export can count
+/// as far as its caches go.
+fn count(left: usize, chunk: usize, device: &Device) -> Tensor<1> {
+    Tensor::<1, Int>::arange(-(left as i64)..chunk as i64, device).float()
+}
+
+/// Sines and cosines that rotate queries and keys to their positions. Only distances count: the first query stands at 0.
 pub(super) struct Positions {
     queries: (Tensor<4>, Tensor<4>),
     keys: (Tensor<4>, Tensor<4>),
 }
 
 impl Positions {
-    pub(super) fn new(queries: Range<usize>, keys: Range<usize>, head_dim: usize, device: &Device) -> Self {
-        let table = |positions: Range<usize>| {
-            let half = head_dim / 2;
-            let (length, mut sines, mut cosines) = (positions.len(), Vec::new(), Vec::new());
-            for position in positions {
-                for index in 0..half {
-                    let angle = position as f32 * ROTARY_BASE.powf(-(index as f32) / half as f32);
-                    sines.push(angle.sin());
-                    cosines.push(angle.cos());
-                }
-            }
-            let tensor = |values| Tensor::<4>::from_data(TensorData::new(values, [1, 1, length, half]), device);
-            (tensor(sines), tensor(cosines))
-        };
-        Self { queries: table(queries), keys: table(keys) }
+    /// `queries` frames, which see themselves and `left` frames before the first of them.
+    pub(super) fn new(left: usize, queries: usize, head_dim: usize, device: &Device) -> Self {
+        let half = head_dim / 2;
+        let frequencies = (0..half).map(|index| ROTARY_BASE.powf(-(index as f32) / half as f32)).collect();
+        let frequencies = Tensor::<4>::from_data(TensorData::new(frequencies, [1, 1, 1, half]), device);
+        let angles = count(left, queries, device).reshape([1, 1, left + queries, 1]) * frequencies;
+        let keys = (angles.clone().sin(), angles.cos());
+        let last = |table: &Tensor<4>| table.clone().narrow(2, left, queries);
+        Self { queries: (last(&keys.0), last(&keys.1)), keys }
     }
 }
 

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use super::ConformerConfig;
 
 /// What a frame sees: its chunk, and the frames to the left of the chunk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Chunks {
     /// Encoder frames of a chunk.
     pub chunk: usize,

@@ -133,7 +133,7 @@ pub struct Caches {
     pub values: Tensor<4>,
     /// Inputs of the depthwise convolutions, (layers, kernel - 1, channels).
     pub convolution: Tensor<3>,
-    /// How many frames of `keys` and `values` are filled, (1).
+    /// How many frames of `keys` and `values` are filled, (1); nothing in a CRDNN, whose states are whole.
     pub valid: Tensor<1>,
 }
 
@@ -255,7 +255,7 @@ impl Conformer {
         let [_, frames, _] = x.dims();
         let device = x.device();
         let mask = chunk_mask(frames, chunks, lengths, &device);
-        let positions = Positions::new(0..frames, 0..frames, self.config.dim / self.config.heads, &device);
+        let positions = Positions::new(0, frames, self.config.dim / self.config.heads, &device);
         let middle = self.config.layers / 2;
         let mut intermediate = None;
         for (index, block) in self.layers().enumerate() {
@@ -268,17 +268,17 @@ impl Conformer {
         (self.heads(x), intermediate)
     }
 
-    /// One chunk of one stream.
+    /// One chunk of one stream, as long as its features, with a left context as long as its caches.
     ///
     /// # Shapes
     /// - `features`: (1, [`ConformerConfig::LEFT_FEATURES`] + 8 chunk, bins)
     /// - returns: the heads of a batch of one chunk, and the caches for the next
     pub fn step(&self, features: Tensor<3>, caches: Caches) -> (Heads, Caches) {
-        let ConformerConfig { left, chunk, dim, heads, .. } = self.config;
         let mut x = self.front(features); // (1, chunk, dim)
-        let device = x.device();
+        let ([_, chunk, dim], [_, _, left, _]) = (x.dims(), caches.keys.dims());
+        let (device, heads) = (x.device(), self.config.heads);
         let bias = attention::valid_bias(caches.valid.clone(), left, chunk, &device);
-        let positions = Positions::new(left..left + chunk, 0..left + chunk, dim / heads, &device);
+        let positions = Positions::new(left, chunk, dim / heads, &device);
         let (mut keys, mut values, mut convolution) = (Vec::new(), Vec::new(), Vec::new());
         for (index, block) in self.layers().enumerate() {
             let cache = (
@@ -292,18 +292,25 @@ impl Conformer {
             values.push(v);
             convolution.push(c);
         }
+        // Of the frames that stay in the caches, those are filled that were not hidden.
+        let kept = bias.narrow(3, chunk, left);
         let caches = Caches {
             keys: Tensor::cat(keys, 0),
             values: Tensor::cat(values, 0),
             convolution: Tensor::cat(convolution, 0),
-            valid: caches.valid.add_scalar(chunk as f64).clamp_max(left as f64),
+            valid: kept.greater_elem(-1.0).float().sum(),
         };
         (self.heads(x), caches)
     }
 
     /// The caches of a stream that has heard nothing.
     pub fn caches(&self, device: &Device) -> Caches {
-        let (keys, values, convolution) = Kind::cache_shapes(&self.config);
+        self.caches_in(self.config.left, device)
+    }
+
+    /// As [`caches`](Self::caches), with this left context.
+    pub fn caches_in(&self, left: usize, device: &Device) -> Caches {
+        let (keys, values, convolution) = Kind::cache_shapes(&ConformerConfig { left, ..self.config.clone() });
         Caches {
             keys: Tensor::zeros(keys, device),
             values: Tensor::zeros(values, device),

@@ -1,8 +1,8 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use rejoinder_models::card::{
-    Chunking, LEXICON_ROLE, LM_ROLE, MODEL_ROLE, ModelCard, NewFile, PHONES_ROLE, StateTensor, TOKENS_ROLE, Task,
-    ValidCount,
+    Chunking, LEXICON_ROLE, LM_ROLE, Latency, MODEL_ROLE, ModelCard, NewFile, PHONES_ROLE, StateTensor, TOKENS_ROLE,
+    Task, ValidCount,
 };
 use rejoinder_models::decode::ngram::{self, Ngram};
 use rejoinder_models::features::Fbank;
@@ -13,7 +13,7 @@ use super::recipe::AsrRecipe;
 use super::task::PAD_VALUE;
 use crate::data::synth::TextSource;
 use crate::export::{Axis, Case, Element, Int8, OnnxExport, OnnxModel, Package, Recorder, quantize_matmul};
-use crate::nets::conformer::{Caches, Conformer, ConformerConfig, Heads};
+use crate::nets::conformer::{Caches, Chunks, Conformer, ConformerConfig, Heads};
 use crate::{Error, Result};
 
 const FAMILY: &str = "conformer-ctc";
@@ -22,21 +22,32 @@ const FAMILY: &str = "conformer-ctc";
 pub(in crate::tasks) const ALLOWED_FLOAT: f64 = 2e-3;
 /// How far log-probabilities of 8-bit weights may be from the net: a tenth of the largest that were seen.
 const ALLOWED_INT8: f64 = 12.0;
-/// Chunks of a real clip that an export is checked on.
+/// Chunks of a real clip that an export is checked on, at each latency.
 const CHECKED_CHUNKS: usize = 4;
+
+/// Encoder frames of chunks, and of left contexts, at which a net is recorded whose bundle leaves them open.
+const RECORDED_CHUNKS: [usize; 3] = [3, 5, 11];
+const RECORDED_LEFTS: [usize; 3] = [7, 17, 29];
 
 /// Inputs and outputs that carry the stream, as (input, output).
 const STATES: [(&str, &str); 3] =
     [("cache_k", "cache_k_out"), ("cache_v", "cache_v_out"), ("cache_conv", "cache_conv_out")];
 const VALID: &str = "left_valid";
+/// The axis of keys and values that is the left context; the inputs of convolutions have none.
+const LEFT_AXES: [Option<usize>; 3] = [Some(2), Some(2), None];
 
 /// Writes the bundle: the net, tokens, the language model, and the card.
 pub(super) fn export(recipe: &AsrRecipe) -> Result<()> {
     let device = Device::flex();
+    recipe.check_latencies()?;
     let net = recipe.trained(&device)?;
-    let float = record(&net)?;
-    let cases = cases(recipe, &net, &net, &declare(FAMILY, &net, &device), forward)?;
-    let card = card(FAMILY, recipe, &net, &device);
+    let declaration = declare(FAMILY, &net, &device, !recipe.latencies.is_empty());
+    let float = declaration.record(&net, forward)?;
+    let cases = cases(recipe, &net, &net, &declaration, forward)?;
+    let mut card = card(FAMILY, recipe, &net, &device);
+    if recipe.phones.is_some() && !recipe.latencies.is_empty() {
+        card.params.insert("phone_frames".into(), toml::Value::Integer(ConformerConfig::PHONE_FRAMES as i64));
+    }
     let tokens = recipe.read_tokenizer()?.to_text();
     let checked = Package::new(card.clone())
         .model(MODEL_ROLE, "model.onnx", float.clone(), cases.clone(), ALLOWED_FLOAT)
@@ -74,7 +85,7 @@ pub(super) fn export(recipe: &AsrRecipe) -> Result<()> {
 /// # Errors
 /// When the net has an operation that cannot be exported.
 pub fn record(net: &Conformer) -> crate::export::Result<OnnxModel> {
-    declare(FAMILY, net, &Device::flex()).record(net, forward)
+    declare(FAMILY, net, &Device::flex(), false).record(net, forward)
 }
 
 fn shapes(net: &Conformer, device: &Device) -> [Vec<usize>; 3] {
@@ -82,22 +93,29 @@ fn shapes(net: &Conformer, device: &Device) -> [Vec<usize>; 3] {
     [caches.keys.dims().to_vec(), caches.values.dims().to_vec(), caches.convolution.dims().to_vec()]
 }
 
-fn chunk_frames(config: &ConformerConfig) -> usize {
-    config.chunk * ConformerConfig::SUBSAMPLING
+/// Feature frames that the encoder sees for a chunk.
+fn piece_frames(chunk: usize) -> usize {
+    ConformerConfig::LEFT_FEATURES + chunk * ConformerConfig::SUBSAMPLING
 }
 
-/// The inputs of a streaming encoder: features and what it carries.
-fn declare(name: &str, net: &Conformer, device: &Device) -> OnnxExport {
+/// The inputs of a streaming encoder: features and what it carries. Chunk and left context are those of the net, or left
+/// `open` to whoever runs it.
+fn declare(name: &str, net: &Conformer, device: &Device, open: bool) -> OnnxExport {
     let config = net.config();
-    let fixed = |shape: &[usize]| shape.iter().map(|n| Axis::from(*n)).collect::<Vec<_>>();
-    let frames = ConformerConfig::LEFT_FEATURES + chunk_frames(config);
-    let declaration = OnnxExport::new(name).input("x", Element::Float, fixed(&[1, frames, config.bins]));
-    let shapes = shapes(net, device);
-    let declaration = STATES
-        .iter()
-        .zip(&shapes)
-        .fold(declaration, |declaration, ((input, _), shape)| declaration.input(input, Element::Float, fixed(shape)));
-    declaration.input(VALID, Element::Float, fixed(&[1]))
+    let frames = match open {
+        true => Axis::symbol("T", &RECORDED_CHUNKS.map(piece_frames)),
+        false => Axis::from(piece_frames(config.chunk)),
+    };
+    let declaration = OnnxExport::new(name).input("x", Element::Float, [Axis::from(1), frames, config.bins.into()]);
+    let states = STATES.iter().zip(shapes(net, device)).zip(LEFT_AXES);
+    let declaration = states.fold(declaration, |declaration, (((input, _), shape), left)| {
+        let mut axes: Vec<Axis> = shape.into_iter().map(Axis::from).collect();
+        if let Some(left) = left.filter(|_| open) {
+            axes[left] = Axis::symbol("L", &RECORDED_LEFTS);
+        }
+        declaration.input(input, Element::Float, axes)
+    });
+    declaration.input(VALID, Element::Float, [Axis::from(1)])
 }
 
 fn forward(net: &Conformer, recorder: &mut Recorder<'_>) -> crate::export::Result<()> {
@@ -127,7 +145,8 @@ pub(in crate::tasks) fn carry(next: Caches, recorder: &mut Recorder<'_>) -> crat
     recorder.output(STATES[2].1, next.convolution)
 }
 
-/// The first chunks of a validation clip, with what the net itself, whose encoder is given too, makes of each.
+/// The first chunks of a validation clip at each latency, with what the net itself, whose encoder is given too, makes of
+/// each.
 fn cases<M: Module>(
     recipe: &AsrRecipe,
     net: &M,
@@ -135,29 +154,36 @@ fn cases<M: Module>(
     declaration: &OnnxExport,
     forward: Forward<M>,
 ) -> Result<Vec<Case>> {
-    let (config, device) = (encoder.config(), &Device::flex());
+    let (bins, device) = (encoder.config().bins, &Device::flex());
     let dataset = recipe.open_test(&recipe.data.valid, &recipe.read_tokenizer()?)?;
     let longest = (0..dataset.clips().len())
         .max_by(|a, b| dataset.clips()[*a].item.duration_s.total_cmp(&dataset.clips()[*b].item.duration_s))
         .ok_or_else(|| Error::data(recipe.data.valid.display().to_string(), "expected clips, found none"))?;
     let frames = Fbank::new(recipe.features.clone())?.compute(&dataset.samples(longest)?)?;
-    let mut padded = vec![PAD_VALUE; ConformerConfig::LEFT_FEATURES * config.bins];
+    let mut padded = vec![PAD_VALUE; ConformerConfig::LEFT_FEATURES * bins];
     padded.extend(frames);
-    let (piece, hop) = (ConformerConfig::LEFT_FEATURES + chunk_frames(config), chunk_frames(config));
-    let mut caches = encoder.caches(device);
     let mut cases = Vec::new();
-    for start in (0..CHECKED_CHUNKS).map(|chunk| chunk * hop * config.bins) {
-        let Some(values) = padded.get(start..start + piece * config.bins) else { break };
-        let x = TensorData::new(values.to_vec(), [1, piece, config.bins]);
-        let data = [
-            caches.keys.clone().into_data(),
-            caches.values.clone().into_data(),
-            caches.convolution.clone().into_data(),
-        ];
-        let mut inputs = vec![("x", x.clone()), (VALID, caches.valid.clone().into_data())];
-        inputs.extend(STATES.iter().map(|(input, _)| *input).zip(data));
-        cases.push(declaration.case(net, &inputs, forward)?);
-        caches = encoder.step(Tensor::from_data(x, device), caches).1;
+    for Chunks { chunk, left } in recipe.latencies() {
+        let (piece, hop) = (piece_frames(chunk), chunk * ConformerConfig::SUBSAMPLING);
+        let mut caches = encoder.caches_in(left, device);
+        for start in (0..CHECKED_CHUNKS).map(|chunk| chunk * hop) {
+            // A clip may be shorter than one chunk of the largest.
+            if start > 0 && (start + piece) * bins > padded.len() {
+                break;
+            }
+            let mut values: Vec<f32> = padded.iter().skip(start * bins).take(piece * bins).copied().collect();
+            values.resize(piece * bins, PAD_VALUE);
+            let x = TensorData::new(values, [1, piece, bins]);
+            let data = [
+                caches.keys.clone().into_data(),
+                caches.values.clone().into_data(),
+                caches.convolution.clone().into_data(),
+            ];
+            let mut inputs = vec![("x", x.clone()), (VALID, caches.valid.clone().into_data())];
+            inputs.extend(STATES.iter().map(|(input, _)| *input).zip(data));
+            cases.push(declaration.case(net, &inputs, forward)?);
+            caches = encoder.step(Tensor::from_data(x, device), caches).1;
+        }
     }
     Ok(cases)
 }
@@ -169,22 +195,27 @@ pub(in crate::tasks) fn card(family: &str, recipe: &AsrRecipe, net: &Conformer, 
     card.language = Some(recipe.tokenizer.language.clone());
     card.sample_rate = Some(rejoinder_models::units::SampleRate::INTERNAL);
     card.features = Some(recipe.features.clone());
+    let open = !recipe.latencies.is_empty();
+    let chunk_frames = |chunk| chunk * ConformerConfig::SUBSAMPLING;
+    let latency = |Chunks { chunk, left }| Latency { chunk_frames: chunk_frames(chunk), left };
     card.chunking = Some(Chunking {
         left_frames: ConformerConfig::LEFT_FEATURES,
-        chunk_frames: chunk_frames(config),
+        chunk_frames: chunk_frames(config.chunk),
         right_frames: 0,
         subsampling: ConformerConfig::SUBSAMPLING,
         pad_value: PAD_VALUE,
         valid: Some(ValidCount { input: VALID.into(), limit: config.left }),
+        latencies: if open { recipe.latencies().into_iter().map(latency).collect() } else { Vec::new() },
     });
-    let state = |((input, output), shape): (&(&str, &str), Vec<usize>)| StateTensor {
+    let state = |(((input, output), shape), left): ((&(&str, &str), Vec<usize>), Option<usize>)| StateTensor {
         file: MODEL_ROLE.into(),
         input: (*input).into(),
         output: (*output).into(),
         shape,
+        left_axis: left.filter(|_| open),
         element: ElementType::F32,
     };
-    card.states = STATES.iter().zip(shapes(net, device)).map(state).collect();
+    card.states = STATES.iter().zip(shapes(net, device)).zip(LEFT_AXES).map(state).collect();
     card
 }
 
@@ -234,7 +265,8 @@ pub(in crate::tasks) fn write_with<M: Module>(
     (net, encoder, encode): (&M, &Conformer, Forward<M>),
     rest: impl Fn(Package) -> Result<Package>,
 ) -> Result<()> {
-    let declaration = declare("encoder", encoder, &Device::flex());
+    recipe.check_latencies()?;
+    let declaration = declare("encoder", encoder, &Device::flex(), !recipe.latencies.is_empty());
     let float = declaration.record(net, encode)?;
     let cases = cases(recipe, net, encoder, &declaration, encode)?;
     let tokens = NewFile::new(TOKENS_ROLE, "tokens.txt", recipe.read_tokenizer()?.to_text());

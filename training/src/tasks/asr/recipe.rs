@@ -17,7 +17,7 @@ use crate::data::loader::{Front, LoaderConfig};
 use crate::data::pipeline::PipelineBuilder;
 use crate::data::prepare::{self, PrepareConfig};
 use crate::export::ExportConfig;
-use crate::nets::conformer::{ConformerConfig, DynamicChunks};
+use crate::nets::conformer::{Chunks, ConformerConfig, DynamicChunks, Kind};
 use crate::recipe::{self, Recipe};
 use crate::trainer::{self, Timing, TrainOptions};
 use crate::{Error, Result};
@@ -48,6 +48,10 @@ pub struct AsrRecipe {
     /// Chunks to draw for each batch in training. Default: those of the net.
     #[serde(default)]
     pub chunks: Option<DynamicChunks>,
+    /// The chunks and left contexts among which whoever opens the bundle may choose; those of the net are the default.
+    /// Default: those of the net alone, and a file whose sizes are fixed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub latencies: Vec<Chunks>,
     /// Weight of the loss at the middle block (Lee and Watanabe, ICASSP 2021). Default: 0.3.
     #[serde(default = "intermediate_weight")]
     pub intermediate_weight: f64,
@@ -120,6 +124,30 @@ impl AsrRecipe {
                 )
             }),
             None => Ok(net),
+        }
+    }
+
+    /// The chunks in which the bundle can hear, the default first.
+    pub(in crate::tasks) fn latencies(&self) -> Vec<Chunks> {
+        let default = self.net.chunks();
+        let others = self.latencies.iter().filter(|chunks| **chunks != default);
+        std::iter::once(default).chain(others.copied()).collect()
+    }
+
+    /// Checks that the net can run in chunks of each latency.
+    pub(in crate::tasks) fn check_latencies(&self) -> Result<()> {
+        let wrong = |reason: String| Err(Error::config("latencies", reason));
+        if self.latencies.is_empty() {
+            return Ok(());
+        }
+        if let Kind::Hyperconformer | Kind::Crdnn = self.net.kind {
+            return wrong("expected none for a hyperconformer or crdnn, whose chunks are one size".to_owned());
+        }
+        match self.latencies().into_iter().find(|chunks| chunks.chunk == 0 || chunks.left == 0) {
+            Some(Chunks { chunk, left }) => {
+                wrong(format!("expected chunk and left above zero, found chunk = {chunk}, left = {left}"))
+            }
+            None => Ok(()),
         }
     }
 

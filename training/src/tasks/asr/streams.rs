@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 use rejoinder_models::asr::Recognizer;
-use rejoinder_models::card::Bundle;
+use rejoinder_models::card::{Bundle, Latency};
 use rejoinder_models::text::{ErrorCounts, TextForm};
 
 use super::recipe::AsrRecipe;
@@ -17,7 +17,7 @@ use crate::data::asr::AsrDataset;
 use crate::data::loader::AsrBatch;
 use crate::data::manifest;
 use crate::data::prepare::SAMPLE_RATE_HZ;
-use crate::nets::conformer::Chunks;
+use crate::nets::conformer::{Chunks, ConformerConfig};
 use crate::trainer::{Batches, interrupted, on_interrupt};
 use crate::{Error, Result};
 
@@ -28,7 +28,7 @@ const REAL_TIME: &str = "real-time factor";
 pub(in crate::tasks) type Way = (String, Arc<dyn Recognizer>);
 
 /// Measures on each test set: the net of the run in `chunks`, by `net_rates`, and the exported bundle as a stream, in each
-/// of its `ways`. Printed as a table, and saved in the run folder as `results.json`: error rates, as shares, by test
+/// of its `ways` at each of its latencies. Printed as a table, and saved in the run folder as `results.json`: error rates, as shares, by test
 /// and by what was measured, and what the bundle's last search takes on one core, by the length of the sound.
 pub(in crate::tasks) fn evaluate(
     recipe: &AsrRecipe,
@@ -40,7 +40,7 @@ pub(in crate::tasks) fn evaluate(
     let config = &recipe.evaluate;
     make_ready(recipe, &recipe.data.tests)?;
     let bundle = config.bundle.as_ref().unwrap_or(&recipe.export.bundle);
-    let ways = if bundle.join("card.toml").exists() { ways(&Bundle::open(bundle)?)? } else { Vec::new() };
+    let ways = if bundle.join("card.toml").exists() { at_each(&Bundle::open(bundle)?, ways)? } else { Vec::new() };
     let chunks = if config.net && recipe.weights_path().exists() { chunks } else { Vec::new() };
     let mut names: Vec<String> = chunks.iter().map(name).collect();
     names.extend(ways.iter().map(|(name, _)| name.clone()));
@@ -68,6 +68,22 @@ pub(in crate::tasks) fn evaluate(
         save(&recipe.run, &results)?;
     }
     Ok(())
+}
+
+/// The ways of a bundle at each of its latencies, which the names tell where there are several.
+fn at_each(bundle: &Bundle, ways: impl Fn(&Bundle) -> Result<Vec<Way>>) -> Result<Vec<Way>> {
+    let latencies = bundle.card().latencies();
+    if latencies.len() < 2 {
+        return ways(bundle);
+    }
+    let mut all = Vec::new();
+    for latency in latencies {
+        let Latency { chunk_frames, left } = latency;
+        let chunk = chunk_frames / ConformerConfig::SUBSAMPLING;
+        let named = |(name, way): Way| (format!("{name}, chunk {chunk}, left {left}"), way);
+        all.extend(ways(&bundle.at(latency))?.into_iter().map(named));
+    }
+    Ok(all)
 }
 
 /// The whole utterance, the chunks of the export, and each of `sizes` with each left context, in chunks.

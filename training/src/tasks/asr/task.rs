@@ -59,6 +59,7 @@ impl AsrTask {
         if let Some(mistake) = recipe.net.mistake() {
             return Err(Error::config("[net]", mistake));
         }
+        recipe.check_latencies()?;
         if recipe.chunks.is_some() && recipe.net.kind == Kind::Hyperconformer {
             let reason = "expected none for a hyperconformer, whose windows are one size";
             return Err(Error::config("[chunks]", reason));

@@ -78,12 +78,14 @@ fn card(recipe: &KeywordRecipe, thresholds: Vec<f32>, past: [usize; 3]) -> Resul
         subsampling: KeywordNetConfig::SUBSAMPLING,
         pad_value: 0.0,
         valid: None,
+        latencies: Vec::new(),
     });
     card.states = vec![StateTensor {
         file: MODEL_ROLE.into(),
         input: PAST.0.into(),
         output: PAST.1.into(),
         shape: past.to_vec(),
+        left_axis: None,
         element: ElementType::F32,
     }];
     let params = Params { keywords: recipe.keywords.clone(), thresholds };

@@ -103,6 +103,7 @@ fn card(recipe: &TransducerRecipe, net: &Transducer, device: &Device) -> rejoind
         input: (*input).into(),
         output: (*output).into(),
         shape: shape.to_vec(),
+        left_axis: None,
         element: ElementType::F32,
     };
     card.states.extend(STATES.iter().zip(net.states()).map(state));

@@ -81,12 +81,14 @@ fn card(recipe: &VadRecipe, shapes: &[Vec<usize>; 3]) -> ModelCard {
         subsampling: VadNetConfig::SUBSAMPLING,
         pad_value: 0.0,
         valid: None,
+        latencies: Vec::new(),
     });
     let state = |((input, output), shape): (&(&str, &str), &Vec<usize>)| StateTensor {
         file: MODEL_ROLE.into(),
         input: (*input).into(),
         output: (*output).into(),
         shape: shape.clone(),
+        left_axis: None,
         element: ElementType::F32,
     };
     card.states = STATES.iter().zip(shapes).map(state).collect();
