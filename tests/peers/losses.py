@@ -53,7 +53,7 @@ def si_snr():
 
 
 def focal(inputs, targets, gamma, alpha):
-    """torchvision.ops.sigmoid_focal_loss, line by line."""
+    """torchvision.ops.sigmoid_focal_loss, written out: torchvision 0.24.0 gives the same."""
     p = torch.sigmoid(inputs)
     p_t = p * targets + (1 - p) * (1 - targets)
     loss = binary_cross_entropy_with_logits(inputs, targets, reduction="none") * ((1 - p_t) ** gamma)

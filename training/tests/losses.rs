@@ -189,7 +189,7 @@ fn weighted_and_focal_losses_are_pytorchs() {
     }
     for (name, peer, [value, gradient]) in [
         ("weighted cross-entropy", "SpeechBrain's bce_loss with pos_weight", weighted),
-        ("focal loss", "torchvision's sigmoid_focal_loss", focal),
+        ("focal loss", "torchvision's sigmoid_focal_loss, written out in PyTorch", focal),
     ] {
         report(name, peer, "losses", value);
         report(name, peer, "gradient of the log-odds", gradient);
