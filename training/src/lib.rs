@@ -5,8 +5,10 @@ pub mod data;
 pub mod device;
 pub mod export;
 pub mod losses;
+pub mod metrics;
 pub mod nets;
 pub mod recipe;
+pub mod score;
 pub mod tasks;
 pub mod trainer;
 

@@ -1,12 +1,15 @@
 //! The command line of the trainer.
 
+use std::io::Write;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use rejoinder_training::recipe;
+use rejoinder_training::score::Score;
 
-/// Trains and exports speech models: prepare, tokenizer, train, evaluate, export.
+/// Trains and exports speech models: prepare, tokenizer, train, evaluate, export, score.
 #[derive(Parser)]
 #[command(name = "rejoinder-train", version)]
 struct Cli {
@@ -52,9 +55,12 @@ enum Step {
         #[arg(long)]
         json: Option<PathBuf>,
     },
+    /// Compare files of results with references.
+    #[command(subcommand)]
+    Score(Score),
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_default_env()
@@ -63,8 +69,30 @@ fn main() -> anyhow::Result<()> {
         .with_writer(std::io::stderr)
         .with_target(false)
         .init();
+    match run(Cli::parse().step) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// One line on the standard error.
+fn complain(error: &anyhow::Error) {
+    let mut line = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        if !line.ends_with(&cause) {
+            line = if line.is_empty() { cause } else { format!("{line}: {cause}") };
+        }
+    }
+    let _ = writeln!(std::io::stderr(), "error: {line}");
+}
+
+fn run(step: Step) -> anyhow::Result<()> {
     let open = |args: &Args| recipe::open(&args.recipe, &args.overrides);
-    match Cli::parse().step {
+    match step {
         Step::Prepare(args) => open(&args)?.prepare()?,
         Step::Tokenizer(args) => open(&args)?.tokenizer()?,
         Step::Train { args, resume } => open(&args)?.train(resume)?,
@@ -77,6 +105,7 @@ fn main() -> anyhow::Result<()> {
                     .with_context(|| path.display().to_string())?;
             }
         }
+        Step::Score(score) => write!(std::io::stdout(), "{}", score.run()?)?,
     }
     Ok(())
 }

@@ -19,6 +19,9 @@ use crate::tasks::vad::VadRecipe;
 use crate::trainer::Timing;
 use crate::{Error, Result};
 
+/// The file of a run folder with the recipe as it was resolved.
+pub(crate) const RESOLVED: &str = "recipe.toml";
+
 /// The steps of a recipe. Each leaves its result in files, so that each can be run again alone.
 pub trait Recipe {
     /// Makes manifests and packed audio, or texts, from the raw data sets.
@@ -67,7 +70,7 @@ pub trait Recipe {
 pub fn begin_run(recipe: &impl Serialize, run: &Path) -> Result<()> {
     std::fs::create_dir_all(run).map_err(|e| Error::io(run, e))?;
     let resolved = toml::to_string(recipe).map_err(|e| Error::config("recipe", e))?;
-    let path = run.join("recipe.toml");
+    let path = run.join(RESOLVED);
     std::fs::write(&path, resolved).map_err(|e| Error::io(&path, e))
 }
 
@@ -167,7 +170,8 @@ fn lay_over(under: &mut toml::Table, over: toml::Table) {
     }
 }
 
-fn one_line(error: &toml::de::Error) -> String {
+/// What is wrong with a table, in one line.
+pub(crate) fn one_line(error: &toml::de::Error) -> String {
     error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

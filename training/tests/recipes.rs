@@ -93,7 +93,7 @@ fn quoted(path: &Path) -> String {
 }
 
 /// What makes a recipe small; nothing for recipes whose data is not made here: a voice needs recordings and their
-/// alignment, an adaptation the weights that it begins with.
+/// alignment, an adaptation the weights that it begins with, a student its teacher.
 fn small(recipe: &Path, folder: &Path) -> Option<Small> {
     let clips = quoted(&folder.join("clips"));
     let test = format!("[{{ name = \"hum\", clips = [{clips}] }}]");
@@ -105,7 +105,7 @@ fn small(recipe: &Path, folder: &Path) -> Option<Small> {
         add(&[("train.debug", "true"), ("train.backend", "\"flex\""), ("export.bundle", bundle.as_str())]);
     }
     match (task, recipe.file_stem()?.to_str()?) {
-        ("asr", "adapted") => return None,
+        ("asr", "adapted" | "distilled") => return None,
         ("asr", "token_lm") => {
             tokenizer = true;
             add(&[
@@ -203,6 +203,7 @@ fn small(recipe: &Path, folder: &Path) -> Option<Small> {
             ("data.valid", format!("[{clips}]").as_str()),
             ("data.tests", format!("[{clips}]").as_str()),
             ("parties.count", "16"),
+            ("loss", "{ kind = \"focal\", alpha = 0.4 }"),
             ("net.channels", "4"),
             ("net.width", "16"),
             ("evaluate.parties", "1"),

@@ -2,18 +2,25 @@
 
 mod binary;
 mod ctc;
+mod distillation;
 mod frames;
 mod given;
 mod margin;
+mod separation;
 mod smoothed;
 mod transducer;
 
+pub mod adversarial;
 pub mod spectral;
 
-pub use binary::binary_cross_entropy;
+pub use binary::{
+    BinaryLoss, CrossEntropyConfig, FocalConfig, binary_cross_entropy, focal_loss, weighted_binary_cross_entropy,
+};
 pub use ctc::ctc_loss;
+pub use distillation::{ctc_distillation_loss, distillation_loss, distilled, softened};
 pub use frames::frame_loss;
 pub use margin::aam_softmax;
+pub use separation::{Permuted, si_snr_loss, si_snr_pit_loss};
 pub use smoothed::smoothed_loss;
 pub use transducer::transducer_loss;
 

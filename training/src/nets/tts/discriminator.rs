@@ -4,6 +4,7 @@ use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, activation};
 
 use super::{Acoustic, Vocoder};
+use crate::losses::adversarial::{discriminator_loss, feature_matching_loss, generator_loss};
 
 /// Bins in a patch.
 const PATCH: usize = 8;
@@ -111,8 +112,7 @@ fn around(x: Tensor<4>, step: usize, bands: usize) -> Tensor<4> {
     Tensor::cat(parts, 3)
 }
 
-/// Least-squares adversarial losses (X. Mao et al., "Least squares generative adversarial networks", 2017) and the
-/// matching of features, means over the judges.
+/// Plays judges against what a net made: [adversarial losses](crate::losses::adversarial), means over the judges.
 ///
 /// # Shapes
 /// - made, real: for each judge, `[batch, frames, bins]`
@@ -121,13 +121,9 @@ pub fn play(judges: &[Discriminator], made: &[Tensor<3>], real: &[Tensor<3>]) ->
     for ((judge, made), real) in judges.iter().zip(made).zip(real) {
         let (truth, seen) = judge.forward(real.clone().detach());
         let (lie, _) = judge.forward(made.clone().detach());
-        sides.push(truth.sub_scalar(1.0).powi_scalar(2).mean() + lie.powi_scalar(2).mean());
+        sides.push(discriminator_loss(truth, lie));
         let (claim, shown) = judge.clone().no_grad().forward(made.clone());
-        let layers = seen.len() as f64;
-        let features: Vec<Tensor<1>> =
-            seen.into_iter().zip(shown).map(|(a, b)| (a.detach() - b).abs().mean()).collect();
-        let features = Tensor::cat(features, 0).sum().mul_scalar(FEATURES / layers);
-        makers.push(claim.sub_scalar(1.0).powi_scalar(2).mean() + features);
+        makers.push(generator_loss(claim) + feature_matching_loss(seen, shown).mul_scalar(FEATURES));
     }
     let n = makers.len().max(1) as f64;
     let mean = |losses: Vec<Tensor<1>>| Tensor::cat(losses, 0).sum().div_scalar(n);

@@ -17,7 +17,11 @@ pub(in crate::tasks) fn split<T: DeserializeOwned>(
 ) -> Result<(AsrRecipe, T), String> {
     let own = table.remove(name).ok_or_else(|| format!("missing table `[{name}]`"))?;
     let own = own.try_into().map_err(|e: toml::de::Error| format!("[{name}] {e}"))?;
-    Ok((table.try_into().map_err(|e: toml::de::Error| e.to_string())?, own))
+    let asr: AsrRecipe = table.try_into().map_err(|e: toml::de::Error| e.to_string())?;
+    match asr.distill {
+        Some(_) => Err(format!("[distill] is for `task = \"asr\"`; take it out beside `[{name}]`")),
+        None => Ok((asr, own)),
+    }
 }
 
 /// The whole recipe as one table, defaults written out.

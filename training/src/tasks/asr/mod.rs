@@ -10,6 +10,7 @@ mod report;
 pub(super) mod streams;
 mod tables;
 mod task;
+mod teacher;
 mod tokens;
 mod tune;
 
@@ -18,3 +19,4 @@ pub use recipe::AsrRecipe;
 pub use tables::{EvaluateConfig, PhonesConfig, TuneConfig};
 pub use task::AsrTask;
 pub(super) use task::greedy;
+pub use teacher::{Answers, DistillConfig};

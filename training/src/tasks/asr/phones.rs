@@ -4,12 +4,15 @@ use std::collections::HashMap;
 use std::fmt::Write;
 use std::path::Path;
 
+use rejoinder_models::text::{Alignment, ErrorCounts};
 use rejoinder_models::tts::frontend::Frontend;
 use rejoinder_models::tts::g2p::G2p;
 use rejoinder_models::tts::lexicon::Lexicon;
 use rejoinder_models::tts::phones;
 
 use crate::Result;
+use crate::data::loader::AsrBatch;
+use crate::nets::conformer::ConformerConfig;
 use crate::tasks::g2p::{LEXICON_FILE, MODEL_FILE, read_dictionary};
 
 /// The phones of the CMU dictionary without stress, and the blank at 0.
@@ -87,4 +90,28 @@ fn name(phone: u32) -> &'static str {
         None => rejoinder_models::text::BLANK,
         Some(phone) => phones::unstressed_name(phone as usize).unwrap_or("?"),
     }
+}
+
+/// The phones in the middle of what each frame of the phone head sees; the blank where there is none.
+pub(super) fn phone_labels(batch: &AsrBatch) -> Vec<Vec<Option<u32>>> {
+    // An encoder frame sees the feature frames before and up to its own first one.
+    const MIDDLE: usize = ConformerConfig::LEFT_FEATURES / 2;
+    const FRAMES: usize = ConformerConfig::SUBSAMPLING / ConformerConfig::PHONE_FRAMES;
+    let label = |labels: &[u8], frame: usize| {
+        let at = (frame * FRAMES).checked_sub(MIDDLE + FRAMES / 2);
+        Some(at.and_then(|at| labels.get(at)).map_or(0, |phone| u32::from(*phone)))
+    };
+    let row = |labels: &Vec<u8>| (0..labels.len() / FRAMES).map(|frame| label(labels, frame)).collect();
+    batch.labels.iter().map(row).collect()
+}
+
+/// How far the phones that were heard are from those that were said.
+pub(super) fn phone_errors(said: &[u32], heard: &[u32]) -> ErrorCounts {
+    let units = |phones: &[u32]| phones.iter().map(u32::to_string).collect::<Vec<_>>();
+    Alignment::new(&units(said), &units(heard)).counts()
+}
+
+/// Frames of the phone head for those of the encoder.
+pub(super) fn phone_frames(lengths: &[usize]) -> Vec<usize> {
+    lengths.iter().map(|length| ConformerConfig::PHONE_FRAMES * length).collect()
 }

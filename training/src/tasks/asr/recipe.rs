@@ -10,6 +10,7 @@ use super::align;
 use super::phones::{PHONES, Pronouncer};
 use super::tables::{DataConfig, EvaluateConfig, LmConfig, PhonesConfig, TokenizerConfig};
 use super::task::AsrTask;
+use super::teacher::{DistillConfig, Teacher};
 use super::tokens;
 use crate::augment::{AugmentConfig, Augmenter};
 use crate::data::asr::{AsrDataset, items};
@@ -21,6 +22,9 @@ use crate::nets::conformer::{Chunks, ConformerConfig, DynamicChunks, Kind};
 use crate::recipe::{self, Recipe};
 use crate::trainer::{self, Timing, TrainOptions};
 use crate::{Error, Result};
+
+/// The file of a run folder with the tokens.
+const TOKENS: &str = "tokens.txt";
 
 /// A recipe with `task = "asr"`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -58,6 +62,9 @@ pub struct AsrRecipe {
     /// What is learnt beside the tokens, if it is to be: phones.
     #[serde(default)]
     pub phones: Option<PhonesConfig>,
+    /// Whose answers are learnt beside the labels. Default: nobody's.
+    #[serde(default)]
+    pub distill: Option<DistillConfig>,
     /// How long and how fast.
     #[serde(default)]
     pub train: TrainOptions,
@@ -77,7 +84,7 @@ fn intermediate_weight() -> f64 {
 
 impl AsrRecipe {
     fn tokens_path(&self) -> PathBuf {
-        self.run.join("tokens.txt")
+        self.run.join(TOKENS)
     }
 
     /// The net in 32-bit floats, as `export` leaves it in the run folder.
@@ -225,7 +232,9 @@ impl AsrRecipe {
             align::align(&mut train, &pronouncer, config, &self.features, &self.run)?;
         }
         let valid = self.open_test(&self.data.valid, &tokenizer)?;
-        AsrTask::new(self, tokenizer, Arc::new(train), valid, self.front(true)?, self.front(false)?)
+        let teacher = Teacher::open(self, &tokenizer)?;
+        let task = AsrTask::new(self, tokenizer, Arc::new(train), valid, self.front(true)?, self.front(false)?)?;
+        Ok(task.with_teacher(teacher))
     }
 
     /// The task with other clips in place of the training and validation data, to report on.
@@ -248,10 +257,11 @@ impl Recipe for AsrRecipe {
 
     fn tokenizer(&self) -> Result<()> {
         fs::create_dir_all(&self.run).map_err(|e| Error::io(&self.run, e))?;
-        let tokenizer = match &self.train.adapters {
-            // A net that is adapted keeps its tokens.
-            Some(adapters) => recipe::read_tokens(&adapters.base.with_file_name("tokens.txt"))?,
-            None => tokens::train(&self.texts()?, &self.tokenizer)?,
+        let tokenizer = match (&self.train.adapters, &self.distill) {
+            // A net that is adapted keeps its tokens, and a student takes over those of its teacher.
+            (Some(adapters), _) => recipe::read_tokens(&adapters.base.with_file_name(TOKENS))?,
+            (None, Some(distill)) => recipe::read_tokens(&distill.teacher.join(TOKENS))?,
+            (None, None) => tokens::train(&self.texts()?, &self.tokenizer)?,
         };
         tokenizer.write(self.tokens_path())?;
         tracing::info!("{}: {} pieces", self.tokens_path().display(), tokenizer.len());

@@ -4,11 +4,12 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use rejoinder_models::text::{Alignment, ErrorCounts, TextForm, Tokenizer};
+use rejoinder_models::text::{ErrorCounts, TextForm, Tokenizer};
 
-use super::phones::PHONES;
+use super::phones::{PHONES, phone_errors, phone_frames, phone_labels};
 use super::recipe::AsrRecipe;
 use super::tables::PhonesConfig;
+use super::teacher::Teacher;
 use crate::data::asr::AsrDataset;
 use crate::data::loader::{AsrBatch, Front, LoaderConfig};
 use crate::data::statistics::BinStatistics;
@@ -29,6 +30,7 @@ pub struct AsrTask {
     intermediate_weight: f64,
     phones: Option<PhonesConfig>,
     chunks: Option<DynamicChunks>,
+    teacher: Option<Teacher>,
     seed: u64,
     loader: LoaderConfig,
     tokenizer: Tokenizer,
@@ -72,6 +74,7 @@ impl AsrTask {
             intermediate_weight: recipe.intermediate_weight,
             phones: recipe.phones.clone(),
             chunks: recipe.chunks.clone(),
+            teacher: None,
             seed: recipe.train.seed,
             loader: recipe.loader.clone(),
             tokenizer,
@@ -85,6 +88,11 @@ impl AsrTask {
         let statistics = task.measure()?;
         task.statistics.get_or_init(|| statistics);
         Ok(task)
+    }
+
+    /// The task with somebody to learn from.
+    pub(super) fn with_teacher(self, teacher: Option<Teacher>) -> Self {
+        Self { teacher, ..self }
     }
 
     /// Mean and deviation of each bin over some of the training clips.
@@ -237,8 +245,13 @@ impl Task for AsrTask {
     fn loss(&self, net: &Conformer, batch: AsrBatch, step: usize, device: &Device) -> Result<Loss> {
         let chunks = self.draw(&batch, step);
         let (features, lengths) = self.features(&batch, chunks, device);
-        let (heads, middle) = net.forward_in(chunks, features, &lengths);
-        Ok(self.ctc(heads, middle, &batch, &lengths, step))
+        let (heads, middle) = net.forward_in(chunks, features.clone(), &lengths);
+        let log_probs = heads.tokens.clone();
+        let loss = self.ctc(heads, middle, &batch, &lengths, step);
+        match &self.teacher {
+            Some(teacher) => teacher.join(loss, log_probs, (chunks, features, &lengths)),
+            None => Ok(loss),
+        }
     }
 
     fn evaluate(&self, net: &Conformer, batch: AsrBatch, device: &Device) -> Result<Vec<Figure>> {
@@ -259,29 +272,6 @@ impl Task for AsrTask {
         }
         Ok(figures)
     }
-}
-
-/// The phones in the middle of what each frame of the phone head sees; the blank where there is none.
-fn phone_labels(batch: &AsrBatch) -> Vec<Vec<Option<u32>>> {
-    // An encoder frame sees the feature frames before and up to its own first one.
-    const MIDDLE: usize = ConformerConfig::LEFT_FEATURES / 2;
-    const FRAMES: usize = ConformerConfig::SUBSAMPLING / ConformerConfig::PHONE_FRAMES;
-    let label = |labels: &[u8], frame: usize| {
-        let at = (frame * FRAMES).checked_sub(MIDDLE + FRAMES / 2);
-        Some(at.and_then(|at| labels.get(at)).map_or(0, |phone| u32::from(*phone)))
-    };
-    let row = |labels: &Vec<u8>| (0..labels.len() / FRAMES).map(|frame| label(labels, frame)).collect();
-    batch.labels.iter().map(row).collect()
-}
-
-fn phone_errors(said: &[u32], heard: &[u32]) -> ErrorCounts {
-    let units = |phones: &[u32]| phones.iter().map(u32::to_string).collect::<Vec<_>>();
-    Alignment::new(&units(said), &units(heard)).counts()
-}
-
-/// Frames of the phone head for those of the encoder.
-fn phone_frames(lengths: &[usize]) -> Vec<usize> {
-    lengths.iter().map(|length| ConformerConfig::PHONE_FRAMES * length).collect()
 }
 
 /// The best sequence of each utterance, frame by frame.

@@ -11,6 +11,7 @@ use super::task::VadTask;
 use crate::augment::{AugmentConfig, Augmenter};
 use crate::data::prepare::{self, PrepareConfig, SAMPLE_RATE_HZ};
 use crate::export::ExportConfig;
+use crate::losses::BinaryLoss;
 use crate::nets::vad::{VadNet, VadNetConfig};
 use crate::recipe::{self, Recipe};
 use crate::trainer::{self, TrainOptions};
@@ -40,6 +41,9 @@ pub struct VadRecipe {
     /// Parties in a batch. Default: 32.
     #[serde(default = "batch")]
     pub batch: usize,
+    /// What is made small; default: cross-entropy, where speech counts as much as silence.
+    #[serde(default)]
+    pub loss: BinaryLoss,
     /// How long and how fast.
     #[serde(default)]
     pub train: TrainOptions,

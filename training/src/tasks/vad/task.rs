@@ -13,7 +13,7 @@ use crate::augment::Augmenter;
 use crate::data::energy::FRAME;
 use crate::data::prepare::SAMPLE_RATE_HZ;
 use crate::data::statistics::BinStatistics;
-use crate::losses::binary_cross_entropy;
+use crate::losses::BinaryLoss;
 use crate::nets::vad::{VadNet, VadNetConfig};
 use crate::trainer::{Batches, Figure, Loss, Task};
 use crate::{Error, Result};
@@ -28,6 +28,7 @@ const VALID_SEED: u64 = 1;
 pub struct VadTask {
     net: VadNetConfig,
     batch: usize,
+    loss: BinaryLoss,
     train: Arc<Parties>,
     valid: Arc<Parties>,
     statistics: OnceLock<(Vec<f32>, Vec<f32>)>,
@@ -108,6 +109,7 @@ impl VadTask {
         let task = Self {
             net: recipe.net.clone(),
             batch: recipe.batch,
+            loss: recipe.loss,
             train: parties(&recipe.data.train, recipe.parties.count)?,
             valid: parties(&recipe.data.valid, VALID_PARTIES.min(recipe.parties.count))?,
             statistics: OnceLock::new(),
@@ -158,14 +160,14 @@ impl Task for VadTask {
 
     fn loss(&self, net: &VadNet, batch: VadBatch, _step: usize, device: &Device) -> Result<Loss> {
         let [log_odds, speech] = self.log_odds(net, &batch, device);
-        let total = binary_cross_entropy(log_odds, speech).mean();
+        let total = self.loss.forward(log_odds, speech).mean();
         let value = f64::from(total.clone().into_scalar::<f32>());
         Ok(Loss { total, parts: vec![("loss", value)] })
     }
 
     fn evaluate(&self, net: &VadNet, batch: VadBatch, device: &Device) -> Result<Vec<Figure>> {
         let [log_odds, speech] = self.log_odds(net, &batch, device);
-        let value = f64::from(binary_cross_entropy(log_odds.clone(), speech).mean().into_scalar::<f32>());
+        let value = f64::from(self.loss.forward(log_odds.clone(), speech).mean().into_scalar::<f32>());
         let mut counts = Counts::default();
         for (log_odds, speech) in log_odds.into_data().iter::<f32>().zip(&batch.speech) {
             counts.add(log_odds >= 0.0, *speech == 1.0);

@@ -1,0 +1,65 @@
+use std::collections::HashMap;
+use std::path::Path;
+
+use crate::data::trials::stem;
+use crate::{Error, Result};
+
+/// What marks the lines of partial transcripts that `rejoinder transcribe --partials` prints.
+const PARTIAL: &str = "~ ";
+
+/// Transcripts, in the order of their file.
+pub(super) struct Texts {
+    pub(super) lines: Vec<(String, String)>,
+    numbers: HashMap<String, usize>,
+}
+
+impl Texts {
+    /// Reads lines of an utterance's name, a tab and its text, as `rejoinder transcribe` prints them, or with white space
+    /// between, as in Kaldi's `text`.
+    ///
+    /// # Errors
+    /// A missing file; a name that comes twice, with the number of the line; no line at all.
+    pub(super) fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+        let (mut lines, mut numbers) = (Vec::new(), HashMap::new());
+        for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+            let (id, text) = match line.split_once('\t') {
+                Some((id, _)) if id.starts_with(PARTIAL) => continue,
+                Some((id, text)) => (id.trim(), text),
+                None => line.trim().split_once(char::is_whitespace).unwrap_or((line.trim(), "")),
+            };
+            let mistake = |reason: String| Error::data(format!("{} line {}", path.display(), number + 1), reason);
+            if id.is_empty() {
+                return Err(mistake(format!("expected an utterance's name and its text, found `{line}`")));
+            }
+            if numbers.insert(id.to_owned(), lines.len()).is_some() {
+                return Err(mistake(format!("utterance `{id}` comes twice")));
+            }
+            lines.push((id.to_owned(), text.trim().to_owned()));
+        }
+        match lines.is_empty() {
+            true => Err(Error::data(path.display().to_string(), "expected lines of a name and a text, found none")),
+            false => Ok(Self { lines, numbers }),
+        }
+    }
+
+    /// For each line of `wanted` the number of the line here that has its name: the same, or else the same but for folders
+    /// and the extension of a file.
+    pub(super) fn find(&self, wanted: &Self) -> Vec<Option<usize>> {
+        let mut short: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (number, (id, _)) in self.lines.iter().enumerate() {
+            short.entry(file_stem(id)).or_default().push(number);
+        }
+        let find =
+            |(id, _): &(String, String)| match (self.numbers.get(id), short.get(file_stem(id)).map(Vec::as_slice)) {
+                (Some(number), _) | (None, Some([number])) => Some(*number),
+                _ => None,
+            };
+        wanted.lines.iter().map(find).collect()
+    }
+}
+
+/// The name of a file without folders and extension.
+fn file_stem(id: &str) -> &str {
+    stem(id.rsplit_once(['/', '\\']).map_or(id, |(_, name)| name))
+}
