@@ -207,15 +207,17 @@ pub(in crate::tasks) fn card(family: &str, recipe: &AsrRecipe, net: &Conformer, 
         valid: Some(ValidCount { input: VALID.into(), limit: config.left }),
         latencies: if open { recipe.latencies().into_iter().map(latency).collect() } else { Vec::new() },
     });
-    let state = |(((input, output), shape), left): ((&(&str, &str), Vec<usize>), Option<usize>)| StateTensor {
-        file: MODEL_ROLE.into(),
-        input: (*input).into(),
-        output: (*output).into(),
-        shape,
-        left_axis: left.filter(|_| open),
-        element: ElementType::F32,
-    };
-    card.states = STATES.iter().zip(shapes(net, device)).zip(LEFT_AXES).map(state).collect();
+    let states = STATES.iter().zip(shapes(net, device)).zip(LEFT_AXES);
+    card.states = states
+        .map(|(((input, output), shape), left)| StateTensor {
+            file: MODEL_ROLE.into(),
+            input: (*input).into(),
+            output: (*output).into(),
+            shape,
+            left_axis: left.filter(|_| open),
+            element: ElementType::F32,
+        })
+        .collect();
     card
 }
 
