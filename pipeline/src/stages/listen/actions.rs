@@ -1,0 +1,85 @@
+//! What the state machine of turn-taking wants done.
+
+use rejoinder_models::units::Position;
+
+use super::{Listen, Overheard};
+use crate::event::EventKind;
+use crate::message::{Body, TurnId};
+use crate::stage::Outbox;
+use crate::turn::Action;
+
+impl Listen {
+    pub(super) fn perform(&mut self, action: Action, out: &mut Outbox<'_>) {
+        match action {
+            Action::Begin(turn, from) => self.begin(turn, from, out),
+            Action::Take(turn) => {
+                self.raise(turn);
+                let _ = out.send(turn, Body::Taken);
+            }
+            Action::Drop(turn) => {
+                out.event(turn, EventKind::Ignored);
+                let _ = out.send(turn, Body::Dropped);
+            }
+            Action::Ask(turn) | Action::Start(turn) => {
+                self.forward(turn, out);
+                let _ = out.send(turn, Body::Paused { ahead: matches!(action, Action::Start(_)) });
+            }
+            Action::Retract(turn) => {
+                self.raise(turn);
+                let _ = out.send(turn, Body::Resumed);
+            }
+            Action::End(turn, speech_end) => {
+                self.forward(turn, out);
+                out.event(turn, EventKind::Endpoint { speech_end });
+                self.turns.release(turn);
+                let _ = out.send(turn, Body::Ended);
+            }
+            Action::Interrupt(turn) => out.event(turn, EventKind::Interrupted),
+            Action::Duck => {
+                let db = self.settings.duck_db;
+                self.playout.duck(db);
+                out.event(self.turns.current(), EventKind::Ducked { db });
+            }
+            Action::Restore => {
+                self.playout.duck(0.0);
+                if !self.machine.is_hearing() {
+                    out.event(self.turns.current(), EventKind::Restored);
+                }
+            }
+            Action::Prompt(turn) => {
+                let prompt = Body::Say(self.settings.prompt.clone());
+                self.speak_up(turn, EventKind::Prompted, prompt, out);
+            }
+            Action::Remind(turn) => self.speak_up(turn, EventKind::Reminded, Body::Remind, out),
+        }
+    }
+
+    /// A turn of the assistant's own.
+    fn speak_up(&mut self, turn: TurnId, why: EventKind, what: Body, out: &mut Outbox<'_>) {
+        self.raise(turn);
+        self.turns.release(turn);
+        out.event(turn, why);
+        let _ = out.send(turn, what);
+    }
+
+    fn raise(&mut self, turn: TurnId) {
+        self.turns.raise(turn);
+        self.playout.interrupt_before(turn);
+    }
+
+    fn begin(&mut self, turn: TurnId, from: Position, out: &mut Outbox<'_>) {
+        self.overheard = Overheard::default();
+        let from = Position(from.0.saturating_sub(self.settings.preroll.0));
+        self.sent = from.max(self.recent.oldest(self.now)).max(self.sent);
+        let _ = out.send(turn, Body::Began(self.sent));
+    }
+
+    /// Sends what of the recent sound was not sent yet.
+    pub(super) fn forward(&mut self, turn: TurnId, out: &mut Outbox<'_>) {
+        let fresh = self.now.since(self.sent);
+        if fresh.0 > 0 {
+            self.sent = self.now;
+            let _ = out.send(turn, Body::Heard(self.recent.last(fresh)));
+        }
+    }
+}
