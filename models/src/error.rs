@@ -55,6 +55,19 @@ pub enum Error {
     Cancelled,
 }
 
+/// An error and its causes in one line: what a program writes for a person. A cause that the line ends with already is
+/// not said again.
+pub fn one_line(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut line = String::new();
+    for cause in std::iter::successors(Some(error), |error| error.source()) {
+        let cause = cause.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        if !line.ends_with(&cause) {
+            line = if line.is_empty() { cause } else { format!("{line}: {cause}") };
+        }
+    }
+    line
+}
+
 impl Error {
     pub(crate) fn io(path: impl AsRef<Path>, source: std::io::Error) -> Self {
         Self::Io { path: path.as_ref().to_owned(), source }
@@ -74,5 +87,21 @@ impl Error {
 
     pub(crate) fn invalid(what: impl Into<String>, expected: impl Into<String>, found: impl ToString) -> Self {
         Self::Invalid { what: what.into(), expected: expected.into(), found: found.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_follow_in_one_line_and_none_is_said_twice() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("the session\nends")]
+        struct Outer(#[source] Error);
+
+        let cause = || std::io::Error::other("no  such file");
+        assert_eq!(one_line(&Error::io("a.wav", cause())), "a.wav: no such file");
+        assert_eq!(one_line(&Outer(Error::io("a.wav", cause()))), "the session ends: a.wav: no such file");
     }
 }

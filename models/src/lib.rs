@@ -23,4 +23,4 @@ pub mod zoo;
 mod error;
 mod frame_net;
 
-pub use error::{Error, Result};
+pub use error::{Error, Result, one_line};

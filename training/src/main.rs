@@ -72,22 +72,10 @@ fn main() -> ExitCode {
     match run(Cli::parse().step) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&error);
+            let _ = writeln!(std::io::stderr(), "error: {}", rejoinder_models::one_line(error.as_ref()));
             ExitCode::FAILURE
         }
     }
-}
-
-/// One line on the standard error.
-fn complain(error: &anyhow::Error) {
-    let mut line = String::new();
-    for cause in error.chain() {
-        let cause = cause.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-        if !line.ends_with(&cause) {
-            line = if line.is_empty() { cause } else { format!("{line}: {cause}") };
-        }
-    }
-    let _ = writeln!(std::io::stderr(), "error: {line}");
 }
 
 fn run(step: Step) -> anyhow::Result<()> {

@@ -131,14 +131,7 @@ pub(crate) fn quietly<T>(body: impl FnOnce() -> T) -> T {
 
 /// One line on the standard error.
 pub(crate) fn complain(error: &anyhow::Error) {
-    let mut line = String::new();
-    for cause in error.chain() {
-        let cause = cause.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-        if !line.ends_with(&cause) {
-            line = if line.is_empty() { cause } else { format!("{line}: {cause}") };
-        }
-    }
-    let _ = writeln!(std::io::stderr(), "error: {line}");
+    let _ = writeln!(std::io::stderr(), "error: {}", rejoinder_models::one_line(error.as_ref()));
 }
 
 /// Does the same with each file. What fails for one is said, and the others go on.

@@ -222,19 +222,19 @@ impl SessionBuilder {
 
 fn stages(assistant: &Assistant, front_end: FrontEnd, turns: &Turns, playout: &Playout) -> Result<Vec<Box<dyn Stage>>> {
     let taking = &assistant.turn_taking;
+    let min_speech_ms = assistant.segments.min_speech_ms;
+    let overlap_ms = taking.overlap_ms.map_or(min_speech_ms, |ms| ms as f32);
     let settings = ListenSettings {
         policy: taking.policy,
         preroll: Samples::from_ms(taking.preroll_ms, SampleRate::INTERNAL),
         wake: taking.wake.clone().filter(|_| assistant.wake_word.is_none()),
         prompt: taking.prompt.clone(),
-        min_speech_ms: assistant.segments.min_speech_ms,
-        overlap_ms: taking.overlap_ms.map_or(assistant.segments.min_speech_ms, |ms| ms as f32),
+        min_speech_ms,
+        overlap_ms,
         duck_db: taking.duck_db,
         judge: assistant.judge.clone(),
         lookback: Samples::from_ms(
-            f64::from(assistant.segments.min_speech_ms + assistant.segments.pad_ms)
-                + taking.overlap_ms.unwrap_or_default()
-                + LOOKBACK_MS,
+            f64::from(min_speech_ms.max(overlap_ms) + assistant.segments.pad_ms) + LOOKBACK_MS,
             SampleRate::INTERNAL,
         ),
     };
