@@ -48,7 +48,9 @@ impl Talk {
         writeln!(out, "listening")?;
         out.flush()?;
         session.wait()?;
-        Ok(if stop.is_cancelled() { Ended::Interrupted } else { Ended::Done })
+        // Devices give sound for as long as they are there.
+        anyhow::ensure!(stop.is_cancelled(), "the microphone is gone, or its sound server is");
+        Ok(Ended::Interrupted)
     }
 }
 

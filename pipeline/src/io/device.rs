@@ -4,6 +4,7 @@ mod choice;
 #[cfg(target_os = "linux")]
 mod pulse;
 
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 #[cfg(target_os = "linux")]
@@ -22,6 +23,8 @@ use crate::{Error, Result};
 const SCRATCH: usize = 2_048;
 /// How long a device may take to open.
 const OPEN: Duration = Duration::from_secs(5);
+/// How long it may take to close.
+const CLOSE: Duration = Duration::from_secs(1);
 
 /// A microphone.
 pub struct DeviceSource(Port);
@@ -100,7 +103,7 @@ impl Source for DeviceSource {
     }
 
     fn stop(&mut self) {
-        self.0.stream = None;
+        self.0.stop();
     }
 }
 
@@ -131,7 +134,7 @@ impl Sink for DeviceSink {
     }
 
     fn stop(&mut self) -> Result<()> {
-        self.0.stream = None;
+        self.0.stop();
         Ok(())
     }
 }
@@ -167,6 +170,21 @@ impl Port {
         stream.play().map_err(|error| failed(&self.name, &error))?;
         self.stream = Some(Running::Cpal { _stream: stream });
         Ok(())
+    }
+
+    /// Ends the stream. A sound server that hangs keeps a thread waiting for it, but not the caller.
+    fn stop(&mut self) {
+        let Some(stream) = self.stream.take() else { return };
+        let (tell, told) = channel();
+        let close = move || {
+            drop(stream);
+            let _ = tell.send(());
+        };
+        if std::thread::Builder::new().name("device-close".to_owned()).spawn(close).is_ok()
+            && told.recv_timeout(CLOSE).is_err()
+        {
+            tracing::warn!(device = self.name, "the sound server does not answer");
+        }
     }
 
     fn record<T>(&self, mut microphone: Microphone) -> Result<Stream, cpal::Error>

@@ -32,6 +32,8 @@ const TO_TRANSCRIBE: usize = 4096;
 const BETWEEN_STAGES: usize = 256;
 const REPORTS: usize = 64;
 const EVENTS: usize = 8192;
+/// Without any sound, `listen` looks so often whether it is to end.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// The threads of a running conversation and its two ends.
 pub(crate) struct Running {
@@ -159,7 +161,7 @@ impl Worker {
                     self.overrun("capture", lost);
                     self.handle(Message { turn, at, body: Body::Captured(vec![0.0; lost as usize]) });
                 }
-                Next::Empty => std::thread::park(),
+                Next::Empty => std::thread::park_timeout(LOOK),
                 Next::Closed => return,
             }
         }

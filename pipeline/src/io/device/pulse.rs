@@ -6,14 +6,17 @@
 //! clients take a core and more. Here a request is half as long, which leaves the device a quarter of the same latency.
 
 use std::ffi::CString;
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
+use futures::channel::oneshot;
 use futures::executor::block_on;
+use futures::future::{Either, select};
 use pulseaudio::protocol::stream::{BufferAttr, StreamFlags};
 use pulseaudio::protocol::{ChannelMap, PlaybackStreamParams, SampleFormat, SampleSpec};
 use pulseaudio::{AsPlaybackSource, Client, ClientError, PlaybackStream};
@@ -30,11 +33,10 @@ const POLL: Duration = Duration::from_millis(250);
 
 /// A loudspeaker that plays until it is dropped.
 pub(super) struct Playback {
-    /// The connection: the stream alone does not keep it.
-    _client: Client,
     stream: PlaybackStream,
-    sounded: Arc<Sounded>,
-    poll: Option<JoinHandle<()>>,
+    /// Tells the thread that follows the stream, when it is dropped.
+    goes_on: Option<oneshot::Sender<()>>,
+    follower: Option<JoinHandle<()>>,
 }
 
 /// What of the stream has sounded, told by the server now and then.
@@ -42,7 +44,6 @@ struct Sounded {
     epoch: Instant,
     /// When the stream's first sample sounded, in nanoseconds since `epoch`.
     first_ns: AtomicI64,
-    ended: AtomicBool,
 }
 
 impl Playback {
@@ -57,31 +58,33 @@ impl Playback {
             let _ = tell.send(connect(name, rate, block, loudspeaker));
         };
         std::thread::Builder::new().name("pulse-open".to_owned()).spawn(open).map_err(|error| failed(&error))?;
-        let (client, stream, sounded) = match told.recv_timeout(OPEN) {
+        let (stream, sounded) = match told.recv_timeout(OPEN) {
             Ok(opened) => opened.map_err(|error| failed(&error))?,
             Err(_) => return Err(failed(&"the sound server does not answer")),
         };
-        let poll = {
-            let (stream, sounded, sink) = (stream.clone(), sounded.clone(), sink.to_owned());
-            let follow = move || {
-                if let Err(error) = sounded.follow(&stream, rate) {
+        let (goes_on, ended) = oneshot::channel();
+        let follow = {
+            let (stream, sink) = (stream.clone(), sink.to_owned());
+            move || {
+                if let Err(error) = sounded.follow(&stream, rate, ended) {
                     tracing::warn!(device = sink, "{error}");
                 }
-            };
-            std::thread::Builder::new().name("pulse-timing".to_owned()).spawn(follow).map_err(|error| failed(&error))?
+            }
         };
-        Ok(Self { _client: client, stream, sounded, poll: Some(poll) })
+        let thread = std::thread::Builder::new().name("pulse-timing".to_owned());
+        let follower = thread.spawn(follow).map_err(|error| failed(&error))?;
+        Ok(Self { stream, goes_on: Some(goes_on), follower: Some(follower) })
     }
 }
 
 impl Drop for Playback {
     fn drop(&mut self) {
-        self.sounded.ended.store(true, Ordering::Release);
+        self.goes_on = None;
         // Sent and not waited for: the server may be gone.
         let _ = self.stream.clone().delete().now_or_never();
-        if let Some(poll) = self.poll.take() {
-            poll.thread().unpark();
-            let _ = poll.join();
+        if let Some(follower) = self.follower.take() {
+            follower.thread().unpark();
+            let _ = follower.join();
         }
     }
 }
@@ -91,7 +94,7 @@ fn connect(
     rate: SampleRate,
     block: u32,
     mut loudspeaker: Loudspeaker,
-) -> Result<(Client, PlaybackStream, Arc<Sounded>), ClientError> {
+) -> Result<(PlaybackStream, Arc<Sounded>), ClientError> {
     let client = Client::from_env(c"rejoinder")?;
     let sounded = Arc::new(Sounded::new());
     let bytes = |frames: u32| frames.max(1).saturating_mul(SAMPLE as u32);
@@ -114,7 +117,7 @@ fn connect(
         data.len()
     };
     let stream = block_on(client.create_playback_stream(params, callback.as_playback_source()))?;
-    Ok((client, stream, sounded))
+    Ok((stream, sounded))
 }
 
 /// Writes mono samples as little-endian bytes, the first of which sounds after `latency`.
@@ -132,7 +135,7 @@ fn sound_bytes(data: &mut [u8], mut latency: Samples, loudspeaker: &mut Loudspea
 
 impl Sounded {
     fn new() -> Self {
-        Self { epoch: Instant::now(), first_ns: AtomicI64::new(0), ended: AtomicBool::new(false) }
+        Self { epoch: Instant::now(), first_ns: AtomicI64::new(0) }
     }
 
     fn now_ns(&self) -> i64 {
@@ -145,19 +148,23 @@ impl Sounded {
         Samples(samples_at(ns.max(0) as u64, rate))
     }
 
-    /// Asks the server until the stream ends.
-    fn follow(&self, stream: &PlaybackStream, rate: SampleRate) -> Result<(), ClientError> {
-        while !self.ended.load(Ordering::Acquire) {
+    /// Asks the server until the other end of `ended` is dropped, which a server that does not answer cannot delay.
+    fn follow(
+        &self,
+        stream: &PlaybackStream,
+        rate: SampleRate,
+        mut ended: oneshot::Receiver<()>,
+    ) -> Result<(), ClientError> {
+        loop {
             let asked_ns = self.now_ns();
-            let info = match block_on(stream.timing_info()) {
-                Err(_) if self.ended.load(Ordering::Acquire) => return Ok(()),
-                info => info?,
+            let info = match block_on(select(&mut ended, pin!(stream.timing_info()))) {
+                Either::Left(_) => return Ok(()),
+                Either::Right((info, _)) => info?,
             };
             let read = info.read_offset.max(0) as u64 / SAMPLE as u64;
             let sounded_ns = ns_of(read, rate) as i64 - info.sink_usec as i64 * 1_000;
             self.first_ns.store((asked_ns + self.now_ns()) / 2 - sounded_ns, Ordering::Relaxed);
             std::thread::park_timeout(POLL);
         }
-        Ok(())
     }
 }
