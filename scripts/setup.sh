@@ -40,6 +40,7 @@ case "${1:-}" in bench*) need python3-pip python3 -m pip --version ;; esac
 if [ "${1:-}" = test ]; then
   need pulseaudio pulseaudio --version
   need pulseaudio-utils pacat --version
+  need flite flite --version
 fi
 
 if [ ${#missing[@]} -gt 0 ]; then

@@ -50,8 +50,13 @@ pub enum EventKind {
     },
     /// A detector of turn ends was asked in a pause.
     Paused {
-        /// How likely it is that the caller has said all, 0 to 1.
+        /// How likely it is that the caller has said all, 0 to 1: by the sound, and by the words where they are known.
         probability: f32,
+        /// How likely it is by the sound alone.
+        sound: f32,
+        /// How much likelier a sentence ends after these words than after any, as a ratio of odds; none where the
+        /// words up to the pause are not known yet.
+        words: Option<f32>,
     },
     /// The caller's turn is over.
     Endpoint {

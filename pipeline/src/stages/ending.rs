@@ -2,6 +2,7 @@ use rejoinder_models::turn::{TurnDetector, TurnStream, with_text};
 use rejoinder_models::units::{Position, SampleRate, Samples};
 
 use crate::Result;
+use crate::event::EventKind;
 use crate::turn::{EndRule, Outlook};
 
 /// A pause is looked at when it has lasted so long, and again each time that it has lasted so much longer.
@@ -43,11 +44,12 @@ impl Ending {
         &mut self,
         sound: &[f32],
         (spoken, silence): (Samples, Samples),
-        text: Option<f32>,
-    ) -> Result<(f32, Outlook)> {
-        let heard = self.stream.probability(sound)?;
-        let probability = text.map_or(heard, |ratio| with_text(heard, ratio));
-        Ok((probability, self.rule.outlook(probability, spoken, silence)))
+        words: Option<f32>,
+    ) -> Result<(EventKind, Outlook)> {
+        let sound = self.stream.probability(sound)?;
+        let probability = words.map_or(sound, |ratio| with_text(sound, ratio));
+        let outlook = self.rule.outlook(probability, spoken, silence);
+        Ok((EventKind::Paused { probability, sound, words }, outlook))
     }
 }
 
@@ -85,7 +87,8 @@ mod tests {
         assert_eq!(looks(&mut ending, 800, 25..30), 0);
         assert_eq!(looks(&mut ending, 9_000, 0..11), 2);
         let mut judge = |sound: f32, text| ending.judge(&[0.01, sound], (Samples(16_000), Samples(800)), text).unwrap();
-        assert_eq!(judge(0.4, None), (0.4, Outlook::Undecided));
-        assert_eq!(judge(0.4, Some(3.0)), (2.0 / 3.0, Outlook::Complete));
+        let paused = |probability, words| EventKind::Paused { probability, sound: 0.4, words };
+        assert_eq!(judge(0.4, None), (paused(0.4, None), Outlook::Undecided));
+        assert_eq!(judge(0.4, Some(3.0)), (paused(2.0 / 3.0, Some(3.0)), Outlook::Complete));
     }
 }

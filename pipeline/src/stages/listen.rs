@@ -219,9 +219,9 @@ impl Listen {
         let length = self.now.since(from) + self.settings.preroll;
         let sound = self.recent.last(length.min(ending.window()));
         let told = self.overheard.complete.then_some(self.overheard.ending);
-        let (probability, outlook) = ending.judge(&sound, (stopped.since(from), self.now.since(stopped)), told)?;
+        let (paused, outlook) = ending.judge(&sound, (stopped.since(from), self.now.since(stopped)), told)?;
         let turn = self.machine.turn();
-        out.event(turn, EventKind::Paused { probability });
+        out.event(turn, paused);
         self.take(Input::Paused(turn, outlook), out);
         Ok(())
     }
