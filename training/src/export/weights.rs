@@ -11,7 +11,7 @@ use super::quantize::{HALF, INT8, INT8_SCALE, INT8_ZERO};
 
 impl OnnxModel {
     /// The weights of the net that was exported, by module path: 8-bit ones times their scales and half-precision ones,
-    /// all as 32-bit floats. Axes of one may stand before those of the net's own tensor. What the exporter made of weights
+    /// all as 32-bit floats. Axes of one may stand between those of the net's own tensor. What the exporter made of weights
     /// by arithmetic, and constants that no weight is behind, are left out.
     ///
     /// # Errors

@@ -61,9 +61,9 @@ impl Weights {
         Ok(Self { place: bundle.root().to_owned(), tensors })
     }
 
-    /// The sizes of a weight without axes of one before them; none where there is no such weight.
+    /// The sizes of a weight without axes of one; none where there is no such weight.
     pub fn dims(&self, path: &str) -> Option<Vec<usize>> {
-        self.tensors.get(path).map(|data| core(&sizes(data)).to_vec())
+        self.tensors.get(path).map(|data| core(&sizes(data)))
     }
 
     /// The module paths of the weights.
@@ -130,10 +130,9 @@ fn single(data: TensorData) -> TensorData {
     if data.dtype().is_float() { data.convert::<f32>() } else { data }
 }
 
-/// Sizes without the ones in front, which an export adds to a tensor.
-fn core(sizes: &[usize]) -> &[usize] {
-    let ones = sizes.iter().take_while(|size| **size == 1).count();
-    &sizes[ones..]
+/// Sizes without axes of one, which an export adds to a tensor.
+fn core(sizes: &[usize]) -> Vec<usize> {
+    sizes.iter().copied().filter(|size| *size != 1).collect()
 }
 
 /// The sizes of each weight of a net, by module path.

@@ -98,7 +98,7 @@ pub(super) fn shape(bundle: &Bundle, weights: &Weights) -> Result<ConformerConfi
             layers: (0..).take_while(|layer| size(&format!("blocks.{layer}.norm.gamma"), 0).is_some()).count(),
             heads: heads(card)?,
             feed_forward: size("blocks.0.before.expand.weight", 1)?,
-            kernel: size("blocks.0.convolution.depthwise.weight", 2)?,
+            kernel: size("blocks.0.convolution.depthwise.weight", 1)?,
             channels: size("subsampling.out.weight", 0)?,
             chunk: chunking.chunk_frames / ConformerConfig::SUBSAMPLING,
             left: chunking.valid.as_ref()?.limit,
