@@ -148,6 +148,45 @@ fn loss(recipe: &AsrRecipe) -> f64 {
     means.iter().find(|(name, _)| *name == "loss").unwrap().1
 }
 
+/// The exported bundle takes the place of the run: adapted, or to begin a whole net with, tokens and all.
+fn begins_with_a_bundle(folder: &Path, base: &AsrRecipe, unheard: f64) {
+    base.export().unwrap();
+    let bundle = format!("\"{}/base/bundle\"", folder.display());
+    let run = |run: &str, train: &str| {
+        let recipe = recipe(folder, run, "new", &format!("{train}\n"));
+        recipe.tokenizer().unwrap();
+        recipe
+    };
+    let lora = "unfrozen_layers = [\"head\"]\nlora = { rank = 4, alpha = 8.0, all_linear = true }";
+    let adapted = run("bundled", &format!("[train.adapters]\nbase = {bundle}\n{lora}"));
+    adapted.train(false).unwrap();
+    assert!(loss(&adapted) < 0.95 * unheard, "{} after {unheard}", loss(&adapted));
+    let begun = run("begun", &format!("start = {bundle}\nminutes = 1e-9"));
+    begun.train(false).unwrap();
+    assert_eq!(weights(&begun.trained(&Device::flex()).unwrap()), weights(&base.trained(&Device::flex()).unwrap()));
+
+    let message = |mut recipe: AsrRecipe, change: fn(&mut AsrRecipe)| {
+        change(&mut recipe);
+        recipe.train(false).unwrap_err().to_string()
+    };
+    let start = || run("unlike", &format!("start = {bundle}"));
+    let features = message(start(), |recipe| recipe.features.low_hz = 60.0);
+    assert!(
+        features.starts_with("features.low_hz: expected 20.0 as in ") && features.ends_with("found 60.0"),
+        "{features}"
+    );
+    let heads = message(start(), |recipe| recipe.net.heads = 4);
+    assert!(heads.starts_with("net.heads: expected 2 as in ") && heads.ends_with("found 4"), "{heads}");
+    let width = message(start(), |recipe| recipe.net.feed_forward = 48);
+    assert!(width.contains("blocks.0.after.expand.bias: expected [48], found [1, 1, 32]"), "{width}");
+    let recipe = start();
+    std::fs::write(folder.join("unlike/tokens.txt"), "<blk> 0\na 1\n").unwrap();
+    let tokens = message(recipe, |_| ());
+    assert!(tokens.contains("base/bundle: its tokens are not those of this run"), "{tokens}");
+    let twice = message(run("unlike", &format!("start = {bundle}\n[train.adapters]\nbase = {bundle}\n{lora}")), |_| ());
+    assert!(twice.starts_with("[train]: expected `start` or `adapters.base`, found both"), "{twice}");
+}
+
 #[test]
 fn a_recogniser_learns_other_clips_beside_weights_that_stay() {
     let folder = tempfile::tempdir().unwrap();
@@ -194,6 +233,7 @@ fn a_recogniser_learns_other_clips_beside_weights_that_stay() {
         // The export compares its outputs with those of the net.
         adapted.export().unwrap();
     }
+    begins_with_a_bundle(folder.path(), &base, unheard);
     let message = |rest: &str| {
         let wrong = recipe(folder.path(), "wrong", "new", &section(rest));
         wrong.tokenizer().unwrap();

@@ -77,6 +77,14 @@ fn a_student_believes_its_teacher_as_far_as_it_is_told_to() {
     let told = format!("teacher {taught}, student by frames {frames}, by tokens {tokens}, by labels {labels}");
     assert!(frames < 0.5 * labels && tokens < 0.5 * labels, "{told}");
 
+    // A bundle in 32-bit floats teaches what its run teaches, to the last bit.
+    teacher.export().unwrap();
+    let bundle = format!("[distill]\nteacher = \"{}/teacher/bundle\"\nweight = 1.0\n", folder.path().display());
+    let bundled = recipe(folder.path(), "bundled", "wrong", 16, &bundle);
+    bundled.tokenizer().unwrap();
+    bundled.train(false).unwrap();
+    assert_eq!(loss(&bundled), frames);
+
     let message = |table: &str| {
         let root = folder.path().display();
         let table = format!("[distill]\nteacher = \"{root}/{table}\n");

@@ -12,6 +12,7 @@ use rejoinder_models::tts::frontend::Script;
 use rejoinder_models::tts::rejoinder::RejoinderVoice;
 use rejoinder_models::tts::source_filter::{SourceFilter, SourceFilterConfig};
 use rejoinder_models::tts::{Synthesizer, phones};
+use rejoinder_training::export::OnnxModel;
 use rejoinder_training::recipe;
 use rejoinder_training::tasks::tts::MelConfig;
 use rejoinder_training::trainer::{self, Task};
@@ -117,6 +118,7 @@ fn a_tiny_voice_is_learnt_by_heart_exported_and_spoken() {
     for (engine, off) in &bundle.card().parity {
         assert!(*off < 0.05, "{engine} is off by {off}");
     }
+    comes_back(folder);
     let runtime = runtime::open(&RuntimeConfig::of(RuntimeKind::Tract)).unwrap();
     let voice = RejoinderVoice::open(&bundle, runtime.as_ref()).unwrap();
     let token = |name: &str| phones::id(name).unwrap();
@@ -137,6 +139,23 @@ fn a_tiny_voice_is_learnt_by_heart_exported_and_spoken() {
     assert_spectra(&whole, &geometry);
     assert!(speak(&voice, &Script::default(), "", None).0.is_empty());
     assert_eq!(voice.sample_rate().get(), 16_000);
+}
+
+/// A voice that begins with the bundle and learns nothing makes the same files of it.
+fn comes_back(folder: &Path) {
+    let quoted = |name: &str| format!("{:?}", folder.join(name).display().to_string());
+    let mut settings = vec![format!("run={}", quoted("again")), format!("export.bundle={}", quoted("again/bundle"))];
+    for part in ["acoustic", "vocoder"] {
+        settings.push(format!("{part}.train.start={}", quoted("bundle")));
+        settings.push(format!("{part}.train.minutes=1e-9"));
+    }
+    let voice = recipe::open(&folder.join("tts.toml"), &settings).unwrap();
+    voice.train(false).unwrap();
+    voice.export().unwrap();
+    for name in ["encoder.onnx", "decoder.onnx", "vocoder.onnx"] {
+        let graph = |bundle: &str| OnnxModel::read(&folder.join(bundle).join(name)).unwrap().proto.graph;
+        assert!(graph("bundle") == graph("again/bundle"), "{name} has changed");
+    }
 }
 
 /// The hiss of `S` has most of its energy above 3 kHz, the hum of `M` below.

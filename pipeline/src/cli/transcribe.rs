@@ -23,6 +23,9 @@ pub(crate) struct Transcribe {
     files: Vec<PathBuf>,
     #[command(flatten)]
     config: ConfigOption,
+    /// The recogniser, a bundle's folder or what else an assistant's `[asr]` takes [default: the configuration's]
+    #[arg(long, value_name = "PATH")]
+    model: Option<PathBuf>,
     /// Hear in chunks of this length, one of those that `rejoinder models` shows [default: the configuration's]
     #[arg(long, value_name = "MS")]
     chunk_ms: Option<f64>,
@@ -44,7 +47,8 @@ impl Transcribe {
             (None, None) => config.latency,
             (chunk_ms, left_ms) => LatencyChoice { chunk_ms, left_ms },
         };
-        let recognizer = zoo::open_recognizer_with(&config.recognizer, &config.runtime, &latency, &config.decoding)?;
+        let model = self.model.as_ref().unwrap_or(&config.recognizer);
+        let recognizer = zoo::open_recognizer_with(model, &config.runtime, &latency, &config.decoding)?;
         let mut out = std::io::stdout().lock();
         each_file(&self.files, |path| self.transcribe(&*recognizer, path, &mut out))
     }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use burn::backend::ir::{
-    FloatOperationIr, IrVisitorMut, NumericOperationIr, OperationIr, TensorId, TensorIr, TensorStatus,
+    BaseOperationIr, FloatOperationIr, IrVisitorMut, NumericOperationIr, OperationIr, TensorId, TensorIr, TensorStatus,
 };
 use burn::backend::{BoolStore, Flex, FlexDevice};
 use burn::tensor::{DType, TensorData, read_sync};
@@ -11,6 +11,10 @@ use burn_router::TensorInterpreter;
 
 use super::program::{Program, Size};
 use super::{ExportError, Result};
+
+/// What the name of a weight goes on with in a constant that was computed from it. A constant with the name alone holds
+/// the weight, whatever its axes, so that it can be read back.
+pub(super) const FOLDED: &str = ".folded";
 
 /// A result larger than this, and than twice what it is made from, stays an operation: a file should not carry the
 /// copies of an expanded tensor.
@@ -64,7 +68,10 @@ impl Folder {
     }
 
     fn run(&mut self, program: &mut Program, op: &OperationIr) {
-        let origin = op.inputs().find_map(|t| program.names.get(&t.id).cloned());
+        let origin = op.inputs().find_map(|t| program.names.get(&t.id)).map(|name| match keeps_elements(op) {
+            false if !name.ends_with(FOLDED) => format!("{name}{FOLDED}"),
+            _ => name.clone(),
+        });
         for tensor in op.inputs() {
             if !self.made.contains_key(&tensor.id) && self.loaded.insert(tensor.id) {
                 self.interpreter.register_tensor_data_id(tensor.id, native(program.constants[&tensor.id].clone()));
@@ -84,6 +91,17 @@ impl Folder {
     fn read(&mut self, tensor: TensorIr) -> Result<TensorData> {
         let data = read_sync(self.interpreter.read_tensor_async(tensor));
         data.map_err(|e| ExportError::recording(format!("folding constants: {e:?}")))
+    }
+}
+
+/// Whether an operation gives the elements that it reads in the same order.
+fn keeps_elements(op: &OperationIr) -> bool {
+    match op {
+        OperationIr::BaseFloat(BaseOperationIr::Reshape(_)) => true,
+        OperationIr::BaseFloat(BaseOperationIr::Expand(op)) => {
+            op.input.shape.num_elements() == op.out.shape.num_elements()
+        }
+        _ => false,
     }
 }
 

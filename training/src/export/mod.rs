@@ -16,6 +16,7 @@ mod program;
 mod quantize;
 mod record;
 mod translate;
+mod weights;
 
 pub use bundle::{Package, commit};
 pub use config::ExportConfig;

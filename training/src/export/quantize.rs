@@ -8,6 +8,13 @@ use super::OnnxModel;
 use super::onnx::proto::{DataType, GraphProto, NodeProto, TensorProto};
 use super::onnx::{Constant, int_attr};
 
+/// What the name of a weight goes on with where it is stored in 8 bits, and those of its scales and zero points.
+pub(super) const INT8: &str = ".i8";
+pub(super) const INT8_SCALE: &str = ".i8_scale";
+pub(super) const INT8_ZERO: &str = ".i8_zero";
+/// What it goes on with where it is stored in half precision.
+pub(super) const HALF: &str = ".f16";
+
 /// How products with weights become 8-bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Int8 {
@@ -54,7 +61,7 @@ pub fn store_half(model: &OnnxModel, at_least: usize) -> OnnxModel {
             continue;
         }
         let name = tensor.name.clone().unwrap_or_default();
-        let half = format!("{name}.f16");
+        let half = format!("{name}{HALF}");
         tensor.raw_data = Some(values.iter().flat_map(|&v| f16::from_f32(v).to_le_bytes()).collect());
         tensor.data_type = Some(DataType::Float16 as i32);
         tensor.name = Some(half.clone());
@@ -136,7 +143,7 @@ impl Quantizer {
         let [rows, columns] = matrix(&tensor.dims)?;
         let values = floats(tensor).filter(|v| v.len() >= self.options.at_least)?;
         let (bytes, scales) = quantize(&values, columns as usize, self.options);
-        let parts = ["i8", "i8_scale", "i8_zero"].map(|part| format!("{name}.{part}"));
+        let parts = [INT8, INT8_SCALE, INT8_ZERO].map(|part| format!("{name}{part}"));
         let channels = if self.options.per_channel { vec![columns] } else { vec![] };
         let zeros = vec![0; scales.len()];
         let scales = scales.iter().flat_map(|s| s.to_le_bytes()).collect();

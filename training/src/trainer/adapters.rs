@@ -9,15 +9,16 @@ use burn::module::{LoraAdapter, Module, ModuleVisitor, Param, ParamGroup, ParamI
 use burn::tensor::{Distribution, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::{Task, load_weights};
-use crate::{Error, Result};
+use super::Task;
+use crate::{Error, Result, import};
 
 /// The table `[train.adapters]` of a recipe. The run folder's weights have the additions merged in; its checkpoints hold
 /// only what was trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AdaptersConfig {
-    /// The weights that are adapted: `net.bpk` of another run, beside which its `tokens.txt` stands.
+    /// The weights that are adapted: `net.bpk` of another run, beside which its `tokens.txt` stands, or the folder of a
+    /// bundle that `export` has written.
     pub base: PathBuf,
     /// Low-rank additions.
     #[serde(default)]
@@ -65,7 +66,7 @@ impl AdaptersConfig {
     /// Base weights that are missing or of another net; patterns that no layer matches; a net without a place for
     /// bottlenecks.
     pub(super) fn attach<T: Task>(&self, task: &T, net: T::Net) -> Result<T::Net> {
-        let mut net = load_weights(net, &self.base)?.train();
+        let mut net = import::begin(task, net, &self.base)?.train();
         if let Some(HoulsbyConfig { projection_size }) = self.houlsby {
             net = task.with_bottlenecks(net, projection_size).ok_or_else(|| {
                 Error::config(

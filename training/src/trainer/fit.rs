@@ -9,7 +9,9 @@ use super::adapters;
 use super::ahead::ahead;
 use super::checkpoint::load_part;
 use super::progress::{Progress, RATE};
-use super::{Average, Checkpoint, Meter, Task, TrainOptions, gradients, interrupted, load_weights, on_interrupt};
+use super::{
+    Average, Checkpoint, Meter, Task, TrainOptions, gradients, interrupted, load_weights, on_interrupt, start,
+};
 use crate::{Error, Result};
 
 /// Trains a task's net in a run folder until its limit, and returns the net to export: the average of the weights
@@ -92,7 +94,7 @@ impl<'a, T: Task> Fitter<'a, T> {
             task,
             options,
             run,
-            net: Some(Self::fresh(task, options, &device)?),
+            net: Some(start::begin(task, options, &device)?),
             device,
             optimizer: options.optimizer(),
             average,
@@ -120,15 +122,6 @@ impl<'a, T: Task> Fitter<'a, T> {
             fitter.average = fitter.average.map(|average| average.of(trained));
         }
         Ok(fitter)
-    }
-
-    /// The net as it is before the first step.
-    fn fresh(task: &T, options: &TrainOptions, device: &Device) -> Result<T::Net> {
-        let net = task.net(device);
-        match &options.adapters {
-            Some(adapters) => adapters.attach(task, net),
-            None => Ok(net),
-        }
     }
 
     fn load_weights(&self, net: T::Net, path: &Path) -> Result<T::Net> {

@@ -14,10 +14,12 @@ mod interrupt;
 mod options;
 mod progress;
 mod schedule;
+mod start;
 mod timing;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use rejoinder_models::card::Bundle;
 
 pub use adapters::{AdaptersConfig, HoulsbyConfig, LoraConfig};
 pub use anneal::{Anneal, EarlyStopping, Outlook};
@@ -30,7 +32,7 @@ pub use progress::Meter;
 pub use schedule::Schedule;
 pub use timing::{Timing, time};
 
-use crate::Result;
+use crate::{Error, Result};
 
 /// Batches of one epoch, made on the loader thread.
 pub type Batches<B> = Box<dyn Iterator<Item = Result<B>> + Send>;
@@ -67,6 +69,23 @@ pub trait Task: Sync {
     /// The net with bottlenecks of this width to train ([`AdaptersConfig`]); `None` where it has no place for them.
     fn with_bottlenecks(&self, _net: Self::Net, _width: usize) -> Option<Self::Net> {
         None
+    }
+
+    /// The files of a bundle that hold the net, for one to begin with them: each by its role, with the module of the net that
+    /// is in it, which is empty for the net itself.
+    ///
+    /// # Errors
+    /// A bundle of another family, or for other features or tokens; by default every one, since the task's bundles hold no
+    /// weights that can be trained.
+    fn weights_in(&self, bundle: &Bundle) -> Result<Vec<(&'static str, &'static str)>> {
+        let reason = "expected `net.bpk` of a run: nothing can be trained on from a bundle of this task";
+        Err(Error::config(bundle.root().display().to_string(), reason))
+    }
+
+    /// The modules that begin afresh where the weights to begin with have none for them, or of another shape: what a bundle
+    /// has no use for, and heads whose width goes by the data.
+    fn heads(&self) -> &'static [&'static str] {
+        &[]
     }
 
     /// The batches of one epoch, the same for the same `epoch` and `seed`.

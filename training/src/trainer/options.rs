@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use burn::optim::{AdamWConfig, ModuleOptimizer};
 use serde::{Deserialize, Serialize};
 
@@ -53,11 +55,14 @@ pub struct TrainOptions {
     pub tensorboard: bool,
     /// The seed of weights, order and augmentation. Default: 1234.
     pub seed: u64,
+    /// What the net begins with: `net.bpk` of another run, or the folder of a bundle that `export` has written, whose tokens
+    /// and features are then those of the recipe. Default: fresh weights.
+    pub start: Option<PathBuf>,
     /// How the rate falls by a figure of the validation, on top of the schedule. Default: it does not.
     pub anneal: Option<Anneal>,
     /// What ends training early. Default: nothing.
     pub early_stopping: Option<EarlyStopping>,
-    /// Weights that are trained beside those of another run, which stay. Default: all of the net is trained.
+    /// Weights that are trained beside those of another run or of a bundle, which stay. Default: all of the net is trained.
     pub adapters: Option<AdaptersConfig>,
 }
 
@@ -85,6 +90,7 @@ impl Default for TrainOptions {
             debug_batches: 2,
             tensorboard: true,
             seed: 1234,
+            start: None,
             anneal: None,
             early_stopping: None,
             adapters: None,

@@ -5,7 +5,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::Device;
 use serde::Serialize;
 
-use super::{Task, TrainOptions, gradients};
+use super::{Task, TrainOptions, gradients, start};
 use crate::{Error, Result};
 
 /// Steps before those that count: allocators, caches and thread pools fill.
@@ -49,10 +49,7 @@ pub fn time<T: Task>(task: &T, options: &TrainOptions, steps: usize) -> Result<T
     let device = options.backend.device()?.autodiff();
     device.seed(options.seed);
     let mut optimizer = options.optimizer();
-    let mut net = task.net(&device);
-    if let Some(adapters) = &options.adapters {
-        net = adapters.attach(task, net)?;
-    }
+    let mut net = start::begin(task, options, &device)?;
     let parameters = net.num_params();
     let (mut laps, mut spent) = (Vec::with_capacity(batches.len()), Vec::with_capacity(batches.len()));
     for (step, batch) in batches.into_iter().enumerate() {

@@ -33,12 +33,14 @@ pub(crate) fn value_info(name: &str, element: DataType, axes: Vec<Option<Dimensi
     ValueInfoProto { name: Some(name.to_owned()), r#type: Some(TypeProto { tensor_type: Some(tensor_type) }) }
 }
 
-/// A graph under construction. Names are unique, and equal constants are stored once.
+/// A graph under construction. Names are unique, and equal constants are stored once; weights, whose names are read back,
+/// stand for themselves.
 #[derive(Default)]
 pub(crate) struct GraphBuilder {
     nodes: Vec<NodeProto>,
     initializers: Vec<TensorProto>,
     constants: HashMap<Constant, String>,
+    weights: HashMap<(String, Constant), String>,
     taken: HashSet<String>,
 }
 
@@ -71,6 +73,18 @@ impl GraphBuilder {
         let name = self.fresh(hint);
         self.initializers.push(constant.clone().into_proto(&name));
         self.constants.insert(constant, name.clone());
+        name
+    }
+
+    /// The value that holds a weight of this module path.
+    pub(crate) fn weight(&mut self, constant: Constant, path: &str) -> String {
+        let key = (path.to_owned(), constant);
+        if let Some(name) = self.weights.get(&key) {
+            return name.clone();
+        }
+        let name = self.fresh(path);
+        self.initializers.push(key.1.clone().into_proto(&name));
+        self.weights.insert(key, name.clone());
         name
     }
 

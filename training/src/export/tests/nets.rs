@@ -195,5 +195,5 @@ fn what_follows_from_weights_alone_is_computed_once() {
     };
     let model = same(&export, &net, &[("x", noise(&[2, 6], 1))], forward);
     assert_eq!(model.operators().into_iter().collect::<Vec<_>>(), [("MatMul", 1)]);
-    assert_eq!(model.constants().collect::<Vec<_>>(), ["weight"]);
+    assert_eq!(model.constants().collect::<Vec<_>>(), ["weight.folded"]);
 }

@@ -114,8 +114,10 @@ impl<'a> Translator<'a> {
             return Ok(name.clone());
         }
         let name = if let Some(data) = self.program.constants.get(&tensor.id) {
-            let hint = self.program.names.get(&tensor.id).map_or("constant", String::as_str);
-            self.graph.constant(Constant::from_data(data)?, hint)
+            match self.program.names.get(&tensor.id) {
+                Some(path) => self.graph.weight(Constant::from_data(data)?, path),
+                None => self.graph.constant(Constant::from_data(data)?, "constant"),
+            }
         } else if let Some(data) = self.program.varying.get(&tensor.id) {
             self.varying(data, tensor)?
         } else {

@@ -1,22 +1,18 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
+pub(super) use rejoinder_models::asr::conformer_ctc::FAMILY;
 use rejoinder_models::card::{
-    Chunking, LEXICON_ROLE, LM_ROLE, Latency, MODEL_ROLE, ModelCard, NewFile, PHONES_ROLE, StateTensor, TOKENS_ROLE,
-    Task, ValidCount,
+    Chunking, Latency, MODEL_ROLE, ModelCard, NewFile, StateTensor, TOKENS_ROLE, Task, ValidCount,
 };
-use rejoinder_models::decode::ngram::{self, Ngram};
 use rejoinder_models::features::Fbank;
 use rejoinder_models::runtime::ElementType;
 
-use super::phones;
+use super::language;
 use super::recipe::AsrRecipe;
 use super::task::PAD_VALUE;
-use crate::data::synth::TextSource;
 use crate::export::{Axis, Case, Element, Int8, OnnxExport, OnnxModel, Package, Recorder, quantize_matmul};
 use crate::nets::conformer::{Caches, Chunks, Conformer, ConformerConfig, Heads};
 use crate::{Error, Result};
-
-const FAMILY: &str = "conformer-ctc";
 
 /// How far 32-bit floats may be from the net.
 pub(in crate::tasks) const ALLOWED_FLOAT: f64 = 2e-3;
@@ -30,7 +26,7 @@ const RECORDED_CHUNKS: [usize; 3] = [3, 5, 11];
 const RECORDED_LEFTS: [usize; 3] = [7, 17, 29];
 
 /// Inputs and outputs that carry the stream, as (input, output).
-const STATES: [(&str, &str); 3] =
+pub(super) const STATES: [(&str, &str); 3] =
     [("cache_k", "cache_k_out"), ("cache_v", "cache_v_out"), ("cache_conv", "cache_conv_out")];
 const VALID: &str = "left_valid";
 /// The axis of keys and values that is the left context; the inputs of convolutions have none.
@@ -63,16 +59,8 @@ pub(super) fn export(recipe: &AsrRecipe) -> Result<()> {
         false => package.model(MODEL_ROLE, "model.onnx", float, cases, ALLOWED_FLOAT),
     }
     .file(NewFile::new(TOKENS_ROLE, "tokens.txt", tokens));
-    if let Some((model, bytes)) = language_model(recipe)? {
-        if let Some(pronouncer) = recipe.pronouncer()? {
-            let words = model.vocabulary().iter().map(String::as_str).filter(|word| !word.starts_with('<'));
-            package = package.file(NewFile::new(PHONES_ROLE, "phones.txt", phones::list())).file(NewFile::new(
-                LEXICON_ROLE,
-                "lexicon.txt",
-                pronouncer.lexicon(words),
-            ));
-        }
-        package = package.file(NewFile::new(LM_ROLE, "lm.bin", bytes));
+    for file in language::files(recipe, recipe.phones.is_some())? {
+        package = package.file(file);
     }
     let bundle = package.write(&recipe.export.bundle)?;
     tracing::info!("{}: {} bytes", bundle.root().display(), bundle.bytes());
@@ -221,41 +209,6 @@ pub(in crate::tasks) fn card(family: &str, recipe: &AsrRecipe, net: &Conformer, 
     card
 }
 
-/// The n-gram model over words of the recipe's texts, and its binary form.
-fn language_model(recipe: &AsrRecipe) -> Result<Option<(Ngram, Vec<u8>)>> {
-    let Some(config) = &recipe.lm else { return Ok(None) };
-    let counted = |texts: &[TextSource], min_word_count, min_counts: &[u64]| {
-        let mut sentences = Vec::new();
-        for (number, source) in texts.iter().enumerate() {
-            sentences.extend(source.texts(
-                config.seed + number as u64,
-                recipe.prepare.located(),
-                &recipe.prepare.out,
-            )?);
-        }
-        tracing::info!("language model: {} sentences", sentences.len());
-        if sentences.is_empty() {
-            return Ok(None);
-        }
-        let settings =
-            ngram::NgramConfig { order: config.order, min_word_count, min_counts: min_counts.to_vec(), prune: 0.0 };
-        Ok::<_, Error>(Some(ngram::count(sentences.iter().map(String::as_str), &settings)?))
-    };
-    let mut parts = Vec::new();
-    let own = counted(&config.texts, config.min_word_count, &config.min_counts)?;
-    parts.extend(own.map(|model| (model, 1.0)));
-    for mixed in &config.mixed {
-        let model = counted(&mixed.texts, mixed.min_word_count, &mixed.min_counts)?;
-        parts.extend(model.map(|model| (model, mixed.weight)));
-    }
-    let parts: Vec<(&Ngram, f64)> = parts.iter().map(|(model, weight)| (model, *weight)).collect();
-    let model = ngram::mix(&parts, config.prune)?;
-    let path = recipe.run.join("lm.bin");
-    model.write(&path)?;
-    let bytes = std::fs::read(&path).map_err(|e| Error::io(&path, e))?;
-    Ok(Some((model, bytes)))
-}
-
 /// How a forward is recorded.
 pub(in crate::tasks) type Forward<M> = fn(&M, &mut Recorder<'_>) -> crate::export::Result<()>;
 
@@ -285,8 +238,8 @@ pub(in crate::tasks) fn write_with<M: Module>(
         false => package.model(MODEL_ROLE, "encoder.onnx", float, cases, ALLOWED_FLOAT),
     };
     let mut package = rest(package)?.file(tokens);
-    if let Some((_, bytes)) = language_model(recipe)? {
-        package = package.file(NewFile::new(LM_ROLE, "lm.bin", bytes));
+    for file in language::files(recipe, false)? {
+        package = package.file(file);
     }
     let written = package.write(&recipe.export.bundle)?;
     tracing::info!("{}: {} bytes", written.root().display(), written.bytes());

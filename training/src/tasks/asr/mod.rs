@@ -3,10 +3,12 @@
 mod align;
 pub(super) mod bundle;
 pub(super) mod extended;
+mod language;
 mod measure;
 mod phones;
 mod recipe;
 mod report;
+mod source;
 pub(super) mod streams;
 mod tables;
 mod task;

@@ -10,10 +10,10 @@ use rejoinder_models::tts::g2p::G2p;
 use rejoinder_models::tts::lexicon::Lexicon;
 use rejoinder_models::tts::phones;
 
-use crate::Result;
 use crate::data::loader::AsrBatch;
 use crate::nets::conformer::ConformerConfig;
 use crate::tasks::g2p::{LEXICON_FILE, MODEL_FILE, read_dictionary};
+use crate::{Error, Result};
 
 /// The phones of the CMU dictionary without stress, and the blank at 0.
 pub(super) const PHONES: usize = 1 + phones::UNSTRESSED;
@@ -27,8 +27,6 @@ pub(super) struct Pronouncer {
 impl Pronouncer {
     /// Reads a dictionary in the form of CMU's, and the two files of a `g2p` run or a voice's bundle.
     pub(super) fn read(dictionary: &Path, g2p: &Path) -> Result<Self> {
-        let lexicon = Lexicon::read(&g2p.join(LEXICON_FILE))?;
-        let frontend = Frontend::new(lexicon, G2p::read(&g2p.join(MODEL_FILE))?);
         let words = read_dictionary(dictionary)?.words.into_iter().map(|word| {
             let mut ways: Vec<Vec<u32>> = Vec::new();
             for way in word.pronunciations.into_iter().map(numbers) {
@@ -38,7 +36,27 @@ impl Pronouncer {
             }
             (word.spelling, ways)
         });
-        Ok(Self { dictionary: words.collect(), frontend })
+        Ok(Self { dictionary: words.collect(), frontend: frontend(g2p)? })
+    }
+
+    /// Reads the lexicon of a bundle, and for other words what [`read`](Self::read) reads.
+    ///
+    /// # Errors
+    /// A phone that there is none of; missing files.
+    pub(super) fn of_lexicon(lexicon: &str, g2p: &Path) -> Result<Self> {
+        let known: HashMap<&str, u32> = (1..PHONES as u32).map(|phone| (name(phone), phone)).collect();
+        let mut dictionary: HashMap<String, Vec<Vec<u32>>> = HashMap::new();
+        for line in lexicon.lines() {
+            let mut parts = line.split_whitespace();
+            let Some(word) = parts.next() else { continue };
+            let number = |phone: &str| {
+                let mistake = || Error::data(format!("lexicon, `{line}`"), format!("expected a phone, found {phone}"));
+                known.get(phone).copied().ok_or_else(mistake)
+            };
+            let way = parts.map(number).collect::<Result<_>>()?;
+            dictionary.entry(word.to_owned()).or_default().push(way);
+        }
+        Ok(Self { dictionary, frontend: frontend(g2p)? })
     }
 
     /// How a word in lower case may sound, the usual way first: phones from 1 to 39.
@@ -74,6 +92,11 @@ impl Pronouncer {
         }
         text
     }
+}
+
+fn frontend(g2p: &Path) -> Result<Frontend> {
+    let lexicon = Lexicon::read(&g2p.join(LEXICON_FILE))?;
+    Ok(Frontend::new(lexicon, G2p::read(&g2p.join(MODEL_FILE))?))
 }
 
 /// The phone list: a name and its number in each line.

@@ -18,6 +18,7 @@ use crate::data::loader::{Front, LoaderConfig};
 use crate::data::pipeline::PipelineBuilder;
 use crate::data::prepare::{self, PrepareConfig};
 use crate::export::ExportConfig;
+use crate::import;
 use crate::nets::conformer::{Chunks, ConformerConfig, DynamicChunks, Kind};
 use crate::recipe::{self, Recipe};
 use crate::trainer::{self, Timing, TrainOptions};
@@ -113,12 +114,6 @@ impl AsrRecipe {
         trainer::load_weights(self.fresh(device)?, &self.weights_path())
     }
 
-    /// The encoder to begin with, where a recipe names the weights of one.
-    pub(in crate::tasks) fn encoder(&self, path: Option<&Path>) -> Result<Option<crate::nets::conformer::Conformer>> {
-        let device = burn::tensor::Device::flex();
-        path.map(|path| trainer::load_weights(self.fresh(&device)?, path)).transpose()
-    }
-
     /// The net with fresh weights.
     pub(in crate::tasks) fn fresh(&self, device: &burn::tensor::Device) -> Result<crate::nets::conformer::Conformer> {
         let phones = if self.phones.is_some() { PHONES } else { 0 };
@@ -185,6 +180,9 @@ impl AsrRecipe {
     /// What tells the phones of words, where the recipe has phones.
     pub(super) fn pronouncer(&self) -> Result<Option<Pronouncer>> {
         let Some(phones) = &self.phones else { return Ok(None) };
+        if let Some(pronouncer) = self.bundled_pronouncer(&phones.g2p)? {
+            return Ok(Some(pronouncer));
+        }
         let set = prepare::locate(self.prepare.located(), &self.prepare.out, &phones.set)?;
         Pronouncer::read(&set.join(&phones.dictionary), &phones.g2p).map(Some)
     }
@@ -243,6 +241,18 @@ impl AsrRecipe {
         AsrTask::new(self, self.read_tokenizer()?, dataset.clone(), dataset, front.clone(), front)
     }
 
+    /// Writes the tokens of the run: those of `taken`, where the recipe takes over some, else fresh ones.
+    pub(in crate::tasks) fn write_tokens(&self, taken: Option<&Path>) -> Result<()> {
+        fs::create_dir_all(&self.run).map_err(|e| Error::io(&self.run, e))?;
+        let tokenizer = match taken {
+            Some(path) => import::tokens(path)?,
+            None => tokens::train(&self.texts()?, &self.tokenizer)?,
+        };
+        tokenizer.write(self.tokens_path())?;
+        tracing::info!("{}: {} pieces", self.tokens_path().display(), tokenizer.len());
+        Ok(())
+    }
+
     fn texts(&self) -> Result<Vec<String>> {
         let mut dataset = AsrDataset::open_training(&self.data.train, &self.data.manifest)?;
         dataset.transcribe(&mut self.transcript().build(&[items::TEXT.name()])?)?;
@@ -256,16 +266,9 @@ impl Recipe for AsrRecipe {
     }
 
     fn tokenizer(&self) -> Result<()> {
-        fs::create_dir_all(&self.run).map_err(|e| Error::io(&self.run, e))?;
-        let tokenizer = match (&self.train.adapters, &self.distill) {
-            // A net that is adapted keeps its tokens, and a student takes over those of its teacher.
-            (Some(adapters), _) => recipe::read_tokens(&adapters.base.with_file_name(TOKENS))?,
-            (None, Some(distill)) => recipe::read_tokens(&distill.teacher.join(TOKENS))?,
-            (None, None) => tokens::train(&self.texts()?, &self.tokenizer)?,
-        };
-        tokenizer.write(self.tokens_path())?;
-        tracing::info!("{}: {} pieces", self.tokens_path().display(), tokenizer.len());
-        Ok(())
+        // A net that is there already keeps its tokens, and a student takes over those of its teacher.
+        let teacher = self.distill.as_ref().map(|distill| distill.teacher.as_path());
+        self.write_tokens(self.source().or(teacher))
     }
 
     fn train(&self, resume: bool) -> Result<()> {

@@ -90,12 +90,18 @@ impl Default for TuneConfig {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LmConfig {
-    /// What is counted; weights count for nothing here.
+    /// A bundle whose model is taken over, with the lexicon of its words where the recipe has phones: as it is, or
+    /// [mixed](rejoinder_models::decode::ngram::mix) with that of the texts. Default: none.
+    #[serde(default)]
+    pub bundle: Option<PathBuf>,
+    /// What is counted; weights count for nothing here. Default: nothing.
+    #[serde(default)]
     pub texts: Vec<TextSource>,
     /// Seed of made-up texts.
     #[serde(default)]
     pub seed: u64,
-    /// The length of the longest n-grams.
+    /// The length of the longest n-grams. Default: 3.
+    #[serde(default = "three")]
     pub order: usize,
     /// A word that occurs less often is unknown. Default: 1.
     #[serde(default = "one")]
@@ -131,7 +137,7 @@ pub struct MixedTexts {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PhonesConfig {
-    /// The set with the dictionary.
+    /// The set with the dictionary. Where the recipe begins with a bundle that has a lexicon, words sound as it says.
     pub set: String,
     /// The dictionary in it, in the form of CMU's.
     pub dictionary: PathBuf,
@@ -162,6 +168,10 @@ fn half() -> f64 {
 
 fn one() -> u64 {
     1
+}
+
+fn three() -> usize {
+    3
 }
 
 /// The vocabulary of a recogniser.

@@ -4,10 +4,13 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use rejoinder_models::card::{Bundle, MODEL_ROLE};
 use rejoinder_models::text::{ErrorCounts, TextForm, Tokenizer};
 
+use super::bundle::FAMILY;
 use super::phones::{PHONES, phone_errors, phone_frames, phone_labels};
 use super::recipe::AsrRecipe;
+use super::source::{Likeness, PHONES_HEAD};
 use super::tables::PhonesConfig;
 use super::teacher::Teacher;
 use crate::data::asr::AsrDataset;
@@ -106,6 +109,12 @@ impl AsrTask {
             }
         }
         Ok(statistics.mean_and_deviation())
+    }
+
+    /// Refuses a bundle that a net of this recipe cannot begin with.
+    pub(in crate::tasks) fn check_bundle(&self, bundle: &Bundle, family: &str) -> Result<()> {
+        let features = self.plain.fbank.config();
+        Likeness { net: &self.net, features, tokenizer: &self.tokenizer }.check(bundle, family)
     }
 
     /// The tokenizer of the run.
@@ -226,6 +235,15 @@ impl Task for AsrTask {
             Some((mean, deviation)) => net.with_statistics(mean, deviation),
             None => net,
         }
+    }
+
+    fn weights_in(&self, bundle: &Bundle) -> Result<Vec<(&'static str, &'static str)>> {
+        self.check_bundle(bundle, FAMILY)?;
+        Ok(vec![(MODEL_ROLE, "")])
+    }
+
+    fn heads(&self) -> &'static [&'static str] {
+        &[PHONES_HEAD]
     }
 
     fn with_bottlenecks(&self, net: Conformer, width: usize) -> Option<Conformer> {

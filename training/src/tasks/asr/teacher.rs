@@ -1,14 +1,18 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use rejoinder_models::card::{Bundle, MODEL_ROLE};
+use rejoinder_models::features::FbankConfig;
 use rejoinder_models::text::Tokenizer;
 use serde::{Deserialize, Serialize};
 
 use super::recipe::AsrRecipe;
+use super::source;
+use crate::import::{self, Weights, is_bundle};
 use crate::losses::{ctc_distillation_loss, distillation_loss, distilled, softened};
-use crate::nets::conformer::{Chunks, Conformer};
+use crate::nets::conformer::{Chunks, Conformer, ConformerConfig};
 use crate::recipe;
 use crate::trainer::Loss;
 use crate::{Error, Result};
@@ -17,7 +21,8 @@ use crate::{Error, Result};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DistillConfig {
-    /// The run folder of a trained recipe with `task = "asr"` and the same features; its tokens are taken over.
+    /// The run folder of a trained recipe with `task = "asr"` and the same features, or the folder of a bundle of that task
+    /// whose net is a Conformer; its tokens are taken over.
     pub teacher: PathBuf,
     /// How much its answers count beside the labels, 0 to 1. Default: 0.5.
     #[serde(default = "weight")]
@@ -53,7 +58,11 @@ pub enum Answers {
 /// A trained recogniser that another one learns from.
 pub(super) struct Teacher {
     config: DistillConfig,
-    recipe: AsrRecipe,
+    /// The shape of its net, without all that is random in one, which would make its answers worse.
+    shape: ConformerConfig,
+    tokens: usize,
+    phones: usize,
+    weights: Weights,
     /// Its net, on the device that trains.
     net: OnceLock<Conformer>,
 }
@@ -72,31 +81,35 @@ impl Teacher {
         if !(config.temperature > 0.0 && config.temperature.is_finite()) {
             return mistake("temperature", format!("expected more than 0, found {}", config.temperature));
         }
-        let path = config.teacher.join(recipe::RESOLVED);
-        let table = recipe::table(&path)?;
-        let parsed = table.try_into::<AsrRecipe>();
-        let mut teacher = parsed.map_err(|e| Error::config(path.display().to_string(), recipe::one_line(&e)))?;
-        // All that is random in a net would make its answers worse.
-        (teacher.run, teacher.net.dropout) = (config.teacher.clone(), 0.0);
-        if teacher.features != student.features {
+        let (weights, mut shape, features) = match is_bundle(&config.teacher) {
+            true => bundled(&Bundle::open(&config.teacher)?)?,
+            false => trained(&config.teacher)?,
+        };
+        shape.dropout = 0.0;
+        let place = config.teacher.display();
+        if features != student.features {
+            return mistake("teacher", format!("expected the features of this recipe, found others in {place}"));
+        }
+        if import::tokens(&config.teacher)?.pieces() != tokenizer.pieces() {
             return mistake(
                 "teacher",
-                format!("expected the features of this recipe, found others in {}", path.display()),
+                format!("expected the tokens of {place}: run this recipe's `tokenizer` step again"),
             );
         }
-        if teacher.read_tokenizer()?.pieces() != tokenizer.pieces() {
-            let reason = format!("expected the tokens of {}: run this recipe's `tokenizer` step again", path.display());
-            return mistake("teacher", reason);
-        }
-        Ok(Some(Self { config, recipe: teacher, net: OnceLock::new() }))
+        let phones = weights.dims("phones.bias").map_or(0, |dims| dims[0] / ConformerConfig::PHONE_FRAMES);
+        Ok(Some(Self { config, shape, tokens: tokenizer.len(), phones, weights, net: OnceLock::new() }))
     }
 
     fn net(&self, device: &Device) -> Result<&Conformer> {
         if let Some(net) = self.net.get() {
             return Ok(net);
         }
-        let trained = self.recipe.trained(device)?;
-        Ok(self.net.get_or_init(|| trained.no_grad()))
+        let net = self.shape.init(self.tokens, self.phones, device);
+        let narrow = self.weights.paths().find(|path| path.ends_with("bottleneck.down.weight"));
+        let width = narrow.and_then(|path| self.weights.dims(path)?.last().copied());
+        let net = width.and_then(|width| net.clone().with_bottlenecks(width)).unwrap_or(net);
+        let net = self.weights.load(net, &[])?;
+        Ok(self.net.get_or_init(|| net.no_grad()))
     }
 
     /// The loss of a batch by its labels joined with that by the teacher's answers.
@@ -124,4 +137,22 @@ impl Teacher {
         parts.push(("teacher", f64::from(beside.clone().into_scalar::<f32>())));
         Ok(Loss { total: distilled(loss.total, beside, weight, temperature), parts })
     }
+}
+
+/// The weights of a teacher, the shape of its net, and its features.
+type Learnt = (Weights, ConformerConfig, FbankConfig);
+
+/// What a run has left.
+fn trained(run: &Path) -> Result<Learnt> {
+    let path = run.join(recipe::RESOLVED);
+    let parsed = recipe::table(&path)?.try_into::<AsrRecipe>();
+    let recipe = parsed.map_err(|e| Error::config(path.display().to_string(), recipe::one_line(&e)))?;
+    Ok((Weights::of_run(&run.join("net.bpk"))?, recipe.net, recipe.features))
+}
+
+fn bundled(bundle: &Bundle) -> Result<Learnt> {
+    let weights = Weights::of_bundle(bundle, &[(MODEL_ROLE, "")])?;
+    let shape = source::shape(bundle, &weights)?;
+    let features = bundle.card().features.clone().unwrap_or_else(FbankConfig::kaldi);
+    Ok((weights, shape, features))
 }

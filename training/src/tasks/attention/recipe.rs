@@ -39,8 +39,8 @@ pub struct DecoderConfig {
     /// What the labels of the decoder leave to other tokens. Default: 0.1.
     #[serde(default = "label_smoothing")]
     pub label_smoothing: f64,
-    /// The weights, `net.bpk`, that a run of the `asr` task has left, with the same `[net]`, `[phones]` and tokens: the
-    /// encoder begins with them. Default: it begins afresh.
+    /// What the encoder begins with, its tokens with it: the weights that a run of the `asr` task has left, `net.bpk`, or the
+    /// folder of a bundle of that task, with the same `[net]`. Default: it begins afresh.
     #[serde(default)]
     pub encoder: Option<PathBuf>,
     /// Steps for which the encoder stays as it is, so that the fresh decoder does not spoil a trained one; only the
@@ -115,8 +115,9 @@ impl Recipe for AttentionRecipe {
         self.asr.prepare()
     }
 
+    /// Trains the tokens, or takes over those of what the net or its encoder begins with.
     fn tokenizer(&self) -> Result<()> {
-        self.asr.tokenizer()
+        self.asr.write_tokens(self.asr.source().or(self.decoder.encoder.as_deref()))
     }
 
     fn train(&self, resume: bool) -> Result<()> {

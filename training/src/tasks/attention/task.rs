@@ -1,5 +1,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use rejoinder_models::asr::conformer_attention::FAMILY;
+use rejoinder_models::card::{Bundle, DECODER_ROLE, MODEL_ROLE};
 use rejoinder_models::decode::attention::AttentionConfig;
 
 use super::decode::Joint;
@@ -63,6 +65,16 @@ impl Task for AttentionTask {
         let encoder = self.asr.encoder(self.encoder.as_ref(), device);
         let net = EncoderDecoder::new(encoder, &self.config.net, self.asr.tokenizer().len(), device);
         if device.is_autodiff() { net.train() } else { net }
+    }
+
+    fn weights_in(&self, bundle: &Bundle) -> Result<Vec<(&'static str, &'static str)>> {
+        self.asr.check_bundle(bundle, FAMILY)?;
+        Ok(vec![(MODEL_ROLE, ""), (DECODER_ROLE, "decoder")])
+    }
+
+    /// What hears while a net learns, and what no bundle of this task says.
+    fn heads(&self) -> &'static [&'static str] {
+        &["encoder.phones"]
     }
 
     fn train_batches(&self, epoch: usize, seed: u64) -> Result<Batches<AsrBatch>> {

@@ -1,13 +1,16 @@
 use std::sync::{Arc, OnceLock};
 
 use burn::tensor::{Device, Tensor, TensorData, activation};
+use rejoinder_models::card::{Bundle, MODEL_ROLE};
 use rejoinder_models::features::Fbank;
+use rejoinder_models::keyword::convolutional::FAMILY;
 
 use super::corpus::{Corpus, Part};
 use super::examples::{Examples, KeywordBatch, batches};
 use super::recipe::KeywordRecipe;
 use crate::data::prepare::SAMPLE_RATE_HZ;
 use crate::data::statistics::BinStatistics;
+use crate::import::{check_family, check_features};
 use crate::losses::binary_cross_entropy;
 use crate::nets::keyword::{KeywordNet, KeywordNetConfig};
 use crate::trainer::{Batches, Figure, Loss, Task};
@@ -120,6 +123,16 @@ impl Task for KeywordTask {
             Some((mean, deviation)) => net.with_statistics(mean, deviation),
             None => net,
         }
+    }
+
+    fn weights_in(&self, bundle: &Bundle) -> Result<Vec<(&'static str, &'static str)>> {
+        check_family(bundle, FAMILY)?;
+        check_features(bundle, self.train.fbank.config())?;
+        Ok(vec![(MODEL_ROLE, "")])
+    }
+
+    fn heads(&self) -> &'static [&'static str] {
+        &["output"]
     }
 
     fn train_batches(&self, epoch: usize, seed: u64) -> Result<Batches<KeywordBatch>> {

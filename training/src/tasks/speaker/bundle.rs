@@ -9,6 +9,8 @@ use crate::nets::speaker::SpeakerNet;
 use crate::trainer::Task as _;
 use crate::{Error, Result};
 
+pub(super) const FAMILY: &str = "speaker-embedding";
+
 /// How far an element of an embedding, whose length is 1, may be from the net's.
 const ALLOWED_FLOAT: f64 = 1e-4;
 /// The same for 8-bit products: a cosine of about 0.99 at dimension 192.
@@ -47,7 +49,7 @@ pub(super) fn export(recipe: &SpeakerRecipe) -> Result<()> {
 
 fn declare(bins: usize) -> OnnxExport {
     let axes = [Axis::from(1), Axis::symbol("T", &FRAMES), Axis::from(bins)];
-    OnnxExport::new("speaker-embedding").input("features", Element::Float, axes)
+    OnnxExport::new(FAMILY).input("features", Element::Float, axes)
 }
 
 fn forward(net: &SpeakerNet, recorder: &mut Recorder<'_>) -> crate::export::Result<()> {
@@ -71,7 +73,7 @@ fn cases(task: &SpeakerTask, net: &SpeakerNet, declaration: &OnnxExport) -> Resu
 }
 
 fn card(recipe: &SpeakerRecipe, task: &SpeakerTask, threshold: f32) -> ModelCard {
-    let mut card = recipe.export.card(Task::Speaker, "speaker-embedding");
+    let mut card = recipe.export.card(Task::Speaker, FAMILY);
     card.sample_rate = Some(task.train.fbank.rate());
     card.features = Some(recipe.features.clone());
     let threshold = (f64::from(threshold) * 1e4).round() / 1e4;

@@ -20,7 +20,7 @@ use crate::trainer::{self, Task, Timing, TrainOptions};
 use crate::{Error, Result};
 
 /// The family's name in a card.
-const FAMILY: &str = "transformer-lm";
+pub(super) const FAMILY: &str = "transformer-lm";
 /// What `evaluate` leaves in the run folder.
 const RESULTS: &str = "results.json";
 
@@ -122,7 +122,7 @@ impl TokenLmRecipe {
         tracing::info!("{} sentences to learn, {} held out", train.len(), valid.len());
         Ok(TokenLmTask {
             net: self.net.clone(),
-            vocabulary: tokenizer.len(),
+            tokenizer,
             label_smoothing: self.label_smoothing,
             batch_tokens: self.batch_tokens,
             train,

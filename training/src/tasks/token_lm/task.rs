@@ -4,8 +4,12 @@ use burn::tensor::Device;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
+use rejoinder_models::card::{Bundle, MODEL_ROLE};
+use rejoinder_models::text::Tokenizer;
 
+use super::recipe::FAMILY;
 use crate::Result;
+use crate::import::{check_family, check_tokens};
 use crate::losses::smoothed_loss;
 use crate::nets::transformer::{Transformer, TransformerConfig, said_next, shifted};
 use crate::trainer::{Batches, Figure, Loss, Task};
@@ -16,7 +20,7 @@ pub type SentenceBatch = Vec<Vec<u32>>;
 /// A Transformer that says which token comes next in a sentence.
 pub struct TokenLmTask {
     pub(super) net: TransformerConfig,
-    pub(super) vocabulary: usize,
+    pub(super) tokenizer: Tokenizer,
     pub(super) label_smoothing: f64,
     /// Tokens of a batch, padding included.
     pub(super) batch_tokens: usize,
@@ -54,7 +58,13 @@ impl Task for TokenLmTask {
     type Batch = SentenceBatch;
 
     fn net(&self, device: &Device) -> Transformer {
-        self.net.init(self.vocabulary, None, device)
+        self.net.init(self.tokenizer.len(), None, device)
+    }
+
+    fn weights_in(&self, bundle: &Bundle) -> Result<Vec<(&'static str, &'static str)>> {
+        check_family(bundle, FAMILY)?;
+        check_tokens(bundle, &self.tokenizer)?;
+        Ok(vec![(MODEL_ROLE, "")])
     }
 
     fn train_batches(&self, epoch: usize, seed: u64) -> Result<Batches<SentenceBatch>> {

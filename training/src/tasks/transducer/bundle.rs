@@ -1,4 +1,5 @@
 use burn::tensor::{Device, TensorData};
+pub(super) use rejoinder_models::asr::conformer_transducer::FAMILY;
 use rejoinder_models::card::{DECODER_ROLE, JOINER_ROLE, StateTensor};
 use rejoinder_models::runtime::ElementType;
 
@@ -7,8 +8,6 @@ use crate::Result;
 use crate::export::{self, Axis, Case, Element, OnnxExport, Package, Recorder};
 use crate::nets::transducer::Transducer;
 use crate::tasks::asr::bundle::{self, ALLOWED_FLOAT};
-
-const FAMILY: &str = "conformer-transducer";
 
 /// Inputs and outputs of a recurrent prediction net, as (input, output).
 const STATES: [(&str, &str); 2] = [("hidden", "hidden_out"), ("memory", "memory_out")];

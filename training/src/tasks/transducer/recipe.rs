@@ -37,8 +37,8 @@ pub struct TransducerConfig {
     /// The most tokens of an encoder frame in decoding. Default: 4.
     #[serde(default = "max_symbols")]
     pub max_symbols: usize,
-    /// The weights, `net.bpk`, that a run of the `asr` task has left, with the same `[net]`, `[phones]` and tokens: the
-    /// encoder begins with them. Default: it begins afresh.
+    /// What the encoder begins with, its tokens with it: the weights that a run of the `asr` task has left, `net.bpk`, or the
+    /// folder of a bundle of that task, with the same `[net]`. Default: it begins afresh.
     #[serde(default)]
     pub encoder: Option<PathBuf>,
     /// Steps for which the encoder stays as it is, so that the fresh nets beside a trained one do not spoil it; only the
@@ -105,8 +105,9 @@ impl Recipe for TransducerRecipe {
         self.asr.prepare()
     }
 
+    /// Trains the tokens, or takes over those of what the net or its encoder begins with.
     fn tokenizer(&self) -> Result<()> {
-        self.asr.tokenizer()
+        self.asr.write_tokens(self.asr.source().or(self.transducer.encoder.as_deref()))
     }
 
     fn train(&self, resume: bool) -> Result<()> {

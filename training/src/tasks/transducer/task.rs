@@ -1,6 +1,8 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use rejoinder_models::card::{Bundle, DECODER_ROLE, JOINER_ROLE, MODEL_ROLE};
 
+use super::bundle::FAMILY;
 use super::decode::Greedy;
 use super::recipe::{TransducerConfig, TransducerRecipe};
 use crate::Result;
@@ -55,6 +57,16 @@ impl Task for TransducerTask {
         let encoder = self.asr.encoder(self.encoder.as_ref(), device);
         let net = self.config.joint.init(encoder, self.asr.tokenizer().len(), device);
         if device.is_autodiff() { net.train() } else { net }
+    }
+
+    fn weights_in(&self, bundle: &Bundle) -> Result<Vec<(&'static str, &'static str)>> {
+        self.asr.check_bundle(bundle, FAMILY)?;
+        Ok(vec![(MODEL_ROLE, ""), (DECODER_ROLE, ""), (JOINER_ROLE, "")])
+    }
+
+    /// What hears while a net learns, and what no bundle of this task says.
+    fn heads(&self) -> &'static [&'static str] {
+        &["encoder.head", "encoder.phones"]
     }
 
     fn train_batches(&self, epoch: usize, seed: u64) -> Result<Batches<AsrBatch>> {

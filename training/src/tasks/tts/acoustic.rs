@@ -5,11 +5,14 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rejoinder_models::card::Bundle;
 use rejoinder_models::tts::phones;
+use rejoinder_models::tts::rejoinder::FAMILY;
 
 use super::corpus::{Corpus, Utterance};
 use super::vocoder::{Adversary, JUDGE_SCALE};
 use crate::Result;
+use crate::import::check_family;
 use crate::nets::tts::{Acoustic, AcousticConfig, DiscriminatorConfig, Encoded, JudgedAcoustic, POSITION_WIDTH, play};
 use crate::trainer::{Batches, Figure, Loss, Task};
 
@@ -312,6 +315,15 @@ impl Task for AcousticTask {
 
     fn net(&self, device: &Device) -> JudgedAcoustic {
         judged(&self.net, device)
+    }
+
+    fn weights_in(&self, bundle: &Bundle) -> Result<Vec<(&'static str, &'static str)>> {
+        check_family(bundle, FAMILY)?;
+        Ok(vec![("encoder", "net.encoder"), ("decoder", "net.decoder")])
+    }
+
+    fn heads(&self) -> &'static [&'static str] {
+        &["judges"]
     }
 
     fn train_batches(&self, epoch: usize, seed: u64) -> Result<Batches<AcousticBatch>> {

@@ -4,14 +4,17 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
+use rejoinder_models::card::Bundle;
+use rejoinder_models::tts::rejoinder::{FAMILY, VoiceSettings};
 use rejoinder_models::tts::source_filter::{SourceFilterConfig, sources};
 
 use super::corpus::{Corpus, Utterance};
 use super::mel::MelConfig;
-use crate::Result;
+use crate::import::check_family;
 use crate::losses::spectral::{Comparison, Renderer, SpectralDistance};
 use crate::nets::tts::{DiscriminatorConfig, JudgedVocoder, Vocoder, VocoderConfig, play};
 use crate::trainer::{Batches, Figure, Loss, Task};
+use crate::{Error, Result};
 
 /// The logarithm of the level of unit pulses at 200 Hz over that of their mean magnitude under a Hann window of 1200
 /// samples at 24 kHz, scaled as [`MelConfig`] scales it; and the same of unit noise.
@@ -212,6 +215,20 @@ impl Task for VocoderTask {
         let weight = Tensor::from_data(TensorData::new(weight, [rows, bias.len()]), device);
         let fresh = judged(self.net.init(device), device);
         JudgedVocoder { net: fresh.net.with_direct(weight, Tensor::from_floats(bias.as_slice(), device)), ..fresh }
+    }
+
+    fn weights_in(&self, bundle: &Bundle) -> Result<Vec<(&'static str, &'static str)>> {
+        check_family(bundle, FAMILY)?;
+        let theirs: VoiceSettings = bundle.card().params(bundle.root())?;
+        if theirs.geometry != self.geometry {
+            let reason = format!("expected that of {}, {:?}", bundle.root().display(), theirs.geometry);
+            return Err(Error::config("[voice.geometry]", reason));
+        }
+        Ok(vec![("vocoder", "net")])
+    }
+
+    fn heads(&self) -> &'static [&'static str] {
+        &["judges"]
     }
 
     fn train_batches(&self, epoch: usize, seed: u64) -> Result<Batches<VocoderBatch>> {

@@ -5,7 +5,9 @@ use burn::tensor::{Device, Int, Tensor, TensorData, activation};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
+use rejoinder_models::card::{Bundle, MODEL_ROLE};
 use rejoinder_models::features::Fbank;
+use rejoinder_models::turn::convolutional::FAMILY;
 
 use super::corpus::Corpus;
 use super::moments::{Moment, MomentConfig, draw};
@@ -13,6 +15,7 @@ use super::recipe::TurnRecipe;
 use crate::augment::Augmenter;
 use crate::data::pack::PackReader;
 use crate::data::statistics::BinStatistics;
+use crate::import::{check_family, check_features};
 use crate::nets::turn::{TurnNet, TurnNetConfig};
 use crate::trainer::{Batches, Figure, Loss, Task};
 use crate::{Error, Result};
@@ -161,6 +164,12 @@ impl Task for TurnTask {
             Some((mean, deviation)) => net.with_statistics(mean, deviation),
             None => net,
         }
+    }
+
+    fn weights_in(&self, bundle: &Bundle) -> Result<Vec<(&'static str, &'static str)>> {
+        check_family(bundle, FAMILY)?;
+        check_features(bundle, self.train.fbank.config())?;
+        Ok(vec![(MODEL_ROLE, "")])
     }
 
     fn train_batches(&self, epoch: usize, seed: u64) -> Result<Batches<TurnBatch>> {
