@@ -5,6 +5,8 @@
 
 mod bundle;
 mod latency;
+mod measure;
+mod task;
 mod verify;
 
 use std::collections::BTreeMap;
@@ -14,6 +16,8 @@ use serde::{Deserialize, Serialize};
 
 pub use bundle::{Bundle, NewFile};
 pub use latency::{Latency, LatencyChoice};
+pub use measure::Measure;
+pub use task::Task;
 
 use crate::features::FbankConfig;
 use crate::runtime::ElementType;
@@ -49,50 +53,6 @@ pub const LEXICON_ROLE: &str = "lexicon";
 
 /// The role of the phone list of a recogniser's bundle: a name and its number in each line.
 pub const PHONES_ROLE: &str = "phones";
-
-/// What a model is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum Task {
-    /// Speech to text.
-    Asr,
-    /// Text to speech.
-    Tts,
-    /// Dialogue.
-    Llm,
-    /// Voice activity.
-    Vad,
-    /// Letters to sounds.
-    G2p,
-    /// A language model for decoding.
-    Lm,
-    /// End of a turn.
-    Turn,
-    /// Words and phrases that are listened for.
-    Keyword,
-    /// Who speaks.
-    Speaker,
-    /// Noise and echo removal.
-    Enhance,
-}
-
-impl std::fmt::Display for Task {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Asr => "asr",
-            Self::Tts => "tts",
-            Self::Llm => "llm",
-            Self::Vad => "vad",
-            Self::G2p => "g2p",
-            Self::Lm => "lm",
-            Self::Turn => "turn",
-            Self::Keyword => "keyword",
-            Self::Speaker => "speaker",
-            Self::Enhance => "enhance",
-        })
-    }
-}
 
 /// All that exporter and loader must agree on, and where the model came from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -230,37 +190,6 @@ fn model_role() -> String {
 
 fn is_model_role(role: &str) -> bool {
     role == MODEL_ROLE
-}
-
-/// A measured result.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Measure {
-    /// A figure; its name says the unit.
-    Number(f64),
-    /// A figure with its unit or its circumstances.
-    Text(String),
-}
-
-impl std::fmt::Display for Measure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Number(number) => number.fmt(f),
-            Self::Text(text) => text.fmt(f),
-        }
-    }
-}
-
-impl From<f64> for Measure {
-    fn from(number: f64) -> Self {
-        Self::Number(number)
-    }
-}
-
-impl From<&str> for Measure {
-    fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
-    }
 }
 
 /// A file of a bundle.

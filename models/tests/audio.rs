@@ -105,6 +105,35 @@ fn what_is_not_sound_gets_one_clear_line() {
 }
 
 #[test]
+fn a_damaged_header_and_samples_that_are_no_numbers_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("broken.wav");
+    audio::write_wav(&path, &Clip::new(vec![0.5; 16_000], SampleRate::INTERNAL)).unwrap();
+    let good = std::fs::read(&path).unwrap();
+    // The fields of the canonical WAVE header: format at 20, rate at 24, bits of a sample at 34, data from 44 on.
+    let with = |at: usize, value: &[u8]| {
+        let mut bytes = good.clone();
+        bytes[at..at + value.len()].copy_from_slice(value);
+        std::fs::write(&path, bytes).unwrap();
+        message(&path)
+    };
+    assert_eq!(with(24, &1_u32.to_le_bytes()), "its sample rate is 1 Hz; expected 1000 to 1000000 Hz");
+    assert_eq!(with(24, &0_u32.to_le_bytes()), "its sample rate is 0 Hz; expected 1000 to 1000000 Hz");
+    assert!(with(22, &[0]).starts_with("its header is damaged ("), "no channels");
+    std::fs::write(&path, &good[..30]).unwrap();
+    assert_eq!(message(&path), "truncated: the file ends within its header");
+    let mut floats = good[..44].to_vec();
+    (floats[20], floats[34], floats[32]) = (3, 32, 4);
+    floats[28..32].copy_from_slice(&64_000_u32.to_le_bytes());
+    for i in 0..8_000 {
+        let sample: f32 = if i == 4_000 { f32::NAN } else { 0.5 };
+        floats.extend(sample.to_le_bytes());
+    }
+    std::fs::write(&path, &floats).unwrap();
+    assert_eq!(message(&path), "damaged: at 0.250 s it holds NaN; expected numbers");
+}
+
+#[test]
 fn a_truncated_file_says_what_is_missing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cut.wav");

@@ -4,7 +4,7 @@ use rejoinder_models::asr::Word;
 use rejoinder_models::units::Position;
 use serde::{Deserialize, Serialize};
 
-use crate::message::{Body, Control, TurnId};
+use crate::message::{AudioDevice, Body, Control, TurnId};
 use crate::turn::{State, Verdict};
 
 /// Something that happened, and when. As JSON: one object with `at_ms`, `turn`, `kind` and the kind's own fields.
@@ -180,6 +180,17 @@ pub enum EventKind {
         stage: String,
         /// What it said.
         reason: String,
+    },
+    /// A microphone gives nothing: silence takes its place, and the conversation goes on. Or a loudspeaker takes nothing:
+    /// the reply of this turn, which waits for it, is dropped, and the history ends with what was heard.
+    DeviceLost {
+        /// Which.
+        device: AudioDevice,
+    },
+    /// A device that was lost goes on.
+    DeviceFound {
+        /// Which.
+        device: AudioDevice,
     },
     /// The echo canceller found that the loudspeaker's sound comes back after another time than it took before.
     EchoDelay {

@@ -36,7 +36,7 @@ pub use dialogue::{History, Toolbox};
 pub use error::{Error, Result};
 pub use event::{Event, EventKind};
 pub use identity::{Identified, Identity};
-pub use message::{Body, Control, Message, ReplyWord, Sound, TurnId, Turns};
+pub use message::{AudioDevice, Body, Control, Message, ReplyWord, Sound, TurnId, Turns};
 pub use run::threads::Controls;
 pub use run::world::{StageStats, Step};
 pub use run::{Cost, StageCosts};

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::event::{Event, EventKind};
 use crate::io::playout::SILENCE_DB;
-use crate::message::TurnId;
+use crate::message::{AudioDevice, TurnId};
 
 /// When what happened in one turn. A moment that never came is none.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -89,6 +89,10 @@ impl Timeline {
             }
             EventKind::Kept { text } => self.kept = Some(text.clone()),
             EventKind::Failed { stage, reason } => self.failed = Some(format!("{stage}: {reason}")),
+            EventKind::DeviceLost { device: device @ AudioDevice::Loudspeaker } => {
+                self.audio_end = self.audio_end.or(self.first_audio.and(at));
+                self.failed = Some(format!("the {device} is lost"));
+            }
             EventKind::Ducked { db } => {
                 self.ducked += 1;
                 self.audio_end = self.first_audio.and(at).filter(|_| *db <= SILENCE_DB);
@@ -117,6 +121,8 @@ impl Timeline {
             | EventKind::Scheduled { .. }
             | EventKind::WordPlayed { .. }
             | EventKind::NoReply
+            | EventKind::DeviceLost { .. }
+            | EventKind::DeviceFound { .. }
             | EventKind::EchoDelay { .. }
             | EventKind::Overrun { .. } => {}
         }
@@ -138,6 +144,8 @@ impl Timelines {
             EventKind::Ignored => return self.0.retain(|line| line.turn != event.turn),
             EventKind::Partial { .. }
             | EventKind::Controlled { .. }
+            | EventKind::DeviceLost { device: AudioDevice::Microphone }
+            | EventKind::DeviceFound { .. }
             | EventKind::EchoDelay { .. }
             | EventKind::State { .. } => return,
             _ => {}

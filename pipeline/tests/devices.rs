@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use common::{Parrot, assistant, speech};
 use rejoinder::io::device::{self, DeviceSink, DeviceSource};
 use rejoinder::sim::{SoundServer, with_priority};
-use rejoinder::{Event, EventKind, Session};
+use rejoinder::{AudioDevice, Event, EventKind, Session};
 use rejoinder_models::audio;
 
 /// Set in the process that talks to the sound server of the test.
@@ -61,6 +61,101 @@ fn a_conversation_goes_through_virtual_devices() {
 #[test]
 fn the_program_talks_until_it_is_interrupted() {
     beside_a_sound_server("the_program_talks_until_it_is_interrupted", talk);
+}
+
+#[test]
+fn a_sound_server_that_hangs_ends_a_reply_and_no_conversation() {
+    beside_a_sound_server("a_sound_server_that_hangs_ends_a_reply_and_no_conversation", hang);
+}
+
+#[test]
+fn devices_whose_sound_server_begins_anew_are_opened_again() {
+    beside_a_sound_server("devices_whose_sound_server_begins_anew_are_opened_again", restart);
+}
+
+fn hang(folder: &Path) {
+    let server = server_of(folder);
+    let signal = |name: &str| {
+        let sent = Command::new("sh").args(["-c", "kill -$0 $1", name, &server]).status();
+        assert!(sent.expect("a shell").success());
+    };
+    let devices = [AudioDevice::Loudspeaker, AudioDevice::Microphone];
+    loses_a_reply(folder, &devices, || signal("STOP"), || signal("CONT"));
+}
+
+/// The server ends, and another one begins as it did.
+fn restart(folder: &Path) {
+    let server = server_of(folder);
+    let line = std::fs::read(format!("/proc/{server}/cmdline")).expect("a command line");
+    let line: Vec<_> = line.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+    let arguments: Vec<_> = line[1..].iter().filter(|word| !word.is_empty()).map(String::as_str).collect();
+    let devices = [AudioDevice::Loudspeaker, AudioDevice::Microphone];
+    let mut again = None;
+    let end = || {
+        let sent = Command::new("sh").args(["-c", "kill -KILL $0", &server]).status();
+        assert!(sent.expect("a shell").success());
+    };
+    loses_a_reply(folder, &devices, end, || again = Some(spawn("pulseaudio", &arguments).expect("a sound server")));
+    drop(again);
+}
+
+/// The process of the sound server.
+fn server_of(folder: &Path) -> String {
+    let folder = folder.display().to_string();
+    let processes = std::fs::read_dir("/proc").expect("processes").flatten();
+    let is_it = |path: &Path| {
+        let line = std::fs::read(path.join("cmdline")).unwrap_or_default();
+        line.starts_with(b"pulseaudio") && String::from_utf8_lossy(&line).contains(&folder)
+    };
+    let process = processes.map(|entry| entry.path()).find(|path| is_it(path)).expect("a sound server");
+    process.file_name().expect("its number").to_string_lossy().into_owned()
+}
+
+/// A conversation in whose first reply devices are lost, and that goes on when they are back.
+fn loses_a_reply(folder: &Path, devices: &[AudioDevice], lose: impl FnOnce(), restore: impl FnOnce()) {
+    let question = |name: &str, script: &str| {
+        let path = folder.join(name);
+        audio::write_wav(&path, &speech(script)).expect("a file");
+        path.display().to_string()
+    };
+    let (long, short) = (question("long.wav", "300 delta 1000"), question("short.wav", "300 alpha 1000"));
+    let ask = |path: &str| spawn("paplay", &["-d", "mic_feed", path]).expect("paplay");
+    let source = DeviceSource::open(Some("mic_feed.monitor"), BLOCK_MS).expect("a microphone");
+    let sink = DeviceSink::open(Some("spk"), BLOCK_MS).expect("a loudspeaker");
+    let (events, told) = std::sync::mpsc::channel();
+    let builder = Session::builder(&assistant(&Parrot::default())).source(source).sink(sink);
+    let session = builder.on_event(move |event| drop(events.send(event.clone()))).start().expect("a conversation");
+    let wait = |is: &mut dyn FnMut(&EventKind) -> bool| {
+        let mut passed = Vec::new();
+        loop {
+            let event = told.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("after {passed:?}"));
+            if is(&event.kind) {
+                return;
+            }
+            passed.push(event.kind);
+        }
+    };
+    let all = |kind: &dyn Fn(AudioDevice) -> EventKind| {
+        let mut left = devices.to_vec();
+        wait(&mut |event| {
+            left.retain(|device| kind(*device) != *event);
+            left.is_empty()
+        });
+    };
+    let mut player = ask(&long);
+    wait(&mut |kind| matches!(kind, EventKind::WordPlayed { .. }));
+    lose();
+    all(&|device| EventKind::DeviceLost { device });
+    restore();
+    all(&|device| EventKind::DeviceFound { device });
+    while !session.is_idle() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let _ = player.0.wait();
+    let _player = ask(&short);
+    wait(&mut |kind| matches!(kind, EventKind::Final { text, .. } if text.contains("alpha")));
+    wait(&mut |kind| *kind == EventKind::AudioFinished);
+    session.stop().expect("an orderly end");
 }
 
 /// `rejoinder talk` with the shipped models.

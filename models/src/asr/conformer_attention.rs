@@ -13,8 +13,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::chunked_stream::{ChunkSearch, ChunkedStream};
 use super::decoding::Decoding;
-use super::encoder::{Encoder, EncoderStream, leading};
+use super::encoder::{Encoder, leading};
 use super::step_model::{EngineNet, StepModel};
 use super::words::{FrameClock, transcript};
 use super::{Recognizer, RecognizerStream, Transcript};
@@ -26,7 +27,6 @@ use crate::decode::ctc::{CtcConfig, CtcDecoder, CtcStream, Hypothesis, LmUnit, a
 use crate::decode::ngram::Ngram;
 use crate::runtime::{Runtime, Tensor};
 use crate::text::Tokenizer;
-use crate::units::{SampleRate, Samples};
 use crate::{Error, Result};
 
 /// The family's name in a card.
@@ -177,7 +177,7 @@ impl Recognizer for ConformerAttention {
     fn stream(&self) -> Result<Box<dyn RecognizerStream>> {
         let shared = self.shared.clone();
         let (encoder, search, nets) = (shared.encoder.stream()?, shared.first.stream(), shared.nets()?);
-        Ok(Box::new(TwoPassStream { encoder, search, nets, heard: Heard::default(), shared }))
+        Ok(Box::new(ChunkedStream::new(encoder, TwoPasses { search, nets, heard: Heard::default(), shared })))
     }
 }
 
@@ -197,80 +197,59 @@ struct Heard {
     frames: usize,
 }
 
-struct TwoPassStream {
+struct TwoPasses {
     shared: Arc<Shared>,
-    encoder: EncoderStream,
     search: CtcStream,
     nets: Nets,
     heard: Heard,
 }
 
-impl TwoPassStream {
-    fn finish(&mut self) -> Result<Transcript> {
-        let (shared, search, heard) = (&self.shared, &mut self.search, &mut self.heard);
-        self.encoder.finish(|outputs| step(shared, search, heard, outputs).map(drop))?;
-        let found = shared.second_pass(search.finish(), heard, &mut self.nets)?;
-        Ok(shared.transcript(&found))
-    }
+/// The first pass, and how much of the utterance is kept for the second: values of `log_probs`, values of `memory`, and
+/// frames.
+struct FirstPass {
+    search: CtcStream,
+    lengths: [usize; 3],
 }
 
-/// Takes the frames of a chunk. Returns whether the best hypothesis of the first pass has changed.
-fn step(shared: &Shared, search: &mut CtcStream, heard: &mut Heard, outputs: Vec<Tensor>) -> Result<bool> {
-    let (frames, mut outputs) = (shared.encoder.frames(), outputs.into_iter());
-    let log_probs = leading(outputs.next(), LOG_PROBS_OUTPUT, frames, shared.tokenizer.len(), &shared.path)?;
-    let memory = leading(outputs.next(), MEMORY_OUTPUT, frames, shared.memory, &shared.path)?;
-    heard.frames += frames;
-    if heard.frames <= shared.second.max_frames {
-        heard.log_probs.extend_from_slice(&log_probs);
-        heard.memory.extend(memory);
-    }
-    search.push(&log_probs)
-}
+impl ChunkSearch for TwoPasses {
+    type State = FirstPass;
 
-impl RecognizerStream for TwoPassStream {
-    fn sample_rate(&self) -> SampleRate {
-        self.encoder.rate()
-    }
-
-    fn push(&mut self, samples: &[f32]) -> Result<bool> {
-        let (shared, search, heard, mut changed) = (&self.shared, &mut self.search, &mut self.heard, false);
-        self.encoder.push(samples, |outputs| {
-            changed |= step(shared, search, heard, outputs)?;
-            Ok(())
-        })?;
-        Ok(changed)
+    fn push(&mut self, heads: Vec<Tensor>) -> Result<bool> {
+        let (shared, heard) = (&self.shared, &mut self.heard);
+        let (frames, mut heads) = (shared.encoder.frames(), heads.into_iter());
+        let log_probs = leading(heads.next(), LOG_PROBS_OUTPUT, frames, shared.tokenizer.len(), &shared.path)?;
+        let memory = leading(heads.next(), MEMORY_OUTPUT, frames, shared.memory, &shared.path)?;
+        heard.frames += frames;
+        if heard.frames <= shared.second.max_frames {
+            heard.log_probs.extend_from_slice(&log_probs);
+            heard.memory.extend(memory);
+        }
+        self.search.push(&log_probs)
     }
 
     fn partial(&self) -> Transcript {
         self.shared.transcript(&self.search.partial())
     }
 
-    fn preview(&mut self) -> Result<Transcript> {
-        let (encoder, search) = (self.encoder.save(), self.search.clone());
+    fn finish(&mut self) -> Result<Transcript> {
+        let found = self.shared.second_pass(self.search.finish(), &self.heard, &mut self.nets)?;
+        Ok(self.shared.transcript(&found))
+    }
+
+    fn save(&self) -> FirstPass {
         let Heard { log_probs, memory, frames } = &self.heard;
-        let (log_probs, memory, frames) = (log_probs.len(), memory.len(), *frames);
-        let transcript = self.finish();
-        self.encoder.restore(encoder);
+        FirstPass { search: self.search.clone(), lengths: [log_probs.len(), memory.len(), *frames] }
+    }
+
+    fn restore(&mut self, FirstPass { search, lengths: [log_probs, memory, frames] }: FirstPass) {
         self.search = search;
         self.heard.log_probs.truncate(log_probs);
         self.heard.memory.truncate(memory);
         self.heard.frames = frames;
-        transcript
-    }
-
-    fn flush(&mut self) -> Result<Transcript> {
-        let transcript = self.finish();
-        self.reset();
-        transcript
     }
 
     fn reset(&mut self) {
-        self.encoder.reset();
         self.search.reset();
         self.heard = Heard::default();
-    }
-
-    fn delay(&self) -> Samples {
-        self.encoder.delay()
     }
 }

@@ -7,8 +7,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::chunked_stream::{ChunkSearch, ChunkedStream};
 use super::decoding::{CtcParams, Decoder, DecoderStream, Decoding, LogProbs};
-use super::encoder::{Encoder, EncoderStream, leading};
+use super::encoder::{Encoder, leading};
 use super::words::{FrameClock, transcript};
 use super::{Recognizer, RecognizerStream, Transcript};
 use crate::card::{Bundle, MODEL_ROLE, TOKENS_ROLE};
@@ -16,7 +17,6 @@ use crate::decode::ctc::CtcWord;
 use crate::decode::lexicon::LexiconConfig;
 use crate::runtime::{Model, Runtime, Tensor};
 use crate::text::Tokenizer;
-use crate::units::{SampleRate, Samples};
 use crate::{Error, Result};
 
 /// The family's name in a card.
@@ -166,21 +166,8 @@ impl Recognizer for ConformerCtc {
 
     fn stream(&self) -> Result<Box<dyn RecognizerStream>> {
         let shared = self.shared.clone();
-        Ok(Box::new(ConformerStream { encoder: shared.encoder.stream()?, search: shared.decoder.stream(), shared }))
-    }
-}
-
-struct ConformerStream {
-    shared: Arc<Shared>,
-    encoder: EncoderStream,
-    search: DecoderStream,
-}
-
-impl ConformerStream {
-    fn finish(&mut self) -> Result<Transcript> {
-        let (shared, search) = (&self.shared, &mut self.search);
-        self.encoder.finish(|outputs| search.push(&shared.log_probs(outputs)?).map(drop))?;
-        Ok(shared.transcript(search.finish(&shared.tokenizer)))
+        let encoder = shared.encoder.stream()?;
+        Ok(Box::new(ChunkedStream::new(encoder, CtcSearch { search: shared.decoder.stream(), shared })))
     }
 }
 
@@ -192,44 +179,35 @@ fn phone_frames(model: &dyn Model) -> Option<(Option<usize>, usize)> {
     }
 }
 
-impl RecognizerStream for ConformerStream {
-    fn sample_rate(&self) -> SampleRate {
-        self.encoder.rate()
-    }
+struct CtcSearch {
+    shared: Arc<Shared>,
+    search: DecoderStream,
+}
 
-    fn push(&mut self, samples: &[f32]) -> Result<bool> {
-        let (shared, search, mut changed) = (&self.shared, &mut self.search, false);
-        self.encoder.push(samples, |outputs| {
-            changed |= search.push(&shared.log_probs(outputs)?)?;
-            Ok(())
-        })?;
-        Ok(changed)
+impl ChunkSearch for CtcSearch {
+    type State = DecoderStream;
+
+    fn push(&mut self, heads: Vec<Tensor>) -> Result<bool> {
+        self.search.push(&self.shared.log_probs(heads)?)
     }
 
     fn partial(&self) -> Transcript {
         self.shared.transcript(self.search.partial(&self.shared.tokenizer))
     }
 
-    fn preview(&mut self) -> Result<Transcript> {
-        let (encoder, search) = (self.encoder.save(), self.search.clone());
-        let transcript = self.finish();
-        self.encoder.restore(encoder);
-        self.search = search;
-        transcript
+    fn finish(&mut self) -> Result<Transcript> {
+        Ok(self.shared.transcript(self.search.finish(&self.shared.tokenizer)))
     }
 
-    fn flush(&mut self) -> Result<Transcript> {
-        let transcript = self.finish();
-        self.reset();
-        transcript
+    fn save(&self) -> DecoderStream {
+        self.search.clone()
+    }
+
+    fn restore(&mut self, search: DecoderStream) {
+        self.search = search;
     }
 
     fn reset(&mut self) {
-        self.encoder.reset();
         self.search.reset();
-    }
-
-    fn delay(&self) -> Samples {
-        self.encoder.delay()
     }
 }

@@ -10,8 +10,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::chunked_stream::{ChunkSearch, ChunkedStream};
 use super::decoding::Decoding;
-use super::encoder::{Encoder, EncoderStream, leading};
+use super::encoder::{Encoder, leading};
 use super::transducer_nets::{Nets, Parts, Predicted};
 use super::words::{FrameClock, transcript};
 use super::{Recognizer, RecognizerStream, Transcript};
@@ -21,7 +22,6 @@ use crate::decode::ngram::Ngram;
 use crate::decode::transducer::{TransducerDecoder, TransducerSearch};
 use crate::runtime::{Runtime, Tensor};
 use crate::text::Tokenizer;
-use crate::units::{SampleRate, Samples};
 use crate::{Error, Result};
 
 /// The family's name in a card.
@@ -136,55 +136,30 @@ impl Recognizer for ConformerTransducer {
         let mut nets = shared.parts.nets()?;
         let search = shared.decoder.search(&mut nets)?;
         let encoder = shared.encoder.stream()?;
-        Ok(Box::new(TransducerStream { encoder, nets, fresh: search.clone(), search, shared }))
+        let search = FrameSearch { nets, fresh: search.clone(), search, shared };
+        Ok(Box::new(ChunkedStream::new(encoder, search)))
     }
 }
 
-struct TransducerStream {
+struct FrameSearch {
     shared: Arc<Shared>,
-    encoder: EncoderStream,
     nets: Nets,
     search: TransducerSearch<Predicted>,
     /// The search of a stream that has heard nothing.
     fresh: TransducerSearch<Predicted>,
 }
 
-impl TransducerStream {
-    fn finish(&mut self) -> Result<Transcript> {
-        let (shared, search, nets) = (&self.shared, &mut self.search, &mut self.nets);
-        self.encoder.finish(|outputs| step(shared, search, nets, outputs).map(drop))?;
-        Ok(shared.transcript(&search.finish(&shared.decoder)))
-    }
-}
+impl ChunkSearch for FrameSearch {
+    type State = TransducerSearch<Predicted>;
 
-/// Searches the frames of a chunk. Returns whether the best hypothesis has changed.
-fn step(
-    shared: &Shared,
-    search: &mut TransducerSearch<Predicted>,
-    nets: &mut Nets,
-    outputs: Vec<Tensor>,
-) -> Result<bool> {
-    let width = shared.parts.joint();
-    let output = outputs.into_iter().next();
-    let frames = leading(output, ENCODER_OUTPUT, shared.encoder.frames(), width, &shared.path)?;
-    let mut changed = false;
-    for frame in frames.chunks_exact(width) {
-        changed |= search.push(frame, &shared.decoder, nets)?;
-    }
-    Ok(changed)
-}
-
-impl RecognizerStream for TransducerStream {
-    fn sample_rate(&self) -> SampleRate {
-        self.encoder.rate()
-    }
-
-    fn push(&mut self, samples: &[f32]) -> Result<bool> {
-        let (shared, search, nets, mut changed) = (&self.shared, &mut self.search, &mut self.nets, false);
-        self.encoder.push(samples, |outputs| {
-            changed |= step(shared, search, nets, outputs)?;
-            Ok(())
-        })?;
+    fn push(&mut self, heads: Vec<Tensor>) -> Result<bool> {
+        let (shared, width) = (&self.shared, self.shared.parts.joint());
+        let output = heads.into_iter().next();
+        let frames = leading(output, ENCODER_OUTPUT, shared.encoder.frames(), width, &shared.path)?;
+        let mut changed = false;
+        for frame in frames.chunks_exact(width) {
+            changed |= self.search.push(frame, &shared.decoder, &mut self.nets)?;
+        }
         Ok(changed)
     }
 
@@ -192,26 +167,19 @@ impl RecognizerStream for TransducerStream {
         self.shared.transcript(&self.search.partial())
     }
 
-    fn preview(&mut self) -> Result<Transcript> {
-        let (encoder, search) = (self.encoder.save(), self.search.clone());
-        let transcript = self.finish();
-        self.encoder.restore(encoder);
-        self.search = search;
-        transcript
+    fn finish(&mut self) -> Result<Transcript> {
+        Ok(self.shared.transcript(&self.search.finish(&self.shared.decoder)))
     }
 
-    fn flush(&mut self) -> Result<Transcript> {
-        let transcript = self.finish();
-        self.reset();
-        transcript
+    fn save(&self) -> Self::State {
+        self.search.clone()
+    }
+
+    fn restore(&mut self, search: Self::State) {
+        self.search = search;
     }
 
     fn reset(&mut self) {
-        self.encoder.reset();
         self.search = self.fresh.clone();
-    }
-
-    fn delay(&self) -> Samples {
-        self.encoder.delay()
     }
 }

@@ -1,6 +1,7 @@
 //! Speech to text, as a stream.
 
 pub(crate) mod carry;
+mod chunked_stream;
 mod chunker;
 pub mod conformer_attention;
 pub mod conformer_ctc;

@@ -1,6 +1,7 @@
 //! Sound files as a whole. This and [`span`](super::span) are the only users of symphonia.
 
 use std::io::{Cursor, ErrorKind};
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use symphonia::core::codecs::audio::well_known::{CODEC_ID_MP3, CODEC_ID_OPUS};
@@ -24,12 +25,15 @@ const SUPPORTED: &str = "supported are WAV, FLAC, MP3, Ogg/Opus, Ogg/Vorbis and 
 /// it.
 const UNKNOWN_LENGTH: u64 = 0x7fff_0000;
 
+/// What can be a recording of sound. Others are damaged headers, and their resampling could fill the memory.
+const RATES: RangeInclusive<u32> = 1_000..=1_000_000;
+
 /// Reads a sound file and averages its channels: WAV (8 to 32-bit integers, floats, A-law and mu-law), FLAC, MP3,
 /// Ogg/Vorbis, NIST SPHERE (16-bit integers, mu-law), and Ogg/Opus, which comes at 48 kHz.
 ///
 /// # Errors
 /// [`Error::Io`] when the file cannot be read, [`Error::Audio`] when it is empty, holds no audio of a supported kind,
-/// is damaged, or holds less than its header promises.
+/// is damaged, holds less than its header promises, or floats that are no numbers.
 pub fn read(path: impl AsRef<Path>) -> Result<Clip> {
     let path = path.as_ref();
     Ok(decode(bytes_of(path)?, None, path)?.downmix())
@@ -135,7 +139,17 @@ pub(super) fn open(source: Box<dyn MediaSource>, name: &Path) -> Result<Box<dyn 
     let source = MediaSourceStream::new(source, Default::default());
     symphonia::default::get_probe()
         .probe(&hint, source, FormatOptions::default(), MetadataOptions::default())
-        .map_err(|error| Error::audio(name, format!("not audio that can be read ({error}); {SUPPORTED}")))
+        .map_err(|error| Error::audio(name, unopened(&error)))
+}
+
+fn unopened(error: &MediaError) -> String {
+    match error {
+        MediaError::Unsupported(_) => format!("not audio that can be read; {SUPPORTED}"),
+        MediaError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => {
+            "truncated: the file ends within its header".to_owned()
+        }
+        error => format!("its header is damaged ({error})"),
+    }
 }
 
 pub(super) fn next_packet(format: &mut dyn FormatReader, name: &Path) -> Result<Option<Packet>> {
@@ -164,10 +178,17 @@ fn finish(decoder: PacketDecoder, mut samples: Vec<f32>, track: &Track, name: &P
     if let PacketDecoder::Opus(decoder) = &decoder {
         decoder.trim(&mut samples, u64::from(track.delay.unwrap_or(0)));
     }
-    if samples.is_empty() || rate == 0 {
+    if samples.is_empty() {
         return Err(Error::audio(name, "it holds no samples"));
     }
     Ok(Decoded { samples, channels, rate: SampleRate::hz(rate) })
+}
+
+fn rate_of(params: &AudioCodecParameters, name: &Path) -> Result<u32> {
+    let rate = params.sample_rate.unwrap_or(0);
+    let (low, high) = RATES.into_inner();
+    let wrong = || Error::audio(name, format!("its sample rate is {rate} Hz; expected {low} to {high} Hz"));
+    RATES.contains(&rate).then_some(rate).ok_or_else(wrong)
 }
 
 pub(super) enum PacketDecoder {
@@ -206,7 +227,7 @@ impl PacketDecoder {
         Ok(Self::Other {
             decoder,
             channels,
-            rate: params.sample_rate.unwrap_or(0),
+            rate: rate_of(params, name)?,
             frame_bytes: u64::from(params.bits_per_coded_sample.unwrap_or(0)).div_ceil(8) * channels as u64,
             lossy_start: params.codec == CODEC_ID_MP3,
             scratch: Vec::new(),
@@ -230,6 +251,12 @@ impl PacketDecoder {
                     }
                     (*channels, *rate) = (found, found_rate);
                     buffer.copy_to_vec_interleaved(scratch);
+                    if let Some(at) = scratch.iter().position(|sample| !sample.is_finite()) {
+                        let (second, found) = ((samples.len() + at) / *channels, scratch[at]);
+                        let second = second as f64 / f64::from(*rate);
+                        let reason = format!("damaged: at {second:.3} s it holds {found}; expected numbers");
+                        return Err(Error::audio(name, reason));
+                    }
                     samples.append(scratch);
                 }
                 // A cut MP3 stream begins with frames that refer to bits which are not there.

@@ -1,13 +1,14 @@
 //! Text to token numbers and back.
 
-use std::collections::HashMap;
-use std::fmt::Write as _;
-use std::ops::Range;
-use std::path::Path;
-use std::sync::Arc;
+mod decode;
+mod file;
 
-use crate::streaming::Streaming;
+use std::collections::HashMap;
+use std::ops::Range;
+
 use crate::{Error, Result};
+
+pub use decode::TokenStream;
 
 use super::merge::merge_pieces;
 
@@ -86,60 +87,6 @@ impl Tokenizer {
         let mut pieces = vec![BLANK.to_owned(), UNKNOWN.to_owned(), WORD_BOUNDARY.to_string()];
         pieces.extend(sorted.into_iter().map(String::from));
         Self::new(pieces)
-    }
-
-    /// Reads `tokens.txt`.
-    ///
-    /// # Errors
-    /// [`Error::Io`] when the file cannot be read, [`Error::Model`] when it breaks the form.
-    pub fn read(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
-        let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
-        Self::parse(&text).map_err(|e| Error::model(path, e.to_string()))
-    }
-
-    /// Reads the text of a `tokens.txt`: a piece, a space and its number on each line.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] when a line breaks the form, or the numbers are not 0, 1, 2 and so on in some order.
-    pub fn parse(text: &str) -> Result<Self> {
-        let mut pieces: Vec<Option<String>> = Vec::new();
-        for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            let wrong = || Error::invalid(format!("line {} of tokens", at + 1), "a piece and its number", line);
-            let (piece, id) = line.trim_end().rsplit_once([' ', '\t']).ok_or_else(wrong)?;
-            let id: usize = id.parse().map_err(|_| wrong())?;
-            if id > MOST_PIECES {
-                return Err(wrong());
-            }
-            if pieces.len() <= id {
-                pieces.resize(id + 1, None);
-            }
-            if let Some(earlier) = pieces[id].replace(piece.to_owned()) {
-                return Err(Error::invalid(format!("token {id}"), "one piece", format!("{earlier:?} and {piece:?}")));
-            }
-        }
-        let missing = |id| Error::invalid(format!("token {id}"), "a piece for every number", "none");
-        let pieces = pieces.into_iter().enumerate().map(|(id, piece)| piece.ok_or_else(|| missing(id)));
-        Self::new(pieces.collect::<Result<_>>()?)
-    }
-
-    /// Writes `tokens.txt`.
-    ///
-    /// # Errors
-    /// [`Error::Io`] when the file cannot be written.
-    pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
-        let path = path.as_ref();
-        std::fs::write(path, self.to_text()).map_err(|e| Error::io(path, e))
-    }
-
-    /// The text of `tokens.txt`.
-    pub fn to_text(&self) -> String {
-        let mut text = String::new();
-        for (id, piece) in self.pieces.iter().enumerate() {
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "{piece} {id}");
-        }
-        text
     }
 
     /// The number of pieces.
@@ -234,18 +181,6 @@ impl Tokenizer {
         }
     }
 
-    /// The text of token numbers. Special pieces and numbers outside the vocabulary are left out, unknown pieces
-    /// become `⁇`, and one leading space is dropped.
-    pub fn decode(&self, ids: &[u32]) -> String {
-        let mut out = String::new();
-        let mut state = DecodeState::default();
-        for &id in ids {
-            state.push(self, id, &mut out);
-        }
-        state.flush(&mut out);
-        out
-    }
-
     /// The words of token numbers, each with the tokens that it is made of. Special pieces belong to no word.
     pub fn words(&self, ids: &[u32]) -> Vec<TokenWord> {
         let mut words: Vec<TokenWord> = Vec::new();
@@ -271,15 +206,7 @@ impl Tokenizer {
         words.retain(|word| !word.text.is_empty());
         words
     }
-
-    /// A decoder for tokens that come one after another.
-    pub fn stream(self: &Arc<Self>) -> TokenStream {
-        TokenStream { tokenizer: Arc::clone(self), state: DecodeState::default() }
-    }
 }
-
-/// More pieces than any tokenizer has: a larger number in a file is a mistake, not a reason to take memory.
-const MOST_PIECES: usize = 2_000_000;
 
 /// A word within a list of tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -308,96 +235,4 @@ fn kind_of(piece: &str) -> Kind {
 
 pub(crate) fn is_special_form(piece: &str) -> bool {
     piece.len() > 2 && piece.starts_with('<') && piece.ends_with('>')
-}
-
-#[derive(Clone, Debug, Default)]
-struct DecodeState {
-    started: bool,
-    bytes: Vec<u8>,
-}
-
-impl DecodeState {
-    fn push(&mut self, tokenizer: &Tokenizer, id: u32, out: &mut String) {
-        let Some(piece) = tokenizer.piece(id) else { return };
-        let kind = tokenizer.kinds[id as usize];
-        if let Kind::Byte(byte) = kind {
-            self.started = true;
-            self.bytes.push(byte);
-            self.drain(out, false);
-            return;
-        }
-        self.drain(out, true);
-        if Some(id) == tokenizer.unknown {
-            out.push('⁇');
-        } else if kind == Kind::Normal {
-            let piece = if self.started { piece } else { piece.strip_prefix(WORD_BOUNDARY).unwrap_or(piece) };
-            out.extend(piece.chars().map(|c| if c == WORD_BOUNDARY { ' ' } else { c }));
-        } else {
-            return;
-        }
-        self.started = true;
-    }
-
-    /// Moves whole characters from the bytes to `out`; with `all`, what can become no character as U+FFFD.
-    fn drain(&mut self, out: &mut String, all: bool) {
-        while !self.bytes.is_empty() {
-            let (valid, broken) = match std::str::from_utf8(&self.bytes) {
-                Ok(_) => (self.bytes.len(), Some(0)),
-                Err(e) => (e.valid_up_to(), e.error_len()),
-            };
-            out.push_str(&String::from_utf8_lossy(&self.bytes[..valid]));
-            self.bytes.drain(..valid);
-            match broken {
-                Some(0) => {}
-                Some(length) => {
-                    out.push(char::REPLACEMENT_CHARACTER);
-                    self.bytes.drain(..length);
-                }
-                None if all => {
-                    out.push(char::REPLACEMENT_CHARACTER);
-                    self.bytes.clear();
-                }
-                None => return,
-            }
-        }
-    }
-
-    fn flush(&mut self, out: &mut String) {
-        self.drain(out, true);
-        *self = Self::default();
-    }
-}
-
-/// Decodes tokens as they come: spaces stand where [`Tokenizer::decode`] of the whole puts them, and a character
-/// comes out only when its last byte is there.
-#[derive(Clone, Debug)]
-pub struct TokenStream {
-    tokenizer: Arc<Tokenizer>,
-    state: DecodeState,
-}
-
-impl Streaming for TokenStream {
-    type Input = [u32];
-    type Output = String;
-
-    fn push(&mut self, input: &[u32], out: &mut String) -> Result<()> {
-        for &id in input {
-            self.state.push(&self.tokenizer, id, out);
-        }
-        Ok(())
-    }
-
-    fn flush(&mut self, out: &mut String) -> Result<()> {
-        self.state.flush(out);
-        Ok(())
-    }
-
-    fn reset(&mut self) {
-        self.state = DecodeState::default();
-    }
-
-    /// Three byte pieces may wait for the fourth byte of a character.
-    fn delay(&self) -> usize {
-        3
-    }
 }

@@ -40,10 +40,11 @@ impl Converse {
         let stop = interrupt_flag()?;
         let mut printer = Printer::new(self.events.as_deref(), stop.clone())?;
         let builder = SessionBuilder::new(&assistant).stop_flag(stop.clone());
-        let spoke = Arc::<AtomicBool>::default();
-        let speaks = spoke.clone();
+        let (spoke, failed) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
+        let (speaks, fails) = (spoke.clone(), failed.clone());
         let builder = builder.on_event(move |event| {
             speaks.fetch_or(matches!(event.kind, EventKind::SpeechStarted { .. }), Ordering::Relaxed);
+            fails.fetch_or(matches!(event.kind, EventKind::Failed { .. }), Ordering::Relaxed);
             printer.event(event);
         });
         if self.realtime {
@@ -58,6 +59,10 @@ impl Converse {
         if !spoke.load(Ordering::Relaxed) && !stop.is_cancelled() {
             writeln!(std::io::stdout(), "nobody spoke in {}", self.input.display())?;
         }
-        Ok(if stop.is_cancelled() { Ended::Interrupted } else { Ended::Done })
+        Ok(match (stop.is_cancelled(), failed.load(Ordering::Relaxed)) {
+            (true, _) => Ended::Interrupted,
+            (false, true) => Ended::Partly,
+            (false, false) => Ended::Done,
+        })
     }
 }

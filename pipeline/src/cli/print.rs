@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use rejoinder::turn::Verdict;
-use rejoinder::{Event, EventKind, Timeline, Timelines};
+use rejoinder::{AudioDevice, Event, EventKind, Timeline, Timelines};
 use rejoinder_models::llm::Cancel;
 
 /// Prints events to the standard output and, as JSON lines, to a file. Where the reader of the output is gone, it ends
@@ -73,7 +73,12 @@ impl Printer {
 
     /// Prints the timeline of a turn that is over.
     fn turn_over(&mut self, event: &Event) -> std::io::Result<()> {
-        let over = matches!(event.kind, EventKind::AudioFinished | EventKind::Interrupted | EventKind::Failed { .. });
+        let over = matches!(
+            event.kind,
+            EventKind::AudioFinished
+                | EventKind::Interrupted
+                | EventKind::DeviceLost { device: AudioDevice::Loudspeaker }
+        );
         let Some(turn) = self.lines.get(event.turn).filter(|turn| over && turn.endpoint.is_some()) else {
             return Ok(());
         };
@@ -104,6 +109,13 @@ fn line(kind: &EventKind) -> Option<String> {
         EventKind::Kept { text } => format!("! the caller heard: {text}"),
         EventKind::NoReply => "- no reply".to_owned(),
         EventKind::Failed { stage, reason } => format!("! {stage} failed: {reason}"),
+        EventKind::DeviceLost { device: AudioDevice::Microphone } => {
+            "! the microphone gives no sound; it is waited for".to_owned()
+        }
+        EventKind::DeviceLost { device: AudioDevice::Loudspeaker } => {
+            "! the loudspeaker takes no sound: the reply is dropped".to_owned()
+        }
+        EventKind::DeviceFound { device } => format!("~ the {device} is back"),
         EventKind::EchoDelay { ms } => format!("~ the loudspeaker is heard after {ms:.0} ms"),
         EventKind::Overrun { queue, lost } => format!("! {queue} lost {lost}"),
         _ => return None,

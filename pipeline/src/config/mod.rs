@@ -254,8 +254,18 @@ fn within(key: &str, value: f64, low: f64, high: f64) -> Result<(), String> {
     if (low..=high).contains(&value) { Ok(()) } else { Err(format!("{key}: expected {low} to {high}, found {value}")) }
 }
 
+/// What a person calls the types that the parser names.
+const TYPES: [(&str, &str); 5] = [
+    ("expected f64", "expected a number"),
+    ("expected f32", "expected a number"),
+    ("expected u64", "expected a whole number from 0 on"),
+    ("expected u32", "expected a whole number from 0 on"),
+    ("expected usize", "expected a whole number from 0 on"),
+];
+
 fn one_line(text: &str, error: &toml::de::Error) -> String {
     let message = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
+    let message = TYPES.iter().fold(message, |message, (parsed, plain)| message.replace(parsed, plain));
     match error.span() {
         Some(span) => format!("line {}: {message}", text[..span.start].matches('\n').count() + 1),
         None => message,

@@ -7,7 +7,7 @@ use rejoinder_models::units::SampleRate;
 use ringbuf::traits::{Consumer, Observer, Producer, Split};
 use ringbuf::{HeapCons, HeapProd, HeapRb};
 
-use crate::clock::{Clock, ns_of};
+use crate::clock::{Clock, ns_of, samples_at};
 use crate::message::Turns;
 use crate::run::queue::Wake;
 
@@ -17,6 +17,8 @@ const RING_S: u32 = 2;
 #[derive(Debug, Default)]
 struct Shared {
     lost: AtomicU64,
+    /// Samples of silence that took the place of what never came.
+    filled: AtomicU64,
     closed: AtomicBool,
 }
 
@@ -41,7 +43,8 @@ impl Microphone {
         let taken = self.ring.push_slice(samples);
         self.shared.lost.fetch_add((samples.len() - taken) as u64, Ordering::Relaxed);
         self.pushed += samples.len() as u64;
-        self.clock.set_ns(ns_of(self.pushed, self.rate));
+        let filled = self.shared.filled.load(Ordering::Relaxed);
+        self.clock.set_ns(ns_of(self.pushed + filled, self.rate));
         self.wake.notify();
     }
 
@@ -67,8 +70,11 @@ impl Drop for Microphone {
 pub(crate) struct Captured {
     ring: HeapCons<f32>,
     shared: Arc<Shared>,
+    clock: Clock,
     block: usize,
     rate: SampleRate,
+    /// Samples that came, and with the silence in place of what did not.
+    came: u64,
     taken: u64,
 }
 
@@ -89,11 +95,13 @@ impl Captured {
         let closed = self.shared.closed.load(Ordering::Acquire);
         let lost = self.shared.lost.swap(0, Ordering::Relaxed);
         if lost > 0 {
+            self.came += lost;
             self.taken += lost;
             return Next::Lost(lost);
         }
         let mut samples = vec![0.0; self.block.min(self.ring.occupied_len())];
         self.ring.pop_slice(&mut samples);
+        self.came += samples.len() as u64;
         self.taken += samples.len() as u64;
         match (samples.is_empty(), closed) {
             (false, _) => Next::Samples(samples),
@@ -104,6 +112,19 @@ impl Captured {
 }
 
 impl Captured {
+    /// How many samples have come.
+    pub(crate) fn came(&self) -> u64 {
+        self.came
+    }
+
+    /// Silence in place of what should have come until now.
+    pub(crate) fn fill(&mut self) -> Vec<f32> {
+        let missing = samples_at(self.clock.now_ns(), self.rate).saturating_sub(self.taken);
+        self.shared.filled.fetch_add(missing, Ordering::Relaxed);
+        self.taken += missing;
+        vec![0.0; missing as usize]
+    }
+
     /// When the last of what was taken came in, in nanoseconds since capture began.
     pub(crate) fn taken_ns(&self) -> u64 {
         ns_of(self.taken, self.rate)
@@ -115,8 +136,8 @@ pub(crate) fn capture_ring(rate: SampleRate, clock: Clock, turns: Turns, wake: A
     let (near, far) = HeapRb::new((rate.get() * RING_S) as usize).split();
     let shared = Arc::new(Shared::default());
     let block = (rate.get() as usize / 100).max(1);
-    let microphone = Microphone { ring: near, shared: shared.clone(), wake, clock, turns, rate, pushed: 0 };
-    (microphone, Captured { ring: far, shared, block, rate, taken: 0 })
+    let ears = Captured { ring: far, shared: shared.clone(), clock: clock.clone(), block, rate, came: 0, taken: 0 };
+    (Microphone { ring: near, shared, wake, clock, turns, rate, pushed: 0 }, ears)
 }
 
 #[cfg(test)]
@@ -136,5 +157,20 @@ mod tests {
         assert_eq!(kept, 2_000);
         drop(near);
         assert!(matches!(far.next(), Next::Closed));
+    }
+
+    #[test]
+    fn what_comes_after_a_gap_comes_after_the_silence_in_its_place() {
+        let clock = Clock::manual();
+        let (mut near, mut far) = capture_ring(SampleRate::hz(1_000), clock.clone(), Turns::default(), Arc::default());
+        near.push(&[0.5; 10]);
+        assert!(matches!(far.next(), Next::Samples(samples) if samples.len() == 10));
+        clock.set_ns(3_000_000_000);
+        assert_eq!((far.fill(), far.taken_ns(), far.came()), (vec![0.0; 2_990], 3_000_000_000, 10));
+        assert!(far.fill().is_empty());
+        near.push(&[0.5; 10]);
+        assert_eq!(clock.now_ns(), 3_010_000_000);
+        assert!(matches!(far.next(), Next::Samples(samples) if samples == [0.5; 10]));
+        assert_eq!((far.taken_ns(), far.came()), (3_010_000_000, 20));
     }
 }

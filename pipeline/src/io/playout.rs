@@ -48,6 +48,8 @@ struct Shared {
     /// Samples that have been heard, or skipped. A device holds some samples that have left the ring.
     heard: AtomicU64,
     skip_to: AtomicU64,
+    /// Samples that the loudspeaker has asked for, silence included.
+    asked: AtomicU64,
     first: AtomicU64,
     first_at_ns: AtomicU64,
     /// The reply that comes next or sounds, and its first sample, written before it.
@@ -117,6 +119,7 @@ pub(crate) fn playback_ring(
         written: AtomicU64::new(0),
         heard: AtomicU64::new(0),
         skip_to: AtomicU64::new(0),
+        asked: AtomicU64::new(0),
         first: AtomicU64::new(u64::MAX),
         first_at_ns: AtomicU64::new(0),
         gate: AtomicU64::new(0),
@@ -186,6 +189,19 @@ impl Playout {
         }
         self.0.skip_written();
         self.0.space.notify();
+    }
+
+    /// How many samples the loudspeaker has asked for, silence included.
+    pub(crate) fn asked(&self) -> u64 {
+        self.0.asked.load(Ordering::Relaxed)
+    }
+
+    /// The turn whose reply waits to be heard, or is being heard.
+    pub(crate) fn awaited(&self) -> Option<TurnId> {
+        let turn = TurnId::from_bits(self.0.gate.load(Ordering::SeqCst));
+        let reached = self.0.heard.load(Ordering::Acquire).max(self.0.skip_to.load(Ordering::SeqCst));
+        let waits = self.0.written.load(Ordering::SeqCst) > reached && self.0.turns.is_released(turn);
+        waits.then_some(turn)
     }
 
     /// Brings the gain to `db` decibels, in a ramp. From -60 on playback stands still once it is silent; at 0 all is as

@@ -9,7 +9,7 @@ use rejoinder_models::units::Position;
 use super::world::Step;
 use crate::clock::Clock;
 use crate::event::{Event, EventKind};
-use crate::io::playout::{Loudspeaker, Player};
+use crate::io::playout::{Loudspeaker, Player, Playout};
 use crate::message::{Body, Control, TurnId, Turns};
 use crate::stage::Stage;
 
@@ -20,6 +20,7 @@ pub(crate) struct Chain {
     pub(crate) clock: Clock,
     pub(crate) player: Player,
     pub(crate) loudspeaker: Loudspeaker,
+    pub(crate) playout: Playout,
     pub(crate) stop: Stop,
     /// What the caller does besides speaking, in virtual time.
     pub(crate) controls: Vec<(Position, Control)>,

@@ -6,6 +6,7 @@ pub(crate) mod handoff;
 pub(crate) mod queue;
 pub(crate) mod steps;
 pub(crate) mod threads;
+mod watch;
 pub(crate) mod world;
 
 pub(crate) use chain::{Chain, EventHandler, StepHandler, Stop};

@@ -8,6 +8,9 @@
 //! | `speak` → playback ring | 4 s of sound | the writer waits |
 //! | reports, controls → `listen` | 64 messages | the writer waits |
 //! | events → application | 8192 events | what comes is lost and counted |
+//!
+//! A device may stand still: unplugged, or its sound server hangs. In place of a microphone's sound `listen` then takes
+//! silence, so that time goes on; a reply that waits for a loudspeaker is dropped, which lets `speak` go on.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -18,12 +21,13 @@ use rejoinder_models::units::{Position, SampleRate};
 
 use super::chain::{Chain, EventHandler, StepHandler, Stop, flow, is_true, is_wanted};
 use super::queue::{Policy, Receiver, Sender, Wake, queue};
+use super::watch::{Change, Watch};
 use super::world::Step;
 use crate::clock::{Clock, ns_of, position};
 use crate::event::{Event, EventKind};
 use crate::io::capture::{Captured, Microphone, Next, capture_ring};
-use crate::io::playout::{Loudspeaker, Player};
-use crate::message::{Body, Control, Message, TurnId, Turns};
+use crate::io::playout::{Loudspeaker, Player, Playout};
+use crate::message::{AudioDevice, Body, Control, Message, TurnId, Turns};
 use crate::meter;
 use crate::stage::{Outbox, Port, Stage};
 use crate::{Error, Result};
@@ -32,7 +36,7 @@ const TO_TRANSCRIBE: usize = 4096;
 const BETWEEN_STAGES: usize = 256;
 const REPORTS: usize = 64;
 const EVENTS: usize = 8192;
-/// Without any sound, `listen` looks so often whether it is to end.
+/// Without any sound, `listen` looks so often whether it is to end, and after the devices.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// The threads of a running conversation and its two ends.
@@ -66,9 +70,10 @@ struct Common {
     on_step: Option<StepHandler>,
 }
 
-/// Warms the stages up and starts a thread for each.
-pub(crate) fn spawn(chain: Chain, capture_rate: SampleRate) -> Result<Running> {
-    let Chain { mut stages, turns, clock, player, loudspeaker, stop, on_event, on_step, .. } = chain;
+/// Warms the stages up and starts a thread for each. The caller's sound comes at the pace of a microphone, or as the
+/// application pleases.
+pub(crate) fn spawn(chain: Chain, capture_rate: SampleRate, paced: bool) -> Result<Running> {
+    let Chain { mut stages, turns, clock, player, loudspeaker, playout, stop, on_event, on_step, .. } = chain;
     for stage in &mut stages {
         stage.start()?;
     }
@@ -86,7 +91,8 @@ pub(crate) fn spawn(chain: Chain, capture_rate: SampleRate) -> Result<Running> {
         let mut worker = Worker { stage, link, common: common.clone(), failed: None, free_ns: 0 };
         if stages.is_empty() {
             worker.common.reports = None;
-            let ears = Ears { captured, reported, wake: ears };
+            let (hearing, speaking) = (Watch::new(Instant::now()), Watch::new(Instant::now()));
+            let ears = Ears { captured, reported, wake: ears, playout, paced, hearing, speaking };
             threads.push(thread(name, move || worker.listen(ears))?);
             break;
         }
@@ -132,6 +138,10 @@ struct Ears {
     captured: Captured,
     reported: Receiver<Message>,
     wake: Arc<Wake>,
+    playout: Playout,
+    paced: bool,
+    hearing: Watch,
+    speaking: Watch,
 }
 
 impl Worker {
@@ -155,6 +165,7 @@ impl Worker {
             }
             let next = ears.captured.next();
             let at = position(ears.captured.taken_ns());
+            self.watch(&mut ears);
             match next {
                 Next::Samples(samples) => self.handle(Message { turn, at, body: Body::Captured(samples) }),
                 Next::Lost(lost) => {
@@ -164,6 +175,28 @@ impl Worker {
                 Next::Empty => std::thread::park_timeout(LOOK),
                 Next::Closed => return,
             }
+        }
+    }
+
+    /// Tells the stage which devices stand still, and gives it silence for a microphone that does.
+    fn watch(&mut self, ears: &mut Ears) {
+        let (now, turn) = (Instant::now(), self.common.turns.current());
+        let body = |change, device| match change {
+            Change::Lost => Body::Lost(device),
+            Change::Found => Body::Found(device),
+        };
+        let awaited = ears.playout.awaited();
+        if let Some(change) = ears.speaking.look(ears.playout.asked(), awaited.is_some(), now) {
+            let (turn, body) = (awaited.unwrap_or(turn), body(change, AudioDevice::Loudspeaker));
+            self.handle(Message { turn, at: self.common.clock.now(), body });
+        }
+        let wanted = ears.paced && !ears.hearing.is_lost();
+        if let Some(change) = ears.hearing.look(ears.captured.came(), wanted, now) {
+            self.handle(Message { turn, at: self.common.clock.now(), body: body(change, AudioDevice::Microphone) });
+        }
+        if ears.hearing.is_lost() {
+            let samples = ears.captured.fill();
+            self.handle(Message { turn, at: position(ears.captured.taken_ns()), body: Body::Captured(samples) });
         }
     }
 

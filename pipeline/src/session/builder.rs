@@ -136,9 +136,9 @@ impl SessionBuilder {
             self.playback_rate = Some(sink.sample_rate(self.assistant.synthesizer.sample_rate()));
         }
         let capture_rate = self.capture_rate;
-        let (chain, playout) = self.chain(clock)?;
-        let (turns, stop) = (chain.turns.clone(), chain.stop.clone());
-        let running = threads::spawn(chain, capture_rate)?;
+        let chain = self.chain(clock)?;
+        let (turns, playout, stop) = (chain.turns.clone(), chain.playout.clone(), chain.stop.clone());
+        let running = threads::spawn(chain, capture_rate, source.is_some())?;
         let mut session = Session {
             microphone: Some(running.microphone),
             loudspeaker: Some(running.loudspeaker),
@@ -171,7 +171,7 @@ impl SessionBuilder {
     /// As [`start`](Self::start).
     pub fn simulate(mut self, caller: &Clip, cost: Cost) -> Result<Conversation> {
         self.capture_rate = caller.rate;
-        let (chain, _) = self.chain(Clock::manual())?;
+        let chain = self.chain(Clock::manual())?;
         let rate = chain.loudspeaker.sample_rate();
         let mut recording = Recording::new(caller);
         steps::run(chain, &mut recording, cost)?;
@@ -186,11 +186,11 @@ impl SessionBuilder {
     /// Runs the conversation in a world of its own, in virtual time on this thread.
     pub(crate) fn run_in(mut self, world: &mut dyn World, cost: Cost) -> Result<()> {
         self.capture_rate = world.sample_rate();
-        let (chain, _) = self.chain(Clock::manual())?;
+        let chain = self.chain(Clock::manual())?;
         steps::run(chain, world, cost)
     }
 
-    fn chain(self, clock: Clock) -> Result<(Chain, Playout)> {
+    fn chain(self, clock: Clock) -> Result<Chain> {
         let Self { assistant, on_event, on_step, extra, capture_rate, playback_rate, stop, controls, .. } = self;
         let turns = Turns::default();
         let from = assistant.synthesizer.sample_rate();
@@ -216,7 +216,7 @@ impl SessionBuilder {
             stages.insert(at + 1, stage);
         }
         let stop = Stop::asked_by(stop);
-        Ok((Chain { stages, turns, clock, player, loudspeaker, stop, controls, on_event, on_step }, playout))
+        Ok(Chain { stages, turns, clock, player, loudspeaker, playout, stop, controls, on_event, on_step })
     }
 }
 

@@ -91,7 +91,7 @@ impl Caller {
                 }
             }
             EventKind::Interrupted if floor.sounding => floor.sounding = false,
-            EventKind::AudioFinished | EventKind::NoReply | EventKind::Failed { .. } => {
+            EventKind::AudioFinished | EventKind::NoReply | EventKind::Failed { .. } | EventKind::DeviceLost { .. } => {
                 floor.sounding &= event.kind != EventKind::AudioFinished;
                 if self.speaking.is_none() && !floor.sounding {
                     floor.done = Some(event.at.max(floor.words_end));

@@ -41,6 +41,10 @@ fn broken(record: &Record) -> Vec<String> {
                 turn.over = true;
                 complaints.push(format!("turn {}: {stage} failed: {reason}", event.turn));
             }
+            EventKind::DeviceLost { device } => {
+                turn.over = true;
+                complaints.push(format!("turn {}: the {device} stood still", event.turn));
+            }
             EventKind::Overrun { queue, lost } => complaints.push(format!("the {queue} queue lost {lost}")),
             _ => {}
         }

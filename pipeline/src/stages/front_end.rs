@@ -1,5 +1,7 @@
 //! What is done to captured sound before anybody listens: resampling, and where it is wanted, echo, noise and gain.
 
+use std::borrow::Cow;
+
 use rejoinder_models::enhance::{EnhancerStream, Sample};
 
 use crate::Result;
@@ -27,8 +29,18 @@ impl FrontEnd {
         Self { resample, cleaner, heard: Vec::new() }
     }
 
-    /// Takes what was captured and appends what is ready.
+    /// Takes what was captured and appends what is ready. A sample that is no number is taken for silence: filters and
+    /// nets with a state would never get rid of it.
     pub(crate) fn push(&mut self, captured: &[f32], out: &mut Vec<f32>) -> Result<()> {
+        let finite = |sample: &f32| if sample.is_finite() { *sample } else { 0.0 };
+        let captured: Cow<'_, [f32]> = match captured.iter().all(|sample| sample.is_finite()) {
+            true => captured.into(),
+            false => captured.iter().map(finite).collect(),
+        };
+        self.push_finite(&captured, out)
+    }
+
+    fn push_finite(&mut self, captured: &[f32], out: &mut Vec<f32>) -> Result<()> {
         let Some(cleaner) = &mut self.cleaner else {
             match &mut self.resample {
                 Some(resample) => resample.push(captured, out)?,

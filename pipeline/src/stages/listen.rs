@@ -11,7 +11,7 @@ use rejoinder_models::vad::{VadDetector, VadEvent};
 use crate::Result;
 use crate::event::EventKind;
 use crate::io::playout::{Playout, Progress};
-use crate::message::{Body, Message, TurnId, Turns};
+use crate::message::{AudioDevice, Body, Message, TurnId, Turns};
 use crate::stage::{Outbox, Stage};
 use crate::stages::recent::Recent;
 use crate::stages::{Ending, FrontEnd};
@@ -268,6 +268,14 @@ impl Stage for Listen {
             Body::Overheard { text, confidence, complete, ending } => {
                 self.overhear(message.turn, Overheard { text, confidence, complete, ending }, out);
             }
+            Body::Lost(device) => {
+                out.event(message.turn, EventKind::DeviceLost { device });
+                if device == AudioDevice::Loudspeaker {
+                    self.take(Input::Unheard(message.turn), out);
+                    self.playout.interrupt_before(message.turn.retry());
+                }
+            }
+            Body::Found(device) => out.event(message.turn, EventKind::DeviceFound { device }),
             Body::Control(control) => {
                 out.event(self.machine.turn(), EventKind::Controlled { control });
                 self.take(Input::Control(control), out);

@@ -37,6 +37,8 @@ pub enum Input {
     AudioStarted(TurnId),
     /// The reply to this turn was played to its end, or had no sound.
     AudioFinished(TurnId),
+    /// The reply to this turn waits for a loudspeaker that stands still.
+    Unheard(TurnId),
 }
 
 /// Whether a caller who is silent has said all.
@@ -69,6 +71,8 @@ pub enum Action {
     End(TurnId, Position),
     /// Drop the reply to this turn.
     Interrupt(TurnId),
+    /// Drop what is left of the reply to this turn's last attempt, which nobody hears.
+    Silence(TurnId),
     /// Hold the reply back.
     Duck,
     /// Let sound through again.

@@ -1,10 +1,12 @@
+mod perform;
+
 use rejoinder_models::units::{Position, Samples};
 
 use super::Verdict;
 use super::caller::Caller;
 use super::input::{Action, Input, Outlook};
 use super::policy::Policy;
-use super::table::{Do, On, State, TABLE, When};
+use super::table::{On, State, TABLE, When};
 use crate::message::{Control, TurnId};
 
 /// How far the reply to the current turn has come.
@@ -133,13 +135,17 @@ impl Machine {
             Input::NoReply(turn) if turn == self.replying() => self.on(On::ReplyFailed, self.now, actions),
             Input::AudioStarted(turn) if turn == self.turn => self.on(On::AudioStarted, self.now, actions),
             Input::AudioFinished(turn) if turn == self.turn => self.on(On::AudioFinished, self.now, actions),
+            Input::Unheard(turn) if turn == self.turn && self.reply != Reply::Over => {
+                self.on(On::Unheard, self.now, actions);
+            }
             Input::Transcript { .. }
             | Input::WakeWord(_)
             | Input::Paused(..)
             | Input::Judged(..)
             | Input::NoReply(_)
             | Input::AudioStarted(_)
-            | Input::AudioFinished(_) => {}
+            | Input::AudioFinished(_)
+            | Input::Unheard(_) => {}
         }
     }
 
@@ -233,103 +239,6 @@ impl Machine {
             When::ReplyOver => self.reply == Reply::Over,
             When::ReplyPending => self.reply == Reply::Pending,
             When::ReplySounds => self.reply == Reply::Sounds,
-        }
-    }
-
-    fn perform(&mut self, todo: Do, at: Position, actions: &mut Vec<Action>) {
-        match todo {
-            Do::Begin => self.begin(at, actions),
-            Do::Interrupt => {
-                if self.reply != Reply::Over {
-                    actions.push(Action::Interrupt(self.turn));
-                }
-                self.reply = Reply::Over;
-            }
-            Do::Duck => actions.push(Action::Duck),
-            Do::Restore => actions.push(Action::Restore),
-            Do::Prompt => {
-                self.speak_up();
-                actions.push(Action::Prompt(self.turn));
-            }
-            Do::Remind => {
-                self.reminder = None;
-                self.speak_up();
-                actions.push(Action::Remind(self.turn));
-            }
-            Do::Sound => self.reply = Reply::Sounds,
-            Do::Over => self.reply = Reply::Over,
-            Do::Fail => self.failed = true,
-            Do::End | Do::Split => self.end(todo == Do::Split, actions),
-            Do::Drop => {
-                let Some(caller) = self.caller.take() else { return };
-                self.next = if caller.taken { caller.id.next() } else { caller.id.retry() };
-                actions.push(Action::Drop(caller.id));
-            }
-            _ => self.caller_does(todo, at, actions),
-        }
-    }
-
-    /// A turn of the assistant's own, to which the caller need not answer.
-    fn speak_up(&mut self) {
-        self.prompted = true;
-        self.turn = self.next;
-        self.next = self.turn.next();
-        self.reply = Reply::Pending;
-    }
-
-    fn begin(&mut self, at: Position, actions: &mut Vec<Action>) {
-        let id = self.next;
-        self.caller = Some(Caller::new(id, at));
-        self.failed = false;
-        actions.push(Action::Begin(id, at));
-    }
-
-    fn caller_does(&mut self, todo: Do, at: Position, actions: &mut Vec<Action>) {
-        let Some(caller) = &mut self.caller else { return };
-        match todo {
-            Do::Take => {
-                caller.taken = true;
-                self.turn = caller.id;
-                self.next = caller.id.next();
-                self.prompted = false;
-                actions.push(Action::Take(caller.id));
-            }
-            Do::Resume => caller.resume(at),
-            Do::Stop => caller.stop(at),
-            Do::Ask => {
-                caller.asked = true;
-                actions.push(Action::Ask(caller.id));
-            }
-            Do::Know => caller.known = true,
-            Do::Wait | Do::WaitNoMore => caller.unfinished = todo == Do::Wait,
-            Do::Start => {
-                caller.ahead = true;
-                caller.starts += 1;
-                actions.push(Action::Start(caller.id));
-            }
-            Do::Retract => {
-                caller.ahead = false;
-                caller.id = caller.id.retry();
-                self.turn = caller.id;
-                self.next = caller.id.next();
-                self.failed = false;
-                actions.push(Action::Retract(caller.id));
-            }
-            _ => caller.held = true,
-        }
-    }
-
-    /// Ends the caller's turn; where it is only split, the caller goes on in the next.
-    fn end(&mut self, split: bool, actions: &mut Vec<Action>) {
-        let Some(caller) = self.caller.take() else { return };
-        actions.push(Action::End(caller.id, caller.stopped.unwrap_or(self.now)));
-        self.reply = if self.failed || split { Reply::Over } else { Reply::Pending };
-        if split {
-            self.begin(self.now, actions);
-            if let Some(next) = &mut self.caller {
-                (next.since, next.held) = (caller.since.and(next.since), caller.held);
-            }
-            self.caller_does(Do::Take, self.now, actions);
         }
     }
 }

@@ -59,6 +59,8 @@ pub(super) enum On {
     AudioStarted,
     /// The reply was played to its end, or had no sound.
     AudioFinished,
+    /// The loudspeaker stands still, and the reply waits for it.
+    Unheard,
     /// What the assistant has to tell of its own accord is due.
     Reminder,
     /// The silence has lasted for `no_answer`.
@@ -133,6 +135,8 @@ pub(super) enum Do {
     Fail,
     /// The reply is dropped.
     Interrupt,
+    /// The reply, which nobody hears, is dropped.
+    Silence,
     /// The reply is held back.
     Duck,
     /// Sound is let through again.
@@ -212,10 +216,12 @@ pub(super) const TABLE: &[Row] = &[
     row(Thinking, Press, &[Unmuted], Hearing, &[Do::Interrupt, Do::Begin, Do::Take, Do::Hold]),
     row(Thinking, AudioStarted, &[], Speaking, &[Do::Sound]),
     row(Thinking, AudioFinished, &[], Listening, &[Do::Over]),
+    row(Thinking, Unheard, &[], Listening, &[Do::Silence]),
     row(Thinking, ReplyFailed, &[], Listening, &[Do::Over]),
     row(Speaking, SpeechStarted, &[FullDuplex], Interrupted, &[Do::Duck, Do::Begin]),
     row(Speaking, Press, &[Unmuted], Hearing, &[Do::Interrupt, Do::Begin, Do::Take, Do::Hold]),
     row(Speaking, AudioFinished, &[], Listening, &[Do::Over]),
+    row(Speaking, Unheard, &[], Listening, &[Do::Silence]),
     row(Interrupted, SpeechStarted, &[OpenMicrophone], Interrupted, &[Do::Resume]),
     row(Interrupted, SpeechStopped, &[], Interrupted, &[Do::Stop, Do::Ask]),
     row(Interrupted, Interruption, &[Silent], Pausing, &[Do::Interrupt, Do::Take, Do::Restore]),
@@ -232,6 +238,7 @@ pub(super) const TABLE: &[Row] = &[
     row(Interrupted, Window, &[], Hearing, &[Do::Interrupt, Do::Take, Do::Restore]),
     row(Interrupted, AudioStarted, &[], Interrupted, &[Do::Sound]),
     row(Interrupted, AudioFinished, &[], Interrupted, &[Do::Over]),
+    row(Interrupted, Unheard, &[], Interrupted, &[Do::Silence]),
     row(Interrupted, ReplyFailed, &[], Interrupted, &[Do::Over]),
     row(Interrupted, Press, &[Unmuted], Hearing, &[Do::Interrupt, Do::Take, Do::Restore, Do::Hold]),
     row(Interrupted, Mute, &[], Interrupted, &[Do::Stop]),

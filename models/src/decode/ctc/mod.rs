@@ -2,13 +2,13 @@
 
 mod align;
 mod beam;
+mod config;
 mod greedy;
 mod hotwords;
+mod hypothesis;
 mod scorer;
 
 use std::sync::Arc;
-
-use serde::{Deserialize, Serialize};
 
 use crate::text::Tokenizer;
 use crate::{Error, Result};
@@ -16,164 +16,12 @@ use crate::{Error, Result};
 use super::ngram::Ngram;
 pub use align::align;
 use beam::Beam;
+pub use config::{CtcConfig, LmUnit};
 use greedy::Greedy;
 pub use hotwords::Hotword;
 pub(in crate::decode) use hotwords::Hotwords;
+pub use hypothesis::{CtcToken, CtcWord, Hypothesis};
 pub(in crate::decode) use scorer::{Context, Scorer};
-
-/// How frames are decoded.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct CtcConfig {
-    /// The number of the blank.
-    pub blank: u32,
-    /// How many prefixes are followed. With 1, and neither language model nor hotwords, the best token of each frame
-    /// is taken.
-    pub beam: usize,
-    /// How many tokens of a frame are looked at, beside the blank.
-    pub top_tokens: usize,
-    /// Tokens of a frame are left out that are less probable than its best by more than this, in nats.
-    pub token_margin: f32,
-    /// Prefixes are dropped that are worse than the best by more than this, in nats.
-    pub beam_margin: f32,
-    /// What the language model's log probability is multiplied by.
-    pub lm_weight: f32,
-    /// What each word adds (each token, with a model over tokens), in nats.
-    pub word_bonus: f32,
-    /// What a word costs that the language model does not know, in nats, on top of its probability for `<unk>`; for
-    /// a word of more than six characters, this for every six.
-    pub unknown_penalty: f32,
-    /// Whether only words that the language model knows may come out.
-    pub lexicon_only: bool,
-}
-
-impl Default for CtcConfig {
-    fn default() -> Self {
-        Self {
-            blank: 0,
-            beam: 16,
-            top_tokens: 24,
-            token_margin: 12.0,
-            beam_margin: 18.0,
-            lm_weight: 0.5,
-            word_bonus: 1.0,
-            unknown_penalty: 6.0,
-            lexicon_only: false,
-        }
-    }
-}
-
-impl CtcConfig {
-    /// The best token of each frame, nothing else.
-    pub fn greedy() -> Self {
-        Self { beam: 1, ..Self::default() }
-    }
-
-    pub(in crate::decode) fn check(&self, tokens: usize) -> Result<()> {
-        let wrong = |what: &str, expected: &str, found: String| Err(Error::invalid(what, expected, found));
-        if self.blank as usize >= tokens {
-            return wrong("blank", &format!("a number below {tokens}"), self.blank.to_string());
-        }
-        for (what, value) in [("beam", self.beam), ("top_tokens", self.top_tokens)] {
-            if !(1..=10_000).contains(&value) {
-                return wrong(what, "1 to 10000", value.to_string());
-            }
-        }
-        for (what, value) in [("token_margin", self.token_margin), ("beam_margin", self.beam_margin)] {
-            if value.is_nan() || value <= 0.0 {
-                return wrong(what, "more than 0", value.to_string());
-            }
-        }
-        let weights =
-            [("lm_weight", self.lm_weight), ("word_bonus", self.word_bonus), ("unknown_penalty", self.unknown_penalty)];
-        match weights.into_iter().find(|(_, value)| !value.is_finite()) {
-            Some((what, value)) => wrong(what, "a finite number", value.to_string()),
-            None => Ok(()),
-        }
-    }
-}
-
-/// What the language model's words are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LmUnit {
-    /// Words as the tokenizer spells them, without `▁`.
-    Word,
-    /// The tokenizer's pieces.
-    Piece,
-}
-
-/// A token that was heard.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct CtcToken {
-    /// Its number.
-    pub id: u32,
-    /// The frame in which it begins, counted from the beginning of the stream.
-    pub start: usize,
-    /// The frame after the last in which it is emitted.
-    pub end: usize,
-    /// Its highest log probability in these frames.
-    pub log_prob: f32,
-}
-
-/// A word that was heard.
-#[derive(Clone, Debug, PartialEq)]
-pub struct CtcWord {
-    /// The word.
-    pub text: String,
-    /// The frame in which it begins.
-    pub start: usize,
-    /// The frame after its last.
-    pub end: usize,
-    /// The geometric mean of its tokens' probabilities, 0 to 1.
-    pub confidence: f32,
-}
-
-/// A reading of the frames.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Hypothesis {
-    /// The tokens, without blanks.
-    pub tokens: Vec<CtcToken>,
-    /// The natural logarithm of the probability of the tokens given the frames: of all alignments that were
-    /// followed, or of the one alignment in greedy decoding.
-    pub log_prob: f64,
-    /// `log_prob` with what language model, word bonus and hotwords add.
-    pub score: f64,
-}
-
-impl Hypothesis {
-    /// The numbers of the tokens.
-    pub fn ids(&self) -> Vec<u32> {
-        self.tokens.iter().map(|token| token.id).collect()
-    }
-
-    /// The text.
-    pub fn text(&self, tokenizer: &Tokenizer) -> String {
-        tokenizer.decode(&self.ids())
-    }
-
-    /// The words, with their frames.
-    pub fn words(&self, tokenizer: &Tokenizer) -> Vec<CtcWord> {
-        let words = tokenizer.words(&self.ids()).into_iter();
-        words
-            .map(|word| {
-                let tokens = &self.tokens[word.tokens];
-                let (start, end) = (tokens.first().map_or(0, |t| t.start), tokens.last().map_or(0, |t| t.end));
-                CtcWord { text: word.text, start, end, confidence: confidence(tokens) }
-            })
-            .collect()
-    }
-
-    /// The geometric mean of the tokens' probabilities, 0 to 1; 1 without tokens.
-    pub fn confidence(&self) -> f32 {
-        confidence(&self.tokens)
-    }
-}
-
-fn confidence(tokens: &[CtcToken]) -> f32 {
-    let sum: f32 = tokens.iter().map(|token| token.log_prob).sum();
-    (sum / tokens.len().max(1) as f32).exp().clamp(0.0, 1.0)
-}
 
 /// A decoder, immutable and shared; each stream of frames has its own [`CtcStream`].
 ///

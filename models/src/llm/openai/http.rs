@@ -10,8 +10,8 @@ use crate::{Error, Result};
 /// How often a wait looks whether the caller still wants the answer.
 const POLL: Duration = Duration::from_millis(20);
 
-/// The most bytes of a head, and of an error's body that is shown.
-const LARGEST_HEAD: usize = 64 * 1024;
+/// The most bytes that are kept of a head and of a body without an event, and the most letters of it that are shown.
+pub(super) const LARGEST_HEAD: usize = 64 * 1024;
 const SHOWN: usize = 300;
 
 /// Where requests go.
@@ -68,6 +68,8 @@ pub(super) struct Exchange {
     timeout: Duration,
     head: Option<Head>,
     buffer: Vec<u8>,
+    /// The body of an answer whose status is an error.
+    refusal: Vec<u8>,
 }
 
 struct Head {
@@ -100,7 +102,7 @@ impl Exchange {
         stream.set_read_timeout(Some(POLL)).map_err(failed)?;
         stream.set_write_timeout(Some(timeout)).map_err(failed)?;
         stream.write_all(request.as_bytes()).map_err(failed)?;
-        Ok(Self { stream, timeout, head: None, buffer: Vec::new() })
+        Ok(Self { stream, timeout, head: None, buffer: Vec::new(), refusal: Vec::new() })
     }
 
     /// Waits for the next piece of the body, or until `cancelled`.
@@ -120,12 +122,11 @@ impl Exchange {
     fn closed(&mut self) -> Result<Piece> {
         match &self.head {
             Some(Head { status: 200..=299, .. }) => Ok(Piece::End),
-            Some(Head { status, .. }) => {
-                let shown: String = String::from_utf8_lossy(&self.buffer).chars().take(SHOWN).collect();
-                let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
-                Err(Error::engine(ENGINE, format!("the endpoint answered with status {status}: {shown}")))
+            Some(Head { status, .. }) => Err(refused(*status, &self.refusal)),
+            None if self.buffer.is_empty() => {
+                Err(Error::engine(ENGINE, "the endpoint closed the connection without an answer"))
             }
-            None => Err(Error::engine(ENGINE, "the endpoint closed the connection without an answer")),
+            None => Err(Error::engine(ENGINE, "an answer that is not HTTP")),
         }
     }
 
@@ -141,25 +142,13 @@ impl Exchange {
             self.head = Some(head);
         }
         let Some(head) = &mut self.head else { return Ok(None) };
-        if !(200..300).contains(&head.status) {
-            let complete = matches!(head.body, Body::Sized(size) if self.buffer.len() >= size);
-            return if complete { self.closed().map(Some) } else { Ok(None) };
-        }
-        if self.buffer.is_empty() {
-            return Ok(matches!(head.body, Body::Sized(0)).then_some(Piece::End));
-        }
-        let bytes = std::mem::take(&mut self.buffer);
-        match &mut head.body {
-            Body::UntilClose => Ok(Some(Piece::Bytes(bytes))),
-            Body::Sized(left) => {
-                let now = bytes.len().min(*left);
-                *left -= now;
-                Ok(Some(Piece::Bytes(bytes[..now].to_vec())))
-            }
-            Body::Chunked(chunked) => {
-                let mut out = Vec::new();
-                let done = chunked.push(&bytes, &mut out)?;
-                Ok(if !out.is_empty() { Some(Piece::Bytes(out)) } else { done.then_some(Piece::End) })
+        let is_refused = !(200..300).contains(&head.status);
+        loop {
+            match head.body.take(std::mem::take(&mut self.buffer))? {
+                piece if !is_refused => return Ok(piece),
+                None => return Ok(None),
+                Some(Piece::Bytes(bytes)) if self.refusal.len() < LARGEST_HEAD => self.refusal.extend(bytes),
+                Some(_) => return Err(refused(head.status, &self.refusal)),
             }
         }
     }
@@ -181,11 +170,48 @@ impl Exchange {
                 Err(e) => return Err(Error::engine(ENGINE, format!("the connection broke: {e}"))),
             }
             if started.elapsed() > self.timeout {
+                if let Some(Head { status, .. }) = self.head.as_ref().filter(|head| !(200..300).contains(&head.status))
+                {
+                    return Err(refused(*status, &self.refusal));
+                }
                 let waited = self.timeout.as_millis();
                 return Err(Error::engine(ENGINE, format!("nothing came from the endpoint for {waited} ms")));
             }
         }
     }
+}
+
+impl Body {
+    /// What `bytes`, which came next, hold of the body.
+    fn take(&mut self, bytes: Vec<u8>) -> Result<Option<Piece>> {
+        match self {
+            Self::Sized(0) => Ok(Some(Piece::End)),
+            Self::Sized(_) | Self::UntilClose if bytes.is_empty() => Ok(None),
+            Self::UntilClose => Ok(Some(Piece::Bytes(bytes))),
+            Self::Sized(left) => {
+                let now = bytes.len().min(*left);
+                *left -= now;
+                Ok(Some(Piece::Bytes(bytes[..now].to_vec())))
+            }
+            Self::Chunked(chunked) => {
+                let mut out = Vec::new();
+                let done = chunked.push(&bytes, &mut out)?;
+                Ok(if !out.is_empty() { Some(Piece::Bytes(out)) } else { done.then_some(Piece::End) })
+            }
+        }
+    }
+}
+
+fn refused(status: u16, body: &[u8]) -> Error {
+    let said = shown(body);
+    let said = if said.is_empty() { said } else { format!(": {said}") };
+    Error::engine(ENGINE, format!("the endpoint answered with status {status}{said}"))
+}
+
+/// The beginning of a body, in one line.
+pub(super) fn shown(body: &[u8]) -> String {
+    let text: String = String::from_utf8_lossy(body).chars().take(SHOWN).collect();
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 enum Fill {

@@ -23,7 +23,7 @@ const ENGINE: &str = "openai";
 
 /// Where the endpoint is and how it is asked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table with `url`")]
 pub struct OpenAiOptions {
     /// The base of the API, such as `http://localhost:8080/v1`.
     pub url: String,
@@ -104,15 +104,19 @@ impl Dialogue for OpenAiDialogue {
         let timeout = Duration::from_millis(options.timeout_ms);
         let mut exchange = Exchange::post(&self.shared.endpoint, options.api_key.as_deref(), &body, timeout)?;
         let (mut parser, mut reply) = (SseParser::default(), StreamedReply::default());
-        let mut events = Vec::new();
+        let (mut events, mut unread) = (Vec::new(), Some(Vec::new()));
         loop {
             // Dropping the exchange closes the socket, by which the server learns that nobody listens any more.
             let piece = match exchange.next(&|| cancel.is_cancelled())? {
                 http::Piece::Cancelled => return Ok(Finish::Cancelled),
-                http::Piece::End => return reply.finish(),
+                http::Piece::End => return unread.map_or_else(|| reply.finish(), |body| Err(no_events(&body))),
                 http::Piece::Bytes(bytes) => bytes,
             };
             parser.push(&piece, &mut events);
+            unread = unread.filter(|_| events.is_empty());
+            if let Some(unread) = unread.as_mut().filter(|unread| unread.len() < http::LARGEST_HEAD) {
+                unread.extend(piece);
+            }
             for event in events.drain(..) {
                 match reply.event(&event, on_text)? {
                     Step::More => {}
@@ -122,6 +126,21 @@ impl Dialogue for OpenAiDialogue {
             }
         }
     }
+}
+
+/// An answer that ends without an event: another server's page, or an error that came with a status of success.
+fn no_events(body: &[u8]) -> Error {
+    let said = match serde_json::from_slice::<Value>(body).ok().as_ref().and_then(|body| body.get("error")) {
+        Some(error) => reason(error),
+        None if body.is_empty() => "the endpoint's answer is empty".to_owned(),
+        None => format!("the endpoint's answer is no stream of events: {}", http::shown(body)),
+    };
+    Error::engine(ENGINE, said)
+}
+
+/// What an error object says.
+fn reason(error: &Value) -> String {
+    error.get("message").and_then(Value::as_str).map_or_else(|| error.to_string(), str::to_owned)
 }
 
 /// The body of a request (API reference, "Create chat completion").
@@ -183,8 +202,7 @@ impl StreamedReply {
         let chunk: Value =
             serde_json::from_str(data).map_err(|e| Error::engine(ENGINE, format!("an event that is not JSON: {e}")))?;
         if let Some(error) = chunk.get("error") {
-            let reason = error.get("message").and_then(Value::as_str).map_or_else(|| error.to_string(), str::to_owned);
-            return Err(Error::engine(ENGINE, reason));
+            return Err(Error::engine(ENGINE, reason(error)));
         }
         let Some(choice) = chunk.pointer("/choices/0") else { return Ok(Step::More) };
         for call in choice.pointer("/delta/tool_calls").and_then(Value::as_array).into_iter().flatten() {

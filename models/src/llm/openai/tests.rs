@@ -103,6 +103,23 @@ fn failures_say_what_the_endpoint_said() {
     );
     let error = ask(options, &[]).0.unwrap_err().to_string();
     assert!(error.contains("503") && error.contains("Loading model"), "{error}");
+    for (answer, expected) in [
+        (
+            "HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nno memory\r\n0\r\n\r\n",
+            "the endpoint answered with status 503: no memory",
+        ),
+        ("HTTP/1.1 301 Moved\r\nContent-Length: 0\r\n\r\n", "the endpoint answered with status 301"),
+        (
+            "HTTP/1.1 200 OK\r\n\r\n<html>log\nin</html>",
+            "the endpoint's answer is no stream of events: <html>log in</html>",
+        ),
+        ("HTTP/1.1 200 OK\r\n\r\n{\"error\":{\"message\":\"no such model\"}}", "no such model"),
+        ("HTTP/1.1 200 OK\r\n\r\n", "the endpoint's answer is empty"),
+        ("\u{1}\u{2}", "an answer that is not HTTP"),
+    ] {
+        let error = ask(serve(answer).0, &[]).0.unwrap_err().to_string();
+        assert_eq!(error, format!("openai: {expected}"));
+    }
     let (options, _server) =
         serve("HTTP/1.1 200 OK\r\n\r\ndata: {\"choices\":[{\"delta\":{\"content\":\"Hel\"}}]}\n\n");
     assert!(ask(options, &[]).0.unwrap_err().to_string().contains("in the middle"));

@@ -22,7 +22,9 @@ use pulseaudio::protocol::{ChannelMap, PlaybackStreamParams, SampleFormat, Sampl
 use pulseaudio::{AsPlaybackSource, Client, ClientError, PlaybackStream};
 use rejoinder_models::units::{SampleRate, Samples};
 
-use super::{OPEN, SCRATCH, sound_block};
+use super::keeper::Lent;
+use super::port::OPEN;
+use super::{SCRATCH, sound_block};
 use crate::clock::{ns_of, samples_at};
 use crate::io::Loudspeaker;
 use crate::{Error, Result};
@@ -49,9 +51,10 @@ struct Sounded {
 impl Playback {
     /// Plays mono to a sink; the server spreads it over the channels. A sample sounds about two blocks after it was asked
     /// for.
-    pub(super) fn open(sink: &str, rate: SampleRate, block: u32, loudspeaker: Loudspeaker) -> Result<Self> {
+    pub(super) fn open(sink: &str, rate: SampleRate, block: u32, loudspeaker: Lent<Loudspeaker>) -> Result<Self> {
         let failed = |error: &dyn std::fmt::Display| Error::Device(format!("{sink}: {error}"));
         let name = CString::new(sink).map_err(|error| failed(&error))?;
+        let alarm = loudspeaker.alarm();
         // A server that hangs would keep the caller for ever.
         let (tell, told) = channel();
         let open = move || {
@@ -68,6 +71,7 @@ impl Playback {
             move || {
                 if let Err(error) = sounded.follow(&stream, rate, ended) {
                     tracing::warn!(device = sink, "{error}");
+                    alarm();
                 }
             }
         };
@@ -93,7 +97,7 @@ fn connect(
     sink: CString,
     rate: SampleRate,
     block: u32,
-    mut loudspeaker: Loudspeaker,
+    mut loudspeaker: Lent<Loudspeaker>,
 ) -> Result<(PlaybackStream, Arc<Sounded>), ClientError> {
     let client = Client::from_env(c"rejoinder")?;
     let sounded = Arc::new(Sounded::new());
@@ -112,7 +116,9 @@ fn connect(
     };
     let (clock, mut written) = (sounded.clone(), 0);
     let callback = move |data: &mut [u8]| {
-        sound_bytes(data, clock.latency(written, rate), &mut loudspeaker);
+        if let Some(loudspeaker) = loudspeaker.end() {
+            sound_bytes(data, clock.latency(written, rate), loudspeaker);
+        }
         written += (data.len() / SAMPLE) as u64;
         data.len()
     };

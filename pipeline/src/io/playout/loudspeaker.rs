@@ -65,6 +65,7 @@ impl Loudspeaker {
     }
 
     fn pull_at(&mut self, out: &mut [f32], ns: u64) {
+        self.shared.asked.fetch_add(out.len() as u64, Ordering::Relaxed);
         let before = self.played;
         let mut filled = 0;
         // The gain is read before the skip: whoever lifts a ducked reply's gain has had it skipped before.

@@ -220,3 +220,23 @@ fn a_reply_that_was_begun_ahead_in_vain_is_never_heard() {
     playout.poll(&mut progress);
     assert!(progress.iter().all(|step| matches!(step, Progress::Started(turn, _) if *turn == again)));
 }
+
+#[test]
+fn a_reply_is_awaited_until_it_was_heard_or_dropped_and_then_nobody_waits_for_the_ring() {
+    let (turns, mut player, mut speaker, playout) = ring();
+    assert_eq!(playout.awaited(), None);
+    reply(&mut player);
+    assert_eq!((playout.awaited(), playout.asked()), (Some(TurnId::new(1)), 0));
+    pulled(&mut speaker, 60);
+    assert_eq!((playout.awaited(), playout.asked()), (Some(TurnId::new(1)), 60));
+    pulled(&mut speaker, 60);
+    assert_eq!((playout.awaited(), playout.asked()), (None, 120));
+    player.take(message(1, Body::Sound(Sound { samples: vec![0.5; 5_000], words: Vec::new() }))).unwrap();
+    assert!(!player.pump(), "the ring is full and nobody plays");
+    let dropped = TurnId::new(1).retry();
+    turns.raise(dropped);
+    playout.interrupt_before(dropped);
+    assert_eq!(playout.awaited(), None);
+    assert!(player.pump());
+    assert!(pulled(&mut speaker, 5_000).iter().all(|x| *x == 0.0), "nothing of it is heard later");
+}

@@ -35,6 +35,7 @@ impl Listen {
                 let _ = out.send(turn, Body::Ended);
             }
             Action::Interrupt(turn) => out.event(turn, EventKind::Interrupted),
+            Action::Silence(turn) => self.raise(turn),
             Action::Duck => {
                 let db = self.settings.duck_db;
                 self.playout.duck(db);
