@@ -2,6 +2,7 @@
 //!
 //! Plain `http://` only; for an endpoint with TLS, put a local proxy before it.
 
+mod chunked;
 mod http;
 mod sse;
 
