@@ -17,7 +17,7 @@ mod subsampling;
 
 use burn::module::{Module, Param};
 use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::blocks::{normalise, statistics};
@@ -192,10 +192,11 @@ impl Conformer {
     /// The net with a bottleneck of this width behind each feed-forward part, to be trained beside weights that stay;
     /// `None` where blocks have no such part.
     pub fn with_bottlenecks(mut self, width: usize) -> Option<Self> {
-        if self.blocks.is_empty() && self.mixing.is_empty() {
+        if !self.recurrent.is_empty() {
             return None;
         }
         self.blocks = self.blocks.into_iter().map(|block| block.with_bottlenecks(width)).collect();
+        self.branches = self.branches.into_iter().map(|block| block.with_bottlenecks(width)).collect();
         self.mixing = self.mixing.into_iter().map(|block| block.with_bottlenecks(width)).collect();
         Some(self)
     }
@@ -211,7 +212,7 @@ impl Conformer {
     fn front(&self, features: Tensor<3>) -> Tensor<3> {
         let x = normalise(features, &self.mean, &self.scale);
         let x = self.cnn.as_ref().map_or(x.clone(), |cnn| cnn.forward(x));
-        self.subsampling.as_ref().map_or(x.clone(), |subsampling| subsampling.forward(x))
+        self.subsampling.as_ref().map_or(x.clone(), |subsampling| subsampling.forward(x)).cast(DType::F32)
     }
 
     /// A block's frames as the heads take them.

@@ -65,8 +65,8 @@ impl Task for AttentionTask {
         if device.is_autodiff() { net.train() } else { net }
     }
 
-    fn train_batches(&self, epoch: usize, seed: u64) -> Result<Batches<AsrBatch>> {
-        self.asr.train_batches(epoch, seed)
+    fn train_batches(&self, epoch: usize, seed: u64, done: usize) -> Result<Batches<AsrBatch>> {
+        self.asr.train_batches(epoch, seed, done)
     }
 
     fn valid_batches(&self) -> Result<Batches<AsrBatch>> {

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use burn::tensor::activation::log_softmax;
@@ -101,11 +102,11 @@ type Encoded = (Vec<u32>, Vec<Span>);
 
 impl Packer {
     /// Batches in order, each from a seed of its own, as many at a time as there are cores.
-    fn batches(self, count: usize) -> impl Iterator<Item = Result<LmBatch>> + Send {
+    fn batches(self, numbers: Range<usize>) -> impl Iterator<Item = Result<LmBatch>> + Send {
         let at_once = rayon::current_num_threads().max(1);
-        (0..count).step_by(at_once).flat_map(move |first| {
+        numbers.clone().step_by(at_once).flat_map(move |first| {
             let made: Vec<Result<LmBatch>> =
-                (first..count.min(first + at_once)).into_par_iter().map(|at| Ok(self.batch(at))).collect();
+                (first..numbers.end.min(first + at_once)).into_par_iter().map(|at| Ok(self.batch(at))).collect();
             made
         })
     }
@@ -248,7 +249,7 @@ impl LmTask {
             packing: self.packing.clone(),
             seed: HELD_OUT,
         };
-        packer.batches(count)
+        packer.batches(0..count)
     }
 
     /// How often greedy decoding says a message of a batch exactly, by domain and whether it is a tool call. Each
@@ -275,7 +276,7 @@ impl Task for LmTask {
         self.net.init(self.chat.tokenizer().len(), device)
     }
 
-    fn train_batches(&self, epoch: usize, seed: u64) -> Result<Batches<LmBatch>> {
+    fn train_batches(&self, epoch: usize, seed: u64, done: usize) -> Result<Batches<LmBatch>> {
         let packer = Packer {
             chat: self.chat.clone(),
             noise: self.noise.clone(),
@@ -283,7 +284,7 @@ impl Task for LmTask {
             packing: self.packing.clone(),
             seed: self.seed(if self.packing.repeat { 0 } else { epoch }, seed),
         };
-        Ok(Box::new(packer.batches(self.packing.batches)))
+        Ok(Box::new(packer.batches(done..self.packing.batches)))
     }
 
     fn valid_batches(&self) -> Result<Batches<LmBatch>> {
@@ -343,10 +344,10 @@ mod tests {
         let packing = PackingConfig { context: 512, rows: 4, batches: 5, other_every: 0, ..PackingConfig::default() };
         let task = task(packing);
         let began = std::time::Instant::now();
-        let batches: Vec<LmBatch> = task.train_batches(3, 9).unwrap().map(Result::unwrap).collect();
+        let batches: Vec<LmBatch> = task.train_batches(3, 9, 0).unwrap().map(Result::unwrap).collect();
         let all: usize = batches.iter().map(|batch| batch.sizes().0).sum();
         println!("{:.0} tokens a second", all as f64 / began.elapsed().as_secs_f64());
-        let again: Vec<LmBatch> = task.train_batches(3, 9).unwrap().map(Result::unwrap).collect();
+        let again: Vec<LmBatch> = task.train_batches(3, 9, 0).unwrap().map(Result::unwrap).collect();
         let said: usize = batches.iter().map(|batch| batch.sizes().1).sum();
         println!("{:.1} % are said", said as f64 / all as f64 * 100.0);
         for (batch, again) in batches.iter().zip(&again) {

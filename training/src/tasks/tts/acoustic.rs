@@ -220,7 +220,7 @@ impl AcousticTask {
         let mut chosen = self.select(held_out);
         chosen.truncate(limit);
         let mut bands = Bands::default();
-        for batch in self.batches(chosen, None) {
+        for batch in self.batches(chosen, None, 0) {
             let batch = batch?;
             let mask = batch.frame_mask.clone();
             let tensors = batch.run(net, device);
@@ -243,7 +243,7 @@ impl AcousticTask {
     pub fn prosody(&self, net: &Acoustic, device: &Device) -> Result<Prosody> {
         let (mut tokens, mut frames, mut voiced) = (0.0, 0.0, 0.0);
         let mut sum = Prosody::default();
-        for batch in self.batches(self.select(true), None) {
+        for batch in self.batches(self.select(true), None, 0) {
             let batch = batch?;
             let (token, real, mask) = (batch.token.clone(), batch.duration.clone(), batch.frame_mask.clone());
             let tensors = batch.run(net, device);
@@ -276,7 +276,7 @@ impl AcousticTask {
     }
 
     /// Batches of utterances of similar length.
-    fn batches(&self, mut chosen: Vec<usize>, rng: Option<ChaCha8Rng>) -> Batches<AcousticBatch> {
+    fn batches(&self, mut chosen: Vec<usize>, rng: Option<ChaCha8Rng>, done: usize) -> Batches<AcousticBatch> {
         let mut rng = rng;
         let length = |i: usize| self.corpus.utterances[i].frames();
         let mut noise: Vec<usize> = vec![0; self.corpus.utterances.len()];
@@ -299,7 +299,7 @@ impl AcousticTask {
             groups.shuffle(rng);
         }
         let corpus = Arc::clone(&self.corpus);
-        Box::new(groups.into_iter().map(move |group| -> Result<AcousticBatch> {
+        Box::new(groups.into_iter().skip(done).map(move |group| -> Result<AcousticBatch> {
             let utterances: Vec<&Utterance> = group.iter().map(|&i| &corpus.utterances[i]).collect();
             Ok(AcousticBatch::new(&utterances, &corpus))
         }))
@@ -314,13 +314,13 @@ impl Task for AcousticTask {
         judged(&self.net, device)
     }
 
-    fn train_batches(&self, epoch: usize, seed: u64) -> Result<Batches<AcousticBatch>> {
+    fn train_batches(&self, epoch: usize, seed: u64, done: usize) -> Result<Batches<AcousticBatch>> {
         let rng = ChaCha8Rng::seed_from_u64(seed.wrapping_add(epoch as u64));
-        Ok(self.batches(self.select(false), Some(rng)))
+        Ok(self.batches(self.select(false), Some(rng), done))
     }
 
     fn valid_batches(&self) -> Result<Batches<AcousticBatch>> {
-        Ok(self.batches(self.select(true), None))
+        Ok(self.batches(self.select(true), None, 0))
     }
 
     fn loss(&self, net: &JudgedAcoustic, batch: AcousticBatch, step: usize, device: &Device) -> Result<Loss> {
