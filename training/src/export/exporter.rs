@@ -7,7 +7,8 @@ use prost::Message;
 use super::onnx::proto::{DataType, ModelProto, OperatorSetIdProto, StringStringEntryProto};
 use super::onnx::{IR_VERSION, OPSET};
 use super::program::{Program, plan};
-use super::record::{Input, compute, record};
+use super::border::Input;
+use super::record::{compute, record};
 use super::translate::translate;
 use super::{Axis, Case, Element, ExportError, Recorder, Result, fold};
 

@@ -18,7 +18,7 @@ use burn::tensor::DType;
 use super::onnx::proto::{AttributeProto, DimensionValue, GraphProto};
 use super::onnx::{Constant, GraphBuilder, onnx_type, value_info};
 use super::program::{Program, Size, describe};
-use super::record::Input;
+use super::border::Input;
 use super::{ExportError, Result};
 
 /// The graph of a program.
