@@ -85,7 +85,9 @@ impl TryFrom<String> for Precision {
     fn try_from(name: String) -> std::result::Result<Self, String> {
         let known = [Self::Fp32, Self::Bf16].into_iter().find(|precision| precision.name() == name);
         known.ok_or_else(|| match name.as_str() {
-            "fp16" => "expected fp32 or bf16, found fp16, whose small gradients would be lost: no loss is scaled here".into(),
+            "fp16" => {
+                "expected fp32 or bf16, found fp16, whose small gradients would be lost: no loss is scaled here".into()
+            }
             _ => format!("expected fp32 or bf16, found {name}"),
         })
     }

@@ -45,7 +45,12 @@ impl TokenLmTask {
             batches.shuffle(rng);
         }
         let sentences = sentences.clone();
-        Box::new(batches.into_iter().skip(done).map(move |batch| Ok(batch.iter().map(|at| sentences[*at].clone()).collect())))
+        Box::new(
+            batches
+                .into_iter()
+                .skip(done)
+                .map(move |batch| Ok(batch.iter().map(|at| sentences[*at].clone()).collect())),
+        )
     }
 }
 
