@@ -49,7 +49,7 @@ bench-train: setup ## training steps beside the same nets in PyTorch and SpeechB
 	@backends=flex; \
 	if [ -d .runtime/libtorch ]; then \
 	  export LIBTORCH=$(CURDIR)/.runtime/libtorch LIBTORCH_BYPASS_VERSION_CHECK=1; \
-	  features="--features rejoinder-training/tch" libraries="--libraries $$LIBTORCH/lib" backends="flex tch"; \
+	  features="--features rejoinder-training/tch" libraries="--libraries $$LIBTORCH/lib" backends="flex tch tch:bf16"; \
 	fi; \
 	echo "bench-train: on $$backends"; \
 	LD_LIBRARY_PATH=$$LIBTORCH/lib cargo build --workspace --bin rejoinder-train --example embed $$features && \

@@ -3,15 +3,15 @@
     pip install torch torchaudio speechbrain
     python tests/peers/training.py PROGRAM BACKEND... [--threads N] [--steps N]
 
-Both train the net of a shipped recipe on a batch of the same sizes: forward, losses, backward, clipping of the gradient
-and AdamW, in 32-bit floats on as many threads. Ours runs the recipe itself (`rejoinder-train bench`) on clips of noise
-that this program makes. The peer has the same net: nets.py for the Conformer and what stands beside it in a transducer,
-with torchaudio's rnnt_loss as SpeechBrain has it; SpeechBrain's own ECAPA-TDNN, classifier and loss. Its features are
-drawn at random, ours are computed. Ours and theirs take turns, each in a process of its own, and the best median counts,
-for a busy machine tells less on it; so it does on processor time, which is given beside the clock's, with a ratio of its
-own. The loader, which makes the next batches on a thread of its own, is timed with everything that the recipe does to
-clips; its share is that of its time for a batch in a step's, and below 1 no step waits for it. `target/bench-train.json`
-has the table.
+Both train the net of a shipped recipe on a batch of the same sizes: forward, losses, backward, clipping of the
+gradient and AdamW, in 32-bit floats on as many threads; ours in another precision where a backend names one
+(`tch:bf16`). Ours runs the recipe itself (`rejoinder-train bench`) on clips of noise that this program makes. The peer
+has the same net: nets.py for the Conformer and what stands beside it in a transducer, with torchaudio's rnnt_loss as
+SpeechBrain has it; SpeechBrain's own ECAPA-TDNN, classifier and loss. Its features are drawn at random, ours are
+computed. Ours and theirs take turns, each in a process of its own, and the best median counts, for a busy machine
+tells less on it; so it does on processor time, which is given beside the clock's, with a ratio of its own. The loader,
+which makes the next batches on a thread of its own, is timed with everything that the recipe does to clips; its share
+is that of its time for a batch in a step's, and below 1 no step waits for it. `target/bench-train.json` has the table.
 """
 
 import argparse
@@ -264,7 +264,9 @@ def ours(options, step, bench, settings, *more):
 
 
 def time_ours(options, bench, settings, folder, backend, steps):
-    path, settings = folder / "timing.json", settings | {"train.backend": backend}
+    backend, _, precision = backend.partition(":")
+    settings = settings | {"train.backend": backend, "train.precision": precision or "fp32"}
+    path = folder / "timing.json"
     ours(options, "bench", bench, settings, "--steps", str(steps), "--json", path)
     return json.loads(path.read_text())
 
@@ -325,7 +327,7 @@ def show(rows):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("program", nargs="?", help="rejoinder-train")
-    parser.add_argument("backends", nargs="*", help="such as flex and tch")
+    parser.add_argument("backends", nargs="*", help="such as flex, tch and tch:bf16")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--steps", type=int, default=8, help="steps that count in each turn")
     parser.add_argument("--turns", type=int, default=3, help="times that ours and theirs take turns")

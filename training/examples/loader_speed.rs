@@ -24,7 +24,7 @@ fn main() -> Result<()> {
     for (name, augmenter) in [("plain", None), ("augmented", Some(augmenter))] {
         let front = Arc::new(Front { fbank: Fbank::new(FbankConfig::kaldi())?, augmenter });
         let (start, mut seconds) = (Instant::now(), 0.0);
-        for batch in dataset.batches(&LoaderConfig::default(), &front, 0)?.take(20) {
+        for batch in dataset.batches(&LoaderConfig::default(), &front, 0, 0)?.take(20) {
             seconds += batch?.seconds;
         }
         eprintln!("{name}: {:.0} s of audio per second", seconds / start.elapsed().as_secs_f64());

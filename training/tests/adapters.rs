@@ -9,11 +9,12 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::GradientsParams;
 use burn::tensor::activation::silu;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use rejoinder_training::data::manifest::{Item, Manifest};
 use rejoinder_training::data::pack::PackWriter;
 use rejoinder_training::data::prepare::{MANIFEST, PACK};
 use rejoinder_training::nets::bottleneck::Bottleneck;
+use rejoinder_training::nets::speaker::{EcapaConfig, EncoderConfig};
 use rejoinder_training::recipe::Recipe;
 use rejoinder_training::tasks::asr::AsrRecipe;
 use rejoinder_training::trainer::{self, AdaptersConfig};
@@ -243,4 +244,36 @@ fn a_recogniser_learns_other_clips_beside_weights_that_stay() {
     assert!(nobody.contains("`blokcs.*`") && nobody.contains("one that there is: "), "{nobody}");
     let nothing = message("");
     assert!(nothing.contains("nothing to train"), "{nothing}");
+}
+
+#[test]
+fn batch_normalisation_stays_as_it_is_where_it_is_not_unfrozen() {
+    let shape = EcapaConfig { channels: 16, mfa_channels: 24, lin_neurons: 12, ..EcapaConfig::default() };
+    let device = Device::flex().autodiff();
+    device.seed(3);
+    let sound = || Tensor::<3>::random([4, 40, 80], Distribution::Normal(1.0, 2.0), &device);
+    let base = EncoderConfig::Ecapa(shape).init(5, &device);
+    base.embed(sound(), None); // statistics of its own
+    let base = base.valid().train();
+    let (before, heard) = (weights(&base), sound());
+    let plain: Vec<f32> = base.valid().embed(heard.clone().inner(), None).into_data().iter().collect();
+    for (unfrozen, changed) in [("", None), ("*.mfa", Some(".mfa.norm.running_"))] {
+        let table = format!("base = \"\"\nlora = {{ all_linear = true }}\nunfrozen_layers = [{unfrozen:?}]");
+        let table = table.replace("\"\"]", "]");
+        let adapters: AdaptersConfig = toml::from_str(&table).unwrap();
+        let adapted = adapters.attach_to(base.clone().valid().train()).unwrap();
+        let output = adapted.embed(heard.clone(), None);
+        let gradients = GradientsParams::from_grads(output.clone().square().mean().backward(), &adapted);
+        assert!(!gradients.is_empty());
+        let after = weights(&adapted.valid().materialize());
+        for (name, bits) in &before {
+            let follows = changed.is_some_and(|changed| name.contains(changed));
+            assert_eq!(follows, *bits != after[name], "{unfrozen}: {name}");
+        }
+        if changed.is_none() {
+            // Additions begin without effect, so that the net in training says what the base says when it is evaluated.
+            let output: Vec<f32> = output.into_data().iter().collect();
+            assert!(output.iter().zip(&plain).all(|(a, b)| (a - b).abs() < 1e-4), "{output:?} {plain:?}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! A run that is killed at some step and resumed ends with the weights of one that was not, bit for bit: sampling,
 //! augmentation, dropout, running statistics, optimizer, gathered gradients,
-//! validation figures and the average of the weights.
+//! validation figures and the average of the weights, in both precisions.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 use std::path::{Path, PathBuf};
@@ -144,12 +144,25 @@ fn asr_recipe(more: &str) -> String {
     )
 }
 
+/// The recipe with products in 16 bits.
+fn in_bf16(recipe: &str) -> String {
+    recipe.replace("[train]\n", "[train]\nprecision = \"bf16\"\n")
+}
+
 #[test]
 fn a_killed_recogniser_goes_on_bit_for_bit() {
+    killed_recogniser(&asr_recipe(""));
+}
+
+#[test]
+fn a_killed_recogniser_goes_on_bit_for_bit_in_16_bits() {
+    killed_recogniser(&in_bf16(&asr_recipe("")));
+}
+
+fn killed_recogniser(text: &str) {
     let folder = tempfile::tempdir().unwrap();
     write_clips(&folder.path().join("clips"));
-    let text = asr_recipe("");
-    let recipe = write_recipe(folder.path(), "asr.toml", &text);
+    let recipe = write_recipe(folder.path(), "asr.toml", text);
     recipe::open(&recipe, &[]).unwrap().tokenizer().unwrap();
     std::fs::create_dir_all(folder.path().join("torn")).unwrap();
     std::fs::copy(folder.path().join("whole/tokens.txt"), folder.path().join("torn/tokens.txt")).unwrap();
@@ -175,19 +188,46 @@ fn a_killed_adaptation_goes_on_bit_for_bit() {
     same_weights(folder.path(), &recipe, &AVERAGE_AND_NET[..1]);
 }
 
-#[test]
-fn a_killed_speaker_net_goes_on_bit_for_bit() {
-    let folder = tempfile::tempdir().unwrap();
-    write_clips(&folder.path().join("clips"));
+/// A net of the clips' speakers, which has batch normalisations.
+fn speaker_recipe(more: &str) -> String {
     let never = "{ probability = 0.0, min = 1.0, max = 1.0 }";
-    let text = format!(
+    format!(
         "task = \"speaker\"\nrun = \"FOLDER/whole\"\n[prepare]\n\
          [data]\ntrain = [\"FOLDER/clips\"]\nvalid_speakers = 2\nvalid_clips = 4\ntests = []\n\
          [augment]\nspeed = {never}\npad_s = {never}\n[batches]\nclips = 3\ncrop_s = 0.5\neach = 3\nspeeds = [1.0, 1.1]\n\
          [net]\nkind = \"ecapa\"\nchannels = 16\nmfa_channels = 24\nres2net_scale = 4\nse_channels = 8\n\
-         attention_channels = 8\nlin_neurons = 16\n{TRAIN}{}{EXPORT}",
+         attention_channels = 8\nlin_neurons = 16\n{TRAIN}{}{more}{EXPORT}",
         anneal("eer")
-    );
-    let recipe = write_recipe(folder.path(), "speaker.toml", &text);
+    )
+}
+
+#[test]
+fn a_killed_speaker_net_goes_on_bit_for_bit() {
+    killed_speaker_net(&speaker_recipe(""));
+}
+
+#[test]
+fn a_killed_speaker_net_goes_on_bit_for_bit_in_16_bits() {
+    killed_speaker_net(&in_bf16(&speaker_recipe("")));
+}
+
+fn killed_speaker_net(text: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    write_clips(&folder.path().join("clips"));
+    let recipe = write_recipe(folder.path(), "speaker.toml", text);
     same_weights(folder.path(), &recipe, &AVERAGE_AND_NET);
+}
+
+#[test]
+fn a_killed_adaptation_of_a_speaker_net_goes_on_bit_for_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    write_clips(&folder.path().join("clips"));
+    let base = write_recipe(folder.path(), "base.toml", &speaker_recipe(""));
+    let run = format!("run={}", folder.path().join("base").display());
+    recipe::open(&base, &[run]).unwrap().train(false).unwrap();
+    // The statistics of what is unfrozen follow the batches, those of all else stay.
+    let adapters = "[train.adapters]\nbase = \"FOLDER/base/net.bpk\"\nunfrozen_layers = [\"*.mfa\"]\n\
+                    lora = { rank = 2, all_linear = true }\n";
+    let recipe = write_recipe(folder.path(), "speaker.toml", &speaker_recipe(adapters));
+    same_weights(folder.path(), &recipe, &AVERAGE_AND_NET[..1]);
 }

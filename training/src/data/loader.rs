@@ -1,13 +1,12 @@
 //! Batches: read, augment, compute features and pad, ahead of the trainer and on threads of their own.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::JoinHandle;
 
 use rejoinder_models::features::Fbank;
 use serde::{Deserialize, Serialize};
 
 use super::asr::{AsrDataset, items};
+use super::ordered::Ordered;
 use super::pipeline::{Pipeline, Values};
 use crate::augment::Augmenter;
 use crate::{Error, Result};
@@ -114,93 +113,41 @@ struct Work {
     epoch: usize,
 }
 
-/// The batches of an epoch, in the order of its plan. Dropping it ends its threads.
-pub struct AsrBatches {
-    queues: Vec<Receiver<Result<AsrBatch>>>,
-    threads: Vec<JoinHandle<()>>,
-    next: usize,
-    total: usize,
-}
+/// The batches of an epoch, in the order of its plan.
+pub type AsrBatches = Ordered<AsrBatch>;
 
-impl AsrBatches {
-    pub(super) fn start(
-        dataset: &Arc<AsrDataset>,
-        config: &LoaderConfig,
-        front: &Arc<Front>,
-        plan: Vec<Vec<usize>>,
-        epoch: usize,
-    ) -> Result<Self> {
-        let expected = front.fbank.rate().get();
-        if dataset.sample_rate_hz() != expected {
-            let found = dataset.sample_rate_hz();
-            return Err(Error::data("data set", format!("expected {expected} Hz for the features, found {found} Hz")));
-        }
-        let total = plan.len();
-        let work = Arc::new(Work { dataset: dataset.clone(), front: front.clone(), plan, seed: config.seed, epoch });
-        let mut outputs = vec![items::FEATURES.name()];
-        outputs.extend(dataset.is_aligned().then_some(items::LABELS.name()));
-        let workers = config.workers.clamp(1, total.max(1));
-        let (mut queues, mut threads) = (Vec::new(), Vec::new());
-        for worker in 0..workers {
-            let (sender, receiver) = sync_channel(config.queue.max(1));
-            let (work, mut pipeline) = (work.clone(), items::sound(dataset, front, &outputs)?);
-            let run = move || {
-                for batch in (worker..work.plan.len()).step_by(workers) {
-                    if !hand_on(&sender, AsrBatch::make(&work, batch, &mut pipeline)) {
-                        return;
-                    }
-                }
-            };
-            let thread = std::thread::Builder::new().name(format!("loader-{worker}")).spawn(run);
-            threads.push(thread.map_err(|e| Error::Training(format!("cannot start a loader thread: {e}")))?);
-            queues.push(receiver);
-        }
-        Ok(Self { queues, threads, next: 0, total })
+/// The batches of an epoch but the first `done`, made ahead on threads of their own.
+///
+/// # Errors
+/// Features of another rate than the data; a thread that does not start.
+pub(super) fn batches(
+    dataset: &Arc<AsrDataset>,
+    config: &LoaderConfig,
+    front: &Arc<Front>,
+    epoch: usize,
+    done: usize,
+) -> Result<AsrBatches> {
+    let expected = front.fbank.rate().get();
+    if dataset.sample_rate_hz() != expected {
+        let found = dataset.sample_rate_hz();
+        return Err(Error::data("data set", format!("expected {expected} Hz for the features, found {found} Hz")));
     }
-
-    /// The number of batches in the epoch.
-    pub fn total(&self) -> usize {
-        self.total
-    }
-}
-
-/// Blocks while the queue is full. False when nobody listens any more, or after an error.
-fn hand_on(sender: &SyncSender<Result<AsrBatch>>, batch: Result<AsrBatch>) -> bool {
-    let good = batch.is_ok();
-    sender.send(batch).is_ok() && good
-}
-
-impl Iterator for AsrBatches {
-    type Item = Result<AsrBatch>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.next == self.total {
-            return None;
-        }
-        let queue = &self.queues[self.next % self.queues.len()];
-        self.next += 1;
-        let lost = |_| Err(Error::Training("a loader thread ended early".into()));
-        Some(queue.recv().unwrap_or_else(lost))
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.total - self.next, Some(self.total - self.next))
-    }
-}
-
-impl Drop for AsrBatches {
-    fn drop(&mut self) {
-        self.queues.clear();
-        for thread in self.threads.drain(..) {
-            // A panic in the thread has been reported by its own message.
-            let _ = thread.join();
-        }
-    }
+    let plan = dataset.plan(config, epoch);
+    let numbers = done.min(plan.len())..plan.len();
+    let work = Arc::new(Work { dataset: dataset.clone(), front: front.clone(), plan, seed: config.seed, epoch });
+    let mut outputs = vec![items::FEATURES.name()];
+    outputs.extend(dataset.is_aligned().then_some(items::LABELS.name()));
+    Ordered::start(numbers, [config.workers, config.queue], || {
+        let (work, mut pipeline) = (work.clone(), items::sound(dataset, front, &outputs)?);
+        Ok(move |batch| AsrBatch::make(&work, batch, &mut pipeline))
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use rejoinder_models::audio::{Clip, write_wav};
     use rejoinder_models::features::FbankConfig;
+    use rejoinder_models::units::SampleRate;
 
     use super::super::asr::Source;
     use super::super::manifest::{Item, Manifest, ManifestConfig};
@@ -254,7 +201,7 @@ mod tests {
         let (_dir, dataset) = dataset(12);
         let config = LoaderConfig { max_seconds: 4.0, ..LoaderConfig::default() };
         let mut seen = Vec::new();
-        for batch in dataset.batches(&config, &front(false), 0).unwrap() {
+        for batch in dataset.batches(&config, &front(false), 0, 0).unwrap() {
             let batch = batch.unwrap();
             assert_eq!(batch.features.len(), batch.clips.len() * batch.frames * batch.bins);
             for (row, clip) in batch.clips.iter().enumerate() {
@@ -281,11 +228,37 @@ mod tests {
         let (_dir, dataset) = dataset(10);
         let run = |seed, epoch, workers| -> Vec<AsrBatch> {
             let config = LoaderConfig { seed, workers, max_seconds: 3.0, ..LoaderConfig::default() };
-            dataset.batches(&config, &front(true), epoch).unwrap().collect::<Result<_>>().unwrap()
+            dataset.batches(&config, &front(true), epoch, 0).unwrap().collect::<Result<_>>().unwrap()
         };
         assert_eq!(run(1, 0, 1), run(1, 0, 3));
         assert_ne!(run(1, 0, 1), run(1, 1, 1));
         assert_ne!(run(1, 0, 1), run(2, 0, 1));
+    }
+
+    #[test]
+    fn an_epoch_goes_on_where_it_was_left_without_reading_what_is_done() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |clip: usize| dir.path().join(format!("{clip}.wav"));
+        let mut manifest = Manifest::default();
+        for clip in 0..10 {
+            let samples: Vec<f32> = (0..8000 + 1600 * clip).map(|n| 0.3 * (n as f32 * 0.01).sin()).collect();
+            let (id, duration_s) = (clip.to_string(), samples.len() as f64 / 16_000.0);
+            write_wav(file(clip), &Clip::new(samples, SampleRate::INTERNAL)).unwrap();
+            let wav = file(clip).display().to_string().into();
+            manifest.items.push(Item { id, duration_s, wav, speaker: "s".into(), words: "a".into() });
+        }
+        manifest.write(dir.path().join(MANIFEST)).unwrap();
+        let dataset = Arc::new(AsrDataset::open(dir.path(), &ManifestConfig::default()).unwrap());
+        let batches = |workers, done| -> Result<Vec<AsrBatch>> {
+            let config = LoaderConfig { seed: 1, workers, max_seconds: 3.0, ..LoaderConfig::default() };
+            dataset.batches(&config, &front(true), 2, done).unwrap().collect()
+        };
+        let whole = batches(1, 0).unwrap();
+        whole[0].clips.iter().for_each(|clip| std::fs::remove_file(file(*clip)).unwrap());
+        assert!(batches(1, 0).is_err());
+        for (workers, done) in [(1, 1), (3, 2), (2, whole.len()), (2, whole.len() + 1)] {
+            assert_eq!(batches(workers, done).unwrap(), whole[done.min(whole.len())..], "{workers} {done}");
+        }
     }
 
     #[test]
@@ -326,7 +299,7 @@ mod tests {
     fn a_dropped_epoch_ends_its_threads() {
         let (_dir, dataset) = dataset(12);
         let config = LoaderConfig { max_seconds: 1.0, queue: 1, workers: 2, ..LoaderConfig::default() };
-        let mut batches = dataset.batches(&config, &front(false), 0).unwrap();
+        let mut batches = dataset.batches(&config, &front(false), 0, 0).unwrap();
         assert!(batches.next().unwrap().is_ok());
         drop(batches);
         assert_eq!(Arc::strong_count(&dataset), 1);

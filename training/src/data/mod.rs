@@ -6,6 +6,7 @@ pub mod energy;
 pub mod held_out;
 pub mod loader;
 pub mod manifest;
+pub mod ordered;
 pub mod pack;
 pub mod pipeline;
 pub mod pitch;

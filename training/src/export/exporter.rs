@@ -4,10 +4,11 @@ use burn::module::Module;
 use burn::tensor::TensorData;
 use prost::Message;
 
+use super::border::Input;
 use super::onnx::proto::{DataType, ModelProto, OperatorSetIdProto, StringStringEntryProto};
 use super::onnx::{IR_VERSION, OPSET};
 use super::program::{Program, plan};
-use super::record::{Input, compute, record};
+use super::record::{compute, record};
 use super::translate::translate;
 use super::{Axis, Case, Element, ExportError, Recorder, Result, fold};
 

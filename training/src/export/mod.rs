@@ -6,6 +6,7 @@
 pub mod gguf;
 pub mod onnx;
 
+mod border;
 mod bundle;
 mod config;
 mod error;
@@ -18,13 +19,14 @@ mod record;
 mod translate;
 mod weights;
 
+pub use border::{Axis, Element};
 pub use bundle::{Package, commit};
 pub use config::ExportConfig;
 pub use error::{ExportError, Result};
 pub use exporter::{OnnxExport, OnnxModel};
 pub use parity::{Case, Difference, border_tensor, check_parity};
 pub use quantize::{Int8, quantize_matmul, store_half};
-pub use record::{Axis, Element, Recorder};
+pub use record::Recorder;
 
 #[cfg(test)]
 mod tests;

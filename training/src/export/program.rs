@@ -7,7 +7,8 @@ use burn::backend::ir::{
 };
 use burn::tensor::{Shape, Slice, TensorData};
 
-use super::record::{Input, Output, Recording, sizes_of};
+use super::border::{Input, Output};
+use super::record::{Recording, sizes_of};
 use super::{Axis, ExportError, Result};
 
 /// A size in every recording.

@@ -6,75 +6,10 @@ use burn::backend::ir::{OperationIr, TensorId};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Capture as CaptureBackend, DispatchTensor, TensorMetadata};
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{BackendPrimitive, Bool, DType, Device, Int, Shape, Tensor, TensorData};
+use burn::tensor::{BackendPrimitive, Bool, Device, Int, Shape, Tensor, TensorData};
 
+use super::border::{Element, Input, Output};
 use super::{ExportError, Result};
-
-/// One axis of an input.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Axis {
-    /// A size that never changes.
-    Fixed(usize),
-    /// A size that a caller chooses anew for each run.
-    Symbol {
-        /// The name that stands for it in the file.
-        name: String,
-        /// The sizes at which the forward is recorded: at least two, better three, with no simple ratio between them,
-        /// so that what follows from the size can be told from what does not.
-        sizes: Vec<usize>,
-    },
-}
-
-impl Axis {
-    /// A size that a caller chooses; see [`Axis::Symbol`].
-    pub fn symbol(name: &str, sizes: &[usize]) -> Self {
-        Self::Symbol { name: name.to_owned(), sizes: sizes.to_owned() }
-    }
-}
-
-impl From<usize> for Axis {
-    fn from(size: usize) -> Self {
-        Self::Fixed(size)
-    }
-}
-
-/// The element type of an input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Element {
-    /// 32-bit floats.
-    Float,
-    /// 64-bit integers.
-    Int,
-    /// Flags.
-    Bool,
-}
-
-/// A declared input.
-#[derive(Clone, Debug)]
-pub(crate) struct Input {
-    pub(crate) name: String,
-    pub(crate) element: Element,
-    pub(crate) axes: Vec<Axis>,
-}
-
-impl Input {
-    pub(crate) fn shape(&self, sizes: &BTreeMap<String, usize>) -> Vec<usize> {
-        let size = |axis: &Axis| match axis {
-            Axis::Fixed(n) => *n,
-            Axis::Symbol { name, .. } => sizes.get(name).copied().unwrap_or_default(),
-        };
-        self.axes.iter().map(size).collect()
-    }
-}
-
-/// A declared output with its shape in one recording.
-#[derive(Clone, Debug)]
-pub(crate) struct Output {
-    pub(crate) name: String,
-    pub(crate) id: TensorId,
-    pub(crate) shape: Vec<usize>,
-    pub(crate) dtype: DType,
-}
 
 /// What a forward sees while it is recorded, or run for comparison: its inputs by name, and a place for its outputs.
 pub struct Recorder<'a> {

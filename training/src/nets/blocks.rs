@@ -5,9 +5,9 @@ use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::conv::{Conv1d, Conv1dConfig};
 use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
-use burn::tensor::{Device, Tensor, activation};
+use burn::tensor::{DType, Device, Tensor, activation};
 
-use crate::ops::{depthwise, layer_norm, linear};
+use crate::ops::{depthwise, find, layer_norm, linear};
 
 /// The mean of features and the inverse of their deviation, (bins) each: those of the training data in place of what
 /// stands there, not to be trained. A deviation is at least 1e-3.
@@ -100,7 +100,8 @@ impl ConvBlock {
     /// `[batch, time + kernel - 1, channels]` to `[batch, time, channels]`.
     fn branch(&self, padded: Tensor<3>) -> Tensor<3> {
         let y = depthwise(&self.depthwise, padded, 0);
-        linear(&self.narrow, activation::relu(linear(&self.wide, layer_norm(&self.norm, y))))
+        let wide = activation::relu(linear(&self.wide, layer_norm(&self.norm, y)));
+        linear(&self.narrow, wide).cast(DType::F32)
     }
 }
 
@@ -137,16 +138,13 @@ impl Attention {
         let [batch, time, channels] = x.dims();
         let width = channels / self.heads;
         let split = |y: Tensor<3>| y.reshape([batch, time, self.heads, width]).swap_dims(1, 2);
-        let y = self.norm.forward(x.clone());
-        let (query, key) = (split(self.query.forward(y.clone())), split(self.key.forward(y.clone())));
-        let value = split(self.value.forward(y)); // [batch, heads, time, width]
-        let mut scores = query.matmul(key.swap_dims(2, 3)).mul_scalar(1.0 / (width as f64).sqrt());
-        if let Some(mask) = mask {
-            let bias = mask.clone().sub_scalar(1.0).mul_scalar(1e4).reshape([batch, 1, 1, time]);
-            scores = scores + bias;
-        }
-        let heard = activation::softmax(scores, 3).matmul(value).swap_dims(1, 2).reshape([batch, time, channels]);
-        apply_mask(x + self.output.forward(heard), mask)
+        let y = layer_norm(&self.norm, x.clone());
+        let (query, key) = (split(linear(&self.query, y.clone())), split(linear(&self.key, y.clone())));
+        let value = split(linear(&self.value, y)); // [batch, heads, time, width]
+        let scores = query.matmul(key.swap_dims(2, 3)).mul_scalar(1.0 / (width as f64).sqrt());
+        let bias = mask.map(|mask| mask.clone().sub_scalar(1.0).mul_scalar(1e4).reshape([batch, 1, 1, time]));
+        let heard = find(scores, bias.as_ref(), value).0.swap_dims(1, 2).reshape([batch, time, channels]);
+        apply_mask(x + linear(&self.output, heard).cast(DType::F32), mask)
     }
 }
 

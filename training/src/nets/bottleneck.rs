@@ -2,8 +2,9 @@
 
 use burn::module::Module;
 use burn::nn::{Initializer, Linear, LinearConfig};
-use burn::tensor::activation::silu;
 use burn::tensor::{Device, Tensor};
+
+use crate::ops::{linear, silu};
 
 /// A bottleneck beside which its input passes, `x + up(silu(down(x)))` (Houlsby et al. 2019, section 2.1). It begins
 /// without effect.
@@ -23,6 +24,8 @@ impl Bottleneck {
     /// # Shapes
     /// - `x`: (batch, frames, dim), as is what is returned
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        x.clone() + self.up.forward(silu(self.down.forward(x)))
+        let up = linear(&self.up, silu(linear(&self.down, x.clone())));
+        let up = up.cast(x.dtype());
+        x + up
     }
 }

@@ -1,6 +1,8 @@
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
-use burn::tensor::{Device, Tensor, activation};
+use burn::tensor::{DType, Device, Tensor, activation};
+
+use crate::ops::linear;
 
 /// A gated recurrent unit in PyTorch's form (`torch.nn.GRU`): the reset gate is applied after the product with the
 /// hidden state,
@@ -36,11 +38,11 @@ impl Gru {
     /// - returns: (batch, frames, width), and the state after the last frame
     pub(super) fn forward(&self, x: Tensor<3>, state: Tensor<2>) -> (Tensor<3>, Tensor<2>) {
         let ([batch, frames, _], width) = (x.dims(), self.width);
-        let given = self.input.forward(x); // (batch, frames, 3 width)
+        let given = linear(&self.input, x).cast(DType::F32); // (batch, frames, 3 width)
         let (mut state, mut states) = (state, Vec::with_capacity(frames));
         for frame in 0..frames {
             let given = given.clone().narrow(1, frame, 1).reshape([batch, 3 * width]);
-            let kept = self.hidden.forward(state.clone());
+            let kept = linear(&self.hidden, state.clone()).cast(DType::F32);
             let gates =
                 activation::sigmoid(given.clone().narrow(1, 0, 2 * width) + kept.clone().narrow(1, 0, 2 * width));
             let (reset, update) = (gates.clone().narrow(1, 0, width), gates.narrow(1, width, width));

@@ -3,9 +3,10 @@
 use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 
 use super::blocks::{self, ConvBlock, ConvBlockConfig};
+use crate::ops::{layer_norm, linear};
 
 /// Configuration of a [`KeywordNet`].
 #[derive(Config, Debug)]
@@ -101,11 +102,11 @@ impl KeywordNet {
         let [batch, frames, bins] = features.dims();
         let x = blocks::normalise(features, &self.mean, &self.scale);
         let n = KeywordNetConfig::SUBSAMPLING;
-        self.stack.forward(x.reshape([batch, frames / n, n * bins]))
+        linear(&self.stack, x.reshape([batch, frames / n, n * bins])).cast(DType::F32)
     }
 
     fn head(&self, x: Tensor<3>) -> Tensor<3> {
-        self.output.forward(self.dropout.forward(self.norm.forward(x)))
+        linear(&self.output, self.dropout.forward(layer_norm(&self.norm, x))).cast(DType::F32)
     }
 }
 

@@ -3,9 +3,11 @@
 
 use burn::module::{Module, Param};
 use burn::nn::{Initializer, Linear, LinearConfig, RmsNorm, RmsNormConfig};
-use burn::tensor::activation::{silu, softmax};
-use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
+use burn::tensor::activation::silu;
+use burn::tensor::{DType, Device, Distribution, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
+
+use crate::ops::{find, linear, rotate};
 
 /// Added to a score that must not count; large, yet finite in every float type.
 const HIDDEN: f32 = -1e4;
@@ -133,28 +135,28 @@ impl Block {
     }
 
     fn forward(&self, x: Tensor<3>, shape: &Shape) -> Tensor<3> {
-        let x = x.clone() + self.attend(self.attention_norm.forward(x), shape);
-        let both = self.gate_up.forward(self.feed_forward_norm.forward(x.clone())); // (batch, time, 2 feed_forward)
+        let x = x.clone() + self.attend(self.attention_norm.forward(x), shape).cast(DType::F32);
+        let both = linear(&self.gate_up, self.feed_forward_norm.forward(x.clone())); // (batch, time, 2 feed_forward)
         let width = both.dims()[2] / 2;
         let hidden = silu(both.clone().narrow(2, 0, width)) * both.narrow(2, width, width);
-        x + self.down.forward(hidden)
+        x + linear(&self.down, hidden).cast(DType::F32)
     }
 
     fn attend(&self, x: Tensor<3>, shape: &Shape) -> Tensor<3> {
         let [batch, time, dim] = x.dims();
         let head_dim = dim / shape.heads;
-        let all = self.query_key_value.forward(x); // (batch, time, (heads + 2 kv_heads) head_dim)
+        let all = linear(&self.query_key_value, x); // (batch, time, (heads + 2 kv_heads) head_dim)
         let part = |start: usize, heads: usize| {
             let one = all.clone().narrow(2, start * head_dim, heads * head_dim);
             one.reshape([batch, time, heads, head_dim]).swap_dims(1, 2) // (batch, heads, time, head_dim)
         };
         let groups = shape.heads / shape.kv_heads;
-        let q = rotate(part(0, shape.heads), shape).div_scalar((head_dim as f64).sqrt());
-        let k = repeat(rotate(part(shape.heads, shape.kv_heads), shape), groups);
+        let q = rotate(part(0, shape.heads), &shape.rotation).div_scalar((head_dim as f64).sqrt());
+        let k = repeat(rotate(part(shape.heads, shape.kv_heads), &shape.rotation), groups);
         let v = repeat(part(shape.heads + shape.kv_heads, shape.kv_heads), groups);
-        let scores = q.matmul(k.swap_dims(2, 3)) + shape.mask.clone(); // (batch, heads, queries, keys)
-        let mixed = softmax(scores, 3).matmul(v); // (batch, heads, time, head_dim)
-        self.attention_out.forward(mixed.swap_dims(1, 2).reshape([batch, time, dim]))
+        let scores = q.matmul(k.swap_dims(2, 3)); // (batch, heads, queries, keys)
+        let mixed = find(scores, Some(&shape.mask), v).0; // (batch, heads, time, head_dim)
+        linear(&self.attention_out, mixed.swap_dims(1, 2).reshape([batch, time, dim]))
     }
 }
 
@@ -162,8 +164,9 @@ impl Block {
 struct Shape {
     heads: usize,
     kv_heads: usize,
-    sines: Tensor<4>,
-    cosines: Tensor<4>,
+    /// Sines and cosines, (1, 1, time, head_dim / 2) each. The halves of each head are rotated against each other, the order
+    /// of Hugging Face's Llama; llama.cpp rotates neighbours, so the exporter reorders the rows of queries and keys.
+    rotation: (Tensor<4>, Tensor<4>),
     mask: Tensor<4>,
 }
 
@@ -179,16 +182,6 @@ fn repeat(x: Tensor<4>, groups: usize) -> Tensor<4> {
         time,
         head_dim,
     ])
-}
-
-/// Rotates the halves of each head against each other, the order of Hugging Face's Llama; llama.cpp rotates
-/// neighbours, so the exporter reorders the rows of queries and keys. (batch, heads, time, head_dim) in and out.
-fn rotate(x: Tensor<4>, shape: &Shape) -> Tensor<4> {
-    let half = x.dims()[3] / 2;
-    let (a, b) = (x.clone().narrow(3, 0, half), x.narrow(3, half, half));
-    let rotated_a = a.clone() * shape.cosines.clone() - b.clone() * shape.sines.clone();
-    let rotated_b = a * shape.sines.clone() + b * shape.cosines.clone();
-    Tensor::cat(vec![rotated_a, rotated_b], 3)
 }
 
 /// A Llama.
@@ -220,8 +213,8 @@ impl Llama {
         let dim = self.embedding.dims()[1];
         let rows = self.embedding.val().select(0, tokens.reshape([batch * time]));
         let mut x = rows.reshape([batch, time, dim]);
-        let (sines, cosines) = self.rotations(time, dim / self.heads, &device);
-        let shape = Shape { heads: self.heads, kv_heads: self.kv_heads, sines, cosines, mask };
+        let rotation = self.rotations(time, dim / self.heads, &device);
+        let shape = Shape { heads: self.heads, kv_heads: self.kv_heads, rotation, mask };
         for block in &self.blocks {
             x = block.forward(x, &shape);
         }

@@ -3,9 +3,10 @@
 use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
-use burn::tensor::{Device, Tensor, activation};
+use burn::tensor::{DType, Device, Tensor, activation};
 
 use super::blocks::{self, Attention, ConvBlock, ConvBlockConfig};
+use crate::ops::{layer_norm, linear};
 
 /// Feature frames that are looked at together.
 const STACK: usize = 4;
@@ -81,7 +82,7 @@ impl TurnNet {
         let [batch, frames, bins] = features.dims();
         let positions = frames / STACK;
         let x = blocks::normalise(features, &self.mean, &self.scale);
-        let x = self.stack.forward(x.reshape([batch, positions, STACK * bins])); // (batch, positions, width)
+        let x = linear(&self.stack, x.reshape([batch, positions, STACK * bins])).cast(DType::F32); // (batch, positions, width)
         let width = x.dims()[2];
         let mut x = x + self.place.val().reshape([1, positions, width]);
         let half = self.blocks.len().div_ceil(2);
@@ -92,10 +93,11 @@ impl TurnNet {
                 x = attention.forward(x, None);
             }
         }
-        let x = self.norm.forward(x);
+        let x = layer_norm(&self.norm, x);
         let newest = x.clone().narrow(1, positions - 1, 1).reshape([batch, width]);
         let mean = x.mean_dim(1).reshape([batch, width]);
         let heard = self.dropout.forward(Tensor::cat(vec![newest, mean], 1)); // (batch, 2 width)
-        self.narrow.forward(activation::relu(self.wide.forward(heard))).reshape([batch])
+        let wide = activation::relu(linear(&self.wide, heard));
+        linear(&self.narrow, wide).cast(DType::F32).reshape([batch])
     }
 }

@@ -8,10 +8,11 @@ use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig, PaddingConfig2d};
-use burn::tensor::{Device, Tensor, activation};
+use burn::tensor::{DType, Device, Tensor, activation};
 
 use super::blocks;
 use super::gru::Gru;
+use crate::ops::{conv2d, layer_norm, linear};
 
 /// Frames and bins that a convolution sees.
 const KERNEL: usize = 3;
@@ -116,15 +117,15 @@ impl VadNet {
         let x = blocks::normalise(features, &self.mean, &self.scale);
         let x = x.reshape([batch, 1, frames, bins]);
         let (x, features) = with_past(state.features, x, KERNEL - VadNetConfig::SUBSAMPLING);
-        let x = activation::relu(self.first.forward(x)); // (batch, channels, frames / 2, bins / 2)
+        let x = activation::relu(conv2d(&self.first, x)); // (batch, channels, frames / 2, bins / 2)
         let (x, convolved) = with_past(state.convolved, x, KERNEL - 1);
-        let x = activation::relu(self.second.forward(x)); // (batch, channels, frames / 2, bins / 4)
+        let x = activation::relu(conv2d(&self.second, x)); // (batch, channels, frames / 2, bins / 4)
         let [_, channels, frames, bands] = x.dims();
         let x = x.swap_dims(1, 2).reshape([batch, frames, channels * bands]);
-        let x = activation::relu(self.norm.forward(self.flat.forward(x)));
+        let x = activation::relu(layer_norm(&self.norm, linear(&self.flat, x)));
         let (x, hidden) = self.recurrent.forward(self.dropout.forward(x), state.hidden);
-        let x = activation::relu(self.wide.forward(self.dropout.forward(x)));
-        let log_odds = self.narrow.forward(x).reshape([batch, frames]);
+        let x = activation::relu(linear(&self.wide, self.dropout.forward(x)));
+        let log_odds = linear(&self.narrow, x).cast(DType::F32).reshape([batch, frames]);
         (log_odds, VadState { features, convolved, hidden })
     }
 }

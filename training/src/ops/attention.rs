@@ -1,5 +1,5 @@
-use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
+use burn::tensor::{DType, Tensor};
 use rayon::prelude::*;
 
 use super::fused::{Kernel, Values, handle, record};
@@ -45,18 +45,34 @@ pub(crate) fn attention(
 /// - returns: (batch, queries, dim)
 pub(crate) fn attend([q, k, v]: [Tensor<4>; 3], bias: &Tensor<4>) -> Tensor<3> {
     let [batch, heads, frames, head_dim] = q.dims();
-    let scores = q.div_scalar((head_dim as f64).sqrt()).matmul(k.swap_dims(2, 3)) + bias.clone();
-    let mixed = softmax(scores, 3).matmul(v); // (batch, heads, queries, head_dim)
+    let scores = q.div_scalar((head_dim as f64).sqrt()).matmul(k.swap_dims(2, 3));
+    let mixed = find(scores, Some(bias), v).0; // (batch, heads, queries, head_dim)
     mixed.swap_dims(1, 2).reshape([batch, frames, heads * head_dim])
 }
 
-/// Rotates the halves of each head against each other. (batch, heads, frames, head_dim) in and out.
+/// The sums of values, weighted by the softmax of scores with a bias added, and the weights. The softmax is one of 32-bit
+/// floats, the product is in the type of the values.
+///
+/// # Shapes
+/// - `scores`: (batch, heads, queries, keys), as are the weights
+/// - `bias`: (batch or 1, 1, queries or 1, keys)
+/// - `values`: (batch, heads, keys, width)
+/// - returns: (batch, heads, queries, width)
+pub(crate) fn find(scores: Tensor<4>, bias: Option<&Tensor<4>>, values: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
+    let scores = scores.cast(DType::F32);
+    let weights = softmax(bias.map_or(scores.clone(), |bias| scores + bias.clone()), 3);
+    (weights.clone().cast(values.dtype()).matmul(values), weights)
+}
+
+/// Rotates the halves of each head against each other, in the type of the angles. (batch, heads, frames, head_dim) in and
+/// out, in the type that it comes in.
 pub(crate) fn rotate(x: Tensor<4>, (sine, cosine): &(Tensor<4>, Tensor<4>)) -> Tensor<4> {
-    let half = x.dims()[3] / 2;
+    let (half, given) = (x.dims()[3] / 2, x.dtype());
+    let x = x.cast(sine.dtype());
     let (a, b) = (x.clone().narrow(3, 0, half), x.narrow(3, half, half));
     let rotated_a = a.clone() * cosine.clone() - b.clone() * sine.clone();
     let rotated_b = a * sine.clone() + b * cosine.clone();
-    Tensor::cat(vec![rotated_a, rotated_b], 3)
+    Tensor::cat(vec![rotated_a, rotated_b], 3).cast(given)
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -7,11 +7,12 @@ use super::simd::vectorized;
 use super::{ROWS, add_partial};
 
 /// Batch normalisation of what a rectifier leaves, as [`BatchNorm::forward`] with its running statistics, of channels that
-/// come last. `slope` is that of the rectifier below zero: 1 for none.
+/// come last, in the type of its gains. `slope` is that of the rectifier below zero: 1 for none.
 ///
 /// # Shapes
 /// (batch, frames, channels), in and out
 pub(crate) fn batch_norm(norm: &BatchNorm, x: Tensor<3>, slope: f64) -> Tensor<3> {
+    let x = x.cast(norm.gamma.dtype());
     let inputs = (handle(&x), handle(&norm.gamma.val()), handle(&norm.beta.val()));
     let (Some(values), Some(gamma), Some(beta), true) = (inputs.0, inputs.1, inputs.2, norm.training.is_enabled())
     else {

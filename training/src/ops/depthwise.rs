@@ -6,12 +6,13 @@ use super::add_partial;
 use super::fused::{Kernel, Values, handle, record};
 use super::simd::vectorized;
 
-/// A depthwise convolution over time with stride 1, after `left` frames of zeros.
+/// A depthwise convolution over time with stride 1, after `left` frames of zeros, in the type of its weights.
 ///
 /// # Shapes
 /// - `x`: (batch, frames, channels)
 /// - returns: (batch, left + frames + 1 - kernel, channels)
 pub(crate) fn depthwise(convolution: &Conv1d, x: Tensor<3>, left: usize) -> Tensor<3> {
+    let x = x.cast(convolution.weight.dtype());
     let ([batch, frames, channels], [_, _, kernel]) = (x.dims(), convolution.weight.dims());
     let sizes = Depthwise { frames, channels, kernel, left };
     let bias = convolution.bias.as_ref().and_then(|bias| handle(&bias.val()));

@@ -6,7 +6,7 @@ use super::BLOCK;
 use super::fused::{Kernel, Values, handle, record};
 use super::simd::vectorized;
 
-/// A residual connection: x + scale dropout(y).
+/// A residual connection: x + scale dropout(y), in the type of x.
 pub(crate) fn residual<const D: usize>(x: Tensor<D>, y: Tensor<D>, scale: f32, dropout: &Dropout) -> Tensor<D> {
     match (handle(&x), handle(&y)) {
         (Some(base), Some(branch)) if x.dims() == y.dims() => {
@@ -14,8 +14,12 @@ pub(crate) fn residual<const D: usize>(x: Tensor<D>, y: Tensor<D>, scale: f32, d
             drop((x, y));
             record(Residual { scale, keep }, [base, branch], shape)
         }
-        _ if scale == 1.0 => x + dropout.forward(y),
-        _ => x + dropout.forward(y).mul_scalar(scale),
+        _ => {
+            let kept = dropout.forward(y);
+            let kept = if scale == 1.0 { kept } else { kept.mul_scalar(scale) };
+            let kept = kept.cast(x.dtype());
+            x + kept
+        }
     }
 }
 

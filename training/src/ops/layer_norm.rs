@@ -9,8 +9,9 @@ use super::{ROWS, add_partial};
 /// Added to the variance: burn's default, which a layer does not tell of itself. All our layers have it.
 const EPSILON: f32 = 1e-5;
 
-/// Layer normalisation over the last dimension, as [`LayerNorm::forward`].
+/// Layer normalisation over the last dimension, as [`LayerNorm::forward`], in the type of its gains.
 pub(crate) fn layer_norm<const D: usize>(norm: &LayerNorm, x: Tensor<D>) -> Tensor<D> {
+    let x = x.cast(norm.gamma.dtype());
     let beta = norm.beta.as_ref().and_then(|beta| handle(&beta.val()));
     match (handle(&x), handle(&norm.gamma.val()), beta) {
         (Some(values), Some(gamma), Some(beta)) => {

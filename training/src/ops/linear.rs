@@ -5,7 +5,8 @@ use super::fused::{Kernel, Values, handle, record};
 use super::matrix::{Matrix, multiply};
 use super::simd::vectorized;
 
-/// A linear layer, as [`Linear::forward`], with all rows of a batch in one product.
+/// A linear layer, as [`Linear::forward`], with all rows of a batch in one product. It computes in the type of its weights,
+/// and so is what it gives.
 pub(crate) fn linear<const D: usize>(layer: &Linear, x: Tensor<D>) -> Tensor<D> {
     let bias = layer.bias.as_ref().and_then(|bias| handle(&bias.val()));
     match (handle(&x), handle(&layer.weight.val()), bias) {
@@ -16,7 +17,7 @@ pub(crate) fn linear<const D: usize>(layer: &Linear, x: Tensor<D>) -> Tensor<D> 
             shape[D - 1] = out;
             record(Product, [values, weight, bias], shape)
         }
-        _ => layer.forward(x),
+        _ => layer.forward(x.cast(layer.weight.dtype())),
     }
 }
 

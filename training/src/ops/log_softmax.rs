@@ -1,12 +1,13 @@
-use burn::tensor::{Tensor, activation};
+use burn::tensor::{DType, Tensor, activation};
 use rayon::prelude::*;
 
 use super::ROWS;
 use super::fused::{Kernel, Values, handle, record};
 use super::simd::{exp, largest, sum, vectorized};
 
-/// The logarithm of the softmax over the last dimension, as [`activation::log_softmax`].
+/// The logarithm of the softmax over the last dimension, as [`activation::log_softmax`], in 32-bit floats.
 pub(crate) fn log_softmax<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    let x = x.cast(DType::F32);
     match handle(&x) {
         Some(values) => {
             let shape = x.dims();

@@ -3,10 +3,15 @@
 //! Burn composes them of elementwise operations, each of which reads and writes whole tensors, forward and backward.
 //! Here each is a kernel on rows with a derivative of its own: [`fused`] makes an operation of it, and every function
 //! falls back on burn's operations for other backends, for inference and for an export, where it does the same.
+//!
+//! Layers compute in the type of their weights. In mixed precision ([`Precision`](crate::trainer::Precision)) linear layers
+//! and convolutions over two dimensions have weights of 16 bits, and all else has 32: what a layer gives is brought to 32
+//! bits where it meets something else. A kernel is for 32-bit floats, and never sees others.
 
 mod activation;
 mod attention;
 mod batch_norm;
+mod conv2d;
 mod depthwise;
 mod dropout;
 mod fused;
@@ -21,8 +26,9 @@ mod statistics;
 mod windows;
 
 pub(crate) use activation::{glu, silu, silu_dropout};
-pub(crate) use attention::{attend, attention, rotate};
+pub(crate) use attention::{attend, attention, find, rotate};
 pub(crate) use batch_norm::batch_norm;
+pub(crate) use conv2d::conv2d;
 pub(crate) use depthwise::depthwise;
 pub(crate) use dropout::{dropout, residual};
 pub(crate) use given::given;

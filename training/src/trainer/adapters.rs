@@ -5,14 +5,18 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-use burn::module::{LoraAdapter, Module, ModuleVisitor, Param, ParamGroup, ParamId, Reparameterizer};
+use burn::module::{
+    Flag, LoraAdapter, Module, ModuleMapper, ModuleVisitor, Param, ParamGroup, ParamId, Reparameterizer,
+};
 use burn::tensor::{Distribution, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::Task;
+use super::layers::{Layers, covers, matches, matches_any};
 use crate::{Error, Result, import};
 
-/// The table `[train.adapters]` of a recipe. The run folder's weights have the additions merged in; its checkpoints hold
+/// The table `[train.adapters]` of a recipe. Batch normalisations normalise by the running statistics of the base, which stay
+/// as they are, unless they are unfrozen. The run folder's weights have the additions merged in; its checkpoints hold
 /// only what was trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -23,7 +27,7 @@ pub struct AdaptersConfig {
     /// Low-rank additions.
     #[serde(default)]
     pub lora: Option<LoraConfig>,
-    /// Bottlenecks behind each feed-forward part.
+    /// Bottlenecks behind each feed-forward part, which in a Branchformer is the gating MLP.
     #[serde(default)]
     pub houlsby: Option<HoulsbyConfig>,
     /// Layers that are trained whole, by patterns of their names, such as `head` or `blocks.5.*`. Default: none.
@@ -81,8 +85,7 @@ impl AdaptersConfig {
     /// A net that has its base weights and bottlenecks, with what is trained beside them. All else is frozen.
     ///
     /// # Errors
-    /// Patterns that no layer matches; sizes of zero; a net with batch normalisation, whose running statistics would change
-    /// with every batch.
+    /// Patterns that no layer matches; sizes of zero.
     pub fn attach_to<M: Module>(&self, net: M) -> Result<M> {
         let layers = Layers::of(&net);
         let lora = self.lora.clone().unwrap_or_default();
@@ -91,10 +94,6 @@ impl AdaptersConfig {
                 "[train.adapters]",
                 "lora.rank, houlsby.projection_size: expected 1 or more, found 0",
             ));
-        }
-        if let Some(layer) = layers.0.iter().find(|layer| layer.keeps_statistics) {
-            let reason = format!("{}: batch normalisation does not stay as it is; train this net whole", layer.name);
-            return Err(Error::config("[train.adapters]", reason));
         }
         layers.check("lora.target_layers", &lora.target_layers, |pattern, layer| {
             layer.linear && matches(pattern, &layer.name)
@@ -110,23 +109,46 @@ impl AdaptersConfig {
                 "expected lora.target_layers, lora.all_linear, houlsby or unfrozen_layers, found nothing to train";
             return Err(Error::config("[train.adapters]", reason));
         }
-        Ok(net.apply_reparameterization(Attach { lora, adapted, unfrozen: &self.unfrozen_layers }))
+        let unfrozen = &self.unfrozen_layers;
+        let net = net.apply_reparameterization(Attach { lora, adapted, unfrozen });
+        Ok(net.map(&mut Hold { unfrozen, path: Vec::new() }))
     }
 }
 
-/// The parameters that training changes.
+/// The parameters that training changes: those with gradients, and the running statistics that are not held.
 pub(super) fn trained<M: Module>(net: &M) -> HashSet<ParamId> {
-    struct Trained(HashSet<ParamId>);
-    impl ModuleVisitor for Trained {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            if param.is_require_grad() {
-                self.0.insert(param.id);
-            }
+    let mut trained = Trained { found: HashSet::new(), names: Vec::new(), follows: false };
+    net.visit(&mut trained);
+    trained.found
+}
+
+struct Trained {
+    found: HashSet<ParamId>,
+    /// The field that is visited, and what each above it is called.
+    names: Vec<String>,
+    /// Whether the statistics that come next follow the batches.
+    follows: bool,
+}
+
+impl ModuleVisitor for Trained {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.names.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.names.pop();
+    }
+
+    fn visit_flag(&mut self, flag: &Param<Flag>) {
+        self.follows = flag.is_enabled();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let running = self.names.last().is_some_and(|name| name.starts_with("running_"));
+        if param.is_require_grad() || running && self.follows {
+            self.found.insert(param.id);
         }
     }
-    let mut trained = Trained(HashSet::new());
-    net.visit(&mut trained);
-    trained.0
 }
 
 /// Parameters by their numbers.
@@ -137,67 +159,6 @@ pub(super) fn group(ids: &HashSet<ParamId>) -> ParamGroup {
 /// Whether a layer is part of a bottleneck, which nets keep under this name.
 fn is_bottleneck(layer: &str) -> bool {
     layer.split('.').any(|part| part == "bottleneck")
-}
-
-/// A layer with weights of its own.
-struct LayerName {
-    name: String,
-    linear: bool,
-    /// Whether it changes with what it is shown.
-    keeps_statistics: bool,
-}
-
-struct Layers(Vec<LayerName>);
-
-impl Layers {
-    fn of<M: Module>(net: &M) -> Self {
-        let mut names = Names { path: Vec::new(), layers: Vec::new() };
-        net.visit(&mut names);
-        Self(names.layers)
-    }
-
-    /// Refuses a pattern that matches nothing.
-    fn check(&self, what: &str, patterns: &[String], fits: impl Fn(&str, &LayerName) -> bool) -> Result<()> {
-        let found = |pattern: &&String| self.0.iter().any(|layer| fits(pattern, layer));
-        match patterns.iter().find(|pattern| !found(pattern)) {
-            None => Ok(()),
-            Some(pattern) => {
-                let example = self.0.iter().find(|layer| fits("*", layer)).map_or("none", |layer| layer.name.as_str());
-                let reason = format!("{what}: no layer is called `{pattern}`; one that there is: {example}");
-                Err(Error::config("[train.adapters]", reason))
-            }
-        }
-    }
-}
-
-struct Names {
-    /// Names, and what each stands in.
-    path: Vec<(String, String)>,
-    layers: Vec<LayerName>,
-}
-
-impl ModuleVisitor for Names {
-    fn enter_module(&mut self, name: &str, container: &str) {
-        self.path.push((name.to_owned(), container.to_owned()));
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, _param: &Param<Tensor<D>>) {
-        let Some(((last, container), above)) = self.path.split_last() else { return };
-        let name = above.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(".");
-        let linear = D == 2 && last == "weight" && container.ends_with("Linear");
-        let keeps_statistics = container.ends_with("BatchNorm");
-        match self.layers.iter_mut().find(|layer| layer.name == name) {
-            Some(layer) => {
-                layer.linear |= linear;
-                layer.keeps_statistics |= keeps_statistics;
-            }
-            None => self.layers.push(LayerName { name, linear, keeps_statistics }),
-        }
-    }
 }
 
 struct Attach<'a> {
@@ -236,51 +197,26 @@ impl Reparameterizer for Attach<'_> {
     }
 }
 
-fn matches_any(patterns: &[String], name: &str) -> bool {
-    patterns.iter().any(|pattern| matches(pattern, name))
+/// Batch normalisations that are not trained normalise by the statistics that they have, and keep them.
+struct Hold<'a> {
+    unfrozen: &'a [String],
+    /// Names, and what each stands in.
+    path: Vec<(String, String)>,
 }
 
-/// Whether a layer, or one that it is part of, has a name of this pattern.
-fn covers(pattern: &str, layer: &str) -> bool {
-    let ends = layer.match_indices('.').map(|(at, _)| at).chain([layer.len()]);
-    ends.into_iter().any(|end| matches(pattern, &layer[..end]))
-}
-
-/// Shell patterns as Python's `fnmatch` has them, without its sets of letters: `*` is any text, `?` any letter.
-fn matches(pattern: &str, name: &str) -> bool {
-    match pattern.chars().next() {
-        None => name.is_empty(),
-        Some('*') => {
-            let rest = &pattern[1..];
-            matches(rest, name) || name.char_indices().any(|(at, c)| matches(rest, &name[at + c.len_utf8()..]))
-        }
-        Some(letter) => {
-            let mut letters = name.chars();
-            letters.next().is_some_and(|found| letter == '?' || letter == found)
-                && matches(&pattern[letter.len_utf8()..], letters.as_str())
-        }
+impl ModuleMapper for Hold<'_> {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.push((name.to_owned(), container.to_owned()));
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
 
-    #[test]
-    fn patterns_are_those_of_fnmatch() {
-        let cases = [
-            ("blocks.*.attention.*", "blocks.0.attention.query", true),
-            ("blocks.*.attention", "blocks.0.attention.query", false),
-            ("*", "", true),
-            ("head", "head", true),
-            ("head", "heads", false),
-            ("layer?", "layer3", true),
-            ("layer?", "layer", false),
-            ("*query", "blocks.0.attention.query", true),
-        ];
-        for (pattern, name, expected) in cases {
-            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
-        }
-        assert!(covers("blocks.0", "blocks.0.before.out") && !covers("blocks.1", "blocks.0.before.out"));
+    fn map_flag(&mut self, flag: Param<Flag>) -> Param<Flag> {
+        let Some(((_, container), above)) = self.path.split_last() else { return flag };
+        let layer = above.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(".");
+        let held = container.ends_with("BatchNorm") && !self.unfrozen.iter().any(|pattern| covers(pattern, &layer));
+        if held { flag.with_value(false) } else { flag }
     }
 }

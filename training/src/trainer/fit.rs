@@ -8,6 +8,8 @@ use burn::tensor::Device;
 use super::adapters;
 use super::ahead::ahead;
 use super::checkpoint::load_part;
+use super::course::Course;
+use super::evaluate::evaluate_first;
 use super::progress::{Progress, RATE};
 use super::{
     Average, Checkpoint, Meter, Task, TrainOptions, gradients, interrupted, load_weights, on_interrupt, start,
@@ -25,7 +27,7 @@ pub fn fit<T: Task>(task: &T, options: &TrainOptions, run: &Path, resume: bool) 
     on_interrupt();
     std::fs::create_dir_all(run).map_err(|e| Error::io(run, e))?;
     let mut fitter = Fitter::new(task, options, run, resume)?;
-    while !fitter.is_done() {
+    while !fitter.course.is_done(&fitter.state) {
         fitter.epoch()?;
         if (fitter.state.epoch + 1).is_multiple_of(options.valid_every.max(1)) {
             fitter.validate()?;
@@ -40,31 +42,6 @@ pub fn fit<T: Task>(task: &T, options: &TrainOptions, run: &Path, resume: bool) 
     Ok(net)
 }
 
-/// The figures of a task's validation batches.
-///
-/// # Errors
-/// Any error of the task.
-pub fn evaluate<T: Task>(task: &T, net: &T::Net, device: &Device) -> Result<Meter> {
-    evaluate_first(task, net, device, usize::MAX)
-}
-
-/// The figures of the first validation batches.
-fn evaluate_first<T: Task>(task: &T, net: &T::Net, device: &Device, most: usize) -> Result<Meter> {
-    let mut meter = Meter::default();
-    ahead(Box::new(task.valid_batches()?.take(most)), |batches| {
-        for batch in batches {
-            for figure in task.evaluate(net, batch?, device)? {
-                meter.add_figure(&figure);
-            }
-            if interrupted() {
-                return Err(Error::Interrupted);
-            }
-        }
-        Ok(())
-    })?;
-    Ok(meter)
-}
-
 struct Fitter<'a, T: Task> {
     task: &'a T,
     options: &'a TrainOptions,
@@ -76,20 +53,19 @@ struct Fitter<'a, T: Task> {
     /// What is trained, where it is not all of the net.
     part: Option<ParamGroup>,
     state: Checkpoint,
+    course: Course<'a>,
     progress: Progress,
-    started: Instant,
-    minutes_before: f64,
-    saved: Instant,
-    saved_step: usize,
     meter: Meter,
 }
 
 impl<'a, T: Task> Fitter<'a, T> {
     fn new(task: &'a T, options: &'a TrainOptions, run: &'a Path, resume: bool) -> Result<Self> {
         let device = options.backend.device()?.autodiff();
+        options.precision.check(&device)?;
+        tracing::info!("training on {device:?} in {}", options.precision);
         device.seed(options.seed);
         let average = (options.average_decay > 0.0).then(|| Average::new(options.average_decay));
-        let now = Instant::now();
+        let state = Checkpoint::default();
         let mut fitter = Self {
             task,
             options,
@@ -99,12 +75,9 @@ impl<'a, T: Task> Fitter<'a, T> {
             optimizer: options.optimizer(),
             average,
             part: None,
-            state: Checkpoint::default(),
+            course: Course::from(options, &state),
+            state,
             progress: Progress::new(run)?,
-            started: now,
-            minutes_before: 0.0,
-            saved: now,
-            saved_step: 0,
             meter: Meter::default(),
         };
         match Checkpoint::folder(run) {
@@ -115,7 +88,6 @@ impl<'a, T: Task> Fitter<'a, T> {
         if options.tensorboard {
             fitter.progress.record_events(run, fitter.state.step)?;
         }
-        fitter.saved_step = fitter.state.step;
         if options.adapters.is_some() {
             let trained = adapters::trained(fitter.net()?);
             fitter.part = Some(adapters::group(&trained));
@@ -130,7 +102,7 @@ impl<'a, T: Task> Fitter<'a, T> {
 
     fn load(&mut self, folder: &Path) -> Result<()> {
         self.state = Checkpoint::load(folder)?;
-        self.minutes_before = self.state.minutes;
+        self.course = Course::from(self.options, &self.state);
         let fresh = self.net.take().ok_or_else(|| Error::Training("the net is in use".into()))?;
         if self.average.is_some() {
             let average = self.load_weights(fresh.clone(), &folder.join("average.bpk"))?;
@@ -144,9 +116,9 @@ impl<'a, T: Task> Fitter<'a, T> {
     }
 
     fn save(&mut self) -> Result<()> {
-        self.state.minutes = self.minutes();
+        self.state.minutes = self.course.minutes();
         self.state.average_updates = self.average.as_ref().map_or(0, Average::updates);
-        (self.saved, self.saved_step) = (Instant::now(), self.state.step);
+        self.course.save(self.state.step);
         self.state.save(self.run, self.net()?, &self.optimizer, self.average.as_ref(), self.part.as_ref())
     }
 
@@ -163,51 +135,18 @@ impl<'a, T: Task> Fitter<'a, T> {
         if self.part.is_some() { net.materialize() } else { net }
     }
 
-    fn minutes(&self) -> f64 {
-        self.minutes_before + self.started.elapsed().as_secs_f64() / 60.0
-    }
-
-    /// The share of the run that is done, for the schedule: where steps are counted, the clock has no say in what is
-    /// learnt, and a run that was resumed learns the same.
-    fn progress(&self) -> f64 {
-        match self.options.steps {
-            0 => self.share(),
-            steps => self.state.step as f64 / steps as f64,
-        }
-    }
-
-    /// The share of the run that is done, by whichever limit is nearest.
-    fn share(&self) -> f64 {
-        let options = self.options;
-        let epochs = if options.debug { options.debug_epochs } else { options.epochs };
-        let limits = [
-            (self.state.epoch as f64, epochs as f64),
-            (self.state.step as f64, options.steps as f64),
-            (self.minutes(), options.minutes),
-        ];
-        limits.iter().filter(|(_, limit)| *limit > 0.0).map(|(done, limit)| done / limit).fold(0.0, f64::max)
-    }
-
-    /// The most batches of an epoch or a validation.
-    fn most_batches(&self) -> usize {
-        if self.options.debug { self.options.debug_batches } else { usize::MAX }
-    }
-
-    fn is_done(&self) -> bool {
-        self.share() >= 1.0 || self.state.outlook.is_over(self.options.early_stopping.as_ref())
-    }
-
     fn epoch(&mut self) -> Result<()> {
-        let skip = self.state.batches;
-        let batches = self.task.train_batches(self.state.epoch, self.options.seed)?.take(self.most_batches());
+        let done = self.state.batches;
+        let batches = self.task.train_batches(self.state.epoch, self.options.seed, done)?;
+        let left = self.course.most_batches().saturating_sub(done);
         self.meter = Meter::default();
-        let outcome = ahead(Box::new(batches.skip(skip)), |batches| self.steps(batches));
+        let outcome = ahead(Box::new(batches.take(left)), |batches| self.steps(batches));
         if let Err(Error::Interrupted) = outcome {
             self.save()?;
         }
         outcome?;
         let mut figures = self.meter.means();
-        figures.push((RATE, self.rate()));
+        figures.push((RATE, self.course.rate(&self.state)));
         self.progress.log("train", self.state.epoch, self.state.step, &figures)
     }
 
@@ -227,7 +166,7 @@ impl<'a, T: Task> Fitter<'a, T> {
                 self.step(grads)?;
             }
             let per_second = (self.state.step - counted.1) as f64 / counted.0.elapsed().as_secs_f64().max(1e-9);
-            let rate = self.rate();
+            let rate = self.course.rate(&self.state);
             self.progress.step(self.state.epoch, self.state.step, rate, per_second, &self.meter);
             if counted.0.elapsed().as_secs() >= 60 {
                 counted = (Instant::now(), self.state.step);
@@ -239,20 +178,14 @@ impl<'a, T: Task> Fitter<'a, T> {
             if interrupted() {
                 return Err(Error::Interrupted);
             }
-            if self.is_checkpoint_due() {
+            if self.course.is_checkpoint_due(self.state.step) {
                 self.save()?;
             }
-            if self.is_done() {
+            if self.course.is_done(&self.state) {
                 break;
             }
         }
         Ok(())
-    }
-
-    fn is_checkpoint_due(&self) -> bool {
-        let steps = self.options.ckpt_interval_steps;
-        self.saved.elapsed().as_secs_f64() > self.options.ckpt_interval_minutes * 60.0
-            || (steps > 0 && self.state.step - self.saved_step >= steps)
     }
 
     /// Seeds dropout and whatever else the net draws. It depends on the batch alone, so that a resumed run draws what
@@ -264,17 +197,20 @@ impl<'a, T: Task> Fitter<'a, T> {
 
     /// Adds the gradients of one batch to `pending`. False when the loss was not finite.
     fn backward(&mut self, batch: T::Batch, pending: &mut Option<GradientsParams>) -> Result<bool> {
-        let net = self.net()?;
-        let loss = self.task.loss(net, batch, self.state.step, &self.device)?;
+        let precision = self.options.precision;
+        let of_step = precision.of_step(self.net()?);
+        let loss = self.task.loss(&of_step, batch, self.state.step, &self.device)?;
         if loss.parts.iter().any(|(_, value)| !value.is_finite()) {
+            drop(of_step);
             *pending = None;
             return self.skip("loss").map(|()| false);
         }
+        let mut grads = precision.gradients(&loss.total, &*of_step);
+        drop(of_step);
         for (name, value) in &loss.parts {
             self.meter.add(name, *value);
         }
         let net = self.net()?;
-        let mut grads = GradientsParams::from_grads(loss.total.backward(), net);
         *pending = Some(match pending.take() {
             Some(mut so_far) => {
                 gradients::add(net, &mut so_far, &mut grads);
@@ -283,12 +219,6 @@ impl<'a, T: Task> Fitter<'a, T> {
             None => grads,
         });
         Ok(true)
-    }
-
-    fn rate(&self) -> f64 {
-        let options = self.options;
-        let scale = self.state.outlook.scale;
-        scale * options.learning_rate * options.schedule.factor(self.state.step, options.warmup_steps, self.progress())
     }
 
     fn step(&mut self, mut grads: GradientsParams) -> Result<()> {
@@ -306,7 +236,7 @@ impl<'a, T: Task> Fitter<'a, T> {
             gradients::scale(self.net()?, &mut grads, factor);
         }
         self.meter.add("grad_norm", norm);
-        let rate = self.rate();
+        let rate = self.course.rate(&self.state);
         let net = self.net.take().ok_or_else(|| Error::Training("the net is in use".into()))?;
         let net = self.optimizer.step(rate, net, grads);
         if let Some(average) = &mut self.average {
@@ -331,7 +261,7 @@ impl<'a, T: Task> Fitter<'a, T> {
     fn validate(&mut self) -> Result<()> {
         let net = self.best();
         let device = self.options.backend.device()?;
-        let meter = match evaluate_first(self.task, &net, &device, self.most_batches()) {
+        let meter = match evaluate_first(self.task, &net, &device, self.course.most_batches()) {
             Err(Error::Interrupted) => {
                 self.save()?;
                 return Err(Error::Interrupted);

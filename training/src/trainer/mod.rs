@@ -6,12 +6,16 @@ mod ahead;
 mod anneal;
 mod average;
 mod checkpoint;
+mod course;
 mod curves;
+mod evaluate;
 mod events;
 mod fit;
 mod gradients;
 mod interrupt;
+mod layers;
 mod options;
+mod precision;
 mod progress;
 mod schedule;
 mod start;
@@ -25,9 +29,11 @@ pub use adapters::{AdaptersConfig, HoulsbyConfig, LoraConfig};
 pub use anneal::{Anneal, EarlyStopping, Outlook};
 pub use average::Average;
 pub use checkpoint::{Checkpoint, load_weights, save_weights};
-pub use fit::{evaluate, fit};
+pub use evaluate::evaluate;
+pub use fit::fit;
 pub use interrupt::{interrupted, on_interrupt};
 pub use options::TrainOptions;
+pub use precision::Precision;
 pub use progress::Meter;
 pub use schedule::Schedule;
 pub use timing::{Timing, time};
@@ -88,11 +94,11 @@ pub trait Task: Sync {
         &[]
     }
 
-    /// The batches of one epoch, the same for the same `epoch` and `seed`.
+    /// The batches of one epoch, the same for the same `epoch` and `seed`, less the first `done`, which are not made.
     ///
     /// # Errors
     /// When the data cannot be opened.
-    fn train_batches(&self, epoch: usize, seed: u64) -> Result<Batches<Self::Batch>>;
+    fn train_batches(&self, epoch: usize, seed: u64, done: usize) -> Result<Batches<Self::Batch>>;
 
     /// The batches to validate on, always the same.
     ///

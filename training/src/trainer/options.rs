@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use burn::optim::{AdamWConfig, ModuleOptimizer};
 use serde::{Deserialize, Serialize};
 
-use super::{AdaptersConfig, Anneal, EarlyStopping, Schedule};
+use super::{AdaptersConfig, Anneal, EarlyStopping, Precision, Schedule};
 use crate::device::Backend;
 
 /// The `[train]` table of a recipe.
@@ -12,6 +12,8 @@ use crate::device::Backend;
 pub struct TrainOptions {
     /// The backend. Default: `auto`.
     pub backend: Backend,
+    /// In what a step computes. Default: fp32.
+    pub precision: Precision,
     /// Stop after this many epochs. Default: 100.
     pub epochs: usize,
     /// Stop after this many optimizer steps, 0 for no limit. Default: 0.
@@ -70,6 +72,7 @@ impl Default for TrainOptions {
     fn default() -> Self {
         Self {
             backend: Backend::Auto,
+            precision: Precision::Fp32,
             epochs: 100,
             steps: 0,
             minutes: 0.0,

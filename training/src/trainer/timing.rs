@@ -1,11 +1,10 @@
 use std::time::Instant;
 
 use burn::module::Module;
-use burn::optim::GradientsParams;
 use burn::tensor::Device;
 use serde::Serialize;
 
-use super::{Task, TrainOptions, gradients, start};
+use super::{Precision, Task, TrainOptions, gradients, start};
 use crate::{Error, Result};
 
 /// Steps before those that count: allocators, caches and thread pools fill.
@@ -17,6 +16,8 @@ const MIB: f64 = 1024.0;
 pub struct Timing {
     /// The device.
     pub device: String,
+    /// In what a step computes.
+    pub precision: Precision,
     /// Weights of the net.
     pub parameters: usize,
     /// Milliseconds that the loader takes for a batch, on the threads that the recipe gives it: the median.
@@ -47,6 +48,7 @@ pub fn time<T: Task>(task: &T, options: &TrainOptions, steps: usize) -> Result<T
     let (batches, load_ms) = load(task, options, WARMUP_STEPS + steps.max(1))?;
     let before = resident_mib();
     let device = options.backend.device()?.autodiff();
+    options.precision.check(&device)?;
     device.seed(options.seed);
     let mut optimizer = options.optimizer();
     let mut net = start::begin(task, options, &device)?;
@@ -54,9 +56,11 @@ pub fn time<T: Task>(task: &T, options: &TrainOptions, steps: usize) -> Result<T
     let (mut laps, mut spent) = (Vec::with_capacity(batches.len()), Vec::with_capacity(batches.len()));
     for (step, batch) in batches.into_iter().enumerate() {
         let (began, cpu) = (Instant::now(), cpu_ms());
-        let loss = task.loss(&net, batch, step, &device)?;
+        let of_step = options.precision.of_step(&net);
+        let loss = task.loss(&of_step, batch, step, &device)?;
         let forward = began.elapsed();
-        let mut grads = GradientsParams::from_grads(loss.total.backward(), &net);
+        let mut grads = options.precision.gradients(&loss.total, &*of_step);
+        drop(of_step);
         wait(&device)?;
         let backward = began.elapsed();
         let norm = gradients::norm(&net, &grads);
@@ -73,6 +77,7 @@ pub fn time<T: Task>(task: &T, options: &TrainOptions, steps: usize) -> Result<T
     let lap = |part: usize, quantile| percentile(counted.iter().map(|lap| lap[part]).collect(), quantile);
     let timing = Timing {
         device: format!("{device:?}"),
+        precision: options.precision,
         parameters,
         load_ms,
         step_ms: lap(3, 0.5),
@@ -95,7 +100,7 @@ pub fn time<T: Task>(task: &T, options: &TrainOptions, steps: usize) -> Result<T
 fn load<T: Task>(task: &T, options: &TrainOptions, count: usize) -> Result<(Vec<T::Batch>, f64)> {
     let (mut batches, mut laps) = (Vec::with_capacity(count), Vec::with_capacity(count));
     for epoch in 0..count {
-        let mut made = task.train_batches(epoch, options.seed)?;
+        let mut made = task.train_batches(epoch, options.seed, 0)?;
         let enough = batches.len();
         loop {
             let began = Instant::now();

@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::held_out::HeldOut;
-use super::loader::{AsrBatches, Front, LoaderConfig};
+use super::loader::{self, AsrBatches, Front, LoaderConfig};
 use super::manifest::{self, Item, Manifest, ManifestConfig};
 use super::pipeline::{Pipeline, Values};
 use super::sounds::{SoundReader, Sounds};
@@ -192,15 +192,21 @@ impl AsrDataset {
         readers[clip.source].read(&clip.item.id, &clip.item.wav)
     }
 
-    /// The batches of an epoch, made ahead on threads of their own.
+    /// The batches of an epoch but the first `done`, made ahead on threads of their own.
     ///
     /// # Errors
     /// When a pack cannot be opened or no clip is left.
-    pub fn batches(self: &Arc<Self>, config: &LoaderConfig, front: &Arc<Front>, epoch: usize) -> Result<AsrBatches> {
+    pub fn batches(
+        self: &Arc<Self>,
+        config: &LoaderConfig,
+        front: &Arc<Front>,
+        epoch: usize,
+        done: usize,
+    ) -> Result<AsrBatches> {
         if self.clips.is_empty() {
             return Err(Error::data("data set", "expected clips with transcripts, found none"));
         }
-        AsrBatches::start(self, config, front, self.plan(config, epoch), epoch)
+        loader::batches(self, config, front, epoch, done)
     }
 
     /// Which clips go together in an epoch: clips of like length, at most `max_seconds` with padding, in random order.

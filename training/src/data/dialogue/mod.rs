@@ -10,6 +10,7 @@ mod chat;
 mod coffee;
 mod noise;
 mod phrase;
+mod scene;
 mod shopping;
 mod sums;
 mod timers;

@@ -15,10 +15,10 @@ use burn::backend::ir::{
 };
 use burn::tensor::DType;
 
+use super::border::Input;
 use super::onnx::proto::{AttributeProto, DimensionValue, GraphProto};
 use super::onnx::{Constant, GraphBuilder, onnx_type, value_info};
 use super::program::{Program, Size, describe};
-use super::record::Input;
 use super::{ExportError, Result};
 
 /// The graph of a program.

@@ -112,8 +112,10 @@ impl<M: Mixer> Block<M> {
     /// - `mask`: (batch, 1, frames, frames)
     pub(super) fn forward(&self, x: Tensor<3>, mask: &Tensor<4>, positions: &Positions) -> Tensor<3> {
         let x = self.before.half_step(x);
-        let x = x.clone() + self.attention.forward(x, mask, positions);
-        let x = x.clone() + self.convolution.forward(x);
+        let attended = self.attention.forward(x.clone(), mask, positions).cast(x.dtype());
+        let x = x + attended;
+        let mixed = self.convolution.forward(x.clone()).cast(x.dtype());
+        let x = x + mixed;
         layer_norm(&self.norm, self.after.half_step(x))
     }
 

@@ -4,10 +4,11 @@ use burn::nn::{Dropout, DropoutConfig, Initializer, LayerNorm, LayerNormConfig, 
 use burn::tensor::activation::gelu;
 use burn::tensor::{Device, Tensor};
 
+use super::super::bottleneck::Bottleneck;
 use super::ConformerConfig;
 use super::attention::{Attention, Positions};
 use super::block::{LayerCache, Mixer};
-use crate::ops::{depthwise, dropout, layer_norm, linear};
+use crate::ops::{depthwise, dropout, layer_norm, linear, residual};
 
 /// The gate's convolution begins as next to nothing beside a bias of 1, so that a fresh branch passes all on.
 const GATE_DEVIATION: f64 = 1e-6;
@@ -22,6 +23,7 @@ struct GatingMlp {
     gate_norm: LayerNorm,
     depthwise: Conv1d,
     out: Linear,
+    bottleneck: Option<Bottleneck>,
     gate_dropout: Dropout,
     dropout: Dropout,
     kernel: usize,
@@ -39,6 +41,7 @@ impl GatingMlp {
             gate_norm: LayerNormConfig::new(half).init(device),
             depthwise: Conv1d { bias: Some(one), ..convolution.init(device) },
             out: LinearConfig::new(half, dim).init(device),
+            bottleneck: None,
             gate_dropout: DropoutConfig::new(config.dropout).init(),
             dropout: DropoutConfig::new(config.dropout).init(),
             kernel: config.kernel,
@@ -57,8 +60,15 @@ impl GatingMlp {
         let cache = cache.unwrap_or_else(|| Tensor::zeros([batch, self.kernel - 1, half], &gate.device()));
         let seen = Tensor::cat(vec![cache, gate], 1); // (batch, kernel - 1 + frames, half)
         let next = seen.clone().narrow(1, frames, self.kernel - 1);
-        let gated = hidden.narrow(2, 0, half) * depthwise(&self.depthwise, seen, 0);
-        (dropout(linear(&self.out, dropout(gated, &self.gate_dropout)), &self.dropout), next)
+        let hidden = hidden.narrow(2, 0, half);
+        let gate = depthwise(&self.depthwise, seen, 0).cast(hidden.dtype());
+        let gated = hidden * gate;
+        let y = linear(&self.out, dropout(gated, &self.gate_dropout));
+        let y = match &self.bottleneck {
+            Some(bottleneck) => bottleneck.forward(y),
+            None => y,
+        };
+        (dropout(y, &self.dropout), next)
     }
 }
 
@@ -83,8 +93,15 @@ impl BranchformerBlock {
         }
     }
 
+    /// The block with a bottleneck behind its gating MLP.
+    pub(super) fn with_bottlenecks(mut self, width: usize) -> Self {
+        let out = &self.gating.out.weight;
+        self.gating.bottleneck = Some(Bottleneck::new(out.dims()[1], width, &out.device()));
+        self
+    }
+
     fn merge(&self, x: Tensor<3>, global: Tensor<3>, local: Tensor<3>) -> Tensor<3> {
-        x + dropout(linear(&self.merge, Tensor::cat(vec![global, local], 2)), &self.dropout)
+        residual(x, linear(&self.merge, Tensor::cat(vec![global, local], 2)), 1.0, &self.dropout)
     }
 
     /// # Shapes

@@ -11,6 +11,7 @@ use burn::tensor::{Device, Tensor};
 use super::ConformerConfig;
 use super::block::LayerCache;
 use crate::nets::lstm::Lstm;
+use crate::ops::{conv2d, layer_norm, linear};
 
 /// Frames and bins that a convolution sees.
 const KERNEL: usize = 3;
@@ -62,9 +63,9 @@ impl CnnBlock {
 
 /// (batch, frames, bins, from) to (batch, frames - 2, bins, to).
 fn convolve(conv: &Conv2d, norm: &LayerNorm, x: Tensor<4>) -> Tensor<4> {
-    let x = conv.forward(x.permute([0, 3, 1, 2])).permute([0, 2, 3, 1]);
+    let x = conv2d(conv, x.permute([0, 3, 1, 2])).permute([0, 2, 3, 1]);
     let [batch, frames, bins, channels] = x.dims();
-    let x = norm.forward(x.reshape([batch, frames, bins * channels]));
+    let x = layer_norm(norm, x.reshape([batch, frames, bins * channels]));
     leaky_relu(x, SLOPE).reshape([batch, frames, bins, channels])
 }
 
@@ -105,8 +106,8 @@ impl Cnn {
         let frames = x.dims()[1] - 1;
         let x = pool_frames(x.narrow(1, 1, frames), 4);
         let [batch, frames, bins, channels] = x.dims();
-        let x = self.projection.forward(x.reshape([batch, frames, bins * channels]));
-        leaky_relu(self.norm.forward(x), SLOPE)
+        let x = linear(&self.projection, x.reshape([batch, frames, bins * channels]));
+        leaky_relu(layer_norm(&self.norm, x), SLOPE)
     }
 }
 
@@ -157,6 +158,6 @@ impl DnnBlock {
 
     /// (batch, frames, dim) in and out.
     pub(super) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        self.dropout.forward(leaky_relu(self.norm.forward(self.linear.forward(x)), SLOPE))
+        self.dropout.forward(leaky_relu(layer_norm(&self.norm, linear(&self.linear, x)), SLOPE))
     }
 }

@@ -6,6 +6,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use super::ConformerConfig;
 use super::attention::Positions;
 use super::block::Mixer;
+use crate::ops::layer_norm;
 
 /// Hidden units of the mixing MLP, all heads together, as a multiple of the encoder's width: SpeechBrain's.
 const EXPANSION: usize = 4;
@@ -70,7 +71,7 @@ impl HyperMixing {
     /// For each head the frames and the rows of both weight matrices that they make.
     fn weights(&self, x: Tensor<3>) -> [Tensor<4>; 3] {
         let [batch, frames, dim] = x.dims();
-        let x = self.norm.forward(x);
+        let x = layer_norm(&self.norm, x);
         let placed = x.clone() + positions(frames, self.chunk, dim, &x.device());
         let split = |y: Tensor<3>| y.reshape([batch, frames, self.heads, dim / self.heads]).swap_dims(1, 2);
         let (x, placed) = (split(x), split(placed)); // (batch, heads, frames, head_dim)
@@ -81,7 +82,7 @@ impl HyperMixing {
     fn finish(&self, mixed: Tensor<4>) -> Tensor<3> {
         let [batch, heads, frames, head_dim] = mixed.dims();
         let joined = mixed.swap_dims(1, 2).reshape([batch, frames, heads * head_dim]);
-        self.dropout.forward(self.mixed.forward(joined))
+        self.dropout.forward(layer_norm(&self.mixed, joined))
     }
 }
 

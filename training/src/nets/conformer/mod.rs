@@ -9,6 +9,7 @@ mod attention;
 mod block;
 mod branchformer;
 mod chunks;
+mod config;
 mod convolution;
 mod crdnn;
 mod layer;
@@ -17,8 +18,7 @@ mod subsampling;
 
 use burn::module::{Module, Param};
 use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
-use burn::tensor::{Device, Tensor};
-use serde::{Deserialize, Serialize};
+use burn::tensor::{DType, Device, Tensor};
 
 use super::blocks::{normalise, statistics};
 use crate::ops::{layer_norm, linear, log_softmax};
@@ -27,71 +27,17 @@ use attention::{Attention, Positions};
 use block::Block;
 use branchformer::BranchformerBlock;
 pub use chunks::{Chunks, DynamicChunks};
+pub use config::ConformerConfig;
 use crdnn::{Cnn, DnnBlock, Recurrent};
 pub use layer::Kind;
 use layer::{Layer, blocks};
 use mixing::HyperMixing;
 use subsampling::Subsampling;
 
-/// The shape of a streaming Conformer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ConformerConfig {
-    /// The kind of its blocks. Default: `conformer`.
-    #[serde(default)]
-    pub kind: Kind,
-    /// Mel bins of the input.
-    pub bins: usize,
-    /// Width of the encoder.
-    pub dim: usize,
-    /// Number of blocks.
-    pub layers: usize,
-    /// Attention heads; divides `dim` into even parts.
-    pub heads: usize,
-    /// Width of the feed-forward parts.
-    pub feed_forward: usize,
-    /// Frames that the depthwise convolution sees, its own and earlier ones.
-    pub kernel: usize,
-    /// Width of the subsampling.
-    pub channels: usize,
-    /// Encoder frames of a chunk (80 ms each at a hop of 10 ms), where none is drawn. No weight depends on it.
-    pub chunk: usize,
-    /// Encoder frames before the chunk that attention sees, likewise.
-    pub left: usize,
-    /// Share of activations dropped in training.
-    pub dropout: f64,
-}
+/// Layers of a CRDNN's perceptron.
+const DNN_BLOCKS: usize = 2;
 
 impl ConformerConfig {
-    /// Feature frames for one encoder frame.
-    pub const SUBSAMPLING: usize = 8;
-    /// Feature frames before a chunk that the subsampling sees: 2 (1 + 2 + 4) for three kernels of 3 with stride 2.
-    pub const LEFT_FEATURES: usize = 14;
-
-    /// Frames of the phone head for one encoder frame: 40 ms each, since people speak more phones in a second than there
-    /// are encoder frames.
-    pub const PHONE_FRAMES: usize = 2;
-
-    /// What is wrong with the sizes, if something is.
-    pub fn mistake(&self) -> Option<String> {
-        let Self { kind, bins, dim, heads, feed_forward, chunk, left, .. } = *self;
-        if heads == 0 || dim % (2 * heads) != 0 {
-            return Some(format!("expected dim to be a multiple of twice the heads, found {dim} and {heads}"));
-        }
-        match kind {
-            Kind::Branchformer if feed_forward % 2 != 0 => {
-                Some(format!("expected feed_forward to be even, found {feed_forward}"))
-            }
-            Kind::Crdnn if bins == 0 || bins % crdnn::BINS != 0 => {
-                Some(format!("expected bins to be a multiple of {}, found {bins}", crdnn::BINS))
-            }
-            Kind::Hyperconformer if chunk == 0 || left % chunk != 0 => {
-                Some(format!("expected left to be a multiple of chunk, found {left} and {chunk}"))
-            }
-            _ => None,
-        }
-    }
-
     /// A net with fresh weights for `vocabulary` tokens and as many `phones`, blanks included; without phones it has no
     /// phone head.
     pub fn init(&self, vocabulary: usize, phones: usize, device: &Device) -> Conformer {
@@ -113,15 +59,7 @@ impl ConformerConfig {
             config: self.clone(),
         }
     }
-
-    /// The chunks of a stream.
-    pub fn chunks(&self) -> Chunks {
-        Chunks { chunk: self.chunk, left: self.left }
-    }
 }
-
-/// Layers of a CRDNN's perceptron.
-const DNN_BLOCKS: usize = 2;
 
 /// What a stream carries from chunk to chunk.
 #[derive(Clone, Debug)]
@@ -192,10 +130,11 @@ impl Conformer {
     /// The net with a bottleneck of this width behind each feed-forward part, to be trained beside weights that stay;
     /// `None` where blocks have no such part.
     pub fn with_bottlenecks(mut self, width: usize) -> Option<Self> {
-        if self.blocks.is_empty() && self.mixing.is_empty() {
+        if !self.recurrent.is_empty() {
             return None;
         }
         self.blocks = self.blocks.into_iter().map(|block| block.with_bottlenecks(width)).collect();
+        self.branches = self.branches.into_iter().map(|block| block.with_bottlenecks(width)).collect();
         self.mixing = self.mixing.into_iter().map(|block| block.with_bottlenecks(width)).collect();
         Some(self)
     }
@@ -211,7 +150,7 @@ impl Conformer {
     fn front(&self, features: Tensor<3>) -> Tensor<3> {
         let x = normalise(features, &self.mean, &self.scale);
         let x = self.cnn.as_ref().map_or(x.clone(), |cnn| cnn.forward(x));
-        self.subsampling.as_ref().map_or(x.clone(), |subsampling| subsampling.forward(x))
+        self.subsampling.as_ref().map_or(x.clone(), |subsampling| subsampling.forward(x)).cast(DType::F32)
     }
 
     /// A block's frames as the heads take them.

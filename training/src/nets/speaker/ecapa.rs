@@ -1,12 +1,12 @@
 use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 use burn::tensor::activation::{relu, sigmoid};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::pooling::{AttentivePooling, Mask, mean};
 use super::tdnn::Tdnn;
-use crate::ops::batch_norm;
+use crate::ops::{batch_norm, linear};
 
 /// Frames under the first kernel.
 const FIRST_KERNEL: usize = 5;
@@ -92,7 +92,7 @@ impl EcapaTdnn {
             seen.push(x.clone());
         }
         let pooled = self.pooling.forward(self.mfa.forward(Tensor::cat(seen, 2)), mask); // (batch, 1, 2 mfa)
-        self.out.forward(batch_norm(&self.norm, pooled, 1.0)).squeeze_dim::<2>(1)
+        linear(&self.out, batch_norm(&self.norm, pooled, 1.0)).squeeze_dim::<2>(1)
     }
 }
 
@@ -124,8 +124,8 @@ impl SeRes2Net {
     /// (batch, frames, channels), in and out
     fn forward(&self, x: Tensor<3>, mask: Option<&Mask>) -> Tensor<3> {
         let y = self.after.forward(self.hierarchy(self.before.forward(x.clone())));
-        let gate = self.excite.forward(relu(self.squeeze.forward(mean(y.clone(), mask)))); // (batch, 1, channels)
-        x + y * sigmoid(gate)
+        let gate = linear(&self.excite, relu(linear(&self.squeeze, mean(y.clone(), mask)))); // (batch, 1, channels)
+        x + y * sigmoid(gate.cast(DType::F32))
     }
 
     /// The first group as it is, the second through a layer, each further one with what the one before it became.

@@ -7,7 +7,7 @@ mod xvector;
 
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 pub use ecapa::{EcapaConfig, EcapaTdnn};
@@ -99,10 +99,11 @@ impl SpeakerNet {
     }
 
     fn encode(&self, features: Tensor<3>, mask: Option<&Mask>) -> Tensor<2> {
-        match &self.encoder {
+        let embeddings = match &self.encoder {
             Encoder::Ecapa(net) => net.forward(features, mask),
             Encoder::Xvector(net) => net.forward(features, mask),
-        }
+        };
+        embeddings.cast(DType::F32)
     }
 
     /// Embeddings of length 1, of clips that all fill their frames.

@@ -1,6 +1,6 @@
 use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 
 use crate::ops::{attentive_statistics, batch_norm, linear, statistics};
 
@@ -81,8 +81,8 @@ impl AttentivePooling {
             Some(mask) => attentive_statistics(x.clone(), outside(mask)),
             None => statistics(x.clone()),
         }; // (batch, 1, 2 channels)
-        let seen = linear(&self.frame, x.clone()) + self.context.forward(context);
-        let scores = linear(&self.weight, batch_norm(&self.norm, seen, 0.0).tanh()); // (batch, frames, channels)
+        let seen = linear(&self.frame, x.clone()) + linear(&self.context, context);
+        let scores = linear(&self.weight, batch_norm(&self.norm, seen, 0.0).tanh()).cast(DType::F32); // (batch, frames, channels)
         let scores = mask.map_or(scores.clone(), |mask| scores + mask.outside.clone());
         attentive_statistics(x, scores)
     }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::pooling::{Mask, mean};
 use super::tdnn::Tdnn;
+use crate::ops::linear;
 
 /// Frames under each layer's kernel.
 const KERNELS: [usize; 5] = [5, 3, 3, 1, 1];
@@ -76,6 +77,6 @@ impl Xvector {
             }
         };
         let pooled = Tensor::cat(vec![centre, variance.sqrt().add_scalar(EPSILON)], 2);
-        self.out.forward(pooled).squeeze_dim::<2>(1)
+        linear(&self.out, pooled).squeeze_dim::<2>(1)
     }
 }

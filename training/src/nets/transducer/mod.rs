@@ -8,7 +8,7 @@ mod predictor;
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::tanh;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use super::conformer::Conformer;
@@ -69,7 +69,7 @@ impl Transducer {
 
     /// An encoder's frames as the joiner takes them: (batch, frames, dim) to (batch, frames, joint).
     pub fn encoder_out(&self, frames: Tensor<3>) -> Tensor<3> {
-        self.encoder_out.forward(frames)
+        linear(&self.encoder_out, frames)
     }
 
     /// One more token.
@@ -84,7 +84,7 @@ impl Transducer {
 
     /// (batch, joint) and (batch, joint) to (batch, vocabulary), not normalised.
     pub fn join(&self, encoded: Tensor<2>, predicted: Tensor<2>) -> Tensor<2> {
-        self.joiner.forward(tanh(encoded + predicted))
+        linear(&self.joiner, tanh(encoded + predicted))
     }
 
     /// What the joiner says of every frame after every number of tokens.
@@ -102,7 +102,7 @@ impl Transducer {
         let padded = TensorData::new(padded, [tokens.len(), context + longest]);
         let predicted = self.predictor.forward(Tensor::from_data(padded, &device)); // (batch, places, joint)
         let encoded = self.encoder_out(frames); // (batch, frames, joint)
-        linear(&self.joiner, join(encoded, predicted))
+        linear(&self.joiner, join(encoded, predicted)).cast(DType::F32)
     }
 }
 

@@ -98,6 +98,6 @@ impl Predictor {
             }
             _ => (self.look_back(embedded).squeeze_dim(1), Vec::new()),
         };
-        (self.out.forward(said), states)
+        (linear(&self.out, said), states)
     }
 }

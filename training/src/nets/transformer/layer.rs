@@ -1,9 +1,10 @@
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, LayerNorm, Linear, LinearConfig};
-use burn::tensor::activation::{gelu, softmax};
+use burn::tensor::activation::gelu;
 use burn::tensor::{Device, Tensor};
 
 use super::{TransformerConfig, layer_norm};
+use crate::ops::{find, linear, residual};
 
 /// Attention to the tokens so far, attention to an encoder's frames where there is one, and a feed-forward part.
 #[derive(Module, Debug)]
@@ -58,7 +59,7 @@ impl Layer {
 
     /// Keys and values of an encoder's frames: (batch, frames, width) to (batch, frames, 2 dim).
     pub(super) fn memory(&self, frames: Tensor<3>) -> Option<Tensor<3>> {
-        self.cross.as_ref().map(|cross| cross.key_value.forward(frames))
+        self.cross.as_ref().map(|cross| linear(&cross.key_value, frames))
     }
 
     /// This layer's keys and values, (batch, frames, 2 dim), of those of all layers.
@@ -74,9 +75,9 @@ impl Layer {
     pub(super) fn forward(&self, x: Tensor<3>, mask: &Tensor<4>, memory: Option<(Tensor<3>, Tensor<4>)>) -> Tensor<3> {
         let [q, k, v] = self.project(x.clone());
         let (mixed, _) = self.attend(q, k, v, Some(mask.clone()));
-        let mut x = x + self.dropout.forward(self.out.forward(mixed));
+        let mut x = residual(x, linear(&self.out, mixed), 1.0, &self.dropout);
         if let (Some(cross), Some((memory, mask))) = (&self.cross, memory) {
-            x = x.clone() + self.dropout.forward(self.look(cross, x, memory, Some(mask)).0);
+            x = residual(x.clone(), self.look(cross, x, memory, Some(mask)).0, 1.0, &self.dropout);
         }
         self.feed(x)
     }
@@ -100,7 +101,7 @@ impl Layer {
         let [q, k, v] = self.project(x.clone());
         let (keys, values) = (Tensor::cat(vec![keys, k], 1), Tensor::cat(vec![values, v], 1));
         let (mixed, _) = self.attend(q, keys.clone(), values.clone(), Some(mask.clone()));
-        let mut x = x + self.out.forward(mixed);
+        let mut x = x + linear(&self.out, mixed);
         let mut looked = None;
         if let (Some(cross), Some(memory)) = (&self.cross, memory) {
             // The frames are the same for all: the hypotheses are the queries of one utterance.
@@ -115,15 +116,15 @@ impl Layer {
     /// Queries, keys and values of the tokens.
     fn project(&self, x: Tensor<3>) -> [Tensor<3>; 3] {
         let dim = x.dims()[2];
-        let all = self.query_key_value.forward(self.norm.forward(x));
+        let all = linear(&self.query_key_value, self.norm.forward(x));
         [0, 1, 2].map(|part| all.clone().narrow(2, part * dim, dim))
     }
 
     fn look(&self, cross: &Cross, x: Tensor<3>, memory: Tensor<3>, mask: Option<Tensor<4>>) -> (Tensor<3>, Tensor<4>) {
         let dim = x.dims()[2];
         let [keys, values] = [0, dim].map(|from| memory.clone().narrow(2, from, dim));
-        let (mixed, weights) = self.attend(cross.query.forward(cross.norm.forward(x)), keys, values, mask);
-        (cross.out.forward(mixed), weights)
+        let (mixed, weights) = self.attend(linear(&cross.query, cross.norm.forward(x)), keys, values, mask);
+        (linear(&cross.out, mixed), weights)
     }
 
     /// # Shapes
@@ -137,13 +138,12 @@ impl Layer {
             x.reshape([batch, length, self.heads, head_dim]).swap_dims(1, 2) // (batch, heads, length, head_dim)
         };
         let scores = split(q).div_scalar((head_dim as f64).sqrt()).matmul(split(k).swap_dims(2, 3));
-        let weights = softmax(mask.into_iter().fold(scores, |scores, mask| scores + mask), 3);
-        let mixed = weights.clone().matmul(split(v)).swap_dims(1, 2).reshape([batch, queries, dim]);
-        (mixed, weights)
+        let (mixed, weights) = find(scores, mask.as_ref(), split(v));
+        (mixed.swap_dims(1, 2).reshape([batch, queries, dim]), weights)
     }
 
     fn feed(&self, x: Tensor<3>) -> Tensor<3> {
-        let inner = self.dropout.forward(gelu(self.expand.forward(self.feed_norm.forward(x.clone()))));
-        x + self.dropout.forward(self.contract.forward(inner))
+        let inner = self.dropout.forward(gelu(linear(&self.expand, self.feed_norm.forward(x.clone()))));
+        residual(x, linear(&self.contract, inner), 1.0, &self.dropout)
     }
 }

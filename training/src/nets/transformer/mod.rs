@@ -9,10 +9,10 @@ mod layer;
 
 use burn::module::Module;
 use burn::nn::{Embedding, EmbeddingConfig, Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig};
-use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
+use crate::ops::{linear, log_softmax};
 use layer::Layer;
 
 /// Added to a score that must not count; large, yet finite in every float type.
@@ -127,7 +127,7 @@ impl Transformer {
             let memory = memory.as_ref().map(|(memory, mask)| (layer.part(memory, index), mask.clone()));
             x = layer.forward(x, &mask, memory);
         }
-        log_softmax(self.out.forward(self.norm.forward(x)), 2)
+        log_softmax(linear(&self.out, self.norm.forward(x)))
     }
 
     /// One token of each hypothesis. All hypotheses look at the same frames.
@@ -157,7 +157,7 @@ impl Transformer {
             entries.extend(kept.map(|entry| entry.unsqueeze_dim::<4>(1)));
             attention = looked;
         }
-        let log_probs = log_softmax(self.out.forward(self.norm.forward(x)), 2).squeeze_dim(1);
+        let log_probs = log_softmax(linear(&self.out, self.norm.forward(x))).squeeze_dim(1);
         Stepped { log_probs, attention, cache: Tensor::cat(entries, 1) }
     }
 

@@ -1,10 +1,11 @@
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{DType, Device, Int, Tensor};
 
 use super::POSITION_WIDTH;
 use crate::nets::blocks::{Attention, ConvBlock, ConvBlockConfig, apply_mask};
+use crate::ops::{layer_norm, linear};
 
 /// Configuration of the acoustic model.
 #[derive(Config, Debug)]
@@ -138,8 +139,8 @@ impl AcousticConfig {
 impl Predictor {
     fn forward(&self, x: Tensor<3>, mask: Option<&Tensor<3>>) -> Tensor<2> {
         let [batch, time, _] = x.dims();
-        let seen = self.dropout.forward(self.norm.forward(self.block.forward(x, mask)));
-        self.out.forward(seen).reshape([batch, time])
+        let seen = self.dropout.forward(layer_norm(&self.norm, self.block.forward(x, mask)));
+        linear(&self.out, seen).cast(DType::F32).reshape([batch, time])
     }
 }
 
@@ -168,11 +169,11 @@ impl Encoder {
                 x = attention.forward(x, mask);
             }
         }
-        let x = apply_mask(self.norm.forward(x), mask);
+        let x = apply_mask(layer_norm(&self.norm, x), mask);
         let duration = self.duration.forward(x.clone(), mask);
         let predicted = self.pitch.forward(x.clone(), mask);
         let used = pitch.unwrap_or_else(|| predicted.clone()).reshape([batch, time, 1]);
-        Encoded { hidden: x + self.pitch_in.forward(used), duration, pitch: predicted }
+        Encoded { hidden: x + linear(&self.pitch_in, used).cast(DType::F32), duration, pitch: predicted }
     }
 }
 
@@ -183,10 +184,10 @@ impl Decoder {
     /// - mask: `[batch, frames, 1]`
     /// - output: `[batch, frames, mels + 2]`: normalised log mel bands, normalised log pitch, voicing logit
     pub fn forward(&self, hidden: Tensor<3>, position: Tensor<3>, mask: Option<&Tensor<3>>) -> Tensor<3> {
-        let mut x = apply_mask(hidden + self.position.forward(position), mask);
+        let mut x = apply_mask(hidden + linear(&self.position, position).cast(DType::F32), mask);
         for block in &self.blocks {
             x = self.dropout.forward(block.forward(x, mask));
         }
-        self.out.forward(self.norm.forward(x))
+        linear(&self.out, layer_norm(&self.norm, x)).cast(DType::F32)
     }
 }

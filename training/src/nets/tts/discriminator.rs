@@ -1,10 +1,11 @@
 use burn::config::Config;
 use burn::module::{Initializer, Module, Param};
 use burn::nn::{Linear, LinearConfig};
-use burn::tensor::{Device, Tensor, activation};
+use burn::tensor::{DType, Device, Tensor, activation};
 
 use super::{Acoustic, Vocoder};
 use crate::losses::adversarial::{discriminator_loss, feature_matching_loss, generator_loss};
+use crate::ops::linear;
 
 /// Bins in a patch.
 const PATCH: usize = 8;
@@ -87,10 +88,10 @@ impl Discriminator {
         let patches = bins / PATCH;
         let x = spectrogram.slice([0..batch, 0..frames, 0..patches * PATCH]).reshape([batch, frames, patches, PATCH]);
         let place = self.place.val().unsqueeze::<4>();
-        let x = leaky(self.first.forward(around(x, 1, 2)) + place);
-        let y = leaky(self.second.forward(around(x.clone(), 2, 2)));
-        let z = leaky(self.third.forward(around(y.clone(), 3, 1)));
-        (self.out.forward(z.clone()), vec![x, y, z])
+        let x = leaky(linear(&self.first, around(x, 1, 2)).cast(DType::F32) + place);
+        let y = leaky(linear(&self.second, around(x.clone(), 2, 2)).cast(DType::F32));
+        let z = leaky(linear(&self.third, around(y.clone(), 3, 1)).cast(DType::F32));
+        (linear(&self.out, z.clone()).cast(DType::F32), vec![x, y, z])
     }
 }
 

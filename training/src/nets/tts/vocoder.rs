@@ -1,9 +1,10 @@
 use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::{Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 
 use crate::nets::blocks::{ConvBlock, ConvBlockConfig};
+use crate::ops::{layer_norm, linear};
 
 /// Configuration of the filter net.
 #[derive(Config, Debug)]
@@ -72,11 +73,11 @@ impl Vocoder {
     /// - frames: `[batch, frames, inputs]`
     /// - output: `[batch, frames, harmonic_order + noise_order]`
     pub fn forward(&self, frames: Tensor<3>) -> Tensor<3> {
-        let direct = self.direct.forward(frames.clone());
-        let mut x = self.input.forward(frames);
+        let direct = linear(&self.direct, frames.clone());
+        let mut x = linear(&self.input, frames).cast(DType::F32);
         for block in &self.blocks {
             x = block.forward(x, None);
         }
-        direct + self.out.forward(self.norm.forward(x))
+        (direct + linear(&self.out, layer_norm(&self.norm, x))).cast(DType::F32)
     }
 }

@@ -102,7 +102,7 @@ impl AsrTask {
     fn measure(&self) -> Result<(Vec<f32>, Vec<f32>)> {
         let bins = self.net.bins;
         let mut statistics = BinStatistics::new(bins);
-        for batch in self.train.batches(&self.loader, &self.plain, 0)?.take(STATISTICS_BATCHES) {
+        for batch in self.train.batches(&self.loader, &self.plain, 0, 0)?.take(STATISTICS_BATCHES) {
             let batch = batch?;
             for (row, length) in batch.features.chunks_exact(batch.frames * bins).zip(&batch.lengths) {
                 statistics.add(&row[..length * bins]);
@@ -250,14 +250,14 @@ impl Task for AsrTask {
         net.with_bottlenecks(width)
     }
 
-    fn train_batches(&self, epoch: usize, seed: u64) -> Result<Batches<AsrBatch>> {
+    fn train_batches(&self, epoch: usize, seed: u64, done: usize) -> Result<Batches<AsrBatch>> {
         let config = LoaderConfig { seed, ..self.loader.clone() };
-        Ok(Box::new(self.train.batches(&config, &self.augmented, epoch)?))
+        Ok(Box::new(self.train.batches(&config, &self.augmented, epoch, done)?))
     }
 
     fn valid_batches(&self) -> Result<Batches<AsrBatch>> {
         let config = LoaderConfig { shuffle: false, ..self.loader.clone() };
-        Ok(Box::new(self.valid.batches(&config, &self.plain, 0)?))
+        Ok(Box::new(self.valid.batches(&config, &self.plain, 0, 0)?))
     }
 
     fn loss(&self, net: &Conformer, batch: AsrBatch, step: usize, device: &Device) -> Result<Loss> {

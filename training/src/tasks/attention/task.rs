@@ -77,8 +77,8 @@ impl Task for AttentionTask {
         &["encoder.phones"]
     }
 
-    fn train_batches(&self, epoch: usize, seed: u64) -> Result<Batches<AsrBatch>> {
-        self.asr.train_batches(epoch, seed)
+    fn train_batches(&self, epoch: usize, seed: u64, done: usize) -> Result<Batches<AsrBatch>> {
+        self.asr.train_batches(epoch, seed, done)
     }
 
     fn valid_batches(&self) -> Result<Batches<AsrBatch>> {

@@ -178,16 +178,17 @@ impl Examples {
     }
 }
 
-/// The batches of one epoch.
+/// The batches of one epoch but the first `done`.
 pub(super) fn batches(
     examples: &Arc<Examples>,
     size: usize,
     seed: u64,
+    done: usize,
 ) -> impl Iterator<Item = Result<KeywordBatch>> + Send + use<> {
     let examples = examples.clone();
     let drawn = examples.draw(&mut ChaCha8Rng::seed_from_u64(seed));
     let starts = (0..drawn.len()).step_by(size.max(1));
-    starts.map(move |start| {
+    starts.skip(done).map(move |start| {
         let end = (start + size.max(1)).min(drawn.len());
         examples.batch(&drawn[start..end], seed.wrapping_add(start as u64))
     })

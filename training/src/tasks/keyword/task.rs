@@ -62,7 +62,7 @@ impl KeywordTask {
             statistics: OnceLock::new(),
         };
         let mut statistics = BinStatistics::new(task.net.bins);
-        for batch in batches(&task.train, task.batch, 0).take(STATISTICS_EXAMPLES.div_ceil(task.batch.max(1))) {
+        for batch in batches(&task.train, task.batch, 0, 0).take(STATISTICS_EXAMPLES.div_ceil(task.batch.max(1))) {
             statistics.add(&batch?.features);
         }
         task.statistics.get_or_init(|| statistics.mean_and_deviation());
@@ -71,7 +71,7 @@ impl KeywordTask {
 
     /// Some validation examples.
     pub(super) fn examples(&self) -> Result<KeywordBatch> {
-        batches(&self.valid, self.batch, VALID_SEED).next().unwrap_or_else(|| Ok(KeywordBatch::default()))
+        batches(&self.valid, self.batch, VALID_SEED, 0).next().unwrap_or_else(|| Ok(KeywordBatch::default()))
     }
 
     /// # Shapes
@@ -135,13 +135,13 @@ impl Task for KeywordTask {
         &["output"]
     }
 
-    fn train_batches(&self, epoch: usize, seed: u64) -> Result<Batches<KeywordBatch>> {
+    fn train_batches(&self, epoch: usize, seed: u64, done: usize) -> Result<Batches<KeywordBatch>> {
         let seed = seed ^ (epoch as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        Ok(Box::new(batches(&self.train, self.batch, seed)))
+        Ok(Box::new(batches(&self.train, self.batch, seed, done)))
     }
 
     fn valid_batches(&self) -> Result<Batches<KeywordBatch>> {
-        Ok(Box::new(batches(&self.valid, self.batch, VALID_SEED)))
+        Ok(Box::new(batches(&self.valid, self.batch, VALID_SEED, 0)))
     }
 
     fn loss(&self, net: &KeywordNet, batch: KeywordBatch, _step: usize, device: &Device) -> Result<Loss> {

@@ -10,7 +10,8 @@ use rejoinder_models::card::{Bundle, MODEL_ROLE, Measure, ModelCard, NewFile, Ta
 use serde::{Deserialize, Serialize};
 
 use super::chat::{self, Chat};
-use super::task::{Exact, LmTask, PackingConfig};
+use super::packing::PackingConfig;
+use super::task::{Exact, LmTask};
 use crate::data::dialogue::{Dialogue, Domain, Noise, SPOKEN_MIX, Writer, WriterConfig, spoken_sentences};
 use crate::export::ExportConfig;
 use crate::export::gguf::{GgufInfo, Storage, gguf};

@@ -71,13 +71,13 @@ pub(super) struct Loader {
 
 impl Loader {
     /// The batches of an epoch, the same for the same `epoch` and `seed`.
-    pub(super) fn train(&self, epoch: usize, seed: u64) -> Result<Batches<SpeakerBatch>> {
+    pub(super) fn train(&self, epoch: usize, seed: u64, done: usize) -> Result<Batches<SpeakerBatch>> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(epoch as u64);
         let drawn = self.dataset.draw(self.config.each, &mut rng);
         let plan: Vec<Vec<usize>> = drawn.chunks_exact(self.config.clips).map(<[usize]>::to_vec).collect();
         let (loader, mut reader) = (self.clone(), self.dataset.reader()?);
-        let batches = plan.into_iter().enumerate().map(move |(number, clips)| {
+        let batches = plan.into_iter().enumerate().skip(done).map(move |(number, clips)| {
             // A generator of its own, so that a batch does not depend on those before it.
             let mut rng = rng.clone();
             rng.set_stream((epoch as u64) << 32 | (number as u64 + 1));

@@ -73,8 +73,8 @@ impl Task for SpeakerTask {
         &["speakers"]
     }
 
-    fn train_batches(&self, epoch: usize, seed: u64) -> Result<Batches<SpeakerBatch>> {
-        self.train.train(epoch, seed)
+    fn train_batches(&self, epoch: usize, seed: u64, done: usize) -> Result<Batches<SpeakerBatch>> {
+        self.train.train(epoch, seed, done)
     }
 
     fn valid_batches(&self) -> Result<Batches<SpeakerBatch>> {

@@ -29,8 +29,8 @@ pub struct TokenLmTask {
 }
 
 impl TokenLmTask {
-    /// Batches of sentences of about the same length; in the order of `rng`, or from short to long.
-    fn batches(&self, sentences: &Arc<SentenceBatch>, rng: Option<ChaCha8Rng>) -> Batches<SentenceBatch> {
+    /// Batches of sentences of about the same length; in the order of `rng`, or from short to long, less the first `done`.
+    fn batches(&self, sentences: &Arc<SentenceBatch>, rng: Option<ChaCha8Rng>, done: usize) -> Batches<SentenceBatch> {
         let mut order: Vec<usize> = (0..sentences.len()).collect();
         let mut rng = rng;
         if let Some(rng) = &mut rng {
@@ -49,7 +49,12 @@ impl TokenLmTask {
             batches.shuffle(rng);
         }
         let sentences = sentences.clone();
-        Box::new(batches.into_iter().map(move |batch| Ok(batch.iter().map(|at| sentences[*at].clone()).collect())))
+        Box::new(
+            batches
+                .into_iter()
+                .skip(done)
+                .map(move |batch| Ok(batch.iter().map(|at| sentences[*at].clone()).collect())),
+        )
     }
 }
 
@@ -67,13 +72,13 @@ impl Task for TokenLmTask {
         Ok(vec![(MODEL_ROLE, "")])
     }
 
-    fn train_batches(&self, epoch: usize, seed: u64) -> Result<Batches<SentenceBatch>> {
+    fn train_batches(&self, epoch: usize, seed: u64, done: usize) -> Result<Batches<SentenceBatch>> {
         let rng = ChaCha8Rng::seed_from_u64(seed.wrapping_add(epoch as u64));
-        Ok(self.batches(&self.train, Some(rng)))
+        Ok(self.batches(&self.train, Some(rng), done))
     }
 
     fn valid_batches(&self) -> Result<Batches<SentenceBatch>> {
-        Ok(self.batches(&self.valid, None))
+        Ok(self.batches(&self.valid, None, 0))
     }
 
     fn loss(&self, net: &Transformer, batch: SentenceBatch, _step: usize, device: &Device) -> Result<Loss> {

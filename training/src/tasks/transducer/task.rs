@@ -69,8 +69,8 @@ impl Task for TransducerTask {
         &["encoder.head", "encoder.phones"]
     }
 
-    fn train_batches(&self, epoch: usize, seed: u64) -> Result<Batches<AsrBatch>> {
-        self.asr.train_batches(epoch, seed)
+    fn train_batches(&self, epoch: usize, seed: u64, done: usize) -> Result<Batches<AsrBatch>> {
+        self.asr.train_batches(epoch, seed, done)
     }
 
     fn valid_batches(&self) -> Result<Batches<AsrBatch>> {

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use burn::tensor::activation::{log_sigmoid, sigmoid};
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::activation::sigmoid;
+use burn::tensor::{Device, Tensor};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -9,11 +9,12 @@ use rejoinder_models::card::Bundle;
 use rejoinder_models::tts::phones;
 use rejoinder_models::tts::rejoinder::FAMILY;
 
+use super::acoustic_batch::AcousticBatch;
 use super::corpus::{Corpus, Utterance};
 use super::vocoder::{Adversary, JUDGE_SCALE};
 use crate::Result;
 use crate::import::check_family;
-use crate::nets::tts::{Acoustic, AcousticConfig, DiscriminatorConfig, Encoded, JudgedAcoustic, POSITION_WIDTH, play};
+use crate::nets::tts::{Acoustic, AcousticConfig, DiscriminatorConfig, JudgedAcoustic, play};
 use crate::trainer::{Batches, Figure, Loss, Task};
 
 pub use rejoinder_models::tts::rejoinder::{expansion, positions};
@@ -51,156 +52,6 @@ pub struct AcousticTask {
     pub adversary: Adversary,
 }
 
-/// Batches are as long as a multiple of this, so that kernels run on even sizes and meet few of them.
-const LENGTHS: usize = 16;
-
-/// Utterances of similar length, padded: rows are utterances.
-#[derive(Clone, Debug)]
-pub struct AcousticBatch {
-    size: usize,
-    tokens: usize,
-    frames: usize,
-    token: Vec<i64>,
-    place: Vec<i64>,
-    token_mask: Vec<f32>,
-    duration: Vec<f32>,
-    token_pitch: Vec<f32>,
-    alignment: Vec<f32>,
-    position: Vec<f32>,
-    frame_mask: Vec<f32>,
-    target: Vec<f32>,
-}
-
-struct Tensors {
-    token_mask: Tensor<3>,
-    frame_mask: Tensor<3>,
-    target: Tensor<3>,
-    encoded: Encoded,
-    frames: Tensor<3>,
-    duration: Tensor<2>,
-    pitch: Tensor<2>,
-}
-
-impl AcousticBatch {
-    /// A batch of utterances.
-    pub fn new(utterances: &[&Utterance], corpus: &Corpus) -> Self {
-        let bands = corpus.statistics.mel_mean.len();
-        let size = utterances.len();
-        let tokens = utterances.iter().map(|u| u.prepared.tokens.len()).max().unwrap_or(0).next_multiple_of(LENGTHS);
-        let frames = utterances.iter().map(|u| u.frames()).max().unwrap_or(0).next_multiple_of(LENGTHS);
-        let mut batch = Self {
-            size,
-            tokens,
-            frames,
-            token: vec![0; size * tokens],
-            place: vec![0; size * tokens],
-            token_mask: vec![0.0; size * tokens],
-            duration: vec![0.0; size * tokens],
-            token_pitch: vec![0.0; size * tokens],
-            alignment: vec![0.0; size * frames * tokens],
-            position: vec![0.0; size * frames * POSITION_WIDTH],
-            frame_mask: vec![0.0; size * frames],
-            target: vec![0.0; size * frames * (bands + 2)],
-        };
-        for (row, utterance) in utterances.iter().enumerate() {
-            batch.fill(row, utterance, corpus);
-        }
-        batch
-    }
-
-    fn fill(&mut self, row: usize, utterance: &Utterance, corpus: &Corpus) {
-        let prepared = &utterance.prepared;
-        let pitch = token_pitch(utterance, corpus);
-        for (at, pitch) in pitch.iter().enumerate().take(prepared.tokens.len()) {
-            let to = row * self.tokens + at;
-            self.token[to] = i64::from(prepared.tokens[at]);
-            self.place[to] = i64::from(prepared.places[at]);
-            self.token_mask[to] = 1.0;
-            self.duration[to] = (1.0 + prepared.durations[at] as f32).ln();
-            self.token_pitch[to] = *pitch;
-        }
-        for (t, token) in expansion(&prepared.durations).into_iter().enumerate() {
-            self.alignment[(row * self.frames + t) * self.tokens + token] = 1.0;
-        }
-        let first = row * self.frames;
-        let position = positions(&prepared.durations);
-        self.position[first * POSITION_WIDTH..][..position.len()].copy_from_slice(&position);
-        self.frame_mask[first..first + utterance.frames()].fill(1.0);
-        let target = utterance.frame_inputs(&corpus.statistics, 0..utterance.frames());
-        let width = self.target.len() / (self.size * self.frames);
-        self.target[first * width..][..target.len()].copy_from_slice(&target);
-    }
-
-    fn run(self, net: &Acoustic, device: &Device) -> Tensors {
-        let (b, l, t) = (self.size, self.tokens, self.frames);
-        let width = self.target.len() / (b * t);
-        let matrix = |values: Vec<f32>| Tensor::<2>::from_data(TensorData::new(values, [b, l]), device);
-        let ids = |values: Vec<i64>| Tensor::<2, Int>::from_data(TensorData::new(values, [b, l]), device);
-        let cube = |values: Vec<f32>, n, w| Tensor::<3>::from_data(TensorData::new(values, [b, n, w]), device);
-        let token_mask = cube(self.token_mask, l, 1);
-        let frame_mask = cube(self.frame_mask, t, 1);
-        let pitch = matrix(self.token_pitch);
-        let encoded = net.encoder.forward(ids(self.token), ids(self.place), Some(pitch.clone()), Some(&token_mask));
-        let hidden = cube(self.alignment, t, l).matmul(encoded.hidden.clone());
-        let frames = net.decoder.forward(hidden, cube(self.position, t, POSITION_WIDTH), Some(&frame_mask));
-        let (duration, target) = (matrix(self.duration), cube(self.target, t, width));
-        Tensors { token_mask, frame_mask, target, encoded, frames, duration, pitch }
-    }
-}
-
-/// The mean normalised log pitch of each token's voiced frames, or of all its frames when none is voiced.
-fn token_pitch(utterance: &Utterance, corpus: &Corpus) -> Vec<f32> {
-    let mut start = 0;
-    let mean = |values: &[f32]| values.iter().sum::<f32>() / values.len().max(1) as f32;
-    let durations = utterance.prepared.durations.iter().zip(&utterance.prepared.tokens);
-    let of = |(&frames, &token): (&usize, &u8)| {
-        let own = &utterance.pitch[start..start + frames];
-        start += frames;
-        let all: Vec<f32> = own.iter().map(|p| corpus.statistics.pitch(p.hz)).collect();
-        let voiced: Vec<f32> =
-            own.iter().zip(&all).filter(|(p, _)| p.voicing > 0.5).map(|(_, normalised)| *normalised).collect();
-        match phones::is_phone(token) {
-            true if !voiced.is_empty() => mean(&voiced),
-            true => mean(&all),
-            false => 0.0,
-        }
-    };
-    durations.map(of).collect()
-}
-
-impl Tensors {
-    /// Predicted and real mel bands, silence where there is no frame.
-    fn mels(&self) -> [Tensor<3>; 2] {
-        let [b, t, width] = self.target.dims();
-        [&self.frames, &self.target].map(|x| x.clone().slice([0..b, 0..t, 0..width - 2]) * self.frame_mask.clone())
-    }
-
-    /// The parts of the loss: mel, pitch contour, voicing, duration, token pitch.
-    fn losses(self) -> [Tensor<1>; 5] {
-        let [b, t, width] = self.target.dims();
-        let mels = width - 2;
-        let part = |x: &Tensor<3>, from: usize, to: usize| x.clone().slice([0..b, 0..t, from..to]);
-        let frames = self.frame_mask.clone().sum();
-        let over_frames = |x: Tensor<3>| (x * self.frame_mask.clone()).sum() / frames.clone();
-        let mel = part(&self.frames, 0, mels) - part(&self.target, 0, mels);
-        let mel = over_frames(mel.abs()).div_scalar(mels as f64);
-        let voiced = part(&self.target, width - 1, width);
-        let contour = part(&self.frames, mels, mels + 1) - part(&self.target, mels, mels + 1);
-        let contour = over_frames(contour.abs() * voiced.clone().mul_scalar(0.9).add_scalar(0.1));
-        let logit = part(&self.frames, width - 1, width);
-        let unvoiced = voiced.clone().neg().add_scalar(1.0);
-        let voicing = voiced * log_sigmoid(logit.clone()) + unvoiced * log_sigmoid(logit.neg());
-        let voicing = over_frames(voicing).neg();
-        let [_, l, _] = self.token_mask.dims();
-        let mask: Tensor<2> = self.token_mask.reshape([b, l]);
-        let tokens = mask.clone().sum();
-        let over_tokens = |x: Tensor<2>| (x * mask.clone()).sum() / tokens.clone();
-        let duration = over_tokens((self.encoded.duration - self.duration).powi_scalar(2));
-        let pitch = over_tokens((self.encoded.pitch - self.pitch).powi_scalar(2));
-        [mel, contour, voicing, duration, pitch]
-    }
-}
-
 /// An acoustic model with a fresh judge.
 pub(super) fn judged(net: &AcousticConfig, device: &Device) -> JudgedAcoustic {
     JudgedAcoustic { net: net.init(device), judges: vec![DiscriminatorConfig::new(net.mels).init(device)] }
@@ -223,7 +74,7 @@ impl AcousticTask {
         let mut chosen = self.select(held_out);
         chosen.truncate(limit);
         let mut bands = Bands::default();
-        for batch in self.batches(chosen, None) {
+        for batch in self.batches(chosen, None, 0) {
             let batch = batch?;
             let mask = batch.frame_mask.clone();
             let tensors = batch.run(net, device);
@@ -246,7 +97,7 @@ impl AcousticTask {
     pub fn prosody(&self, net: &Acoustic, device: &Device) -> Result<Prosody> {
         let (mut tokens, mut frames, mut voiced) = (0.0, 0.0, 0.0);
         let mut sum = Prosody::default();
-        for batch in self.batches(self.select(true), None) {
+        for batch in self.batches(self.select(true), None, 0) {
             let batch = batch?;
             let (token, real, mask) = (batch.token.clone(), batch.duration.clone(), batch.frame_mask.clone());
             let tensors = batch.run(net, device);
@@ -279,7 +130,7 @@ impl AcousticTask {
     }
 
     /// Batches of utterances of similar length.
-    fn batches(&self, mut chosen: Vec<usize>, rng: Option<ChaCha8Rng>) -> Batches<AcousticBatch> {
+    fn batches(&self, mut chosen: Vec<usize>, rng: Option<ChaCha8Rng>, done: usize) -> Batches<AcousticBatch> {
         let mut rng = rng;
         let length = |i: usize| self.corpus.utterances[i].frames();
         let mut noise: Vec<usize> = vec![0; self.corpus.utterances.len()];
@@ -302,7 +153,7 @@ impl AcousticTask {
             groups.shuffle(rng);
         }
         let corpus = Arc::clone(&self.corpus);
-        Box::new(groups.into_iter().map(move |group| -> Result<AcousticBatch> {
+        Box::new(groups.into_iter().skip(done).map(move |group| -> Result<AcousticBatch> {
             let utterances: Vec<&Utterance> = group.iter().map(|&i| &corpus.utterances[i]).collect();
             Ok(AcousticBatch::new(&utterances, &corpus))
         }))
@@ -326,13 +177,13 @@ impl Task for AcousticTask {
         &["judges"]
     }
 
-    fn train_batches(&self, epoch: usize, seed: u64) -> Result<Batches<AcousticBatch>> {
+    fn train_batches(&self, epoch: usize, seed: u64, done: usize) -> Result<Batches<AcousticBatch>> {
         let rng = ChaCha8Rng::seed_from_u64(seed.wrapping_add(epoch as u64));
-        Ok(self.batches(self.select(false), Some(rng)))
+        Ok(self.batches(self.select(false), Some(rng), done))
     }
 
     fn valid_batches(&self) -> Result<Batches<AcousticBatch>> {
-        Ok(self.batches(self.select(true), None))
+        Ok(self.batches(self.select(true), None, 0))
     }
 
     fn loss(&self, net: &JudgedAcoustic, batch: AcousticBatch, step: usize, device: &Device) -> Result<Loss> {

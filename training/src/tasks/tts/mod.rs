@@ -1,6 +1,7 @@
 //! A voice: corpus, acoustic model, vocoder.
 
 mod acoustic;
+mod acoustic_batch;
 mod bundle;
 pub mod corpus;
 mod listeners;
@@ -16,7 +17,8 @@ use std::path::PathBuf;
 use rejoinder_models::tts::source_filter::SourceFilterConfig;
 use serde::{Deserialize, Serialize};
 
-pub use acoustic::{AcousticBatch, AcousticTask, Bands, Prosody, expansion, positions};
+pub use acoustic::{AcousticTask, Bands, Prosody, expansion, positions};
+pub use acoustic_batch::AcousticBatch;
 pub use measures::Measures;
 pub use mel::MelConfig;
 pub use recipe::{AcousticSection, EvaluateConfig, Part, PrepareSteps, TtsRecipe, VocoderSection};

@@ -136,22 +136,24 @@ impl VocoderTask {
         (weight, bias)
     }
 
-    /// Segments, each from a random place of a random utterance.
-    fn random(&self, held_out: bool, count: usize, seed: u64) -> Batches<VocoderBatch> {
+    /// Segments, each from a random place of a random utterance; the first `done` of `count` batches are drawn and not made.
+    fn random(&self, held_out: bool, count: usize, seed: u64, done: usize) -> Batches<VocoderBatch> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let (corpus, geometry) = (Arc::clone(&self.corpus), self.geometry.clone());
         let (size, frames) = (self.segments, self.segment_frames);
         let fits = |u: &Utterance| u.prepared.held_out == held_out && u.frames() > frames + 1;
         let chosen: Vec<usize> = (0..corpus.utterances.len()).filter(|&i| fits(&corpus.utterances[i])).collect();
         let count = if chosen.is_empty() { 0 } else { count };
-        Box::new((0..count).map(move |_| -> Result<VocoderBatch> {
-            let draws: Vec<(usize, usize, u64)> = (0..size)
-                .map(|_| {
-                    let at = chosen[rng.random_range(0..chosen.len())];
-                    let start = rng.random_range(0..corpus.utterances[at].frames() - frames);
-                    (at, start, rng.random())
-                })
-                .collect();
+        let all = corpus.clone();
+        let draws = (0..count).map(move |_| -> Vec<(usize, usize, u64)> {
+            let draw = |_| {
+                let at = chosen[rng.random_range(0..chosen.len())];
+                let start = rng.random_range(0..all.utterances[at].frames() - frames);
+                (at, start, rng.random())
+            };
+            (0..size).map(draw).collect()
+        });
+        Box::new(draws.skip(done).map(move |draws| -> Result<VocoderBatch> {
             let one =
                 |(at, start, seed)| VocoderBatch::one(&corpus.utterances[at], start, frames, &corpus, &geometry, seed);
             let segments: Vec<VocoderBatch> = draws.into_par_iter().map(one).collect();
@@ -231,12 +233,12 @@ impl Task for VocoderTask {
         &["judges"]
     }
 
-    fn train_batches(&self, epoch: usize, seed: u64) -> Result<Batches<VocoderBatch>> {
-        Ok(self.random(false, self.batches, seed.wrapping_add(epoch as u64)))
+    fn train_batches(&self, epoch: usize, seed: u64, done: usize) -> Result<Batches<VocoderBatch>> {
+        Ok(self.random(false, self.batches, seed.wrapping_add(epoch as u64), done))
     }
 
     fn valid_batches(&self) -> Result<Batches<VocoderBatch>> {
-        Ok(self.random(true, 4, 7))
+        Ok(self.random(true, 4, 7, 0))
     }
 
     fn loss(&self, net: &JudgedVocoder, batch: VocoderBatch, step: usize, device: &Device) -> Result<Loss> {

@@ -82,12 +82,17 @@ impl Looks {
     }
 }
 
-/// The batches of one epoch.
-fn batches(looks: &Arc<Looks>, size: usize, seed: u64) -> impl Iterator<Item = Result<TurnBatch>> + Send + use<> {
+/// The batches of one epoch but the first `done`.
+fn batches(
+    looks: &Arc<Looks>,
+    size: usize,
+    seed: u64,
+    done: usize,
+) -> impl Iterator<Item = Result<TurnBatch>> + Send + use<> {
     let looks = looks.clone();
     let moments = draw(looks.corpus.turns(), &looks.moments, seed);
     let starts = (0..moments.len()).step_by(size.max(1));
-    starts.map(move |start| {
+    starts.skip(done).map(move |start| {
         let end = (start + size.max(1)).min(moments.len());
         looks.batch(&moments[start..end], seed.wrapping_add(start as u64))
     })
@@ -131,7 +136,7 @@ impl TurnTask {
     fn measure(&self) -> Result<(Vec<f32>, Vec<f32>)> {
         let mut statistics = BinStatistics::new(self.net.bins);
         let some = STATISTICS_MOMENTS.div_ceil(self.batch.max(1));
-        for batch in batches(&self.train, self.batch, 0).take(some) {
+        for batch in batches(&self.train, self.batch, 0, 0).take(some) {
             statistics.add(&batch?.features);
         }
         Ok(statistics.mean_and_deviation())
@@ -139,7 +144,7 @@ impl TurnTask {
 
     /// Some moments of the validation turns, as the net sees them.
     pub(super) fn examples(&self) -> Result<TurnBatch> {
-        batches(&self.valid, self.batch, VALID_SEED).next().unwrap_or_else(|| Ok(TurnBatch::default()))
+        batches(&self.valid, self.batch, VALID_SEED, 0).next().unwrap_or_else(|| Ok(TurnBatch::default()))
     }
 
     fn log_odds(&self, net: &TurnNet, batch: &TurnBatch, device: &Device) -> Tensor<1> {
@@ -172,13 +177,13 @@ impl Task for TurnTask {
         Ok(vec![(MODEL_ROLE, "")])
     }
 
-    fn train_batches(&self, epoch: usize, seed: u64) -> Result<Batches<TurnBatch>> {
+    fn train_batches(&self, epoch: usize, seed: u64, done: usize) -> Result<Batches<TurnBatch>> {
         let seed = seed ^ (epoch as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        Ok(Box::new(batches(&self.train, self.batch, seed)))
+        Ok(Box::new(batches(&self.train, self.batch, seed, done)))
     }
 
     fn valid_batches(&self) -> Result<Batches<TurnBatch>> {
-        Ok(Box::new(batches(&self.valid, self.batch, VALID_SEED)))
+        Ok(Box::new(batches(&self.valid, self.batch, VALID_SEED, 0)))
     }
 
     fn loss(&self, net: &TurnNet, batch: TurnBatch, _step: usize, device: &Device) -> Result<Loss> {

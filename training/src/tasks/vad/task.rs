@@ -84,10 +84,16 @@ impl Parties {
     }
 }
 
-fn batches(parties: &Arc<Parties>, size: usize, seed: u64) -> impl Iterator<Item = Result<VadBatch>> + Send + use<> {
+/// The batches of one epoch but the first `done`.
+fn batches(
+    parties: &Arc<Parties>,
+    size: usize,
+    seed: u64,
+    done: usize,
+) -> impl Iterator<Item = Result<VadBatch>> + Send + use<> {
     let parties = parties.clone();
     let starts = (0..parties.count).step_by(size.max(1));
-    starts.map(move |start| parties.batch(start..(start + size.max(1)).min(parties.count), seed))
+    starts.skip(done).map(move |start| parties.batch(start..(start + size.max(1)).min(parties.count), seed))
 }
 
 impl VadTask {
@@ -118,7 +124,7 @@ impl VadTask {
             statistics: OnceLock::new(),
         };
         let mut statistics = BinStatistics::new(task.net.bins);
-        for batch in batches(&task.train, task.batch, 0).take(STATISTICS_PARTIES.div_ceil(task.batch.max(1))) {
+        for batch in batches(&task.train, task.batch, 0, 0).take(STATISTICS_PARTIES.div_ceil(task.batch.max(1))) {
             statistics.add(&batch?.features);
         }
         task.statistics.get_or_init(|| statistics.mean_and_deviation());
@@ -127,7 +133,7 @@ impl VadTask {
 
     /// Some validation parties.
     pub(super) fn examples(&self) -> Result<VadBatch> {
-        batches(&self.valid, self.batch, VALID_SEED).next().unwrap_or_else(|| Ok(VadBatch::default()))
+        batches(&self.valid, self.batch, VALID_SEED, 0).next().unwrap_or_else(|| Ok(VadBatch::default()))
     }
 
     /// The log-odds of speech, and the truth: (party, frame) each.
@@ -158,13 +164,13 @@ impl Task for VadTask {
         Ok(vec![(MODEL_ROLE, "")])
     }
 
-    fn train_batches(&self, epoch: usize, seed: u64) -> Result<Batches<VadBatch>> {
+    fn train_batches(&self, epoch: usize, seed: u64, done: usize) -> Result<Batches<VadBatch>> {
         let seed = seed ^ (epoch as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        Ok(Box::new(batches(&self.train, self.batch, seed)))
+        Ok(Box::new(batches(&self.train, self.batch, seed, done)))
     }
 
     fn valid_batches(&self) -> Result<Batches<VadBatch>> {
-        Ok(Box::new(batches(&self.valid, self.batch, VALID_SEED)))
+        Ok(Box::new(batches(&self.valid, self.batch, VALID_SEED, 0)))
     }
 
     fn loss(&self, net: &VadNet, batch: VadBatch, _step: usize, device: &Device) -> Result<Loss> {

@@ -1,23 +1,15 @@
 //! Writes a Llama as a GGUF file (version 3; `gguf.md` in ggml's documentation), with tokenizer and chat template.
 
+mod format;
+
 use burn::tensor::Tensor;
 use rejoinder_models::llm::template::{CONTROLS, TEMPLATE};
 use rejoinder_models::text::Tokenizer;
-use serde::{Deserialize, Serialize};
 
 use crate::nets::llama::{Block, Llama, LlamaConfig};
 use crate::{Error, Result};
-
-/// How matrices are stored; vectors are f32 always.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Storage {
-    /// Half floats.
-    F16,
-    /// Blocks of 32 bytes with one half float as scale (`block_q8_0` in ggml).
-    #[default]
-    Q8_0,
-}
+pub use format::Storage;
+use format::{Stored, Value, matrix, vector, write};
 
 /// What the file says of the model beside its weights.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,69 +24,6 @@ pub struct GgufInfo<'a> {
     pub storage: Storage,
 }
 
-const ALIGNMENT: usize = 32;
-
-enum Value {
-    U32(u32),
-    F32(f32),
-    Bool(bool),
-    Text(String),
-    Texts(Vec<String>),
-    F32s(Vec<f32>),
-    I32s(Vec<i32>),
-}
-
-impl Value {
-    /// The type's number in the file.
-    fn code(&self) -> u32 {
-        match self {
-            Self::U32(_) => 4,
-            Self::F32(_) => 6,
-            Self::Bool(_) => 7,
-            Self::Text(_) => 8,
-            Self::Texts(_) | Self::F32s(_) | Self::I32s(_) => 9,
-        }
-    }
-
-    fn write(&self, out: &mut Vec<u8>) {
-        let array = |out: &mut Vec<u8>, code: u32, length: usize| {
-            out.extend(code.to_le_bytes());
-            out.extend((length as u64).to_le_bytes());
-        };
-        match self {
-            Self::U32(value) => out.extend(value.to_le_bytes()),
-            Self::F32(value) => out.extend(value.to_le_bytes()),
-            Self::Bool(value) => out.push(u8::from(*value)),
-            Self::Text(value) => text(out, value),
-            Self::Texts(values) => {
-                array(out, 8, values.len());
-                values.iter().for_each(|value| text(out, value));
-            }
-            Self::F32s(values) => {
-                array(out, 6, values.len());
-                values.iter().for_each(|value| out.extend(value.to_le_bytes()));
-            }
-            Self::I32s(values) => {
-                array(out, 5, values.len());
-                values.iter().for_each(|value| out.extend(value.to_le_bytes()));
-            }
-        }
-    }
-}
-
-fn text(out: &mut Vec<u8>, value: &str) {
-    out.extend((value.len() as u64).to_le_bytes());
-    out.extend(value.as_bytes());
-}
-
-/// A tensor as the file holds it. The first of `dims` is the one along which values are neighbours.
-struct Stored {
-    name: String,
-    dims: Vec<u64>,
-    code: u32,
-    bytes: Vec<u8>,
-}
-
 /// The bytes of a GGUF file of `net`.
 ///
 /// # Errors
@@ -102,30 +31,7 @@ struct Stored {
 pub fn gguf(net: &Llama, config: &LlamaConfig, tokenizer: &Tokenizer, info: &GgufInfo<'_>) -> Result<Vec<u8>> {
     let metadata = metadata(config, tokenizer, info)?;
     let tensors = tensors(net, config, info.storage)?;
-    let mut out: Vec<u8> = b"GGUF".to_vec();
-    out.extend(3u32.to_le_bytes());
-    out.extend((tensors.len() as u64).to_le_bytes());
-    out.extend((metadata.len() as u64).to_le_bytes());
-    for (key, value) in &metadata {
-        text(&mut out, key);
-        out.extend(value.code().to_le_bytes());
-        value.write(&mut out);
-    }
-    let mut offset = 0usize;
-    for tensor in &tensors {
-        text(&mut out, &tensor.name);
-        out.extend((tensor.dims.len() as u32).to_le_bytes());
-        tensor.dims.iter().for_each(|dim| out.extend(dim.to_le_bytes()));
-        out.extend(tensor.code.to_le_bytes());
-        out.extend((offset as u64).to_le_bytes());
-        offset = (offset + tensor.bytes.len()).next_multiple_of(ALIGNMENT);
-    }
-    for tensor in &tensors {
-        out.resize(out.len().next_multiple_of(ALIGNMENT), 0);
-        out.extend(&tensor.bytes);
-    }
-    out.resize(out.len().next_multiple_of(ALIGNMENT), 0);
-    Ok(out)
+    Ok(write(&metadata, &tensors))
 }
 
 fn metadata(config: &LlamaConfig, tokenizer: &Tokenizer, info: &GgufInfo<'_>) -> Result<Vec<(String, Value)>> {
@@ -235,91 +141,9 @@ fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data().iter::<f32>().collect()
 }
 
-fn vector(name: &str, values: Vec<f32>) -> Stored {
-    let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-    Stored { name: name.into(), dims: vec![values.len() as u64], code: 0, bytes }
-}
-
-fn matrix(name: &str, values: Vec<f32>, width: usize, storage: Storage) -> Result<Stored> {
-    let dims = vec![width as u64, (values.len() / width) as u64];
-    let (code, bytes) = match storage {
-        Storage::F16 => (1, values.iter().flat_map(|value| half(*value).to_le_bytes()).collect()),
-        Storage::Q8_0 if !width.is_multiple_of(32) => {
-            let reason = format!("{name}: expected a width in steps of 32 for q8_0, found {width}");
-            return Err(Error::data("gguf", reason));
-        }
-        Storage::Q8_0 => (8, values.chunks(32).flat_map(q8_block).collect()),
-    };
-    Ok(Stored { name: name.into(), dims, code, bytes })
-}
-
-/// One block of `quantize_row_q8_0_ref` in ggml: a scale of a 127th of the largest magnitude, then 32 rounded values.
-fn q8_block(values: &[f32]) -> Vec<u8> {
-    let largest = values.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
-    let scale = largest / 127.0;
-    let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
-    let quantized = values.iter().map(|value| (value * inverse).round() as i8 as u8);
-    half(scale).to_le_bytes().into_iter().chain(quantized).collect()
-}
-
-/// The nearest IEEE 754 half float, ties to even.
-fn half(value: f32) -> u16 {
-    let bits = value.to_bits();
-    let sign = ((bits >> 16) & 0x8000) as u16;
-    let magnitude = bits & 0x7fff_ffff;
-    if magnitude > 0x7f80_0000 {
-        return sign | 0x7e00;
-    }
-    // 65520 and above round to infinity.
-    if magnitude >= 0x477f_f000 {
-        return sign | 0x7c00;
-    }
-    if magnitude < 0x3880_0000 {
-        // Subnormal halves are multiples of 2^-24; scaling is exact, and adding 2^23 rounds to an integer.
-        let scaled = f32::from_bits(magnitude) * 16_777_216.0;
-        let rounded = (scaled + 8_388_608.0) - 8_388_608.0;
-        return sign | rounded as u16;
-    }
-    let odd = (magnitude >> 13) & 1;
-    let rounded = magnitude + 0xfff + odd;
-    sign | ((rounded - 0x3800_0000) >> 13) as u16
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn halves_are_those_of_ieee_754() {
-        // numpy: np.float16(x).view(np.uint16)
-        let known = [
-            (0.0, 0x0000),
-            (1.0, 0x3c00),
-            (-2.5, 0xc100),
-            (0.1, 0x2e66),
-            (65504.0, 0x7bff),
-            (65520.0, 0x7c00),
-            (6.103_515_6e-5, 0x0400),
-            (5.960_464_5e-8, 0x0001),
-            (1e-9, 0x0000),
-            (1.000_488_3, 0x3c00),
-            (1.001_464_8, 0x3c02),
-        ];
-        for (value, bits) in known {
-            assert_eq!(half(value), bits, "{value}");
-        }
-    }
-
-    #[test]
-    fn blocks_keep_values_within_half_a_step() {
-        let values: Vec<f32> = (0..32).map(|n| (n as f32 * 0.7).sin()).collect();
-        let block = q8_block(&values);
-        assert_eq!(block.len(), 34);
-        let step = values.iter().fold(0.0_f32, |largest, v| largest.max(v.abs())) / 127.0;
-        for (value, byte) in values.iter().zip(&block[2..]) {
-            assert!((value - f32::from(*byte as i8) * step).abs() < 0.6 * step, "{value} {byte}");
-        }
-    }
 
     #[test]
     fn rows_of_a_head_alternate_its_halves() {

@@ -1,0 +1,73 @@
+use std::time::Instant;
+
+use super::{Checkpoint, TrainOptions};
+
+/// How far a run has come, by its limits and the clock, and what follows from that.
+pub(super) struct Course<'a> {
+    options: &'a TrainOptions,
+    started: Instant,
+    minutes_before: f64,
+    saved: Instant,
+    saved_step: usize,
+}
+
+impl<'a> Course<'a> {
+    /// A run that begins, or goes on from `state`.
+    pub(super) fn from(options: &'a TrainOptions, state: &Checkpoint) -> Self {
+        let now = Instant::now();
+        Self { options, started: now, minutes_before: state.minutes, saved: now, saved_step: state.step }
+    }
+
+    /// Minutes of training so far.
+    pub(super) fn minutes(&self) -> f64 {
+        self.minutes_before + self.started.elapsed().as_secs_f64() / 60.0
+    }
+
+    /// The most batches of an epoch or a validation.
+    pub(super) fn most_batches(&self) -> usize {
+        if self.options.debug { self.options.debug_batches } else { usize::MAX }
+    }
+
+    pub(super) fn is_done(&self, state: &Checkpoint) -> bool {
+        self.share(state) >= 1.0 || state.outlook.is_over(self.options.early_stopping.as_ref())
+    }
+
+    /// The learning rate of the next step.
+    pub(super) fn rate(&self, state: &Checkpoint) -> f64 {
+        let options = self.options;
+        let scheduled = options.schedule.factor(state.step, options.warmup_steps, self.progress(state));
+        state.outlook.scale * options.learning_rate * scheduled
+    }
+
+    /// A checkpoint of this step is being written.
+    pub(super) fn save(&mut self, step: usize) {
+        (self.saved, self.saved_step) = (Instant::now(), step);
+    }
+
+    pub(super) fn is_checkpoint_due(&self, step: usize) -> bool {
+        let steps = self.options.ckpt_interval_steps;
+        self.saved.elapsed().as_secs_f64() > self.options.ckpt_interval_minutes * 60.0
+            || (steps > 0 && step - self.saved_step >= steps)
+    }
+
+    /// The share of the run that is done, for the schedule: where steps are counted, the clock has no say in what is
+    /// learnt, and a run that was resumed learns the same.
+    fn progress(&self, state: &Checkpoint) -> f64 {
+        match self.options.steps {
+            0 => self.share(state),
+            steps => state.step as f64 / steps as f64,
+        }
+    }
+
+    /// The share of the run that is done, by whichever limit is nearest.
+    fn share(&self, state: &Checkpoint) -> f64 {
+        let options = self.options;
+        let epochs = if options.debug { options.debug_epochs } else { options.epochs };
+        let limits = [
+            (state.epoch as f64, epochs as f64),
+            (state.step as f64, options.steps as f64),
+            (self.minutes(), options.minutes),
+        ];
+        limits.iter().filter(|(_, limit)| *limit > 0.0).map(|(done, limit)| done / limit).fold(0.0, f64::max)
+    }
+}
