@@ -17,7 +17,7 @@ use crate::nets::tts::{Acoustic, AcousticConfig, Vocoder, VocoderConfig};
 use crate::recipe::{self, Recipe};
 use crate::tasks::g2p::{LEXICON_FILE, MODEL_FILE};
 use crate::trainer::{self, TrainOptions};
-use crate::{Error, Result};
+use crate::{Error, Result, import};
 
 /// A recipe with `task = "tts"`: a voice.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -222,6 +222,17 @@ impl TtsRecipe {
     /// A run without weights.
     pub fn trained_acoustic(&self, device: &Device) -> Result<Acoustic> {
         Ok(weights(acoustic::judged(&self.acoustic_net(), device), &self.run_of(Part::Acoustic))?.net)
+    }
+
+    /// The acoustic model that is measured: that of the run, or the bundle's where nothing was trained here.
+    ///
+    /// # Errors
+    /// A run without weights; a bundle of another net.
+    pub(super) fn measured_acoustic(&self, task: &AcousticTask, device: &Device) -> Result<Acoustic> {
+        if self.run_of(Part::Acoustic).is_dir() {
+            return self.trained_acoustic(device);
+        }
+        Ok(import::begin(task, acoustic::judged(&self.acoustic_net(), device), &self.export.bundle)?.net)
     }
 
     /// The trained vocoder.

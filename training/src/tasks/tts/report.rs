@@ -80,7 +80,8 @@ fn round(x: f64) -> f64 {
 /// What the acoustic model makes of the held-out prompts, beside the recordings.
 fn measure(recipe: &TtsRecipe, corpus: &Arc<Corpus>, results: &mut BTreeMap<String, f64>) -> Result<()> {
     let device = Device::flex();
-    let (task, net) = (recipe.acoustic_task(Arc::clone(corpus)), recipe.trained_acoustic(&device)?);
+    let task = recipe.acoustic_task(Arc::clone(corpus));
+    let net = recipe.measured_acoustic(&task, &device)?;
     let bands = task.bands(&net, true, usize::MAX, &device)?;
     let scale = &corpus.statistics.mel_scale;
     let db = 20.0 / std::f64::consts::LN_10;
