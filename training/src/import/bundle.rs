@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rejoinder_models::card::{Bundle, TOKENS_ROLE};
+use rejoinder_models::card::{Bundle, MODEL_ROLE, TOKENS_ROLE};
 use rejoinder_models::features::FbankConfig;
 use rejoinder_models::text::Tokenizer;
 
@@ -41,6 +41,20 @@ pub(crate) fn check_family(bundle: &Bundle, family: &str) -> Result<()> {
             Err(Error::config(bundle.root().display().to_string(), reason))
         }
     }
+}
+
+/// The file of a bundle that holds the whole net, as [`Task::weights_in`](crate::trainer::Task::weights_in) gives it.
+///
+/// # Errors
+/// A bundle of another family or for other features.
+pub(crate) fn single_file(
+    bundle: &Bundle,
+    family: &str,
+    features: &FbankConfig,
+) -> Result<Vec<(&'static str, &'static str)>> {
+    check_family(bundle, family)?;
+    check_features(bundle, features)?;
+    Ok(vec![(MODEL_ROLE, "")])
 }
 
 /// Refuses a bundle whose net says other tokens.

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rejoinder_models::card::Bundle;
 
-pub(crate) use bundle::{check_family, check_features, check_tokens, is_bundle, tokens};
+pub(crate) use bundle::{check_family, check_features, check_tokens, is_bundle, single_file, tokens};
 pub use weights::Weights;
 
 use crate::Result;

@@ -128,12 +128,9 @@ impl Report {
             ];
             table.push_str(&format!("| {} |\n", cells.join(" | ")));
         }
-        table.push_str(&format!(
-            "\n{:.2} false alarms/h of all keywords together in {:.2} h; the likeliest keyword is right in {} %",
-            self.alarms_per_hour,
-            self.hours,
-            percent(self.accuracy)
-        ));
+        for (what, value) in self.card_lines(snr_db) {
+            table.push_str(&format!("\n{what}: {value}"));
+        }
         writeln!(std::io::stdout(), "{table}").map_err(|e| Error::io("standard output", e))
     }
 

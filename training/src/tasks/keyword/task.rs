@@ -1,7 +1,7 @@
 use std::sync::{Arc, OnceLock};
 
 use burn::tensor::{Device, Tensor, TensorData, activation};
-use rejoinder_models::card::{Bundle, MODEL_ROLE};
+use rejoinder_models::card::Bundle;
 use rejoinder_models::features::Fbank;
 use rejoinder_models::keyword::convolutional::FAMILY;
 
@@ -10,7 +10,7 @@ use super::examples::{Examples, KeywordBatch, batches};
 use super::recipe::KeywordRecipe;
 use crate::data::prepare::SAMPLE_RATE_HZ;
 use crate::data::statistics::BinStatistics;
-use crate::import::{check_family, check_features};
+use crate::import;
 use crate::losses::binary_cross_entropy;
 use crate::nets::keyword::{KeywordNet, KeywordNetConfig};
 use crate::trainer::{Batches, Figure, Loss, Task};
@@ -126,9 +126,7 @@ impl Task for KeywordTask {
     }
 
     fn weights_in(&self, bundle: &Bundle) -> Result<Vec<(&'static str, &'static str)>> {
-        check_family(bundle, FAMILY)?;
-        check_features(bundle, self.train.fbank.config())?;
-        Ok(vec![(MODEL_ROLE, "")])
+        import::single_file(bundle, FAMILY, self.train.fbank.config())
     }
 
     fn heads(&self) -> &'static [&'static str] {

@@ -1,11 +1,11 @@
 use burn::tensor::{Device, Tensor, TensorData};
-use rejoinder_models::card::{Bundle, MODEL_ROLE};
+use rejoinder_models::card::Bundle;
 use rejoinder_models::speaker::{DetectionCost, Embedding, equal_error_rate, min_detection_cost};
 
 use super::batches::{Loader, SpeakerBatch};
 use super::bundle::FAMILY;
 use super::recipe::LossConfig;
-use crate::import::{check_family, check_features};
+use crate::import;
 use crate::losses::aam_softmax;
 use crate::nets::speaker::{EncoderConfig, SpeakerNet};
 use crate::trainer::{Batches, Figure, Loss, Task};
@@ -64,9 +64,7 @@ impl Task for SpeakerTask {
     }
 
     fn weights_in(&self, bundle: &Bundle) -> Result<Vec<(&'static str, &'static str)>> {
-        check_family(bundle, FAMILY)?;
-        check_features(bundle, self.train.fbank.config())?;
-        Ok(vec![(MODEL_ROLE, "")])
+        import::single_file(bundle, FAMILY, self.train.fbank.config())
     }
 
     fn heads(&self) -> &'static [&'static str] {

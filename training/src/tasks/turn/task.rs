@@ -5,7 +5,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData, activation};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-use rejoinder_models::card::{Bundle, MODEL_ROLE};
+use rejoinder_models::card::Bundle;
 use rejoinder_models::features::Fbank;
 use rejoinder_models::turn::convolutional::FAMILY;
 
@@ -15,7 +15,7 @@ use super::recipe::TurnRecipe;
 use crate::augment::Augmenter;
 use crate::data::pack::PackReader;
 use crate::data::statistics::BinStatistics;
-use crate::import::{check_family, check_features};
+use crate::import;
 use crate::nets::turn::{TurnNet, TurnNetConfig};
 use crate::trainer::{Batches, Figure, Loss, Task};
 use crate::{Error, Result};
@@ -172,9 +172,7 @@ impl Task for TurnTask {
     }
 
     fn weights_in(&self, bundle: &Bundle) -> Result<Vec<(&'static str, &'static str)>> {
-        check_family(bundle, FAMILY)?;
-        check_features(bundle, self.train.fbank.config())?;
-        Ok(vec![(MODEL_ROLE, "")])
+        import::single_file(bundle, FAMILY, self.train.fbank.config())
     }
 
     fn train_batches(&self, epoch: usize, seed: u64, done: usize) -> Result<Batches<TurnBatch>> {

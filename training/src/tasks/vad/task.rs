@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-use rejoinder_models::card::{Bundle, MODEL_ROLE};
+use rejoinder_models::card::Bundle;
 use rejoinder_models::features::Fbank;
 use rejoinder_models::vad::crdnn::FAMILY;
 
@@ -15,7 +15,7 @@ use crate::augment::Augmenter;
 use crate::data::energy::FRAME;
 use crate::data::prepare::SAMPLE_RATE_HZ;
 use crate::data::statistics::BinStatistics;
-use crate::import::{check_family, check_features};
+use crate::import;
 use crate::losses::BinaryLoss;
 use crate::nets::vad::{VadNet, VadNetConfig};
 use crate::trainer::{Batches, Figure, Loss, Task};
@@ -159,9 +159,7 @@ impl Task for VadTask {
     }
 
     fn weights_in(&self, bundle: &Bundle) -> Result<Vec<(&'static str, &'static str)>> {
-        check_family(bundle, FAMILY)?;
-        check_features(bundle, self.train.fbank.config())?;
-        Ok(vec![(MODEL_ROLE, "")])
+        import::single_file(bundle, FAMILY, self.train.fbank.config())
     }
 
     fn train_batches(&self, epoch: usize, seed: u64, done: usize) -> Result<Batches<VadBatch>> {
