@@ -181,6 +181,14 @@ pub enum EventKind {
         /// What it said.
         reason: String,
     },
+    /// A stage failed at something that the turn can do without: `identify` at a name, `listen` at a piece of sound. A
+    /// reason that does not change is told once.
+    Degraded {
+        /// The stage.
+        stage: String,
+        /// What it said.
+        reason: String,
+    },
     /// A microphone gives nothing: silence takes its place, and the conversation goes on. Or a loudspeaker takes nothing:
     /// the reply of this turn, which waits for it, is dropped, and the history ends with what was heard.
     DeviceLost {

@@ -10,13 +10,14 @@ use rejoinder_models::asr::{Recognizer, RecognizerStream, Transcript};
 use rejoinder_models::enhance::{Enhancer, EnhancerStream};
 use rejoinder_models::keyword::{KeywordSpotter, KeywordStream};
 use rejoinder_models::llm::{Cancel, ChatMessage, Dialogue, Finish, Responder, ToolSpec, Usage};
+use rejoinder_models::speaker::{Embedding, SpeakerEncoder};
 use rejoinder_models::streaming::Streaming;
 use rejoinder_models::tts::{SpeechChunk, Synthesizer, Utterance};
 use rejoinder_models::turn::{TurnDetector, TurnStream};
 use rejoinder_models::units::{SampleRate, Samples};
 use rejoinder_models::vad::{Vad, VadStream};
 
-use crate::{Assistant, WakeWord};
+use crate::{Assistant, Identity, WakeWord};
 
 thread_local! {
     static SPENT: Cell<Spent> = const { Cell::new(Spent { models: Duration::ZERO, waiting: Duration::ZERO }) };
@@ -66,6 +67,7 @@ impl Assistant {
         self.vad = Arc::new(Metered(self.vad));
         self.turn_detector = self.turn_detector.map(|detector| Arc::new(Metered(detector)) as Arc<dyn TurnDetector>);
         self.wake_word = self.wake_word.map(|wake| WakeWord { spotter: Arc::new(Metered(wake.spotter)), ..wake });
+        self.identity = self.identity.map(|who| Identity { encoder: Arc::new(Metered(who.encoder)), ..who });
         self.recognizer = Arc::new(Metered(self.recognizer));
         self.responder = Arc::new(Metered(self.responder));
         self.synthesizer = Arc::new(Metered(self.synthesizer));
@@ -171,6 +173,24 @@ impl KeywordSpotter for Metered<Arc<dyn KeywordSpotter>> {
 }
 
 impl KeywordStream for Metered<Box<dyn KeywordStream>> {}
+
+impl SpeakerEncoder for Metered<Arc<dyn SpeakerEncoder>> {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+    fn sample_rate(&self) -> SampleRate {
+        self.0.sample_rate()
+    }
+    fn shortest(&self) -> Samples {
+        self.0.shortest()
+    }
+    fn threshold(&self) -> f32 {
+        self.0.threshold()
+    }
+    fn embed(&self, samples: &[f32]) -> Result<Embedding> {
+        timed(|| self.0.embed(samples))
+    }
+}
 
 impl Recognizer for Metered<Arc<dyn Recognizer>> {
     fn name(&self) -> &str {

@@ -10,10 +10,8 @@ use rejoinder_models::audio::Clip;
 
 use crate::assistant::Assistant;
 use crate::event::Event;
-use crate::io::playout::Playout;
 use crate::io::{Loudspeaker, Microphone, Sink, Source};
-use crate::message::{TurnId, Turns};
-use crate::run::Stop;
+use crate::run::Shutdown;
 use crate::run::threads::Controls;
 use crate::run::world::StageStats;
 use crate::{Error, Result};
@@ -26,9 +24,7 @@ pub struct Session {
     source: Option<Box<dyn Source>>,
     sink: Option<Box<dyn Sink>>,
     threads: Vec<JoinHandle<()>>,
-    turns: Turns,
-    playout: Playout,
-    stop: Stop,
+    shutdown: Shutdown,
 }
 
 /// A conversation that was run in virtual time.
@@ -74,11 +70,15 @@ impl Session {
 
     /// Whether nothing is going on: nobody speaks, and no reply is on its way or sounds.
     pub fn is_idle(&self) -> bool {
-        self.turns.is_idle()
+        self.shutdown.turns.is_idle()
     }
 
-    /// The conversation's ends, for an audio callback: what [`push`](Self::push) and [`pull`](Self::pull) use.
+    /// The conversation's ends, for an audio callback: what [`push`](Self::push) and [`pull`](Self::pull) use. None, and
+    /// nothing is taken, where a [`Source`] or a [`Sink`] has one of them.
     pub fn take_ends(&mut self) -> Option<(Microphone, Loudspeaker)> {
+        if self.microphone.is_none() || self.loudspeaker.is_none() {
+            return None;
+        }
         self.microphone.take().zip(self.loudspeaker.take())
     }
 
@@ -87,7 +87,9 @@ impl Session {
         self.threads.iter().all(JoinHandle::is_finished)
     }
 
-    /// Waits until the source has come to its end. Without a source, ends the conversation once all is said.
+    /// Waits until the source has come to its end, or takes what was pushed for all that the caller says, and then until
+    /// all is said: silence follows the last words, they are answered, and the answer sounds. Where nobody pulls that, it
+    /// is dropped after three seconds.
     ///
     /// # Errors
     /// [`Error::Models`] when the sink's file could not be written, [`Error::Session`] when a stage panicked.
@@ -106,9 +108,7 @@ impl Session {
     }
 
     fn cancel(&mut self) {
-        self.stop.cancel();
-        self.turns.raise(TurnId::LAST);
-        self.playout.interrupt_before(TurnId::LAST);
+        self.shutdown.now();
         if let Some(source) = &mut self.source {
             source.stop();
         }

@@ -108,6 +108,7 @@ impl Timeline {
             }
             EventKind::State { .. }
             | EventKind::Spotted { .. }
+            | EventKind::Degraded { .. }
             | EventKind::Paused { .. }
             | EventKind::Judged { .. }
             | EventKind::Ignored

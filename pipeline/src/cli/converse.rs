@@ -44,7 +44,8 @@ impl Converse {
         let (speaks, fails) = (spoke.clone(), failed.clone());
         let builder = builder.on_event(move |event| {
             speaks.fetch_or(matches!(event.kind, EventKind::SpeechStarted { .. }), Ordering::Relaxed);
-            fails.fetch_or(matches!(event.kind, EventKind::Failed { .. }), Ordering::Relaxed);
+            let failure = matches!(event.kind, EventKind::Failed { .. } | EventKind::Degraded { .. });
+            fails.fetch_or(failure, Ordering::Relaxed);
             printer.event(event);
         });
         if self.realtime {

@@ -109,6 +109,7 @@ fn line(kind: &EventKind) -> Option<String> {
         EventKind::Kept { text } => format!("! the caller heard: {text}"),
         EventKind::NoReply => "- no reply".to_owned(),
         EventKind::Failed { stage, reason } => format!("! {stage} failed: {reason}"),
+        EventKind::Degraded { stage, reason } => format!("! {stage} failed, and goes on: {reason}"),
         EventKind::DeviceLost { device: AudioDevice::Microphone } => {
             "! the microphone gives no sound; it is waited for".to_owned()
         }

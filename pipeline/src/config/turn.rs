@@ -37,15 +37,16 @@ pub struct RawTurn {
 
 impl Default for RawTurn {
     fn default() -> Self {
+        let TurnTaking { policy, preroll_ms, .. } = TurnTaking::default();
         Self {
-            min_speech_ms: 0.0,
-            min_silence_ms: 200.0,
-            hangover_ms: 600.0,
+            min_speech_ms: ms(policy.min_speech),
+            min_silence_ms: ms(policy.min_silence),
+            hangover_ms: ms(policy.hangover),
             patience_ms: None,
-            max_turn_ms: 30_000.0,
-            preroll_ms: 200.0,
-            half_duplex: false,
-            push_to_talk: false,
+            max_turn_ms: ms(policy.max_turn),
+            preroll_ms,
+            half_duplex: policy.half_duplex,
+            push_to_talk: policy.push_to_talk,
             end: None,
             no_answer: None,
             wake: None,
@@ -128,7 +129,9 @@ pub struct RawInterruption {
 
 impl Default for RawInterruption {
     fn default() -> Self {
-        Self { min_speech_ms: None, window_ms: 1_200.0, duck_db: -60.0, judge: RuleJudgeConfig::default() }
+        let TurnTaking { policy, duck_db, overlap_ms, .. } = TurnTaking::default();
+        let window_ms = ms(policy.judge_window);
+        Self { min_speech_ms: overlap_ms, window_ms, duck_db, judge: RuleJudgeConfig::default() }
     }
 }
 
@@ -145,7 +148,8 @@ pub struct RawSpeculation {
 
 impl Default for RawSpeculation {
     fn default() -> Self {
-        Self { max_starts: 2, max_held_ms: 2_000.0 }
+        let TurnTaking { policy, max_held_ms, .. } = TurnTaking::default();
+        Self { max_starts: policy.max_starts, max_held_ms }
     }
 }
 
@@ -240,6 +244,10 @@ fn judge(config: &RuleJudgeConfig) -> Result<(), String> {
     within(&key("confidence"), f64::from(config.confidence), 0.0, 1.0)?;
     within(&key("voiced"), f64::from(config.voiced), 0.0, 1.0)?;
     within(&key("probability"), f64::from(config.probability), 0.0, 1.0)
+}
+
+fn ms(samples: Samples) -> f64 {
+    samples.ms(SampleRate::INTERNAL)
 }
 
 fn samples(ms: f64) -> Samples {

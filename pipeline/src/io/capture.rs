@@ -11,12 +11,15 @@ use crate::clock::{Clock, ns_of, samples_at};
 use crate::message::Turns;
 use crate::run::queue::Wake;
 
-/// How much the ring holds. Policy when it is full: what comes is refused and counted as lost.
+/// How much the ring holds. Policy when it is full: what comes is refused and counted as lost, and silence takes its
+/// place where it would have been.
 const RING_S: u32 = 2;
 
 #[derive(Debug, Default)]
 struct Shared {
     lost: AtomicU64,
+    /// Samples of silence that are still to take the place of lost ones, once the ring has room.
+    owed: AtomicU64,
     /// Samples of silence that took the place of what never came.
     filled: AtomicU64,
     closed: AtomicBool,
@@ -34,23 +37,28 @@ pub struct Microphone {
 }
 
 impl Microphone {
-    /// Takes mono samples in [-1, 1], in pieces of any length. What the ring cannot hold is lost, and counted.
+    /// Takes mono samples in [-1, 1], in pieces of any length. What the ring cannot hold is lost, and counted; as much
+    /// silence takes its place.
     ///
     /// # Realtime Safety
     /// Copies into the ring, stores atomics, reads the machine's clock and wakes the `listen` thread where it sleeps.
     /// It neither allocates nor locks nor waits.
     pub fn push(&mut self, samples: &[f32]) {
-        let taken = self.ring.push_slice(samples);
-        self.shared.lost.fetch_add((samples.len() - taken) as u64, Ordering::Relaxed);
+        let owed = self.shared.owed.swap(0, Ordering::Relaxed);
+        let paid = self.ring.push_iter(std::iter::repeat_n(0.0, owed as usize)) as u64;
+        let taken = if paid == owed { self.ring.push_slice(samples) } else { 0 };
+        let lost = (samples.len() - taken) as u64;
+        self.shared.owed.fetch_add(owed - paid + lost, Ordering::Relaxed);
+        self.shared.lost.fetch_add(lost, Ordering::Relaxed);
         self.pushed += samples.len() as u64;
         let filled = self.shared.filled.load(Ordering::Relaxed);
         self.clock.set_ns(ns_of(self.pushed + filled, self.rate));
         self.wake.notify();
     }
 
-    /// Whether all that was pushed has been taken and nothing is going on in the conversation.
+    /// Whether all that was pushed has been taken and nothing is going on in the conversation, or it is over.
     pub fn is_idle(&self) -> bool {
-        self.ring.is_empty() && self.turns.is_idle()
+        !self.ring.read_is_held() || (self.ring.is_empty() && self.turns.is_idle())
     }
 
     /// The rate of the samples that it takes.
@@ -82,8 +90,6 @@ pub(crate) struct Captured {
 pub(crate) enum Next {
     /// Samples, at most 10 ms of them.
     Samples(Vec<f32>),
-    /// This many samples did not fit.
-    Lost(u64),
     /// Nothing yet.
     Empty,
     /// Nothing ever again.
@@ -92,13 +98,7 @@ pub(crate) enum Next {
 
 impl Captured {
     pub(crate) fn next(&mut self) -> Next {
-        let closed = self.shared.closed.load(Ordering::Acquire);
-        let lost = self.shared.lost.swap(0, Ordering::Relaxed);
-        if lost > 0 {
-            self.came += lost;
-            self.taken += lost;
-            return Next::Lost(lost);
-        }
+        let closed = self.is_closed();
         let mut samples = vec![0.0; self.block.min(self.ring.occupied_len())];
         self.ring.pop_slice(&mut samples);
         self.came += samples.len() as u64;
@@ -109,9 +109,17 @@ impl Captured {
             (true, true) => Next::Closed,
         }
     }
-}
 
-impl Captured {
+    /// How many samples were lost since the last call.
+    pub(crate) fn take_lost(&self) -> u64 {
+        self.shared.lost.swap(0, Ordering::Relaxed)
+    }
+
+    /// Whether nothing comes any more but what is in the ring.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.shared.closed.load(Ordering::Acquire)
+    }
+
     /// How many samples have come.
     pub(crate) fn came(&self) -> u64 {
         self.came
@@ -120,7 +128,9 @@ impl Captured {
     /// Silence in place of what should have come until now.
     pub(crate) fn fill(&mut self) -> Vec<f32> {
         let missing = samples_at(self.clock.now_ns(), self.rate).saturating_sub(self.taken);
-        self.shared.filled.fetch_add(missing, Ordering::Relaxed);
+        // What was lost before is part of what is missing, and was pushed.
+        let owed = self.shared.owed.swap(0, Ordering::Relaxed);
+        self.shared.filled.fetch_add(missing.saturating_sub(owed), Ordering::Relaxed);
         self.taken += missing;
         vec![0.0; missing as usize]
     }
@@ -145,18 +155,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_ring_refuses_and_counts() {
+    fn a_full_ring_refuses_and_counts_and_silence_stands_where_something_was_lost() {
         let (mut near, mut far) = capture_ring(SampleRate::hz(1_000), Clock::live(), Turns::default(), Arc::default());
+        let mut heard = Vec::new();
+        let mut drain = |far: &mut Captured| {
+            while let Next::Samples(samples) = far.next() {
+                assert!(samples.len() <= 10);
+                heard.extend(samples);
+            }
+        };
         near.push(&[0.5; 2_300]);
-        assert!(matches!(far.next(), Next::Lost(300)));
-        let mut kept = 0;
-        while let Next::Samples(samples) = far.next() {
-            assert!(samples.len() <= 10);
-            kept += samples.len();
-        }
-        assert_eq!(kept, 2_000);
+        assert_eq!((far.take_lost(), far.take_lost()), (300, 0));
+        drain(&mut far);
+        near.push(&[0.25; 50]);
+        drain(&mut far);
+        assert_eq!((heard.len(), far.came()), (2_350, 2_350));
+        assert!(heard[..2_000].iter().all(|x| *x == 0.5));
+        assert!(heard[2_000..2_300].iter().all(|x| *x == 0.0));
+        assert!(heard[2_300..].iter().all(|x| *x == 0.25));
         drop(near);
         assert!(matches!(far.next(), Next::Closed));
+    }
+
+    #[test]
+    fn nobody_waits_for_a_conversation_that_is_over() {
+        let turns = Turns::default();
+        let (mut near, far) = capture_ring(SampleRate::hz(1_000), Clock::live(), turns.clone(), Arc::default());
+        turns.set_idle(false);
+        near.push(&[0.5; 10]);
+        assert!(!near.is_idle());
+        drop(far);
+        assert!(near.is_idle());
     }
 
     #[test]

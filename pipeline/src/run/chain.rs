@@ -10,8 +10,8 @@ use super::world::Step;
 use crate::clock::Clock;
 use crate::event::{Event, EventKind};
 use crate::io::playout::{Loudspeaker, Player, Playout};
-use crate::message::{Body, Control, TurnId, Turns};
-use crate::stage::Stage;
+use crate::message::{Body, Control, Message, TurnId, Turns};
+use crate::stage::{Outbox, Port, Stage};
 
 /// The stages of one conversation, from `listen` to the one whose sound is played.
 pub(crate) struct Chain {
@@ -26,6 +26,13 @@ pub(crate) struct Chain {
     pub(crate) controls: Vec<(Position, Control)>,
     pub(crate) on_event: EventHandler,
     pub(crate) on_step: Option<StepHandler>,
+}
+
+impl Chain {
+    /// What ends the conversation at once.
+    pub(crate) fn shutdown(&self) -> Shutdown {
+        Shutdown { turns: self.turns.clone(), playout: self.playout.clone(), stop: self.stop.clone() }
+    }
 }
 
 /// Whether a conversation is to end at once: its application asks for it, or it ends by itself, which the application's
@@ -48,6 +55,63 @@ impl Stop {
 
     pub(crate) fn is_cancelled(&self) -> bool {
         self.asked.is_cancelled() || self.ended.is_cancelled()
+    }
+}
+
+/// Ends a conversation at once: whoever waits for a model, for a place in a queue or for a listener is let go.
+#[derive(Clone)]
+pub(crate) struct Shutdown {
+    pub(crate) turns: Turns,
+    pub(crate) playout: Playout,
+    pub(crate) stop: Stop,
+}
+
+impl Shutdown {
+    pub(crate) fn now(&self) {
+        self.stop.cancel();
+        self.turns.raise(TurnId::LAST);
+        self.playout.interrupt_before(TurnId::LAST);
+        self.turns.set_idle(true);
+    }
+}
+
+/// What becomes of a stage that fails: its message's turn ends, and the next turn reaches it again. `listen`, which takes
+/// sound whoever's turn it is, ends no turn: the reply that sounds meanwhile is none of its doing.
+#[derive(Debug)]
+pub(crate) struct Failures {
+    hears: bool,
+    turn: Option<TurnId>,
+    /// What `listen`, which gets a message every 10 ms, failed with last, so that it is told once.
+    told: Option<String>,
+}
+
+impl Failures {
+    /// For the stage that hears the caller, or for one of the others.
+    pub(crate) fn new(hears: bool) -> Self {
+        Self { hears, turn: None, told: None }
+    }
+
+    /// Whether a message comes too late, for a turn in which the stage has failed.
+    pub(crate) fn ended(&self, turn: TurnId) -> bool {
+        self.turn.is_some_and(|failed| turn <= failed)
+    }
+
+    /// Gives the stage a message.
+    pub(crate) fn run(&mut self, stage: &mut dyn Stage, message: Message, port: &mut dyn Port) {
+        let turn = message.turn;
+        let Err(error) = stage.handle(message, &mut Outbox::new(port)) else {
+            self.told = None;
+            return;
+        };
+        let (stage, reason) = (stage.name().to_owned(), error.to_string());
+        if !self.hears {
+            port.event(None, turn, EventKind::Failed { stage, reason });
+            let _ = port.send(turn, Body::SoundEnd);
+            self.turn = Some(turn);
+        } else if self.told.as_ref() != Some(&reason) {
+            port.event(None, turn, EventKind::Degraded { stage, reason: reason.clone() });
+            self.told = Some(reason);
+        }
     }
 }
 

@@ -16,8 +16,8 @@ pub enum Cost {
     Stages(StageCosts),
 }
 
-/// What each message costs that a stage handles, and on top what each message costs that it sends meanwhile. A stage
-/// that is inserted costs nothing.
+/// What each message costs that a stage handles, and on top what each message costs that it sends meanwhile. `identify`,
+/// which looks at a voice twice in a turn, and a stage that is inserted cost nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StageCosts {
     /// `listen`.

@@ -76,13 +76,26 @@ impl<T> Sender<T> {
             Ok(()) => true,
             Err(TrySendError::Disconnected(_)) => false,
             Err(TrySendError::Full(_)) if self.policy == Policy::Refuse => {
-                self.lost.fetch_add(1, Ordering::Relaxed);
+                self.lose();
                 true
             }
             Err(TrySendError::Full(item)) => meter::waiting(|| channel.send(item)).is_ok(),
         };
         self.wake.notify();
         alive
+    }
+
+    /// Adds an item, or gives it back where there is no place for it or no reader.
+    pub(crate) fn try_send(&self, item: T) -> Result<(), TrySendError<T>> {
+        let Some(channel) = &self.channel else { return Err(TrySendError::Disconnected(item)) };
+        let sent = channel.try_send(item);
+        self.wake.notify();
+        sent
+    }
+
+    /// Counts an item that is dropped for want of a place.
+    pub(crate) fn lose(&self) {
+        self.lost.fetch_add(1, Ordering::Relaxed);
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rejoinder_models::units::{Position, SampleRate};
 
-use super::chain::{Chain, Stop, flow, is_true, is_wanted};
+use super::chain::{Chain, Failures, Stop, flow, is_true, is_wanted};
 use super::cost::Cost;
 use super::world::{Step, World};
 use crate::Result;
@@ -19,7 +19,7 @@ use crate::clock::{ns_of, position, samples_at};
 use crate::event::{Event, EventKind};
 use crate::message::{Body, Message, TurnId, Turns};
 use crate::meter;
-use crate::stage::{Outbox, Port, Stage};
+use crate::stage::{Port, Stage};
 
 /// The caller's sound comes in pieces of this length, as from a microphone.
 const BLOCK: Duration = Duration::from_millis(10);
@@ -60,7 +60,7 @@ struct Slot {
     inbox: VecDeque<(u64, Message)>,
     running: Option<TurnId>,
     epoch: u64,
-    failed: Option<TurnId>,
+    failures: Failures,
     cost: Option<(Duration, Duration)>,
 }
 
@@ -82,7 +82,8 @@ pub(crate) fn run(mut chain: Chain, world: &mut dyn World, cost: Cost) -> Result
     for mut stage in std::mem::take(&mut chain.stages) {
         stage.start()?;
         let cost = cost.of(stage.name());
-        slots.push(Slot { stage, inbox: VecDeque::new(), running: None, epoch: 0, failed: None, cost });
+        let failures = Failures::new(slots.is_empty());
+        slots.push(Slot { stage, inbox: VecDeque::new(), running: None, epoch: 0, failures, cost });
     }
     let (heap, sound) = (BinaryHeap::new(), Vec::new());
     let mut steps = Steps { chain, slots, heap, order: 0, now: 0, world, captured: 0, played: 0, sound };
@@ -188,8 +189,8 @@ impl Steps<'_> {
         let last = index + 1 == self.slots.len();
         while self.slots[index].running.is_none() && (!last || self.chain.player.pump()) {
             let Some((since, message)) = self.slots[index].inbox.pop_front() else { return };
-            let failed = self.slots[index].failed.is_some_and(|failed| message.turn <= failed);
-            if is_wanted(&self.chain.turns, message.turn, &message.body) && !failed {
+            let ended = self.slots[index].failures.ended(message.turn);
+            if is_wanted(&self.chain.turns, message.turn, &message.body) && !ended {
                 self.handle(index, since, message);
             }
         }
@@ -203,12 +204,7 @@ impl Steps<'_> {
         let began = Instant::now();
         meter::take();
         let mut port = StepPort { turns, stop, cost: slot.cost, began, base: self.now, out: Vec::new() };
-        if let Err(error) = slot.stage.handle(message, &mut Outbox::new(&mut port)) {
-            let stage = slot.stage.name().to_owned();
-            port.event(None, turn, EventKind::Failed { stage, reason: error.to_string() });
-            let _ = port.send(turn, Body::SoundEnd);
-            slot.failed = (index > 0).then_some(turn);
-        }
+        slot.failures.run(&mut *slot.stage, message, &mut port);
         let end = port.time();
         slot.running = Some(if cancellable { turn } else { TurnId::LAST });
         slot.epoch += 1;

@@ -3,7 +3,7 @@
 //! | queue | holds | when full |
 //! |---|---|---|
 //! | capture ring → `listen` | 2 s of sound | what comes is lost and counted, and silence takes its place |
-//! | `listen` → `transcribe` | 4096 messages, more than half a minute | what comes is lost and counted |
+//! | `listen` → `transcribe` | 4096 messages, more than half a minute | sound is lost and counted; the rest waits beside it |
 //! | between the other stages | 256 messages | the writer waits |
 //! | `speak` → playback ring | 4 s of sound | the writer waits |
 //! | reports, controls → `listen` | 64 messages | the writer waits |
@@ -19,7 +19,8 @@ use std::time::{Duration, Instant};
 
 use rejoinder_models::units::{Position, SampleRate};
 
-use super::chain::{Chain, EventHandler, StepHandler, Stop, flow, is_true, is_wanted};
+use super::chain::{Chain, EventHandler, Failures, Shutdown, StepHandler, flow, is_true, is_wanted};
+use super::lossy::Lossy;
 use super::queue::{Policy, Receiver, Sender, Wake, queue};
 use super::watch::{Change, Watch};
 use super::world::Step;
@@ -29,13 +30,15 @@ use crate::io::capture::{Captured, Microphone, Next, capture_ring};
 use crate::io::playout::{Loudspeaker, Player, Playout};
 use crate::message::{AudioDevice, Body, Control, Message, TurnId, Turns};
 use crate::meter;
-use crate::stage::{Outbox, Port, Stage};
+use crate::stage::{Port, Stage};
 use crate::{Error, Result};
 
 const TO_TRANSCRIBE: usize = 4096;
 const BETWEEN_STAGES: usize = 256;
 const REPORTS: usize = 64;
 const EVENTS: usize = 8192;
+/// Once the caller's sound has ended, silence comes in pieces about as long as a microphone's.
+const SILENCE: Duration = Duration::from_millis(10);
 /// Without any sound, `listen` looks so often whether it is to end, and after the devices.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -64,7 +67,7 @@ impl Controls {
 struct Common {
     turns: Turns,
     clock: Clock,
-    stop: Stop,
+    shutdown: Shutdown,
     events: Sender<Event>,
     reports: Option<Sender<Message>>,
     on_step: Option<StepHandler>,
@@ -73,7 +76,8 @@ struct Common {
 /// Warms the stages up and starts a thread for each. The caller's sound comes at the pace of a microphone, or as the
 /// application pleases.
 pub(crate) fn spawn(chain: Chain, capture_rate: SampleRate, paced: bool) -> Result<Running> {
-    let Chain { mut stages, turns, clock, player, loudspeaker, playout, stop, on_event, on_step, .. } = chain;
+    let shutdown = chain.shutdown();
+    let Chain { mut stages, turns, clock, player, loudspeaker, playout, on_event, on_step, .. } = chain;
     for stage in &mut stages {
         stage.start()?;
     }
@@ -82,14 +86,15 @@ pub(crate) fn spawn(chain: Chain, capture_rate: SampleRate, paced: bool) -> Resu
     let (reports, reported) = queue(REPORTS, Policy::Block, ears.clone());
     let (microphone, captured) = capture_ring(capture_rate, clock.clone(), turns.clone(), ears.clone());
     let controls = Controls(reports.clone());
-    let common = Common { turns, clock, stop, events, reports: Some(reports), on_step };
+    let common = Common { turns, clock, shutdown, events, reports: Some(reports), on_step };
 
     let mut threads = vec![thread("events", move || tell(&told, on_event))?];
     let mut link = Link::Player(Box::new(player));
     while let Some(stage) = stages.pop() {
         let name = stage.name();
-        let mut worker = Worker { stage, link, common: common.clone(), failed: None, free_ns: 0 };
-        if stages.is_empty() {
+        let hears = stages.is_empty();
+        let mut worker = Worker { stage, link, common: common.clone(), failures: Failures::new(hears), free_ns: 0 };
+        if hears {
             worker.common.reports = None;
             let (hearing, speaking) = (Watch::new(Instant::now()), Watch::new(Instant::now()));
             let ears = Ears { captured, reported, wake: ears, playout, paced, hearing, speaking };
@@ -100,7 +105,7 @@ pub(crate) fn spawn(chain: Chain, capture_rate: SampleRate, paced: bool) -> Resu
         let (capacity, policy) = if first { (TO_TRANSCRIBE, Policy::Refuse) } else { (BETWEEN_STAGES, Policy::Block) };
         let (near, far) = queue(capacity, policy, Arc::default());
         threads.push(thread(name, move || worker.run(&far))?);
-        link = Link::Stage(near);
+        link = if first { Link::Ears(Lossy::new(near)) } else { Link::Stage(near) };
     }
     Ok(Running { microphone, loudspeaker, controls, threads })
 }
@@ -121,6 +126,7 @@ fn tell(events: &Receiver<Event>, mut on_event: EventHandler) {
 }
 
 enum Link {
+    Ears(Lossy),
     Stage(Sender<Message>),
     Player(Box<Player>),
 }
@@ -129,7 +135,7 @@ struct Worker {
     stage: Box<dyn Stage>,
     link: Link,
     common: Common,
-    failed: Option<TurnId>,
+    failures: Failures,
     /// When it was done with the message before.
     free_ns: u64,
 }
@@ -149,7 +155,7 @@ impl Worker {
         while let Some(message) = inbox.next() {
             self.handle(message);
             self.overrun(self.stage.name(), inbox.take_lost());
-            if self.common.stop.is_cancelled() {
+            if self.common.shutdown.stop.is_cancelled() {
                 return;
             }
         }
@@ -157,7 +163,7 @@ impl Worker {
 
     fn listen(mut self, mut ears: Ears) {
         ears.wake.register();
-        while !self.common.stop.is_cancelled() {
+        while !self.common.shutdown.stop.is_cancelled() {
             let turn = self.common.turns.current();
             if let Ok(Some(message)) = ears.reported.try_next() {
                 self.handle(message);
@@ -168,14 +174,23 @@ impl Worker {
             self.watch(&mut ears);
             match next {
                 Next::Samples(samples) => self.handle(Message { turn, at, body: Body::Captured(samples) }),
-                Next::Lost(lost) => {
-                    self.overrun("capture", lost);
-                    self.handle(Message { turn, at, body: Body::Captured(vec![0.0; lost as usize]) });
-                }
                 Next::Empty => std::thread::park_timeout(LOOK),
-                Next::Closed => return,
+                Next::Closed if self.common.turns.is_idle() => return,
+                Next::Closed => {
+                    std::thread::park_timeout(SILENCE);
+                    self.silence(&mut ears.captured);
+                }
             }
+            self.overrun("capture", ears.captured.take_lost());
         }
+        self.common.shutdown.now();
+    }
+
+    /// Gives the stage silence in place of what should have come until now.
+    fn silence(&mut self, captured: &mut Captured) {
+        let turn = self.common.turns.current();
+        let samples = captured.fill();
+        self.handle(Message { turn, at: position(captured.taken_ns()), body: Body::Captured(samples) });
     }
 
     /// Tells the stage which devices stand still, and gives it silence for a microphone that does.
@@ -190,31 +205,25 @@ impl Worker {
             let (turn, body) = (awaited.unwrap_or(turn), body(change, AudioDevice::Loudspeaker));
             self.handle(Message { turn, at: self.common.clock.now(), body });
         }
-        let wanted = ears.paced && !ears.hearing.is_lost();
+        let wanted = ears.paced && !ears.captured.is_closed() && !ears.hearing.is_lost();
         if let Some(change) = ears.hearing.look(ears.captured.came(), wanted, now) {
             self.handle(Message { turn, at: self.common.clock.now(), body: body(change, AudioDevice::Microphone) });
         }
         if ears.hearing.is_lost() {
-            let samples = ears.captured.fill();
-            self.handle(Message { turn, at: position(ears.captured.taken_ns()), body: Body::Captured(samples) });
+            self.silence(&mut ears.captured);
         }
     }
 
     fn handle(&mut self, message: Message) {
         let turn = message.turn;
-        if !is_wanted(&self.common.turns, turn, &message.body) || self.failed.is_some_and(|failed| turn <= failed) {
+        if !is_wanted(&self.common.turns, turn, &message.body) || self.failures.ended(turn) {
             return;
         }
         let (sent_ns, taken_ns) = (ns_of(message.at.0, SampleRate::INTERNAL), self.common.clock.now_ns());
         let began = Instant::now();
         meter::take();
         let mut port = LivePort { link: &mut self.link, common: &self.common };
-        if let Err(error) = self.stage.handle(message, &mut Outbox::new(&mut port)) {
-            let stage = self.stage.name().to_owned();
-            port.event(None, turn, EventKind::Failed { stage, reason: error.to_string() });
-            let _ = port.send(turn, Body::SoundEnd);
-            self.failed = self.common.reports.is_some().then_some(turn);
-        }
+        self.failures.run(&mut *self.stage, message, &mut port);
         let (whole, spent) = (began.elapsed(), meter::take());
         let compute = whole.saturating_sub(spent.waiting);
         if let Some(on_step) = &self.common.on_step {
@@ -243,6 +252,18 @@ impl Worker {
     }
 }
 
+impl Drop for Worker {
+    /// Nobody waits for a stage that broke down: the conversation ends, and joining the thread tells of it.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let (stage, turn) = (self.stage.name().to_owned(), self.common.turns.current().first());
+            let kind = EventKind::Failed { stage, reason: "it broke down, and the conversation ends".to_owned() };
+            self.common.events.send(Event { at: self.common.clock.now(), turn, kind });
+            self.common.shutdown.now();
+        }
+    }
+}
+
 struct LivePort<'a> {
     link: &'a mut Link,
     common: &'a Common,
@@ -250,11 +271,16 @@ struct LivePort<'a> {
 
 impl Port for LivePort<'_> {
     fn send(&mut self, turn: TurnId, body: Body) -> ControlFlow<()> {
-        let Common { turns, stop, .. } = self.common;
+        let Common { turns, shutdown, .. } = self.common;
         let is_reply = body.is_reply();
         if is_wanted(turns, turn, &body) {
             let message = Message { turn, at: self.now(), body };
             match &mut *self.link {
+                Link::Ears(next) => {
+                    if !next.send(message) {
+                        return ControlFlow::Break(());
+                    }
+                }
                 Link::Stage(next) => {
                     if !next.send(message) {
                         return ControlFlow::Break(());
@@ -273,7 +299,7 @@ impl Port for LivePort<'_> {
                 }
             }
         }
-        flow(turns, stop, turn, is_reply)
+        flow(turns, &shutdown.stop, turn, is_reply)
     }
 
     fn event(&mut self, at: Option<Position>, turn: TurnId, kind: EventKind) {

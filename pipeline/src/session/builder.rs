@@ -137,7 +137,7 @@ impl SessionBuilder {
         }
         let capture_rate = self.capture_rate;
         let chain = self.chain(clock)?;
-        let (turns, playout, stop) = (chain.turns.clone(), chain.playout.clone(), chain.stop.clone());
+        let shutdown = chain.shutdown();
         let running = threads::spawn(chain, capture_rate, source.is_some())?;
         let mut session = Session {
             microphone: Some(running.microphone),
@@ -146,9 +146,7 @@ impl SessionBuilder {
             source: None,
             sink: None,
             threads: running.threads,
-            turns,
-            playout,
-            stop,
+            shutdown,
         };
         if let Some(sink) = &mut sink
             && let Some(loudspeaker) = session.loudspeaker.take()

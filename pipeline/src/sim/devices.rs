@@ -77,11 +77,7 @@ impl Tap {
     fn take(&mut self, now: Position) -> Result<Vec<f32>> {
         let mut samples = Vec::new();
         loop {
-            let piece = match self.ring.next() {
-                Next::Samples(piece) => piece,
-                Next::Lost(lost) => vec![0.0; lost as usize],
-                Next::Empty | Next::Closed => break,
-            };
+            let Next::Samples(piece) = self.ring.next() else { break };
             match &mut self.resample {
                 Some(resample) => resample.push(&piece, &mut samples)?,
                 None => samples.extend(piece),

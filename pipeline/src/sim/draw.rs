@@ -189,6 +189,7 @@ impl Row<'_> {
                 EventKind::Interrupted => ("cut", "interrupted"),
                 EventKind::NoReply => ("cut", "no reply"),
                 EventKind::Failed { .. } => ("cut", "failed"),
+                EventKind::Degraded { .. } => ("cut", "degraded"),
                 EventKind::DeviceLost { .. } => ("cut", "device lost"),
                 EventKind::Overrun { .. } => ("cut", "overrun"),
                 _ => continue,

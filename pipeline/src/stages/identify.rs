@@ -31,20 +31,22 @@ impl Identify {
         self.found = Identified::default();
     }
 
-    fn heard(&mut self, turn: TurnId, samples: &[f32], out: &mut Outbox<'_>) -> Result<()> {
-        let Some(due_ms) = LOOKS_MS.get(self.looks) else { return Ok(()) };
+    fn heard(&mut self, turn: TurnId, samples: &[f32], out: &mut Outbox<'_>) {
+        let Some(due_ms) = LOOKS_MS.get(self.looks) else { return };
         self.sound.extend_from_slice(samples);
         if self.sound.len() as u64 >= Samples::from_ms(*due_ms, SampleRate::INTERNAL).0 {
-            self.look(turn, out)?;
+            self.look(turn, out);
         }
-        Ok(())
     }
 
-    fn look(&mut self, turn: TurnId, out: &mut Outbox<'_>) -> Result<()> {
+    /// Looks whose voice it is. A failure is told, and costs the caller their name, not their turn.
+    fn look(&mut self, turn: TurnId, out: &mut Outbox<'_>) {
         self.looks += 1;
-        self.found = self.identity.identify(&self.sound)?;
+        self.found = self.identity.identify(&self.sound).unwrap_or_else(|error| {
+            out.event(turn, EventKind::Degraded { stage: self.name().to_owned(), reason: error.to_string() });
+            Identified::default()
+        });
         let _ = out.send(turn, Body::Identified(self.found.name.clone()));
-        Ok(())
     }
 }
 
@@ -62,8 +64,8 @@ impl Stage for Identify {
         let turn = message.turn;
         match &message.body {
             Body::Began(_) => self.begin(),
-            Body::Heard(samples) => self.heard(turn, samples, out)?,
-            Body::Paused { .. } | Body::Ended if self.looks == 0 => self.look(turn, out)?,
+            Body::Heard(samples) => self.heard(turn, samples, out),
+            Body::Paused { .. } | Body::Ended if self.looks == 0 => self.look(turn, out),
             _ => {}
         }
         if message.body == Body::Ended {

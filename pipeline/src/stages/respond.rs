@@ -164,6 +164,9 @@ impl Respond {
                     return Err(error);
                 }
             };
+            if !self.turns.is_current(turn) {
+                return Ok(Progress::Cancelled);
+            }
             if !ahead {
                 self.call(turn, history, draft, call, out);
             } else if let Some(result) = self.tools.attempt(&call, out.now()) {

@@ -3,7 +3,7 @@ use std::sync::atomic::{Ordering, fence};
 
 use rejoinder_models::units::{SampleRate, Samples};
 use ringbuf::HeapCons;
-use ringbuf::traits::Consumer;
+use ringbuf::traits::{Consumer, Observer};
 
 use super::Shared;
 use crate::clock::ns_of;
@@ -49,8 +49,8 @@ impl Loudspeaker {
     /// Fills `out` with what is to be played next, mono in [-1, 1], silence where there is nothing.
     ///
     /// # Realtime Safety
-    /// Copies out of the ring and into the echo canceller's, stores atomics, reads the machine's clock, and wakes the `speak` thread where that
-    /// waits for space. It neither allocates nor locks nor waits.
+    /// Copies out of the ring and into the echo canceller's, stores atomics, reads the machine's clock, and wakes the
+    /// `speak` thread where that waits for space. It neither allocates nor locks nor waits.
     pub fn pull(&mut self, out: &mut [f32]) {
         let sounds_at = self.shared.clock.now_ns() + ns_of(self.latency.0, self.shared.rate);
         self.pull_at(out, sounds_at);
@@ -83,7 +83,9 @@ impl Loudspeaker {
             self.gain = gain;
         }
         let start = self.played;
-        let wanted = self.audible(gain, out.len() - filled);
+        // What is written from here on may belong to a reply whose gate is not seen yet.
+        let there = self.ring.occupied_len();
+        let wanted = self.audible(gain, there.min(out.len() - filled));
         let got = self.ring.pop_slice(&mut out[filled..filled + wanted]);
         let silent = self.shape(gain, &mut out[filled..], got);
         self.played += got as u64;
