@@ -21,8 +21,7 @@ const SPOKEN: [(&str, &str); 6] = [
 /// `None` when no word is left, or a character stands for words that only a reader knows (digits, `&`, `$`).
 pub fn words(text: &str) -> Option<String> {
     let mut words = Vec::new();
-    let parted = text.replace(['-', '\u{2010}', '\u{2013}', '\u{2014}', '/'], " ");
-    for token in parted.split_whitespace() {
+    for token in part(text).split_whitespace() {
         let mut word = String::new();
         for c in token.chars() {
             match c {
@@ -47,6 +46,20 @@ pub fn words(text: &str) -> Option<String> {
     (!words.is_empty()).then(|| words.join(" "))
 }
 
+/// Spaces for hyphens, dashes and slashes, and after a mark that ends something inside of a token ("twelve:thirty").
+fn part(text: &str) -> String {
+    let mut parted = String::with_capacity(text.len());
+    let mut characters = text.chars().peekable();
+    while let Some(c) = characters.next() {
+        parted.push(if matches!(c, '-' | '\u{2010}' | '\u{2013}' | '\u{2014}' | '/') { ' ' } else { c });
+        let ends = matches!(c, '.' | ',' | ';' | ':' | '!' | '?');
+        if ends && characters.peek().is_some_and(|next| next.is_alphabetic()) {
+            parted.push(' ');
+        }
+    }
+    parted
+}
+
 #[cfg(test)]
 mod tests {
     use super::words;
@@ -61,6 +74,7 @@ mod tests {
             ("WE CALL IT BEAR", Some("we call it bear")),
             ("Typhoid -- did I tell you.", Some("typhoid did i tell you")),
             ("\"Don\u{2019}t,\" said Mr. Low-Brow, 'now'", Some("don't said mister low brow now")),
+            ("the twelve:thirty train,then", Some("the twelve thirty train then")),
             ("in 1825", None),
             ("...", None),
         ];
