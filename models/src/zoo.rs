@@ -13,7 +13,6 @@ use crate::runtime::{self, RuntimeConfig};
 use crate::speaker::{EmbeddingNet, SpeakerEncoder, embedding_net};
 use crate::tts::{self, Synthesizer};
 use crate::turn::{self, TurnDetector};
-use crate::vad::{Vad, VadConfig};
 use crate::{Error, Result};
 
 /// Names the folder of the bundles, before any search.
@@ -70,15 +69,6 @@ pub fn open_recognizer_with(
             Err(unknown_family(&path, other, &known))
         }
     }
-}
-
-/// Opens a voice activity detector.
-///
-/// # Errors
-/// [`Error::Model`] when its file is missing or breaks its contract; [`Error::Engine`] when the engine asked for is
-/// not there.
-pub fn open_vad(vad: &VadConfig, config: &RuntimeConfig) -> Result<Arc<dyn Vad>> {
-    vad.open(runtime::open(config)?.as_ref())
 }
 
 /// Opens a detector of turn ends: a bundle's folder, the name of a bundle at hand, or a published file.
@@ -152,10 +142,25 @@ fn unknown_family(path: &Path, found: &str, known: &[&str]) -> Error {
 /// # Errors
 /// [`Error::Model`] when neither is there, naming the folders that were searched.
 pub fn resolve(path: &Path) -> Result<PathBuf> {
+    resolve_in(path, &model_folders())
+}
+
+/// As [`resolve`], for a path that stands in the file `named_in`: the folder of bundles in a folder above that file counts
+/// as well.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn resolve_for(path: &Path, named_in: &Path) -> Result<PathBuf> {
+    let mut folders = model_folders();
+    let above = std::path::absolute(named_in).ok().and_then(|file| find_above(&[file], MODELS_FOLDER, Path::is_dir));
+    folders.extend(above.filter(|folder| !folders.contains(folder)));
+    resolve_in(path, &folders)
+}
+
+fn resolve_in(path: &Path, folders: &[PathBuf]) -> Result<PathBuf> {
     if path.exists() {
         return Ok(path.to_owned());
     }
-    let folders = model_folders();
     if path.components().count() == 1
         && let Some(found) = folders.iter().map(|folder| folder.join(path)).find(|path| path.exists())
     {
@@ -170,15 +175,22 @@ pub fn resolve(path: &Path) -> Result<PathBuf> {
 /// the executable, or in a folder above either.
 pub fn model_folders() -> Vec<PathBuf> {
     let named = std::env::var_os(MODELS_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
-    let starts = [std::env::current_dir().ok(), std::env::current_exe().ok()];
-    folders_from(named, &starts.into_iter().flatten().collect::<Vec<_>>())
+    folders_from(named, &starts())
+}
+
+/// The working folder and the program: where the search for what belongs to the program begins.
+pub fn starts() -> Vec<PathBuf> {
+    [std::env::current_dir().ok(), std::env::current_exe().ok()].into_iter().flatten().collect()
+}
+
+/// The nearest `wanted` in one of `starts` or in a folder above it, where it `is` what it should be.
+pub fn find_above(starts: &[PathBuf], wanted: impl AsRef<Path>, is: impl Fn(&Path) -> bool) -> Option<PathBuf> {
+    let mut paths = starts.iter().flat_map(|start| start.ancestors()).map(|folder| folder.join(&wanted));
+    paths.find(|path| is(path))
 }
 
 fn folders_from(named: Option<PathBuf>, starts: &[PathBuf]) -> Vec<PathBuf> {
-    let beside = starts.iter().filter_map(|start| {
-        let mut folders = start.ancestors().map(|folder| folder.join(MODELS_FOLDER));
-        folders.find(|folder| folder.is_dir())
-    });
+    let beside = starts.chunks(1).filter_map(|start| find_above(start, MODELS_FOLDER, Path::is_dir));
     let mut folders: Vec<PathBuf> = Vec::new();
     for folder in named.into_iter().chain(beside) {
         if !folders.contains(&folder) {

@@ -58,6 +58,33 @@ impl Default for LlamaOptions {
     }
 }
 
+impl LlamaOptions {
+    /// Checks that the options make sense, whatever the model.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming the option, what is allowed and what was found.
+    pub fn check(&self) -> Result<()> {
+        let counts = [
+            ("threads", self.threads as usize, 256),
+            ("max_tokens", self.max_tokens, 1 << 20),
+            ("prefill_slice", self.prefill_slice, 1 << 20),
+        ];
+        for (what, value, most) in counts {
+            if !(1..=most).contains(&value) {
+                return Err(Error::invalid(what, format!("1 to {most}"), value));
+            }
+        }
+        let shares =
+            [("temperature", self.temperature, 100.0), ("top_p", self.top_p, 1.0), ("min_p", self.min_p, 1.0)];
+        for (what, value, most) in shares {
+            if !(0.0..=most).contains(&value) {
+                return Err(Error::invalid(what, format!("0 to {most}"), value));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// A GGUF model: weights, chat template and options, shared by all dialogues.
 pub struct LlamaResponder {
     shared: Arc<Shared>,
@@ -97,9 +124,7 @@ impl LlamaResponder {
     pub fn open(path: impl AsRef<Path>, options: LlamaOptions) -> Result<Self> {
         const LARGEST_CONTEXT: u32 = 4096;
         let path = path.as_ref();
-        if options.threads == 0 || options.prefill_slice == 0 || options.max_tokens == 0 {
-            return Err(Error::invalid("llama options", "threads, prefill_slice and max_tokens of 1 or more", "0"));
-        }
+        options.check()?;
         let backend = backend()?;
         std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
         let model = LlamaModel::load_from_file(backend, path, &LlamaModelParams::default()).map_err(|_| {

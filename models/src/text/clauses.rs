@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Result;
+use crate::{Error, Result};
 use crate::streaming::Streaming;
 
 use super::markup::Markup;
@@ -28,6 +28,19 @@ pub struct ClauseConfig {
 impl Default for ClauseConfig {
     fn default() -> Self {
         Self { first_min_chars: 10, min_chars: 80, max_chars: 300 }
+    }
+}
+
+impl ClauseConfig {
+    /// Checks that clauses can come out.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a longest clause without characters.
+    pub fn check(&self) -> Result<()> {
+        match self.max_chars {
+            0 => Err(Error::invalid("max_chars", "1 or more", 0)),
+            _ => Ok(()),
+        }
     }
 }
 

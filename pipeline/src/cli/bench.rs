@@ -4,7 +4,7 @@ mod conversation;
 
 use std::io::Write;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
@@ -37,6 +37,7 @@ const SENTENCES: [&str; 4] = [
     "That is a large latte with soy milk and a double shot.",
     "You have milk, bread and coffee on your shopping list.",
 ];
+const QUESTION: &str = "tests/fixtures/audio/what_time_is_it.wav";
 const QUESTIONS: [&str; 4] =
     ["what time is it", "can i get a small latte with soy milk", "hello how are you", "set a timer for five minutes"];
 
@@ -48,9 +49,9 @@ pub(crate) struct Bench {
     whole: Option<Whole>,
     #[command(flatten)]
     config: ConfigOption,
-    /// The caller of the whole turns: a sound file with one question
-    #[arg(long, value_name = "FILE", default_value = "tests/fixtures/audio/what_time_is_it.wav")]
-    input: PathBuf,
+    /// The caller of the whole turns: a sound file with one question [default: one of the repository's]
+    #[arg(long, value_name = "FILE")]
+    input: Option<PathBuf>,
     /// How often each part runs
     #[arg(long, value_name = "N", default_value_t = 25)]
     rounds: usize,
@@ -116,7 +117,9 @@ impl Bench {
         }
         ensure!(self.rounds > 0, "expected at least one round, found 0");
         let (config, assistant) = self.config.open()?;
-        let caller = audio::read_at(&self.input, SampleRate::INTERNAL)?;
+        let ours = || zoo::find_above(&zoo::starts(), QUESTION, Path::is_file);
+        let input = self.input.or_else(ours).with_context(|| format!("{QUESTION} is not here: name one with --input"))?;
+        let caller = audio::read_at(input, SampleRate::INTERNAL)?;
         let stop = interrupt_flag()?;
         let mut out = std::io::stdout();
         writeln!(out, "{:<54}{:>6}{:>12}{:>12}{:>12}{:>18}", "", "runs", "median", "p95", "p99", "real-time factor")?;

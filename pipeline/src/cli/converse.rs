@@ -1,8 +1,9 @@
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use anyhow::bail;
 use clap::Args;
 use rejoinder::io::file;
 use rejoinder::{Cost, EventKind, SessionBuilder};
@@ -33,8 +34,16 @@ pub(crate) struct Converse {
     events: Option<PathBuf>,
 }
 
+/// Whether two paths lead to one file.
+fn same_file(a: &Path, b: &Path) -> bool {
+    a.canonicalize().is_ok_and(|a| b.canonicalize().is_ok_and(|b| a == b))
+}
+
 impl Converse {
     pub(crate) fn run(self) -> anyhow::Result<Ended> {
+        if same_file(&self.input, &self.output) {
+            bail!("{}: this is the caller's recording; name another file for the conversation", self.output.display());
+        }
         let caller = audio::read(&self.input)?;
         let (_, assistant) = self.config.open()?;
         let stop = interrupt_flag()?;

@@ -2,8 +2,8 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
-use rejoinder::Config;
 use rejoinder::config::ResponderConfig;
+use rejoinder::{Assistant, Config};
 use rejoinder::turn::EndRule;
 use rejoinder_models::units::{SampleRate, Samples};
 
@@ -19,6 +19,7 @@ pub(crate) struct Validate {
 impl Validate {
     pub(crate) fn run(self) -> anyhow::Result<Ended> {
         let config = Config::load(&self.config)?;
+        Assistant::open(&config)?.recognizer.stream()?;
         let mut out = std::io::stdout().lock();
         writeln!(out, "{}: ok", config.path.display())?;
         writeln!(out, "    voice activity: {:?}", config.vad)?;

@@ -14,10 +14,10 @@ use rejoinder_models::llm::openai::{OpenAiOptions, OpenAiResponder};
 use rejoinder_models::llm::tools::Tools;
 use rejoinder_models::runtime::RuntimeConfig;
 use rejoinder_models::text::ClauseConfig;
-use rejoinder_models::vad::{SegmenterConfig, VadConfig};
+use rejoinder_models::vad::{CrdnnConfig, SegmenterConfig, SileroConfig, VadConfig};
 use rejoinder_models::zoo;
 
-pub use raw::{AudioConfig, RawAsr, RawConfig, RawDialogue, RawLlama, RawLlm, RawOpenAi, RawSpeaker, RawTts};
+pub use raw::{AudioConfig, LlmKind, RawAsr, RawConfig, RawDialogue, RawLlm, RawSpeaker, RawTts};
 pub use turn::{RawEnd, RawInterruption, RawNoAnswer, RawSpeculation, RawTurn, RawWake};
 
 use crate::turn::{RuleJudgeConfig, TurnTaking};
@@ -122,9 +122,7 @@ impl Config {
     /// # Errors
     /// As [`load`](Self::load); [`Error::Config`] when there is none.
     pub fn load_default() -> Result<Self> {
-        let starts = [std::env::current_dir().ok(), std::env::current_exe().ok()];
-        let mut beside = starts.iter().flatten().flat_map(|start| start.ancestors()).map(|folder| folder.join(DEFAULT));
-        let found = beside.find(|path| path.is_file());
+        let found = zoo::find_above(&zoo::starts(), DEFAULT, Path::is_file);
         let missing = || Error::config(DEFAULT, "it is neither here, nor beside the program, nor above; name one");
         Self::load(found.ok_or_else(missing)?)
     }
@@ -146,6 +144,7 @@ impl RawConfig {
         self.audio.enhance.check().map_err(|error| format!("audio.enhance.{error}"))?;
         within("dialogue.memory", self.dialogue.memory as f64, 2.0, 10_000.0)?;
         within("dialogue.max_tool_calls", self.dialogue.max_tool_calls as f64, 0.0, 100.0)?;
+        self.clauses.check().map_err(|error| format!("clauses.{error}"))?;
         within("runtime.threads", self.runtime.threads as f64, 1.0, 256.0)?;
         let turn_taking = turn::resolve(&self.turn, &self.interruption, &self.speculation)?;
         let wake_word = self.turn.wake.map(|wake| wake.resolve(path)).transpose()?.flatten();
@@ -154,7 +153,7 @@ impl RawConfig {
             path: path.to_owned(),
             runtime: self.runtime,
             audio: self.audio,
-            vad: self.vad,
+            vad: vad(self.vad, path)?,
             segments: self.segments,
             turn_taking,
             turn_detector: self.turn.end.map(|end| model("turn.end.model", &end.model, path)).transpose()?,
@@ -220,8 +219,14 @@ impl RawSpeaker {
 impl RawLlm {
     fn resolve(self, path: &Path) -> Result<ResponderConfig, String> {
         match self {
-            Self::Llama(raw) => Ok(ResponderConfig::Llama(model("llm.model", &raw.model, path)?, raw.options)),
-            Self::Openai(RawOpenAi { mut endpoint, api_key_variable }) => {
+            Self { kind: LlmKind::Llama, model: name, options, endpoint: None, api_key_variable: None } => {
+                let name = name.ok_or("llm.model: expected a bundle's name or a GGUF file, found nothing")?;
+                let options = options.unwrap_or_default();
+                options.check().map_err(|error| format!("llm.options.{error}"))?;
+                Ok(ResponderConfig::Llama(model("llm.model", &name, path)?, options))
+            }
+            Self { kind: LlmKind::Openai, model: None, options: None, endpoint, api_key_variable } => {
+                let mut endpoint = endpoint.ok_or("llm.endpoint: expected a table with a url, found nothing")?;
                 if let Some(name) = api_key_variable {
                     let key = std::env::var(&name);
                     let key = key.map_err(|_| format!("llm.api_key_variable: {name} is not in the environment"))?;
@@ -229,6 +234,12 @@ impl RawLlm {
                 }
                 OpenAiResponder::new(endpoint.clone()).map_err(|error| format!("llm.endpoint: {error}"))?;
                 Ok(ResponderConfig::OpenAi(endpoint))
+            }
+            Self { kind: LlmKind::Llama, .. } => {
+                Err("llm: endpoint and api_key_variable are for kind = \"openai\"; found \"llama\"".to_owned())
+            }
+            Self { kind: LlmKind::Openai, .. } => {
+                Err("llm: model and options are for kind = \"llama\"; found \"openai\"".to_owned())
             }
         }
     }
@@ -238,7 +249,17 @@ impl RawLlm {
 fn model(key: &str, value: &str, config: &Path) -> Result<PathBuf, String> {
     let beside = config.parent().unwrap_or(Path::new("")).join(value);
     let path = if beside.exists() { beside } else { PathBuf::from(value) };
-    zoo::resolve(&path).map_err(|error| format!("{key}: {error}"))
+    zoo::resolve_for(&path, config).map_err(|error| format!("{key}: {error}"))
+}
+
+/// A detector whose file, where it has one, was found.
+fn vad(vad: VadConfig, config: &Path) -> Result<VadConfig, String> {
+    let found = |key, path: &Path| model(key, &path.to_string_lossy(), config);
+    Ok(match vad {
+        VadConfig::Crdnn(crdnn) => VadConfig::Crdnn(CrdnnConfig { model: found("vad.model", &crdnn.model)? }),
+        VadConfig::Silero(silero) => VadConfig::Silero(SileroConfig { path: found("vad.path", &silero.path)? }),
+        VadConfig::Earshot(_) | VadConfig::Webrtc(_) => vad,
+    })
 }
 
 fn tools(wanted: Option<Vec<String>>) -> Result<Vec<String>, String> {

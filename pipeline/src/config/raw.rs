@@ -110,34 +110,28 @@ pub struct RawSpeaker {
 
 /// Dialogue.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum RawLlm {
-    /// llama.cpp in process.
-    Llama(RawLlama),
-    /// An OpenAI-compatible endpoint.
-    Openai(RawOpenAi),
-}
-
-/// llama.cpp in process.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct RawLlama {
-    /// A bundle's name, its folder, or any GGUF file.
-    pub model: String,
-    /// How it answers.
-    #[serde(default)]
-    pub options: LlamaOptions,
-}
-
-/// An OpenAI-compatible endpoint.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RawOpenAi {
-    /// Where it is and how it is asked.
-    pub endpoint: OpenAiOptions,
-    /// The environment variable that holds the key. Default: no key is sent.
-    #[serde(default)]
+pub struct RawLlm {
+    /// Who answers.
+    pub kind: LlmKind,
+    /// For `llama`: a bundle's name, its folder, or any GGUF file.
+    pub model: Option<String>,
+    /// For `llama`: how it answers.
+    pub options: Option<LlamaOptions>,
+    /// For `openai`: where it is and how it is asked.
+    pub endpoint: Option<OpenAiOptions>,
+    /// For `openai`: the environment variable that holds the key. Default: no key is sent.
     pub api_key_variable: Option<String>,
+}
+
+/// Who answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LlmKind {
+    /// llama.cpp in process.
+    Llama,
+    /// An OpenAI-compatible endpoint.
+    Openai,
 }
 
 /// Text to speech.

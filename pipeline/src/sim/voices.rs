@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rejoinder_models::audio::{self, Clip};
 use rejoinder_models::units::SampleRate;
+use rejoinder_models::zoo;
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
@@ -92,9 +93,8 @@ impl Voices {
     /// # Errors
     /// [`Error::Config`] when there are none, or when a manifest cannot be read.
     pub fn open_default() -> Result<Self> {
-        let starts = [std::env::current_dir().ok(), std::env::current_exe().ok()];
-        let mut above = starts.iter().flatten().flat_map(|start| start.ancestors()).map(|folder| folder.join(FIXTURES));
-        let fixtures = above.find(|folder| folder.join(MANIFEST).is_file()).map(Self::open).transpose()?;
+        let fixtures = zoo::find_above(&zoo::starts(), FIXTURES, |folder| folder.join(MANIFEST).is_file());
+        let fixtures = fixtures.map(Self::open).transpose()?;
         match (std::env::var_os(SETS_VARIABLE), fixtures) {
             (Some(sets), fixtures) => Ok(Self::open_sets(Path::new(&sets))?.or(fixtures.unwrap_or_default())),
             (None, Some(fixtures)) => Ok(fixtures),
