@@ -18,6 +18,7 @@ pub mod tts;
 pub mod turn;
 pub mod units;
 pub mod vad;
+pub mod variant;
 pub mod zoo;
 
 mod error;

@@ -145,15 +145,21 @@ pub fn resolve(path: &Path) -> Result<PathBuf> {
     resolve_in(path, &model_folders())
 }
 
-/// As [`resolve`], for a path that stands in the file `named_in`: the folder of bundles in a folder above that file counts
-/// as well.
+/// As [`resolve`], for a path that one of these files names: it may count from the file's folder, and `models/pretrained`
+/// in a folder above the file is searched as well.
 ///
 /// # Errors
 /// As [`resolve`].
-pub fn resolve_for(path: &Path, named_in: &Path) -> Result<PathBuf> {
+pub fn resolve_for(path: &Path, named_in: &[PathBuf]) -> Result<PathBuf> {
+    let mut beside = named_in.iter().map(|file| file.with_file_name(path));
+    if let Some(found) = beside.find(|path| path.exists()) {
+        return Ok(found);
+    }
     let mut folders = model_folders();
-    let above = std::path::absolute(named_in).ok().and_then(|file| find_above(&[file], MODELS_FOLDER, Path::is_dir));
-    folders.extend(above.filter(|folder| !folders.contains(folder)));
+    for file in named_in.iter().filter_map(|file| std::path::absolute(file).ok()) {
+        let above = find_above(&[file], MODELS_FOLDER, Path::is_dir);
+        folders.extend(above.filter(|folder| !folders.contains(folder)));
+    }
     resolve_in(path, &folders)
 }
 

@@ -1,5 +1,7 @@
 use std::path::{Path, PathBuf};
 
+use rejoinder_models::variant::VariantError;
+
 /// The result of every fallible call of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -31,6 +33,15 @@ pub enum Error {
     /// The conversation cannot be put together, or a thread of it is gone.
     #[error("{0}")]
     Session(String),
+}
+
+impl From<VariantError> for Error {
+    fn from(error: VariantError) -> Self {
+        match error {
+            VariantError::Io { path, source } => Self::Io { path, source },
+            VariantError::Toml { path, reason } => Self::Config { path, reason },
+        }
+    }
 }
 
 impl Error {

@@ -1,8 +1,9 @@
 //! A recipe: one TOML file that says everything about a model, from its data to its bundle.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rejoinder_models::text::Tokenizer;
+use rejoinder_models::variant::{self, VariantError};
 use serde::{Deserialize, Serialize};
 
 use crate::tasks::asr::AsrRecipe;
@@ -136,38 +137,10 @@ pub fn open(path: &Path, overrides: &[String]) -> Result<Box<dyn Recipe>> {
 
 /// A recipe's table, with those that it includes.
 pub(crate) fn table(path: &Path) -> Result<toml::Table> {
-    read(path, &mut Vec::new())
-}
-
-/// A recipe's table, laid over the one that it includes. `above` are the recipes that led to it.
-fn read(path: &Path, above: &mut Vec<PathBuf>) -> Result<toml::Table> {
-    let place = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
-    let mut table: toml::Table = text.parse().map_err(|e| Error::config(&place, one_line(&e)))?;
-    let Some(include) = table.remove("include") else { return Ok(table) };
-    let name = include.as_str().ok_or_else(|| Error::config(&place, "include: expected the path of a recipe"))?;
-    above.push(path.to_owned());
-    let included = path.with_file_name(name);
-    if above.contains(&included) {
-        return Err(Error::config(
-            &place,
-            format!("include: {name} includes this recipe in turn; take one of them out"),
-        ));
-    }
-    let mut under = read(&included, above)?;
-    lay_over(&mut under, table);
-    Ok(under)
-}
-
-fn lay_over(under: &mut toml::Table, over: toml::Table) {
-    for (key, value) in over {
-        match (under.get_mut(&key), value) {
-            (Some(toml::Value::Table(under)), toml::Value::Table(over)) => lay_over(under, over),
-            (_, value) => {
-                under.insert(key, value);
-            }
-        }
-    }
+    variant::read(path, &[]).map(|variant| variant.table).map_err(|error| match error {
+        VariantError::Io { path, source } => Error::io(path, source),
+        VariantError::Toml { path, reason } => Error::config(path.display().to_string(), reason),
+    })
 }
 
 /// What is wrong with a table, in one line.
@@ -200,24 +173,6 @@ fn set(table: &mut toml::Table, pair: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_variant_says_what_differs() {
-        let folder = tempfile::tempdir().unwrap();
-        let write = |name: &str, text: &str| {
-            let path = folder.path().join(name);
-            std::fs::write(&path, text).unwrap();
-            path
-        };
-        write("base.toml", "list = [1, 2]\n[net]\nkind = \"one\"\ndim = 4\n");
-        write("middle.toml", "include = \"base.toml\"\nlist = [3]\n");
-        let path = write("variant.toml", "include = \"middle.toml\"\n[net]\nkind = \"two\"\n");
-        let expected = "list = [3]\n[net]\nkind = \"two\"\ndim = 4\n".parse::<toml::Table>().unwrap();
-        assert_eq!(read(&path, &mut Vec::new()).unwrap(), expected);
-        write("base.toml", "include = \"variant.toml\"\n");
-        let message = read(&path, &mut Vec::new()).unwrap_err().to_string();
-        assert!(message.contains("base.toml: include: variant.toml"), "{message}");
-    }
 
     #[test]
     fn overrides_reach_nested_keys_and_keep_types() {

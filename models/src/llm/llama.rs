@@ -74,8 +74,7 @@ impl LlamaOptions {
                 return Err(Error::invalid(what, format!("1 to {most}"), value));
             }
         }
-        let shares =
-            [("temperature", self.temperature, 100.0), ("top_p", self.top_p, 1.0), ("min_p", self.min_p, 1.0)];
+        let shares = [("temperature", self.temperature, 100.0), ("top_p", self.top_p, 1.0), ("min_p", self.min_p, 1.0)];
         for (what, value, most) in shares {
             if !(0.0..=most).contains(&value) {
                 return Err(Error::invalid(what, format!("0 to {most}"), value));

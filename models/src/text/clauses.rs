@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result};
 use crate::streaming::Streaming;
+use crate::{Error, Result};
 
 use super::markup::Markup;
 use super::normalize::tables::{ABBREVIATIONS, BEFORE_NUMBER, Stop};

@@ -118,7 +118,8 @@ impl Bench {
         ensure!(self.rounds > 0, "expected at least one round, found 0");
         let (config, assistant) = self.config.open()?;
         let ours = || zoo::find_above(&zoo::starts(), QUESTION, Path::is_file);
-        let input = self.input.or_else(ours).with_context(|| format!("{QUESTION} is not here: name one with --input"))?;
+        let input =
+            self.input.or_else(ours).with_context(|| format!("{QUESTION} is not here: name one with --input"))?;
         let caller = audio::read_at(input, SampleRate::INTERNAL)?;
         let stop = interrupt_flag()?;
         let mut out = std::io::stdout();

@@ -3,8 +3,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use rejoinder::config::ResponderConfig;
-use rejoinder::{Assistant, Config};
 use rejoinder::turn::EndRule;
+use rejoinder::{Assistant, Config};
 use rejoinder_models::units::{SampleRate, Samples};
 
 use super::Ended;

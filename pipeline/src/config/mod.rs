@@ -15,6 +15,7 @@ use rejoinder_models::llm::tools::Tools;
 use rejoinder_models::runtime::RuntimeConfig;
 use rejoinder_models::text::ClauseConfig;
 use rejoinder_models::vad::{CrdnnConfig, SegmenterConfig, SileroConfig, VadConfig};
+use rejoinder_models::variant::{self, Variant};
 use rejoinder_models::zoo;
 
 pub use raw::{AudioConfig, LlmKind, RawAsr, RawConfig, RawDialogue, RawLlm, RawSpeaker, RawTts};
@@ -25,6 +26,9 @@ use crate::{Error, Result};
 
 /// Where the configuration is that is used when none is named.
 const DEFAULT: &str = "configs/assistants/default.toml";
+
+/// The tables whose other keys depend on their `kind`.
+const TAGGED: [&str; 2] = ["vad", "llm"];
 
 /// What will run.
 #[derive(Clone, Debug, PartialEq)]
@@ -127,18 +131,27 @@ impl Config {
         Self::load(found.ok_or_else(missing)?)
     }
 
-    /// Resolves what was read from `path`.
+    /// Resolves what was read from `path`, with the files that it includes: see [`variant`].
     ///
     /// # Errors
     /// As [`load`](Self::load).
     pub fn parse(text: &str, path: &Path) -> Result<Self> {
-        let raw: RawConfig = toml::from_str(text).map_err(|error| Error::config(path, one_line(text, &error)))?;
-        raw.resolve(path).map_err(|reason| Error::config(path, reason))
+        let variant = text.parse::<toml::Table>().is_ok_and(|table| table.contains_key("include"));
+        let (raw, files) = if variant {
+            let Variant { table, files } = variant::parse(text, path, &TAGGED)?;
+            let raw = table.try_into().map_err(|error| Error::config(path, plain(&error.to_string())))?;
+            (raw, files)
+        } else {
+            let raw = toml::from_str(text).map_err(|error| Error::config(path, one_line(text, &error)))?;
+            (raw, vec![path.to_owned()])
+        };
+        RawConfig::resolve(raw, &files).map_err(|reason| Error::config(path, reason))
     }
 }
 
 impl RawConfig {
-    fn resolve(self, path: &Path) -> Result<Config, String> {
+    /// `files` are that which was read and those that it includes.
+    fn resolve(self, files: &[PathBuf]) -> Result<Config, String> {
         self.segments.check().map_err(|error| format!("segments: {error}"))?;
         within("audio.block_ms", self.audio.block_ms, 1.0, 200.0)?;
         self.audio.enhance.check().map_err(|error| format!("audio.enhance.{error}"))?;
@@ -147,24 +160,24 @@ impl RawConfig {
         self.clauses.check().map_err(|error| format!("clauses.{error}"))?;
         within("runtime.threads", self.runtime.threads as f64, 1.0, 256.0)?;
         let turn_taking = turn::resolve(&self.turn, &self.interruption, &self.speculation)?;
-        let wake_word = self.turn.wake.map(|wake| wake.resolve(path)).transpose()?.flatten();
-        let (recognizer, latency, decoding) = self.asr.resolve(path)?;
+        let wake_word = self.turn.wake.map(|wake| wake.resolve(files)).transpose()?.flatten();
+        let (recognizer, latency, decoding) = self.asr.resolve(files)?;
         Ok(Config {
-            path: path.to_owned(),
+            path: files[0].clone(),
             runtime: self.runtime,
             audio: self.audio,
-            vad: vad(self.vad, path)?,
+            vad: vad(self.vad, files)?,
             segments: self.segments,
             turn_taking,
-            turn_detector: self.turn.end.map(|end| model("turn.end.model", &end.model, path)).transpose()?,
+            turn_detector: self.turn.end.map(|end| model("turn.end.model", &end.model, files)).transpose()?,
             wake_word,
             judge: self.interruption.judge,
             recognizer,
             latency,
             decoding,
-            speaker: self.speaker.map(|speaker| speaker.resolve(path)).transpose()?,
-            responder: self.llm.resolve(path)?,
-            synthesizer: model("tts.model", &self.tts.model, path)?,
+            speaker: self.speaker.map(|speaker| speaker.resolve(files)).transpose()?,
+            responder: self.llm.resolve(files)?,
+            synthesizer: model("tts.model", &self.tts.model, files)?,
             clauses: self.clauses,
             instructions: self.dialogue.instructions,
             memory: self.dialogue.memory,
@@ -176,9 +189,9 @@ impl RawConfig {
 
 impl RawAsr {
     /// The bundle, the latency and the search. A latency is looked for in the bundle's card.
-    fn resolve(self, path: &Path) -> Result<(PathBuf, LatencyChoice, Decoding), String> {
+    fn resolve(self, files: &[PathBuf]) -> Result<(PathBuf, LatencyChoice, Decoding), String> {
         let Self { model: name, chunk_ms, left_ms, decoding } = self;
-        let (model, latency) = (model("asr.model", &name, path)?, LatencyChoice { chunk_ms, left_ms });
+        let (model, latency) = (model("asr.model", &name, files)?, LatencyChoice { chunk_ms, left_ms });
         if latency != LatencyChoice::default() && model.is_dir() {
             let chosen = Bundle::open_unchecked(&model).and_then(|bundle| bundle.choose(&latency));
             chosen.map_err(|error| format!("asr: {error}"))?;
@@ -188,42 +201,43 @@ impl RawAsr {
 }
 
 impl RawWake {
-    fn resolve(self, path: &Path) -> Result<Option<WakeWordConfig>, String> {
+    fn resolve(self, files: &[PathBuf]) -> Result<Option<WakeWordConfig>, String> {
         let Self { phrase, model: name, threshold, .. } = self;
         let Some(name) = name else { return Ok(None) };
-        let model = model("turn.wake.model", &name, path)?;
+        let model = model("turn.wake.model", &name, files)?;
         Ok(Some(WakeWordConfig { model, phrase: phrase.trim().to_lowercase(), threshold }))
     }
 }
 
 impl RawSpeaker {
-    fn resolve(self, path: &Path) -> Result<SpeakerConfig, String> {
-        let voices = path.parent().unwrap_or(Path::new("")).join(&self.voices);
-        if !voices.is_file() {
-            let found = voices.display();
+    fn resolve(self, files: &[PathBuf]) -> Result<SpeakerConfig, String> {
+        let mut beside = files.iter().map(|file| file.with_file_name(&self.voices));
+        let Some(voices) = beside.find(|voices| voices.is_file()) else {
+            let found = files[0].with_file_name(&self.voices);
+            let found = found.display();
             return Err(format!(
                 "speaker.voices: no file {found}; make it with rejoinder enrol --voices {found} NAME FILE"
             ));
-        }
+        };
         if let Some(threshold) = self.threshold {
             within("speaker.threshold", f64::from(threshold), -1.0, 1.0)?;
         }
         if let Some(told) = self.told.as_ref().filter(|told| !told.contains("{text}")) {
             return Err(format!("speaker.told: expected a text with {{text}} in it, found {told}"));
         }
-        let model = model("speaker.model", &self.model, path)?;
+        let model = model("speaker.model", &self.model, files)?;
         Ok(SpeakerConfig { model, voices, threshold: self.threshold, told: self.told })
     }
 }
 
 impl RawLlm {
-    fn resolve(self, path: &Path) -> Result<ResponderConfig, String> {
+    fn resolve(self, files: &[PathBuf]) -> Result<ResponderConfig, String> {
         match self {
             Self { kind: LlmKind::Llama, model: name, options, endpoint: None, api_key_variable: None } => {
                 let name = name.ok_or("llm.model: expected a bundle's name or a GGUF file, found nothing")?;
                 let options = options.unwrap_or_default();
                 options.check().map_err(|error| format!("llm.options.{error}"))?;
-                Ok(ResponderConfig::Llama(model("llm.model", &name, path)?, options))
+                Ok(ResponderConfig::Llama(model("llm.model", &name, files)?, options))
             }
             Self { kind: LlmKind::Openai, model: None, options: None, endpoint, api_key_variable } => {
                 let mut endpoint = endpoint.ok_or("llm.endpoint: expected a table with a url, found nothing")?;
@@ -245,16 +259,14 @@ impl RawLlm {
     }
 }
 
-/// A model by its name, or by a path that counts from the configuration's folder.
-fn model(key: &str, value: &str, config: &Path) -> Result<PathBuf, String> {
-    let beside = config.parent().unwrap_or(Path::new("")).join(value);
-    let path = if beside.exists() { beside } else { PathBuf::from(value) };
-    zoo::resolve_for(&path, config).map_err(|error| format!("{key}: {error}"))
+/// A model by its name, or by a path that counts from the folder of the configuration, or of one that it includes.
+fn model(key: &str, value: &str, files: &[PathBuf]) -> Result<PathBuf, String> {
+    zoo::resolve_for(Path::new(value), files).map_err(|error| format!("{key}: {error}"))
 }
 
 /// A detector whose file, where it has one, was found.
-fn vad(vad: VadConfig, config: &Path) -> Result<VadConfig, String> {
-    let found = |key, path: &Path| model(key, &path.to_string_lossy(), config);
+fn vad(vad: VadConfig, files: &[PathBuf]) -> Result<VadConfig, String> {
+    let found = |key, path: &Path| model(key, &path.to_string_lossy(), files);
     Ok(match vad {
         VadConfig::Crdnn(crdnn) => VadConfig::Crdnn(CrdnnConfig { model: found("vad.model", &crdnn.model)? }),
         VadConfig::Silero(silero) => VadConfig::Silero(SileroConfig { path: found("vad.path", &silero.path)? }),
@@ -284,9 +296,14 @@ const TYPES: [(&str, &str); 5] = [
     ("expected usize", "expected a whole number from 0 on"),
 ];
 
+/// In one line and in plain words.
+fn plain(message: &str) -> String {
+    let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    TYPES.iter().fold(message, |message, (parsed, plain)| message.replace(parsed, plain))
+}
+
 fn one_line(text: &str, error: &toml::de::Error) -> String {
-    let message = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
-    let message = TYPES.iter().fold(message, |message, (parsed, plain)| message.replace(parsed, plain));
+    let message = plain(error.message());
     match error.span() {
         Some(span) => format!("line {}: {message}", text[..span.start].matches('\n').count() + 1),
         None => message,

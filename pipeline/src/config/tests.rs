@@ -48,6 +48,9 @@ fn mistakes_are_told_in_one_line_with_the_key_and_what_is_allowed() {
         ("[speculation]\nmax_held_ms = -1", "speculation.max_held_ms: expected 0 to 60000, found -1"),
         ("[speculation]\nstarts = 1", "unknown field `starts`"),
         ("[segments]\nthreshold = 2.0", "threshold of the voice activity segmenter: expected 0 to 1, found 2"),
+        ("[clauses]\nmax_chars = 0", "clauses.max_chars: expected 1 or more, found 0"),
+        ("[vad]\nkind = \"silero\"\npath = \"nowhere.onnx\"", "vad.path: nowhere.onnx: no such model"),
+        ("[vad]\nkind = \"crdnn\"\nmodel = \"nope\"", "vad.model: nope: no such model"),
         ("[dialogue]\ntools = [\"clok\"]", "dialogue.tools: expected"),
         ("[dialogu]\nmemory = 3", "unknown field `dialogu`"),
         ("[runtime]\nthreads = 0", "runtime.threads: expected 1 to 256, found 0"),
@@ -91,6 +94,38 @@ fn turn_taking_is_what_was_written() {
     assert_eq!((policy.follow_up.unwrap().0, policy.no_answer.unwrap().0), (80_000, 128_000));
     assert!(policy.half_duplex && policy.max_starts == 0 && prompt == "Are you still there?");
     assert_eq!(duck_db, -60.0);
+}
+
+#[test]
+fn a_variant_of_a_configuration_says_what_differs() {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/assistants"));
+    let variant = |text: &str| Config::parse(&format!("include = \"default.toml\"\n{text}"), &folder.join("mine.toml"));
+    let base = Config::load(folder.join("default.toml")).unwrap();
+    let slower = variant("[turn]\nhangover_ms = 900").unwrap();
+    assert_eq!(slower.turn_detector, base.turn_detector);
+    assert_eq!(slower.turn_taking.policy.min_silence, base.turn_taking.policy.min_silence);
+    assert!(slower.turn_taking.policy.hangover > base.turn_taking.policy.hangover);
+    let asked = variant("[llm]\nkind = \"openai\"\nendpoint = { url = \"http://localhost:1/v1\" }").unwrap();
+    assert!(matches!(asked.responder, ResponderConfig::OpenAi(_)));
+    let wrong = |text: &str| variant(text).unwrap_err().to_string();
+    let error = wrong("[turn]\nhangover = 900");
+    assert!(error.contains("mine.toml: unknown field `hangover`") && error.lines().count() == 1, "{error}");
+    assert!(wrong("[turn]\nhangover_ms = \"long\"").contains("expected a number"));
+}
+
+#[test]
+fn an_assistants_answers_come_from_one_place() {
+    for (llm, expected) in [
+        ("kind = \"llama\"", "llm.model: expected a bundle's name or a GGUF file, found nothing"),
+        ("kind = \"openai\"", "llm.endpoint: expected a table with a url, found nothing"),
+        ("kind = \"openai\"\nmodel = \"lm-en\"", "llm: model and options are for kind = \"llama\"; found \"openai\""),
+        ("kind = \"llama\"\nmodel = \"lm-en\"\noptions = { threads = 0 }", "llm.options.threads: expected 1 to 256"),
+        ("kind = \"llama\"\nmodell = \"lm-en\"", "line 7: unknown field `modell`"),
+    ] {
+        let error =
+            parse(&format!("[asr]\nmodel = \".\"\n[tts]\nmodel = \".\"\n[llm]\n{llm}")).unwrap_err().to_string();
+        assert!(error.starts_with("test.toml: ") && error.contains(expected), "{llm}: {error}");
+    }
 }
 
 #[test]
