@@ -290,7 +290,7 @@ impl ModelCard {
 }
 
 fn toml_error(path: &Path, text: &str, error: &toml::de::Error) -> Error {
-    let line = error.span().map(|span| text[..span.start].lines().count().max(1));
+    let line = error.span().map(|span| text[..span.start].matches('\n').count() + 1);
     let place = line.map_or_else(String::new, |line| format!("line {line}: "));
     Error::model(path, format!("{place}{}", one_line(error.message())))
 }

@@ -10,6 +10,7 @@ pub mod enhance;
 pub mod features;
 pub mod keyword;
 pub mod llm;
+pub mod quantiles;
 pub mod runtime;
 pub mod speaker;
 pub mod streaming;

@@ -241,4 +241,29 @@ mod tests {
         assert_eq!(folders_from(None, &starts), std::slice::from_ref(&models));
         assert_eq!(folders_from(Some("/elsewhere".into()), &starts), [PathBuf::from("/elsewhere"), models]);
     }
+
+    #[test]
+    fn a_voice_whose_nets_do_not_fit_its_card_is_not_opened() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("pretrained/tts-kathleen");
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for entry in std::fs::read_dir(&root).expect("the bundle").flatten() {
+            std::fs::copy(entry.path(), folder.path().join(entry.file_name())).expect("a copy");
+        }
+        let card = std::fs::read_to_string(root.join("card.toml")).expect("the card");
+        for (good, bad, expected) in [
+            (
+                "rate_hz = 24000",
+                "rate_hz = 16000",
+                "params.geometry.rate_hz: expected the card's 24000 Hz, found 16000",
+            ),
+            ("fft = 1200", "fft = 1201", "params.geometry: source-filter geometry: expected an even fft"),
+            ("harmonic_order = 120", "harmonic_order = 60", "its nets do not fit its card: output `cepstra`: expected"),
+            ("vocoder_context = 20", "vocoder_context = 20\nsteps = 3", "unknown field `steps`"),
+        ] {
+            assert!(card.contains(good), "{good}");
+            std::fs::write(folder.path().join("card.toml"), card.replace(good, bad)).expect("the card");
+            let error = open_synthesizer(folder.path(), &RuntimeConfig::default()).err().expect(bad).to_string();
+            assert!(error.contains(expected), "{bad}: {error}");
+        }
+    }
 }

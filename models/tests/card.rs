@@ -101,7 +101,7 @@ fn a_wrong_card_is_told_by_line_and_key() {
     let path = root.path().join("card.toml");
     let good = std::fs::read_to_string(&path).expect("the card");
     let cases = [
-        (good.replace("licence =", "license ="), "unknown field `license`"),
+        (good.replace("licence =", "license ="), "line 5: unknown field `license`"),
         (good.replace("family = \"conformer-ctc\"\n", ""), "missing field `family`"),
         (good.replace("task = \"asr\"", "task = \"cooking\""), "line 2: unknown variant `cooking`"),
         (good.replace("subsampling = 8", "subsampling = 5"), "multiple of subsampling"),

@@ -11,6 +11,7 @@ use std::time::Duration;
 use rejoinder::turn::Verdict;
 use rejoinder::{Assistant, Config, Conversation, Cost, EventKind, SessionBuilder, Timelines};
 use rejoinder_models::audio::{self, Clip};
+use rejoinder_models::quantiles::quantile;
 use rejoinder_models::units::SampleRate;
 
 const RATE: SampleRate = SampleRate::INTERNAL;
@@ -133,12 +134,6 @@ impl Tally {
     }
 }
 
-fn percentile(values: &[f64], share: f64) -> f64 {
-    let mut values = values.to_vec();
-    values.sort_by(f64::total_cmp);
-    values.get(((values.len() as f64 * share).ceil() as usize).saturating_sub(1)).copied().unwrap_or(f64::NAN)
-}
-
 fn measure<'a>(stage: &Stage, items: impl IntoIterator<Item = (&'a str, Vec<f32>)>) -> BTreeMap<String, Tally> {
     let mut tallies = BTreeMap::<String, Tally>::new();
     for (kind, over) in items {
@@ -146,7 +141,9 @@ fn measure<'a>(stage: &Stage, items: impl IntoIterator<Item = (&'a str, Vec<f32>
         tallies.entry(kind.to_owned()).or_default().take(&outcome);
     }
     for (kind, tally) in &tallies {
-        let ms = |values: &[f64]| format!("{:.0} / {:.0} ms", percentile(values, 0.5), percentile(values, 0.95));
+        let ms = |values: &[f64]| {
+            format!("{:.0} / {:.0} ms", quantile(values.to_vec(), 0.5), quantile(values.to_vec(), 0.95))
+        };
         println!(
             "{kind:<28} {:>3} clips, {:>3} ducked, {:>3} interrupted; silent after {}, dips {}; {:?}",
             tally.all,
@@ -203,7 +200,7 @@ fn the_recordings_of_the_repository_are_told_apart() {
     assert!(tallies["interruption"].share() >= 0.8);
     assert!(tallies["backchannel"].share() <= 0.3);
     assert_eq!(tallies["noise"].interrupted, 0);
-    assert!(percentile(&tallies["interruption"].silent_ms, 0.95) <= 300.0);
+    assert!(quantile(tallies["interruption"].silent_ms.clone(), 0.95) <= 300.0);
 }
 
 /// The files of a set, each with what stands in one column. No value of these columns has a comma.

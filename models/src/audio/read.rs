@@ -185,7 +185,11 @@ fn finish(decoder: PacketDecoder, mut samples: Vec<f32>, track: &Track, name: &P
 }
 
 fn rate_of(params: &AudioCodecParameters, name: &Path) -> Result<u32> {
-    let rate = params.sample_rate.unwrap_or(0);
+    check_rate(params.sample_rate.unwrap_or(0), name)
+}
+
+/// The rate in hertz that a file tells, where resampling it cannot fill the memory.
+pub(super) fn check_rate(rate: u32, name: &Path) -> Result<u32> {
     let (low, high) = RATES.into_inner();
     let wrong = || Error::audio(name, format!("its sample rate is {rate} Hz; expected {low} to {high} Hz"));
     RATES.contains(&rate).then_some(rate).ok_or_else(wrong)

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::read::Decoded;
+use super::read::{Decoded, check_rate};
 use crate::units::SampleRate;
 use crate::{Error, Result};
 
@@ -65,8 +65,10 @@ pub(super) fn decode(bytes: &[u8], name: &Path) -> Result<Decoded> {
         let reason = format!("truncated: the header promises {promised} samples, the file holds {}", samples.len());
         return Err(Error::audio(name, reason));
     }
-    let rate = u32::try_from(rate).ok().filter(|rate| *rate > 0 && promised > 0);
-    let rate = rate.ok_or_else(|| Error::audio(name, "it holds no samples"))?;
+    if promised == 0 {
+        return Err(Error::audio(name, "it holds no samples"));
+    }
+    let rate = check_rate(u32::try_from(rate).unwrap_or(u32::MAX), name)?;
     Ok(Decoded { samples: samples[..promised].to_vec(), channels, rate: SampleRate::hz(rate) })
 }
 
@@ -129,6 +131,8 @@ mod tests {
         assert!(packed.contains("shorten") && packed.contains("sph2pipe"), "{packed}");
         let short = message(&format!("{shape}sample_n_bytes -i 2\n"), &[0; 10]);
         assert!(short.contains("promises 10 samples") && short.contains("holds 5"), "{short}");
+        let slow = message(&format!("{}sample_n_bytes -i 2\n", shape.replace("16000", "1")), &[0; 20]);
+        assert!(slow.ends_with("its sample rate is 1 Hz; expected 1000 to 1000000 Hz"), "{slow}");
         let none = message("channel_count -i 1\n", &[]);
         assert!(none.contains("`sample_rate`"), "{none}");
     }

@@ -82,10 +82,11 @@ struct Nets {
 }
 
 impl RejoinderVoice {
-    /// Opens a bundle of the family.
+    /// Opens a bundle of the family, and says something with it, so that nets that do not fit the card or each other are
+    /// found here.
     ///
     /// # Errors
-    /// [`Error::Model`] when a file is missing or damaged or the settings are wrong.
+    /// [`Error::Model`] when a file is missing or damaged, the settings are wrong, or the nets do not fit them.
     pub fn open(bundle: &Bundle, runtime: &dyn Runtime) -> Result<Self> {
         let settings: VoiceSettings = bundle.card().params.clone().try_into().map_err(|e: toml::de::Error| {
             Error::model(bundle.root(), format!("params of {FAMILY}: {}", e.message()))
@@ -97,11 +98,25 @@ impl RejoinderVoice {
                 format!("params.stretch: expected {} numbers, found {found}", settings.mels),
             ));
         }
+        settings.geometry.check().map_err(|e| Error::model(bundle.root(), format!("params.geometry: {e}")))?;
+        let (said, found) = (bundle.card().required_sample_rate(bundle.root())?, settings.geometry.rate_hz);
+        if said.get() != found {
+            let reason = format!("params.geometry.rate_hz: expected the card's {said}, found {found}");
+            return Err(Error::model(bundle.root(), reason));
+        }
         let lexicon = Lexicon::read(&bundle.path("lexicon")?)?;
         let g2p = G2p::read(&bundle.path("g2p")?)?;
         let open = |role: &str| runtime.open(&bundle.path(role)?);
         let nets = Nets { encoder: open("encoder")?, decoder: open("decoder")?, vocoder: open("vocoder")?, settings };
-        Ok(Self { name: bundle.card().name.clone(), nets: Arc::new(nets), frontend: Frontend::new(lexicon, g2p) })
+        let name = bundle.card().name.clone();
+        let voice = Self { name, nets: Arc::new(nets), frontend: Frontend::new(lexicon, g2p) };
+        let says = || -> Result<()> {
+            let mut utterance = voice.speak("a")?;
+            while utterance.next_chunk()?.is_some() {}
+            Ok(())
+        };
+        says().map_err(|e| Error::model(bundle.root(), format!("its nets do not fit its card: {e}")))?;
+        Ok(voice)
     }
 
     /// Begins to speak tokens that another front end made, in pieces of `piece` frames, or growing ones for `None`.
@@ -203,6 +218,15 @@ impl Nets {
     }
 }
 
+/// Checks that an output has `rows` rows of `width`.
+fn check_rows(output: &str, values: &[f32], rows: usize, width: usize) -> Result<()> {
+    if values.len() == rows * width {
+        return Ok(());
+    }
+    let found = values.len();
+    Err(Error::invalid(format!("output `{output}`"), format!("{rows} rows of {width} numbers"), found))
+}
+
 struct Nothing;
 
 impl Utterance for Nothing {
@@ -241,6 +265,7 @@ impl Speaking {
         ];
         let [rows] = floats::<1>(self.decoder.run(inputs, &["frames"])?, "decoder")?;
         let width = settings.mels + 2;
+        check_rows("frames", &rows, last - first, width)?;
         for row in rows.chunks(width).skip(from - first).take(to - from) {
             let mel = row[..settings.mels].iter().enumerate();
             self.frames.extend(mel.map(|(b, x)| x * settings.stretch.get(b).copied().unwrap_or(1.0)));
@@ -256,6 +281,7 @@ impl Speaking {
         let first = from.saturating_sub(settings.vocoder_context);
         let inputs = Tensor::F32(array(vec![1, to - first, width], self.frames[first * width..to * width].to_vec())?);
         let [cepstra] = floats::<1>(self.vocoder.run(vec![("frames", inputs)], &["cepstra"])?, "vocoder")?;
+        check_rows("cepstra", &cepstra, to - first, settings.geometry.width())?;
         for (t, row) in (from..to).zip(cepstra.chunks(settings.geometry.width()).skip(from - first)) {
             let frame = &self.frames[t * width..(t + 1) * width];
             let hz = (frame[settings.mels] * settings.pitch_scale + settings.pitch_mean).exp();

@@ -8,7 +8,7 @@ use crate::card::{Bundle, MODEL_ROLE};
 use crate::features::Fbank;
 use crate::runtime::{Model, Runtime, Session, Tensor};
 use crate::turn::{TurnDetector, TurnStream, last};
-use crate::units::Samples;
+use crate::units::{SampleRate, Samples};
 use crate::{Error, Result};
 
 /// The family's name in a card.
@@ -42,6 +42,10 @@ impl Convolutional {
     pub fn open(bundle: &Bundle, runtime: &dyn Runtime) -> Result<Self> {
         let (card, root) = (bundle.card(), bundle.root());
         let fbank = Fbank::new(card.required_features(root)?.clone())?;
+        if fbank.rate() != SampleRate::INTERNAL {
+            let (expected, found) = (SampleRate::INTERNAL, fbank.rate());
+            return Err(Error::model(root, format!("[features]: expected a rate of {expected}, found {found}")));
+        }
         let Params { frames } = card.params(root)?;
         let model = runtime.open(&bundle.path(MODEL_ROLE)?)?;
         let shape = vec![Some(1), Some(frames), Some(fbank.bins())];

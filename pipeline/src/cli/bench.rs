@@ -15,6 +15,7 @@ use rejoinder_models::audio::{self, Clip};
 use rejoinder_models::card::Bundle;
 use rejoinder_models::features::{Fbank, FbankConfig};
 use rejoinder_models::llm::{Cancel, Finish};
+use rejoinder_models::quantiles::Quantiles;
 use rejoinder_models::streaming::Streaming;
 use rejoinder_models::units::{Position, SampleRate, Samples};
 use rejoinder_models::vad::VadDetector;
@@ -92,19 +93,15 @@ struct Report {
 impl Figure {
     /// `sound_ms` is the length of the sound behind all of the `times`, and `work` the whole work on it, where that is
     /// more than the times.
-    fn new(part: impl Into<String>, mut times: Vec<Duration>, sound_ms: Option<f64>, work: Option<Duration>) -> Self {
+    fn new(part: impl Into<String>, times: Vec<Duration>, sound_ms: Option<f64>, work: Option<Duration>) -> Self {
         let work = work.unwrap_or_else(|| times.iter().sum()).as_secs_f64() * 1e3;
-        times.sort_unstable();
-        let at = |share: f64| {
-            let rank = (share * times.len() as f64).ceil() as usize;
-            times.get(rank.saturating_sub(1)).map_or(0.0, |time| time.as_secs_f64() * 1e3)
-        };
+        let Quantiles { p50, p95, p99, n } = times.iter().map(|time| time.as_secs_f64() * 1e3).collect();
         Self {
             part: part.into(),
-            runs: times.len(),
-            median_ms: at(0.5),
-            p95_ms: at(0.95),
-            p99_ms: at(0.99),
+            runs: n,
+            median_ms: p50,
+            p95_ms: p95,
+            p99_ms: p99,
             real_time_factor: sound_ms.map(|sound| work / sound),
         }
     }

@@ -239,6 +239,12 @@ fn stages(assistant: &Assistant, front_end: FrontEnd, turns: &Turns, playout: &P
     let detector = VadDetector::new(&*assistant.vad, assistant.segments)?;
     let ending = assistant.turn_detector.as_deref().map(|ends| Ending::new(ends, taking.end)).transpose()?;
     let waking = assistant.wake_word.as_ref().map(WakeWord::listen).transpose()?;
+    let recognizer = assistant.recognizer.stream()?;
+    let (expected, found) = (SampleRate::INTERNAL, recognizer.sample_rate());
+    if found != expected {
+        let name = assistant.recognizer.name();
+        return Err(Error::Session(format!("the recogniser {name}: expected one for {expected}, found {found}")));
+    }
     let history = History::new(&assistant.instructions, assistant.memory);
     let dialogue = assistant.responder.dialogue()?;
     let tools = (assistant.tools)();
@@ -247,7 +253,7 @@ fn stages(assistant: &Assistant, front_end: FrontEnd, turns: &Turns, playout: &P
     let respond = respond.wake(taking.wake.clone()).identity(assistant.identity.clone());
     let mut stages: Vec<Box<dyn Stage>> = vec![
         Box::new(Listen::new(front_end, detector, ending, waking, settings, turns.clone(), playout.clone())),
-        Box::new(Transcribe::new(assistant.recognizer.stream()?)),
+        Box::new(Transcribe::new(recognizer)),
         Box::new(respond),
         Box::new(Speak::new(assistant.synthesizer.clone(), ClauseStream::new(assistant.clauses))),
     ];

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::figures::{Figures, Rate};
 use super::line::Record;
-use super::quantiles::Quantiles;
 use super::scenario::Scenario;
 use crate::event::EventKind;
 use crate::message::TurnId;
+use rejoinder_models::quantiles::Quantiles;
 
 /// What was wrong with a run: what no run may do, and what the scenario expects.
 pub fn complaints(scenario: &Scenario, record: &Record, figures: &Figures) -> Vec<String> {

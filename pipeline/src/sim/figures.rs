@@ -8,11 +8,11 @@ use serde::Serialize;
 
 use super::line::Record;
 use super::match_turns::Matched;
-use super::quantiles::Quantiles;
 use super::scenario::Kind;
 use crate::event::EventKind;
 use crate::run::world::Step;
 use crate::timeline::Timeline;
+use rejoinder_models::quantiles::Quantiles;
 
 /// A reply that goes on for longer than this after an interruption began has not yielded; one that stops within this
 /// time of what the caller did stopped because of it.

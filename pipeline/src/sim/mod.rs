@@ -22,7 +22,6 @@ mod figures;
 mod line;
 mod live;
 mod match_turns;
-mod quantiles;
 mod room;
 mod scenario;
 mod script;
@@ -43,7 +42,6 @@ pub use devices::Devices;
 pub use draw::draw;
 pub use figures::{Figures, Rate};
 pub use line::Record;
-pub use quantiles::Quantiles;
 pub use scenario::{
     Act, CallerConfig, CostConfig, EchoConfig, Expect, FixedCosts, Kind, RandomConfig, RoomConfig, Scenario,
 };
