@@ -16,7 +16,7 @@ use crate::tasks::transducer::TransducerRecipe;
 use crate::tasks::tts::TtsRecipe;
 use crate::tasks::turn::TurnRecipe;
 use crate::tasks::vad::VadRecipe;
-use crate::trainer::Timing;
+use crate::trainer::{RunMode, Timing};
 use crate::{Error, Result};
 
 /// The file of a run folder with the recipe as it was resolved.
@@ -39,8 +39,8 @@ pub trait Recipe {
     /// Trains the net in the run folder, or goes on from its checkpoint.
     ///
     /// # Errors
-    /// Data that is not prepared; [`Error::Interrupted`] after Ctrl-C.
-    fn train(&self, resume: bool) -> Result<()>;
+    /// A run folder that `mode` refuses; data that is not prepared; [`Error::Interrupted`] after Ctrl-C.
+    fn train(&self, mode: RunMode) -> Result<()>;
 
     /// Prints and saves the figures of the trained net on the test sets.
     ///
@@ -66,8 +66,9 @@ pub trait Recipe {
 /// Makes the run folder and writes the recipe into it as it was resolved, so that a run says by itself what it was.
 ///
 /// # Errors
-/// A folder that cannot be written.
-pub fn begin_run(recipe: &impl Serialize, run: &Path) -> Result<()> {
+/// A folder that `mode` refuses, or that cannot be written.
+pub fn begin_run(recipe: &impl Serialize, run: &Path, mode: RunMode) -> Result<()> {
+    mode.check(run)?;
     std::fs::create_dir_all(run).map_err(|e| Error::io(run, e))?;
     let resolved = toml::to_string(recipe).map_err(|e| Error::config("recipe", e))?;
     let path = run.join(RESOLVED);

@@ -13,6 +13,7 @@ use rejoinder_training::data::pack::PackWriter;
 use rejoinder_training::data::prepare::{MANIFEST, PACK};
 use rejoinder_training::export::OnnxModel;
 use rejoinder_training::recipe::{self, Recipe};
+use rejoinder_training::trainer::RunMode;
 
 const WORDS: [&str; 4] = ["set a timer", "stop the music", "what time is it", "good morning to you"];
 const RATE: f32 = 16_000.0;
@@ -108,7 +109,7 @@ impl Small {
         ];
         let recipe = self.open(path, &more);
         let tokens = if self.tokenizer { recipe.tokenizer() } else { Ok(()) };
-        let outcome = tokens.and_then(|()| recipe.train(false)).and_then(|()| recipe.export());
+        let outcome = tokens.and_then(|()| recipe.train(RunMode::New)).and_then(|()| recipe.export());
         outcome.unwrap_or_else(|e| panic!("{}, again: {e}", path.display()));
         let names = |folder: &Path| {
             let files = Bundle::open(folder).unwrap().card().files.clone();
@@ -300,7 +301,7 @@ fn recipes_run_in_debug_mode() {
     base.settings.push(("run", quoted(&folder.path().join("base_run"))));
     base.settings.push(("export.bundle", quoted(&folder.path().join("base"))));
     let recipe = base.open(&path, &[]);
-    recipe.tokenizer().and_then(|()| recipe.train(false)).and_then(|()| recipe.export()).unwrap();
+    recipe.tokenizer().and_then(|()| recipe.train(RunMode::New)).and_then(|()| recipe.export()).unwrap();
     for path in recipes() {
         let began = std::time::Instant::now();
         let Some(small) = small(&path, folder.path()) else { continue };
@@ -311,7 +312,7 @@ fn recipes_run_in_debug_mode() {
         if small.tokenizer {
             step("tokenizer", recipe.tokenizer());
         }
-        step("train", recipe.train(false));
+        step("train", recipe.train(RunMode::New));
         step("export", recipe.export());
         step("evaluate", recipe.evaluate());
         let name = path.strip_prefix(folder_of_recipes()).unwrap().display().to_string();

@@ -11,6 +11,7 @@ use rejoinder_training::data::manifest::{Item, Manifest};
 use rejoinder_training::data::pack::PackWriter;
 use rejoinder_training::data::prepare::{MANIFEST, PACK};
 use rejoinder_training::recipe;
+use rejoinder_training::trainer::RunMode;
 
 const RATE: f32 = 16_000.0;
 
@@ -102,7 +103,7 @@ fn a_tiny_detector_learns_which_pauses_are_ends() {
     let folder = tempfile::tempdir().unwrap();
     write_turns(&folder.path().join("turns"), 100);
     let recipe = recipe::open(&write_recipe(folder.path()), &[]).unwrap();
-    recipe.train(false).unwrap();
+    recipe.train(RunMode::New).unwrap();
     recipe.export().unwrap();
     recipe.evaluate().unwrap();
 

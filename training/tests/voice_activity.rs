@@ -12,6 +12,7 @@ use rejoinder_training::data::manifest::{Item, Manifest};
 use rejoinder_training::data::pack::PackWriter;
 use rejoinder_training::data::prepare::{MANIFEST, PACK};
 use rejoinder_training::recipe;
+use rejoinder_training::trainer::RunMode;
 
 const RATE: f32 = 16_000.0;
 
@@ -88,7 +89,7 @@ fn a_tiny_detector_learns_voices_and_hears_them_in_any_pieces() {
     let folder = tempfile::tempdir().unwrap();
     write_clips(&folder.path().join("voices"));
     let recipe = recipe::open(&write_recipe(folder.path()), &[]).unwrap();
-    recipe.train(false).unwrap();
+    recipe.train(RunMode::New).unwrap();
     recipe.export().unwrap();
     recipe.evaluate().unwrap();
 

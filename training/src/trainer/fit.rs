@@ -11,22 +11,22 @@ use super::checkpoint::load_part;
 use super::course::Course;
 use super::evaluate::evaluate_first;
 use super::progress::{Progress, RATE};
+use super::run::{WEIGHTS, clear};
 use super::{
-    Average, Checkpoint, Meter, Task, TrainOptions, gradients, interrupted, load_weights, on_interrupt, start,
+    Average, Checkpoint, Meter, RunMode, Task, TrainOptions, gradients, interrupted, load_weights, on_interrupt, start,
 };
 use crate::{Error, Result};
 
 /// Trains a task's net in a run folder until its limit, and returns the net to export: the average of the weights
 /// where one is kept. The weights also stand in `net.bpk` in the run folder.
 ///
-/// With `resume`, goes on from the folder's checkpoint.
-///
 /// # Errors
-/// [`Error::Interrupted`] after Ctrl-C, with a checkpoint written; any error of the task.
-pub fn fit<T: Task>(task: &T, options: &TrainOptions, run: &Path, resume: bool) -> Result<T::Net> {
+/// A folder that `mode` refuses; [`Error::Interrupted`] after Ctrl-C, with a checkpoint written; any error of the task.
+pub fn fit<T: Task>(task: &T, options: &TrainOptions, run: &Path, mode: RunMode) -> Result<T::Net> {
+    mode.check(run)?;
     on_interrupt();
     std::fs::create_dir_all(run).map_err(|e| Error::io(run, e))?;
-    let mut fitter = Fitter::new(task, options, run, resume)?;
+    let mut fitter = Fitter::new(task, options, run, mode)?;
     while !fitter.course.is_done(&fitter.state) {
         fitter.epoch()?;
         if (fitter.state.epoch + 1).is_multiple_of(options.valid_every.max(1)) {
@@ -38,7 +38,7 @@ pub fn fit<T: Task>(task: &T, options: &TrainOptions, run: &Path, resume: bool) 
     fitter.save()?;
     fitter.progress.finish();
     let net = fitter.best();
-    super::save_weights(&net, &run.join("net.bpk"))?;
+    super::save_weights(&net, &run.join(WEIGHTS))?;
     Ok(net)
 }
 
@@ -59,18 +59,24 @@ struct Fitter<'a, T: Task> {
 }
 
 impl<'a, T: Task> Fitter<'a, T> {
-    fn new(task: &'a T, options: &'a TrainOptions, run: &'a Path, resume: bool) -> Result<Self> {
+    fn new(task: &'a T, options: &'a TrainOptions, run: &'a Path, mode: RunMode) -> Result<Self> {
         let device = options.backend.device()?.autodiff();
         options.precision.check(&device)?;
         tracing::info!("training on {device:?} in {}", options.precision);
         device.seed(options.seed);
         let average = (options.average_decay > 0.0).then(|| Average::new(options.average_decay));
         let state = Checkpoint::default();
+        // A net may begin with the weights that are removed here.
+        let net = start::begin(task, options, &device)?;
+        let checkpoint = Checkpoint::folder(run).filter(|_| mode == RunMode::Resume);
+        if checkpoint.is_none() {
+            clear(run)?;
+        }
         let mut fitter = Self {
             task,
             options,
             run,
-            net: Some(start::begin(task, options, &device)?),
+            net: Some(net),
             device,
             optimizer: options.optimizer(),
             average,
@@ -80,10 +86,10 @@ impl<'a, T: Task> Fitter<'a, T> {
             progress: Progress::new(run)?,
             meter: Meter::default(),
         };
-        match Checkpoint::folder(run) {
-            Some(folder) if resume => fitter.load(&folder)?,
-            None if resume => tracing::info!("{}: no checkpoint yet, starting afresh", run.display()),
-            _ => {}
+        match checkpoint {
+            Some(folder) => fitter.load(&folder)?,
+            None if mode == RunMode::Resume => tracing::info!("{}: no checkpoint yet, starting afresh", run.display()),
+            None => {}
         }
         if options.tensorboard {
             fitter.progress.record_events(run, fitter.state.step)?;

@@ -17,6 +17,7 @@ mod layers;
 mod options;
 mod precision;
 mod progress;
+mod run;
 mod schedule;
 mod start;
 mod timing;
@@ -35,6 +36,7 @@ pub use interrupt::{interrupted, on_interrupt};
 pub use options::TrainOptions;
 pub use precision::Precision;
 pub use progress::Meter;
+pub use run::RunMode;
 pub use schedule::Schedule;
 pub use timing::{Timing, time};
 

@@ -21,7 +21,7 @@ use crate::export::ExportConfig;
 use crate::import;
 use crate::nets::conformer::{Chunks, ConformerConfig, DynamicChunks, Kind};
 use crate::recipe::{self, Recipe};
-use crate::trainer::{self, Timing, TrainOptions};
+use crate::trainer::{self, RunMode, Timing, TrainOptions};
 use crate::{Error, Result};
 
 /// The file of a run folder with the tokens.
@@ -271,9 +271,9 @@ impl Recipe for AsrRecipe {
         self.write_tokens(self.source().or(teacher))
     }
 
-    fn train(&self, resume: bool) -> Result<()> {
-        recipe::begin_run(self, &self.run)?;
-        trainer::fit(&self.task()?, &self.train, &self.run, resume).map(drop)
+    fn train(&self, mode: RunMode) -> Result<()> {
+        recipe::begin_run(self, &self.run, mode)?;
+        trainer::fit(&self.task()?, &self.train, &self.run, mode).map(drop)
     }
 
     fn time(&self, steps: usize) -> Result<Timing> {

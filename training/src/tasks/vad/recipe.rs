@@ -14,7 +14,7 @@ use crate::export::ExportConfig;
 use crate::losses::BinaryLoss;
 use crate::nets::vad::{VadNet, VadNetConfig};
 use crate::recipe::{self, Recipe};
-use crate::trainer::{self, TrainOptions};
+use crate::trainer::{self, RunMode, TrainOptions};
 use crate::{Error, Result};
 
 /// A recipe with `task = "vad"`.
@@ -134,9 +134,9 @@ impl Recipe for VadRecipe {
         Err(Error::config("tokenizer", "a voice activity detector has none: go on with `train`"))
     }
 
-    fn train(&self, resume: bool) -> Result<()> {
-        recipe::begin_run(self, &self.run)?;
-        trainer::fit(&self.task()?, &self.train, &self.run, resume).map(drop)
+    fn train(&self, mode: RunMode) -> Result<()> {
+        recipe::begin_run(self, &self.run, mode)?;
+        trainer::fit(&self.task()?, &self.train, &self.run, mode).map(drop)
     }
 
     fn evaluate(&self) -> Result<()> {
