@@ -42,6 +42,24 @@ pub fn fit<T: Task>(task: &T, options: &TrainOptions, run: &Path, mode: RunMode)
     Ok(net)
 }
 
+/// Gradients of the batches of a step.
+#[derive(Default)]
+struct Gathered {
+    sum: Option<GradientsParams>,
+    /// How many batches are in the sum.
+    batches: usize,
+}
+
+impl Gathered {
+    fn add<M: Module>(&mut self, net: &M, mut grads: GradientsParams) {
+        self.batches += 1;
+        match &mut self.sum {
+            Some(sum) => gradients::add(net, sum, &mut grads),
+            None => self.sum = Some(grads),
+        }
+    }
+}
+
 struct Fitter<'a, T: Task> {
     task: &'a T,
     options: &'a TrainOptions,
@@ -157,19 +175,17 @@ impl<'a, T: Task> Fitter<'a, T> {
     }
 
     fn steps(&mut self, batches: &mut dyn Iterator<Item = Result<T::Batch>>) -> Result<()> {
-        let mut pending: Option<GradientsParams> = None;
+        let mut gathered = Gathered::default();
         let mut counted = (Instant::now(), self.state.step);
-        for batch in batches {
-            let batch = batch?;
+        let mut batches = batches.peekable();
+        while let Some(batch) = batches.next() {
             self.device.seed(self.batch_seed());
-            let finite = self.backward(batch, &mut pending)?;
+            self.backward(batch?, &mut gathered)?;
             self.state.batches += 1;
-            let accumulated = self.state.batches.is_multiple_of(self.options.grad_accumulation_factor.max(1));
-            if accumulated
-                && finite
-                && let Some(grads) = pending.take()
-            {
-                self.step(grads)?;
+            let full = self.state.batches.is_multiple_of(self.options.grad_accumulation_factor.max(1));
+            let accumulated = full || batches.peek().is_none();
+            if accumulated {
+                self.step(std::mem::take(&mut gathered))?;
             }
             let per_second = (self.state.step - counted.1) as f64 / counted.0.elapsed().as_secs_f64().max(1e-9);
             let rate = self.course.rate(&self.state);
@@ -201,34 +217,28 @@ impl<'a, T: Task> Fitter<'a, T> {
         parts.iter().fold(0, |hash: u64, part| (hash ^ part).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29))
     }
 
-    /// Adds the gradients of one batch to `pending`. False when the loss was not finite.
-    fn backward(&mut self, batch: T::Batch, pending: &mut Option<GradientsParams>) -> Result<bool> {
+    /// Adds the gradients of one batch, unless its loss is not finite.
+    fn backward(&mut self, batch: T::Batch, gathered: &mut Gathered) -> Result<()> {
         let precision = self.options.precision;
         let of_step = precision.of_step(self.net()?);
         let loss = self.task.loss(&of_step, batch, self.state.step, &self.device)?;
         if loss.parts.iter().any(|(_, value)| !value.is_finite()) {
             drop(of_step);
-            *pending = None;
-            return self.skip("loss").map(|()| false);
+            return self.skip("loss");
         }
-        let mut grads = precision.gradients(&loss.total, &*of_step);
+        let grads = precision.gradients(&loss.total, &*of_step);
         drop(of_step);
         for (name, value) in &loss.parts {
             self.meter.add(name, *value);
         }
-        let net = self.net()?;
-        *pending = Some(match pending.take() {
-            Some(mut so_far) => {
-                gradients::add(net, &mut so_far, &mut grads);
-                so_far
-            }
-            None => grads,
-        });
-        Ok(true)
+        gathered.add(self.net()?, grads);
+        Ok(())
     }
 
-    fn step(&mut self, mut grads: GradientsParams) -> Result<()> {
-        let norm = gradients::norm(self.net()?, &grads) / self.options.grad_accumulation_factor.max(1) as f64;
+    /// A step along the mean of the gradients that were gathered, if there are any.
+    fn step(&mut self, gathered: Gathered) -> Result<()> {
+        let Gathered { sum: Some(mut grads), batches } = gathered else { return Ok(()) };
+        let norm = gradients::norm(self.net()?, &grads) / batches as f64;
         if !norm.is_finite() {
             return self.skip("gradient");
         }
@@ -237,7 +247,7 @@ impl<'a, T: Task> Fitter<'a, T> {
             limit if limit > 0.0 && norm > limit => limit / norm,
             _ => 1.0,
         };
-        let factor = clip / self.options.grad_accumulation_factor.max(1) as f64;
+        let factor = clip / batches as f64;
         if factor != 1.0 {
             gradients::scale(self.net()?, &mut grads, factor);
         }
@@ -280,3 +290,6 @@ impl<'a, T: Task> Fitter<'a, T> {
         self.state.outlook.look(self.options, &figures)
     }
 }
+
+#[cfg(test)]
+mod tests;
