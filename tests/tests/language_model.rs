@@ -13,7 +13,7 @@ use rejoinder_training::device::Backend;
 use rejoinder_training::export::gguf::{GgufInfo, Storage, gguf};
 use rejoinder_training::nets::llama::{Llama, LlamaConfig};
 use rejoinder_training::tasks::lm::{Chat, LmTask, PackingConfig, learn_vocabulary};
-use rejoinder_training::trainer::{Schedule, TrainOptions, fit};
+use rejoinder_training::trainer::{RunMode, Schedule, TrainOptions, fit};
 
 fn dialogues(seed: u64, count: usize) -> Vec<Dialogue> {
     let (config, noise) = (WriterConfig::default(), Noise::default());
@@ -212,7 +212,7 @@ fn a_tiny_recipe_learns_its_dialogues_and_says_them() {
         valid_every: 1000,
         ..TrainOptions::default()
     };
-    let net = fit(&task, &options, folder.path(), false).unwrap();
+    let net = fit(&task, &options, folder.path(), RunMode::New).unwrap();
     let model = open(&net, &config, chat.tokenizer(), Storage::F16);
     let (noise, mut right, mut all) = (Noise::default(), 0, 0);
     let mut talk = model.dialogue().unwrap();

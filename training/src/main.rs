@@ -8,6 +8,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use rejoinder_training::recipe;
 use rejoinder_training::score::Score;
+use rejoinder_training::trainer::RunMode;
 
 /// Trains and exports speech models: prepare, tokenizer, train, evaluate, export, score.
 #[derive(Parser)]
@@ -36,9 +37,13 @@ enum Step {
     Train {
         #[command(flatten)]
         args: Args,
-        /// Go on from the checkpoint in the run folder.
+        /// Go on from the checkpoint in the run folder; begin where there is none yet.
         #[arg(long)]
         resume: bool,
+        /// Begin anew in a run folder that has been trained in: removes checkpoint, weights, logs and results of the run
+        /// before. Without this or --resume, such a folder is refused.
+        #[arg(long, conflicts_with = "resume")]
+        fresh: bool,
     },
     /// Print and save the figures of the trained net on the test sets.
     Evaluate(Args),
@@ -83,7 +88,11 @@ fn run(step: Step) -> anyhow::Result<()> {
     match step {
         Step::Prepare(args) => open(&args)?.prepare()?,
         Step::Tokenizer(args) => open(&args)?.tokenizer()?,
-        Step::Train { args, resume } => open(&args)?.train(resume)?,
+        Step::Train { args, resume, fresh } => open(&args)?.train(match (resume, fresh) {
+            (true, _) => RunMode::Resume,
+            (false, true) => RunMode::Fresh,
+            (false, false) => RunMode::New,
+        })?,
         Step::Evaluate(args) => open(&args)?.evaluate()?,
         Step::Export(args) => open(&args)?.export()?,
         Step::Bench { args, steps, json } => {

@@ -17,7 +17,7 @@ use crate::tasks::transducer::TransducerRecipe;
 use crate::tasks::tts::TtsRecipe;
 use crate::tasks::turn::TurnRecipe;
 use crate::tasks::vad::VadRecipe;
-use crate::trainer::Timing;
+use crate::trainer::{RunMode, Timing};
 use crate::{Error, Result};
 
 /// The file of a run folder with the recipe as it was resolved.
@@ -40,8 +40,8 @@ pub trait Recipe {
     /// Trains the net in the run folder, or goes on from its checkpoint.
     ///
     /// # Errors
-    /// Data that is not prepared; [`Error::Interrupted`] after Ctrl-C.
-    fn train(&self, resume: bool) -> Result<()>;
+    /// A run folder that `mode` refuses; data that is not prepared; [`Error::Interrupted`] after Ctrl-C.
+    fn train(&self, mode: RunMode) -> Result<()>;
 
     /// Prints and saves the figures of the trained net on the test sets.
     ///
@@ -58,17 +58,18 @@ pub trait Recipe {
     /// Times the loader and `steps` training steps on the prepared data.
     ///
     /// # Errors
-    /// Data that is not prepared; a task that trains more than one net, or none.
+    /// Data that is not prepared; by default every one, since the task trains several nets, or none.
     fn time(&self, _steps: usize) -> Result<Timing> {
-        Err(Error::config("bench", "this task cannot be timed; expected one of asr, speaker, turn, lm"))
+        Err(Error::config("bench", "expected a task that trains one net; this one trains several, or none"))
     }
 }
 
 /// Makes the run folder and writes the recipe into it as it was resolved, so that a run says by itself what it was.
 ///
 /// # Errors
-/// A folder that cannot be written.
-pub fn begin_run(recipe: &impl Serialize, run: &Path) -> Result<()> {
+/// A folder that `mode` refuses, or that cannot be written.
+pub fn begin_run(recipe: &impl Serialize, run: &Path, mode: RunMode) -> Result<()> {
+    mode.check(run)?;
     std::fs::create_dir_all(run).map_err(|e| Error::io(run, e))?;
     let resolved = toml::to_string(recipe).map_err(|e| Error::config("recipe", e))?;
     let path = run.join(RESOLVED);

@@ -17,7 +17,7 @@ use rejoinder_training::nets::bottleneck::Bottleneck;
 use rejoinder_training::nets::speaker::{EcapaConfig, EncoderConfig};
 use rejoinder_training::recipe::Recipe;
 use rejoinder_training::tasks::asr::AsrRecipe;
-use rejoinder_training::trainer::{self, AdaptersConfig};
+use rejoinder_training::trainer::{self, AdaptersConfig, RunMode};
 use report::report;
 use serde::Deserialize;
 
@@ -160,15 +160,15 @@ fn begins_with_a_bundle(folder: &Path, base: &AsrRecipe, unheard: f64) {
     };
     let lora = "unfrozen_layers = [\"head\"]\nlora = { rank = 4, alpha = 8.0, all_linear = true }";
     let adapted = run("bundled", &format!("[train.adapters]\nbase = {bundle}\n{lora}"));
-    adapted.train(false).unwrap();
+    adapted.train(RunMode::New).unwrap();
     assert!(loss(&adapted) < 0.95 * unheard, "{} after {unheard}", loss(&adapted));
     let begun = run("begun", &format!("start = {bundle}\nminutes = 1e-9"));
-    begun.train(false).unwrap();
+    begun.train(RunMode::New).unwrap();
     assert_eq!(weights(&begun.trained(&Device::flex()).unwrap()), weights(&base.trained(&Device::flex()).unwrap()));
 
     let message = |mut recipe: AsrRecipe, change: fn(&mut AsrRecipe)| {
         change(&mut recipe);
-        recipe.train(false).unwrap_err().to_string()
+        recipe.train(RunMode::New).unwrap_err().to_string()
     };
     let start = || run("unlike", &format!("start = {bundle}"));
     let features = message(start(), |recipe| recipe.features.low_hz = 60.0);
@@ -195,7 +195,7 @@ fn a_recogniser_learns_other_clips_beside_weights_that_stay() {
     write_clips(&folder.path().join("new"), ["no tone", "a tone", "one tone"], 0.03);
     let base = recipe(folder.path(), "base", "old", "");
     base.tokenizer().unwrap();
-    base.train(false).unwrap();
+    base.train(RunMode::New).unwrap();
     let before = weights(&base.trained(&Device::flex()).unwrap());
     let whole = std::fs::metadata(folder.path().join("base/checkpoint/net.bpk")).unwrap().len();
 
@@ -208,7 +208,7 @@ fn a_recogniser_learns_other_clips_beside_weights_that_stay() {
     for (run, adapters, changed) in [("lora", lora, "blocks.0.attention."), ("houlsby", houlsby, "bottleneck")] {
         let adapted = recipe(folder.path(), run, "new", &adapters);
         adapted.tokenizer().unwrap();
-        adapted.train(false).unwrap();
+        adapted.train(RunMode::New).unwrap();
         let heard = loss(&adapted);
         assert!(heard < 0.95 * unheard, "{run}: {heard} after {unheard}");
 
@@ -238,7 +238,7 @@ fn a_recogniser_learns_other_clips_beside_weights_that_stay() {
     let message = |rest: &str| {
         let wrong = recipe(folder.path(), "wrong", "new", &section(rest));
         wrong.tokenizer().unwrap();
-        wrong.train(false).unwrap_err().to_string()
+        wrong.train(RunMode::New).unwrap_err().to_string()
     };
     let nobody = message("lora = { target_layers = [\"blokcs.*\"] }");
     assert!(nobody.contains("`blokcs.*`") && nobody.contains("one that there is: "), "{nobody}");

@@ -15,6 +15,7 @@ use rejoinder_models::runtime::{self, Runtime, RuntimeConfig, RuntimeKind, find_
 use rejoinder_training::nets::conformer::{Chunks, Conformer, ConformerConfig};
 use rejoinder_training::recipe;
 use rejoinder_training::tasks::asr::AsrRecipe;
+use rejoinder_training::trainer::RunMode;
 
 /// A dictionary that lacks some of the words, which are then read by their letters.
 const DICTIONARY: &str = "a AH\na(2) EY\nset S EH T\ntimer T AY M ER\nstop S T AA P\nthe DH AH\nthe(2) DH IY\n\
@@ -60,7 +61,7 @@ fn a_tiny_recogniser_is_learnt_by_heart_exported_and_heard() {
     let clips = read_aloud(&folder.path().join("clips"));
     let recipe = recipe::open(&write_recipe(folder.path()), &[]).unwrap();
     recipe.tokenizer().unwrap();
-    recipe.train(false).unwrap();
+    recipe.train(RunMode::New).unwrap();
     recipe.export().unwrap();
     let bundle = Bundle::open(&folder.path().join("bundle")).unwrap();
     let params: CtcParams = bundle.card().params(&bundle.path(MODEL_ROLE).unwrap()).unwrap();

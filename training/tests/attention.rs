@@ -16,6 +16,7 @@ use rejoinder_models::decode::attention::AttentionConfig;
 use rejoinder_models::runtime::{self, RuntimeConfig, RuntimeKind, find_onnxruntime};
 use rejoinder_models::zoo::{open_recognizer, open_recognizer_with};
 use rejoinder_training::recipe;
+use rejoinder_training::trainer::RunMode;
 
 fn write_recipes(folder: &Path) -> [PathBuf; 2] {
     let at = |name: &str| format!("{:?}", folder.join(name).display().to_string());
@@ -64,10 +65,10 @@ fn a_tiny_attention_decoder_is_learnt_by_heart_exported_and_heard() {
     let [attention, token_lm] = write_recipes(folder.path()).map(|path| recipe::open(&path, &[]).unwrap());
     attention.tokenizer().unwrap();
     token_lm.tokenizer().unwrap();
-    token_lm.train(false).unwrap();
+    token_lm.train(RunMode::New).unwrap();
     token_lm.export().unwrap();
     token_lm.evaluate().unwrap();
-    attention.train(false).unwrap();
+    attention.train(RunMode::New).unwrap();
     attention.export().unwrap();
     attention.evaluate().unwrap();
     let results = std::fs::read_to_string(folder.path().join("run/results.json")).unwrap();

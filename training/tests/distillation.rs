@@ -9,7 +9,7 @@ use rejoinder_training::data::pack::PackWriter;
 use rejoinder_training::data::prepare::{MANIFEST, PACK};
 use rejoinder_training::recipe::Recipe;
 use rejoinder_training::tasks::asr::AsrRecipe;
-use rejoinder_training::trainer;
+use rejoinder_training::trainer::{self, RunMode};
 
 /// Twelve tones of three pitches, and what is said to be heard in them.
 fn write_clips(folder: &Path, words: [&str; 3]) {
@@ -61,7 +61,7 @@ fn a_student_believes_its_teacher_as_far_as_it_is_told_to() {
     write_clips(&folder.path().join("wrong"), ["no tone", "a tone", "one tone"]);
     let teacher = recipe(folder.path(), "teacher", "right", 24, "");
     teacher.tokenizer().unwrap();
-    teacher.train(false).unwrap();
+    teacher.train(RunMode::New).unwrap();
     let taught = loss(&teacher);
 
     // What the student is told of its clips is wrong.
@@ -70,7 +70,7 @@ fn a_student_believes_its_teacher_as_far_as_it_is_told_to() {
         let table = format!("[distill]\nteacher = \"{root}/teacher\"\nweight = {weight}\nanswers = \"{answers}\"\n");
         let student = recipe(folder.path(), "student", "wrong", 16, &table);
         student.tokenizer().unwrap();
-        student.train(false).unwrap();
+        student.train(RunMode::Fresh).unwrap();
         loss(&student)
     };
     let (frames, tokens, labels) = (student(1.0, "frames"), student(1.0, "tokens"), student(0.0, "frames"));
@@ -82,7 +82,7 @@ fn a_student_believes_its_teacher_as_far_as_it_is_told_to() {
     let bundle = format!("[distill]\nteacher = \"{}/teacher/bundle\"\nweight = 1.0\n", folder.path().display());
     let bundled = recipe(folder.path(), "bundled", "wrong", 16, &bundle);
     bundled.tokenizer().unwrap();
-    bundled.train(false).unwrap();
+    bundled.train(RunMode::New).unwrap();
     assert_eq!(loss(&bundled), frames);
 
     let message = |table: &str| {

@@ -15,6 +15,7 @@ use rejoinder_training::data::manifest::{Item, Manifest};
 use rejoinder_training::data::pack::PackWriter;
 use rejoinder_training::data::prepare::{MANIFEST, PACK};
 use rejoinder_training::recipe;
+use rejoinder_training::trainer::RunMode;
 
 const RATE: f32 = 16_000.0;
 
@@ -115,7 +116,7 @@ fn a_tiny_spotter_learns_its_words_and_hears_them_in_any_pieces() {
     write_clips(&folder.path().join("words"), &["rise", "fall"]);
     write_clips(&folder.path().join("others"), &["flat"]);
     let recipe = recipe::open(&write_recipe(folder.path()), &[]).unwrap();
-    recipe.train(false).unwrap();
+    recipe.train(RunMode::New).unwrap();
     recipe.export().unwrap();
     recipe.evaluate().unwrap();
 
@@ -153,6 +154,6 @@ fn a_keyword_that_is_never_said_is_named() {
     write_clips(&folder.path().join("words"), &["rise"]);
     write_clips(&folder.path().join("others"), &["flat"]);
     let recipe = recipe::open(&write_recipe(folder.path()), &[]).unwrap();
-    let error = recipe.train(false).unwrap_err().to_string();
+    let error = recipe.train(RunMode::New).unwrap_err().to_string();
     assert_eq!(error, "training data: expected clips that say `fall`, found none");
 }

@@ -14,6 +14,7 @@ use rejoinder_models::runtime::{self, RuntimeConfig, RuntimeKind};
 use rejoinder_models::text::Tokenizer;
 use rejoinder_models::units::SampleRate;
 use rejoinder_training::recipe;
+use rejoinder_training::trainer::RunMode;
 
 const SAID: [&str; 6] = ["设置 定时器", "停止 播放 音乐", "现在 几点 了", "来 一 大杯 拿铁", "七 和 九", "早上 好"];
 
@@ -77,7 +78,7 @@ fn characters_are_learnt_by_heart_exported_and_heard() {
     recipe.tokenizer().unwrap();
     let tokens = Tokenizer::read(folder.path().join("run/tokens.txt")).unwrap();
     assert!(tokens.id("铁").is_some() && tokens.len() < 40, "{:?}", tokens.pieces());
-    recipe.train(false).unwrap();
+    recipe.train(RunMode::New).unwrap();
     recipe.export().unwrap();
     recipe.evaluate().unwrap();
     let bundle = Bundle::open(&folder.path().join("bundle")).unwrap();

@@ -10,7 +10,7 @@ use rejoinder_training::data::pack::PackWriter;
 use rejoinder_training::data::prepare::{MANIFEST, PACK};
 use rejoinder_training::recipe::{self, Recipe};
 use rejoinder_training::tasks::asr::AsrRecipe;
-use rejoinder_training::trainer::{self, Task};
+use rejoinder_training::trainer::{self, RunMode, Task};
 
 const WORDS: [&str; 3] = ["one tone", "no tone", "a tone"];
 
@@ -77,7 +77,7 @@ fn a_recogniser_learns_in_16_bits_what_it_learns_in_32() {
     for precision in ["fp32", "bf16"] {
         let recipe: AsrRecipe = toml::from_str(&recipe(folder.path(), precision)).unwrap();
         recipe.tokenizer().unwrap();
-        recipe.train(false).unwrap();
+        recipe.train(RunMode::New).unwrap();
         let (task, device) = (recipe.task().unwrap(), Device::flex());
         device.seed(1234);
         let (fresh, trained) = (task.net(&device), recipe.trained(&device).unwrap());

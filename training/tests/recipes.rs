@@ -13,6 +13,7 @@ use rejoinder_training::data::pack::PackWriter;
 use rejoinder_training::data::prepare::{MANIFEST, PACK};
 use rejoinder_training::export::OnnxModel;
 use rejoinder_training::recipe::{self, Recipe};
+use rejoinder_training::trainer::RunMode;
 
 const WORDS: [&str; 4] = ["set a timer", "stop the music", "what time is it", "good morning to you"];
 const RATE: f32 = 16_000.0;
@@ -108,7 +109,7 @@ impl Small {
         ];
         let recipe = self.open(path, &more);
         let tokens = if self.tokenizer { recipe.tokenizer() } else { Ok(()) };
-        let outcome = tokens.and_then(|()| recipe.train(false)).and_then(|()| recipe.export());
+        let outcome = tokens.and_then(|()| recipe.train(RunMode::New)).and_then(|()| recipe.export());
         outcome.unwrap_or_else(|e| panic!("{}, again: {e}", path.display()));
         let names = |folder: &Path| {
             let files = Bundle::open(folder).unwrap().card().files.clone();
@@ -129,6 +130,62 @@ impl Small {
 /// A path as a value of TOML.
 fn quoted(path: &Path) -> String {
     format!("{:?}", path.display().to_string())
+}
+
+/// What makes a recipe of the recogniser small, or one that is trained beside it.
+fn small_recogniser(name: &str, folder: &Path) -> Vec<(&'static str, String)> {
+    let (clips, mut settings) = (quoted(&folder.join("clips")), Vec::new());
+    let mut add = |pairs: &[(&'static str, &str)]| settings.extend(pairs.iter().map(|(k, v)| (*k, (*v).to_owned())));
+    add(&[
+        ("net.dim", "32"),
+        ("net.layers", "2"),
+        ("net.heads", "2"),
+        ("net.feed_forward", "64"),
+        ("net.channels", "32"),
+    ]);
+    add(&[
+        ("prepare.sets", quoted(&folder.join("sets")).as_str()),
+        ("prepare.out", quoted(folder).as_str()),
+        ("tokenizer.vocabulary", "40"),
+        ("data.train", format!("[{{ folder = {clips} }}]").as_str()),
+        ("data.valid", clips.as_str()),
+        ("data.tests", format!("[{clips}]").as_str()),
+        ("loader.max_seconds", "7.0"),
+        ("evaluate.clips", "2"),
+    ]);
+    if name == "crdnn_ctc" {
+        add(&[("net.channels", "4")]);
+    }
+    if name.ends_with("_transducer") {
+        add(&[("transducer.joint.predictor_dim", "16"), ("transducer.joint.dim", "32")]);
+        add(&[("transducer.chunks", "[2]"), ("transducer.left_chunks", "[2]")]);
+    }
+    if name.ends_with("_attention") {
+        add(&[("decoder.net", "{ dim = 32, layers = 1, heads = 2, feed_forward = 64 }")]);
+        add(&[("decoder.chunks", "[2]"), ("decoder.left_chunks", "[2]")]);
+    }
+    let base = quoted(&folder.join("base"));
+    match name {
+        "adapted" => add(&[("train.adapters.base", base.as_str()), ("lm.bundle", base.as_str())]),
+        "distilled" => add(&[("distill.teacher", base.as_str()), ("net.layers", "1")]),
+        "conformer_transducer" => add(&[("transducer.encoder", base.as_str()), ("transducer.frozen_steps", "1")]),
+        "conformer_attention" => add(&[("decoder.encoder", base.as_str()), ("decoder.frozen_steps", "1")]),
+        _ => {}
+    }
+    if name.starts_with("librispeech") || ["common_voice", "aishell"].contains(&name) {
+        return settings;
+    }
+    add(&[
+        ("phones.set", "\"words\""),
+        ("phones.dictionary", "\"tiny.dict\""),
+        ("phones.g2p", quoted(&folder_of_recipes().join("../../models/pretrained/tts-kathleen")).as_str()),
+        ("phones.aligner", "{ rounds = 1, splits = 1, rounds_after_split = 1 }"),
+        ("phones.aligner_clips", "8"),
+        ("phones.aligned_steps", if name == "adapted" { "0" } else { "2" }),
+        ("lm.texts", "[{ kind = \"transcripts\", folder = \"clips\", weight = 1.0 }]"),
+        ("evaluate.hotwords", "[{ text = \"timer\", boost = 0.3 }]"),
+    ]);
+    settings
 }
 
 /// What makes a recipe small; nothing for recipes whose data is not made here: a voice needs recordings and their
@@ -159,57 +216,7 @@ fn small(recipe: &Path, folder: &Path) -> Option<Small> {
         }
         ("asr", name) => {
             tokenizer = true;
-            add(&[
-                ("net.dim", "32"),
-                ("net.layers", "2"),
-                ("net.heads", "2"),
-                ("net.feed_forward", "64"),
-                ("net.channels", "32"),
-            ]);
-            add(&[
-                ("prepare.sets", quoted(&folder.join("sets")).as_str()),
-                ("prepare.out", quoted(folder).as_str()),
-                ("tokenizer.vocabulary", "40"),
-                ("data.train", format!("[{{ folder = {clips} }}]").as_str()),
-                ("data.valid", clips.as_str()),
-                ("data.tests", format!("[{clips}]").as_str()),
-                ("loader.max_seconds", "7.0"),
-                ("evaluate.clips", "2"),
-            ]);
-            if name == "crdnn_ctc" {
-                add(&[("net.channels", "4")]);
-            }
-            if name.ends_with("_transducer") {
-                add(&[("transducer.joint.predictor_dim", "16"), ("transducer.joint.dim", "32")]);
-                add(&[("transducer.chunks", "[2]"), ("transducer.left_chunks", "[2]")]);
-            }
-            if name.ends_with("_attention") {
-                add(&[("decoder.net", "{ dim = 32, layers = 1, heads = 2, feed_forward = 64 }")]);
-                add(&[("decoder.chunks", "[2]"), ("decoder.left_chunks", "[2]")]);
-            }
-            let base = quoted(&folder.join("base"));
-            match name {
-                "adapted" => add(&[("train.adapters.base", base.as_str()), ("lm.bundle", base.as_str())]),
-                "distilled" => add(&[("distill.teacher", base.as_str()), ("net.layers", "1")]),
-                "conformer_transducer" => {
-                    add(&[("transducer.encoder", base.as_str()), ("transducer.frozen_steps", "1")])
-                }
-                "conformer_attention" => add(&[("decoder.encoder", base.as_str()), ("decoder.frozen_steps", "1")]),
-                _ => {}
-            }
-            if name.starts_with("librispeech") || ["common_voice", "aishell"].contains(&name) {
-                return Some(Small { tokenizer, settings });
-            }
-            add(&[
-                ("phones.set", "\"words\""),
-                ("phones.dictionary", "\"tiny.dict\""),
-                ("phones.g2p", quoted(&folder_of_recipes().join("../../models/pretrained/tts-kathleen")).as_str()),
-                ("phones.aligner", "{ rounds = 1, splits = 1, rounds_after_split = 1 }"),
-                ("phones.aligner_clips", "8"),
-                ("phones.aligned_steps", if name == "adapted" { "0" } else { "2" }),
-                ("lm.texts", "[{ kind = \"transcripts\", folder = \"clips\", weight = 1.0 }]"),
-                ("evaluate.hotwords", "[{ text = \"timer\", boost = 0.3 }]"),
-            ]);
+            settings.extend(small_recogniser(name, folder));
         }
         ("speaker", _) => add(&[
             ("data.train", format!("[{clips}]").as_str()),
@@ -250,12 +257,12 @@ fn small(recipe: &Path, folder: &Path) -> Option<Small> {
             ("data.train", format!("[{clips}]").as_str()),
             ("data.valid", format!("[{clips}]").as_str()),
             ("data.tests", format!("[{clips}]").as_str()),
-            ("parties.count", "16"),
+            ("mixtures.count", "16"),
             ("loss", "{ kind = \"focal\", alpha = 0.4 }"),
             ("net.channels", "4"),
             ("net.width", "16"),
-            ("evaluate.parties", "1"),
-            ("evaluate.party_s", "10"),
+            ("evaluate.mixtures", "1"),
+            ("evaluate.mixture_s", "10"),
         ]),
         ("lm", _) => {
             tokenizer = true;
@@ -300,7 +307,7 @@ fn recipes_run_in_debug_mode() {
     base.settings.push(("run", quoted(&folder.path().join("base_run"))));
     base.settings.push(("export.bundle", quoted(&folder.path().join("base"))));
     let recipe = base.open(&path, &[]);
-    recipe.tokenizer().and_then(|()| recipe.train(false)).and_then(|()| recipe.export()).unwrap();
+    recipe.tokenizer().and_then(|()| recipe.train(RunMode::New)).and_then(|()| recipe.export()).unwrap();
     for path in recipes() {
         let began = std::time::Instant::now();
         let Some(small) = small(&path, folder.path()) else { continue };
@@ -311,7 +318,7 @@ fn recipes_run_in_debug_mode() {
         if small.tokenizer {
             step("tokenizer", recipe.tokenizer());
         }
-        step("train", recipe.train(false));
+        step("train", recipe.train(RunMode::New));
         step("export", recipe.export());
         step("evaluate", recipe.evaluate());
         let name = path.strip_prefix(folder_of_recipes()).unwrap().display().to_string();

@@ -16,6 +16,7 @@ use rejoinder_training::data::prepare::{MANIFEST, PACK};
 use rejoinder_training::recipe;
 use rejoinder_training::tasks::asr::AsrRecipe;
 use rejoinder_training::tasks::speaker::SpeakerRecipe;
+use rejoinder_training::trainer::RunMode;
 
 const STEPS: usize = 40;
 /// The average of the weights, and the weights themselves.
@@ -176,7 +177,7 @@ fn a_killed_adaptation_goes_on_bit_for_bit() {
     let base = write_recipe(folder.path(), "base.toml", &asr_recipe(""));
     let base = recipe::open(&base, &["run=".to_owned() + &folder.path().join("base").display().to_string()]).unwrap();
     base.tokenizer().unwrap();
-    base.train(false).unwrap();
+    base.train(RunMode::New).unwrap();
     let lora = "lora = { rank = 2, all_linear = true }\nhoulsby = { projection_size = 3 }\n";
     let adapters = format!("[train.adapters]\nbase = \"FOLDER/base/net.bpk\"\n{lora}");
     let recipe = write_recipe(folder.path(), "asr.toml", &asr_recipe(&adapters));
@@ -224,7 +225,7 @@ fn a_killed_adaptation_of_a_speaker_net_goes_on_bit_for_bit() {
     write_clips(&folder.path().join("clips"));
     let base = write_recipe(folder.path(), "base.toml", &speaker_recipe(""));
     let run = format!("run={}", folder.path().join("base").display());
-    recipe::open(&base, &[run]).unwrap().train(false).unwrap();
+    recipe::open(&base, &[run]).unwrap().train(RunMode::New).unwrap();
     // The statistics of what is unfrozen follow the batches, those of all else stay.
     let adapters = "[train.adapters]\nbase = \"FOLDER/base/net.bpk\"\nunfrozen_layers = [\"*.mfa\"]\n\
                     lora = { rank = 2, all_linear = true }\n";

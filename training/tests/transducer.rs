@@ -16,6 +16,7 @@ use rejoinder_models::runtime::{self, RuntimeConfig, RuntimeKind, find_onnxrunti
 use rejoinder_models::units::SampleRate;
 use rejoinder_models::zoo::{open_recognizer, open_recognizer_with};
 use rejoinder_training::recipe;
+use rejoinder_training::trainer::RunMode;
 
 fn write_recipe(folder: &Path, predictor: &str) -> PathBuf {
     let at = |name: &str| format!("{:?}", folder.join(name).display().to_string());
@@ -50,7 +51,7 @@ fn learn_and_hear(predictor: &str) {
     let clips = read_aloud(&folder.path().join("clips"));
     let recipe = recipe::open(&write_recipe(folder.path(), predictor), &[]).unwrap();
     recipe.tokenizer().unwrap();
-    recipe.train(false).unwrap();
+    recipe.train(RunMode::New).unwrap();
     recipe.export().unwrap();
     recipe.evaluate().unwrap();
     let results = std::fs::read_to_string(folder.path().join("run/results.json")).unwrap();

@@ -15,7 +15,7 @@ use rejoinder_models::tts::{Synthesizer, phones};
 use rejoinder_training::export::OnnxModel;
 use rejoinder_training::recipe;
 use rejoinder_training::tasks::tts::MelConfig;
-use rejoinder_training::trainer::{self, Task};
+use rejoinder_training::trainer::{self, RunMode, Task};
 
 /// A pronouncing dictionary of five words.
 const DICTIONARY: &str = "see S IY1\nsaw S AO1\nme M IY1\nmow M OW1\nso S OW1\n";
@@ -108,10 +108,10 @@ fn a_tiny_voice_is_learnt_by_heart_exported_and_spoken() {
     let geometry = SourceFilterConfig { rate_hz: 16_000, hop: 200, fft: 800, harmonic_order: 40, noise_order: 20 };
     make_recordings(folder, &geometry);
     write_recipes(folder);
-    recipe::open(&folder.join("g2p.toml"), &[]).unwrap().train(false).unwrap();
+    recipe::open(&folder.join("g2p.toml"), &[]).unwrap().train(RunMode::New).unwrap();
     let voice = recipe::open(&folder.join("tts.toml"), &[]).unwrap();
     voice.prepare().unwrap();
-    voice.train(false).unwrap();
+    voice.train(RunMode::New).unwrap();
     voice.export().unwrap();
 
     let bundle = Bundle::open(&folder.join("bundle")).unwrap();
@@ -150,7 +150,7 @@ fn comes_back(folder: &Path) {
         settings.push(format!("{part}.train.minutes=1e-9"));
     }
     let voice = recipe::open(&folder.join("tts.toml"), &settings).unwrap();
-    voice.train(false).unwrap();
+    voice.train(RunMode::New).unwrap();
     voice.export().unwrap();
     for name in ["encoder.onnx", "decoder.onnx", "vocoder.onnx"] {
         let graph = |bundle: &str| OnnxModel::read(&folder.join(bundle).join(name)).unwrap().proto.graph;
@@ -179,7 +179,7 @@ fn the_acoustic_task_counts_every_utterance_once_an_epoch() {
     let geometry = SourceFilterConfig { rate_hz: 16_000, hop: 200, fft: 800, harmonic_order: 40, noise_order: 20 };
     make_recordings(folder, &geometry);
     write_recipes(folder);
-    recipe::open(&folder.join("g2p.toml"), &[]).unwrap().train(false).unwrap();
+    recipe::open(&folder.join("g2p.toml"), &[]).unwrap().train(RunMode::New).unwrap();
     recipe::open(&folder.join("tts.toml"), &[]).unwrap().prepare().unwrap();
     let text = std::fs::read_to_string(folder.join("tts.toml")).unwrap();
     let mut table: toml::Table = text.parse().unwrap();

@@ -1,6 +1,8 @@
 //! The recipe of voice activity in small: buzzing voices in hiss.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+mod noise;
+
 use std::f32::consts::TAU;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -12,6 +14,9 @@ use rejoinder_training::data::manifest::{Item, Manifest};
 use rejoinder_training::data::pack::PackWriter;
 use rejoinder_training::data::prepare::{MANIFEST, PACK};
 use rejoinder_training::recipe;
+use rejoinder_training::trainer::RunMode;
+
+use noise::noise;
 
 const RATE: f32 = 16_000.0;
 
@@ -54,12 +59,12 @@ fn write_recipe(folder: &Path) -> PathBuf {
         "task = \"vad\"\nrun = {:?}\nbatch = 8\n[prepare]\nsets = {:?}\nout = {:?}\n\
          [data]\ntrain = [{:?}]\nvalid = [{:?}]\ntests = [{:?}]\n\
          [features]\nflavour = \"kaldi\"\nbins = 40\n\
-         [parties]\nwindow_s = 2.0\ncount = 64\nsilent = 0.0\npause_s = [0.3, 1.0]\n{augment}\
+         [mixtures]\nwindow_s = 2.0\ncount = 64\nsilent = 0.0\npause_s = [0.3, 1.0]\n{augment}\
          [net]\nbins = 40\nchannels = 4\nwidth = 16\nhidden = 8\ndropout = 0.0\n\
          [train]\nbackend = \"flex\"\nepochs = 0\nsteps = 120\nlearning_rate = 1e-2\nwarmup_steps = 10\n\
          average_decay = 0.0\nvalid_every = 1000\n\
          [export]\nbundle = {:?}\nname = \"tiny\"\nsummary = \"a test\"\nlicence = \"CC0-1.0\"\nrecipe = \"a test\"\n\
-         data = [\"made up\"]\n[evaluate]\nparties = 4\nparty_s = 10\ncard = true\n",
+         data = [\"made up\"]\n[evaluate]\nmixtures = 4\nmixture_s = 10\ncard = true\n",
         at("run"),
         at("sets"),
         at(""),
@@ -73,26 +78,16 @@ fn write_recipe(folder: &Path) -> PathBuf {
     path
 }
 
-/// Noise that comes out the same each time.
-fn hiss(samples: usize) -> Vec<f32> {
-    let mut state = 7_u32;
-    let mut next = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        ((state >> 8) as f32 / (1 << 24) as f32 - 0.5) * 0.02
-    };
-    (0..samples).map(|_| next()).collect()
-}
-
 #[test]
 fn a_tiny_detector_learns_voices_and_hears_them_in_any_pieces() {
     let folder = tempfile::tempdir().unwrap();
     write_clips(&folder.path().join("voices"));
     let recipe = recipe::open(&write_recipe(folder.path()), &[]).unwrap();
-    recipe.train(false).unwrap();
+    recipe.train(RunMode::New).unwrap();
     recipe.export().unwrap();
     recipe.evaluate().unwrap();
 
-    let mut sound = hiss(80_000);
+    let mut sound = noise(80_000, 1e-2, 7);
     for (number, from) in [16_000, 48_000].into_iter().enumerate() {
         let voice = utterance(number);
         sound[from..from + 10_400].iter_mut().zip(&voice[2_400..]).for_each(|(heard, said)| *heard += said);

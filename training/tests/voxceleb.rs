@@ -14,6 +14,7 @@ use rejoinder_models::zoo::open_speaker_encoder;
 use rejoinder_training::data::speakers::SpeakerDataset;
 use rejoinder_training::data::trials::{self, Trial};
 use rejoinder_training::recipe;
+use rejoinder_training::trainer::RunMode;
 
 const RATE: usize = 16_000;
 
@@ -144,7 +145,7 @@ fn a_tree_in_voxcelebs_layout_is_listed_trained_on_exported_and_measured() {
     assert_eq!(enrol[0][0], "id10006/video6/00001");
     assert_eq!(&enrol[0][3..], &["0", "32000", "id10006"]);
 
-    recipe.train(false).unwrap();
+    recipe.train(RunMode::New).unwrap();
     recipe.export().unwrap();
     recipe.evaluate().unwrap();
     let bundle = Bundle::open(&folder.path().join("bundle")).unwrap();

@@ -7,7 +7,7 @@ use burn::store::ModuleRecord;
 use serde::{Deserialize, Serialize};
 
 use super::Average;
-use super::anneal::Outlook;
+use super::anneal::ValidationState;
 use crate::{Error, Result};
 
 /// Where a run stands: the numbers beside the weights in a checkpoint folder.
@@ -21,14 +21,14 @@ pub struct Checkpoint {
     pub step: usize,
     /// Updates of the averaged weights.
     pub average_updates: usize,
-    /// Steps in a row that were skipped for a loss or gradient that was not finite.
+    /// Batches and steps in a row that were skipped for a loss or gradient that was not finite.
     #[serde(default)]
     pub nonfinite: usize,
     /// Minutes of training that are done.
     pub minutes: f64,
-    /// What the validations have come to.
-    #[serde(default)]
-    pub outlook: Outlook,
+    /// What the validations have come to; a checkpoint may have it as `outlook`.
+    #[serde(default, alias = "outlook")]
+    pub validation: ValidationState,
 }
 
 /// Writes the weights of a net as burnpack, in one move.
@@ -67,12 +67,17 @@ pub(super) fn load_part<M: Module>(net: M, path: &Path) -> Result<M> {
 }
 
 impl Checkpoint {
+    /// The folders of a run that hold its newest checkpoint, the one being written, and the one before.
+    pub(super) const FOLDERS: [&str; 3] = ["checkpoint", "checkpoint.new", "checkpoint.old"];
+
     /// The folder of the newest checkpoint of a run, if there is a whole one.
     pub fn folder(run: &Path) -> Option<PathBuf> {
-        ["checkpoint", "checkpoint.old"].iter().map(|name| run.join(name)).find(|f| f.join("state.toml").is_file())
+        let [now, _, old] = Self::FOLDERS.map(|name| run.join(name));
+        [now, old].into_iter().find(|folder| folder.join("state.toml").is_file())
     }
 
-    /// Writes the checkpoint of a run: of all weights, or a part of them. The one before it is given up only when the new one is whole.
+    /// Writes the checkpoint of a run: of all weights, or a part of them. The one before it is given up only when the
+    /// new one is whole.
     pub(super) fn save<M: Module>(
         &self,
         run: &Path,
@@ -81,7 +86,7 @@ impl Checkpoint {
         average: Option<&Average>,
         part: Option<&ParamGroup>,
     ) -> Result<()> {
-        let [new, now, old] = ["checkpoint.new", "checkpoint", "checkpoint.old"].map(|name| run.join(name));
+        let [now, new, old] = Self::FOLDERS.map(|name| run.join(name));
         remove(&new)?;
         fs::create_dir_all(&new).map_err(|e| Error::io(&new, e))?;
         save_part(&net.valid(), part, &new.join("net.bpk"))?;
@@ -107,7 +112,7 @@ impl Checkpoint {
     }
 }
 
-fn remove(folder: &Path) -> Result<()> {
+pub(super) fn remove(folder: &Path) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder).map_err(|e| Error::io(folder, e))?;
     }

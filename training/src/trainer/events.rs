@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use prost::{Message, Oneof};
 
+use super::run::EVENTS;
 use crate::{Error, Result};
 
 #[derive(Clone, PartialEq, Message)]
@@ -62,7 +63,7 @@ impl Events {
     pub(super) fn create(run: &Path, step: usize) -> Result<Self> {
         let seconds = now() as u64;
         let open = |number: usize| {
-            let path = run.join(format!("events.out.tfevents.{seconds:010}.rejoinder.{number}"));
+            let path = run.join(format!("{EVENTS}{seconds:010}.rejoinder.{number}"));
             let file = OpenOptions::new().write(true).create_new(true).open(&path);
             (path, file)
         };

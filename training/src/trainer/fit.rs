@@ -10,23 +10,24 @@ use super::ahead::ahead;
 use super::checkpoint::load_part;
 use super::course::Course;
 use super::evaluate::evaluate_first;
-use super::progress::{Progress, RATE};
+use super::run::{WEIGHTS, clear};
+use super::run_log::{RATE, RunLog};
 use super::{
-    Average, Checkpoint, Meter, Task, TrainOptions, gradients, interrupted, load_weights, on_interrupt, start,
+    Average, Checkpoint, Meter, RunMode, Task, TrainOptions, gradients, interrupted, load_weights, on_interrupt, start,
 };
+use crate::random::seed;
 use crate::{Error, Result};
 
 /// Trains a task's net in a run folder until its limit, and returns the net to export: the average of the weights
 /// where one is kept. The weights also stand in `net.bpk` in the run folder.
 ///
-/// With `resume`, goes on from the folder's checkpoint.
-///
 /// # Errors
-/// [`Error::Interrupted`] after Ctrl-C, with a checkpoint written; any error of the task.
-pub fn fit<T: Task>(task: &T, options: &TrainOptions, run: &Path, resume: bool) -> Result<T::Net> {
+/// A folder that `mode` refuses; [`Error::Interrupted`] after Ctrl-C, with a checkpoint written; any error of the task.
+pub fn fit<T: Task>(task: &T, options: &TrainOptions, run: &Path, mode: RunMode) -> Result<T::Net> {
+    mode.check(run)?;
     on_interrupt();
     std::fs::create_dir_all(run).map_err(|e| Error::io(run, e))?;
-    let mut fitter = Fitter::new(task, options, run, resume)?;
+    let mut fitter = Fitter::new(task, options, run, mode)?;
     while !fitter.course.is_done(&fitter.state) {
         fitter.epoch()?;
         if (fitter.state.epoch + 1).is_multiple_of(options.valid_every.max(1)) {
@@ -36,10 +37,28 @@ pub fn fit<T: Task>(task: &T, options: &TrainOptions, run: &Path, resume: bool) 
         fitter.state.batches = 0;
     }
     fitter.save()?;
-    fitter.progress.finish();
+    fitter.log.finish();
     let net = fitter.best();
-    super::save_weights(&net, &run.join("net.bpk"))?;
+    super::save_weights(&net, &run.join(WEIGHTS))?;
     Ok(net)
+}
+
+/// Gradients of the batches of a step.
+#[derive(Default)]
+struct Gathered {
+    sum: Option<GradientsParams>,
+    /// How many batches are in the sum.
+    batches: usize,
+}
+
+impl Gathered {
+    fn add<M: Module>(&mut self, net: &M, mut grads: GradientsParams) {
+        self.batches += 1;
+        match &mut self.sum {
+            Some(sum) => gradients::add(net, sum, &mut grads),
+            None => self.sum = Some(grads),
+        }
+    }
 }
 
 struct Fitter<'a, T: Task> {
@@ -54,39 +73,45 @@ struct Fitter<'a, T: Task> {
     part: Option<ParamGroup>,
     state: Checkpoint,
     course: Course<'a>,
-    progress: Progress,
+    log: RunLog,
     meter: Meter,
 }
 
 impl<'a, T: Task> Fitter<'a, T> {
-    fn new(task: &'a T, options: &'a TrainOptions, run: &'a Path, resume: bool) -> Result<Self> {
+    fn new(task: &'a T, options: &'a TrainOptions, run: &'a Path, mode: RunMode) -> Result<Self> {
         let device = options.backend.device()?.autodiff();
         options.precision.check(&device)?;
         tracing::info!("training on {device:?} in {}", options.precision);
         device.seed(options.seed);
         let average = (options.average_decay > 0.0).then(|| Average::new(options.average_decay));
         let state = Checkpoint::default();
+        // A net may begin with the weights that are removed here.
+        let net = start::begin(task, options, &device)?;
+        let checkpoint = Checkpoint::folder(run).filter(|_| mode == RunMode::Resume);
+        if checkpoint.is_none() {
+            clear(run, mode)?;
+        }
         let mut fitter = Self {
             task,
             options,
             run,
-            net: Some(start::begin(task, options, &device)?),
+            net: Some(net),
             device,
             optimizer: options.optimizer(),
             average,
             part: None,
             course: Course::from(options, &state),
             state,
-            progress: Progress::new(run)?,
+            log: RunLog::new(run)?,
             meter: Meter::default(),
         };
-        match Checkpoint::folder(run) {
-            Some(folder) if resume => fitter.load(&folder)?,
-            None if resume => tracing::info!("{}: no checkpoint yet, starting afresh", run.display()),
-            _ => {}
+        match checkpoint {
+            Some(folder) => fitter.load(&folder)?,
+            None if mode == RunMode::Resume => tracing::info!("{}: no checkpoint yet, starting afresh", run.display()),
+            None => {}
         }
         if options.tensorboard {
-            fitter.progress.record_events(run, fitter.state.step)?;
+            fitter.log.record_events(run, fitter.state.step)?;
         }
         if options.adapters.is_some() {
             let trained = adapters::trained(fitter.net()?);
@@ -147,27 +172,25 @@ impl<'a, T: Task> Fitter<'a, T> {
         outcome?;
         let mut figures = self.meter.means();
         figures.push((RATE, self.course.rate(&self.state)));
-        self.progress.log("train", self.state.epoch, self.state.step, &figures)
+        self.log.record("train", self.state.epoch, self.state.step, &figures)
     }
 
     fn steps(&mut self, batches: &mut dyn Iterator<Item = Result<T::Batch>>) -> Result<()> {
-        let mut pending: Option<GradientsParams> = None;
+        let mut gathered = Gathered::default();
         let mut counted = (Instant::now(), self.state.step);
-        for batch in batches {
-            let batch = batch?;
+        let mut batches = batches.peekable();
+        while let Some(batch) = batches.next() {
             self.device.seed(self.batch_seed());
-            let finite = self.backward(batch, &mut pending)?;
+            self.backward(batch?, &mut gathered)?;
             self.state.batches += 1;
-            let accumulated = self.state.batches.is_multiple_of(self.options.grad_accumulation_factor.max(1));
-            if accumulated
-                && finite
-                && let Some(grads) = pending.take()
-            {
-                self.step(grads)?;
+            let full = self.state.batches.is_multiple_of(self.options.grad_accumulation_factor.max(1));
+            let accumulated = full || batches.peek().is_none();
+            if accumulated {
+                self.step(std::mem::take(&mut gathered))?;
             }
             let per_second = (self.state.step - counted.1) as f64 / counted.0.elapsed().as_secs_f64().max(1e-9);
             let rate = self.course.rate(&self.state);
-            self.progress.step(self.state.epoch, self.state.step, rate, per_second, &self.meter);
+            self.log.step(self.state.epoch, self.state.step, rate, per_second, &self.meter);
             if counted.0.elapsed().as_secs() >= 60 {
                 counted = (Instant::now(), self.state.step);
             }
@@ -191,38 +214,31 @@ impl<'a, T: Task> Fitter<'a, T> {
     /// Seeds dropout and whatever else the net draws. It depends on the batch alone, so that a resumed run draws what
     /// one that was never interrupted does.
     fn batch_seed(&self) -> u64 {
-        let parts = [self.options.seed, self.state.epoch as u64, self.state.batches as u64];
-        parts.iter().fold(0, |hash: u64, part| (hash ^ part).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29))
+        seed(&[self.options.seed, self.state.epoch as u64, self.state.batches as u64])
     }
 
-    /// Adds the gradients of one batch to `pending`. False when the loss was not finite.
-    fn backward(&mut self, batch: T::Batch, pending: &mut Option<GradientsParams>) -> Result<bool> {
+    /// Adds the gradients of one batch, unless its loss is not finite.
+    fn backward(&mut self, batch: T::Batch, gathered: &mut Gathered) -> Result<()> {
         let precision = self.options.precision;
         let of_step = precision.of_step(self.net()?);
         let loss = self.task.loss(&of_step, batch, self.state.step, &self.device)?;
         if loss.parts.iter().any(|(_, value)| !value.is_finite()) {
             drop(of_step);
-            *pending = None;
-            return self.skip("loss").map(|()| false);
+            return self.skip("loss");
         }
-        let mut grads = precision.gradients(&loss.total, &*of_step);
+        let grads = precision.gradients(&loss.total, &*of_step);
         drop(of_step);
         for (name, value) in &loss.parts {
             self.meter.add(name, *value);
         }
-        let net = self.net()?;
-        *pending = Some(match pending.take() {
-            Some(mut so_far) => {
-                gradients::add(net, &mut so_far, &mut grads);
-                so_far
-            }
-            None => grads,
-        });
-        Ok(true)
+        gathered.add(self.net()?, grads);
+        Ok(())
     }
 
-    fn step(&mut self, mut grads: GradientsParams) -> Result<()> {
-        let norm = gradients::norm(self.net()?, &grads) / self.options.grad_accumulation_factor.max(1) as f64;
+    /// A step along the mean of the gradients that were gathered, if there are any.
+    fn step(&mut self, gathered: Gathered) -> Result<()> {
+        let Gathered { sum: Some(mut grads), batches } = gathered else { return Ok(()) };
+        let norm = gradients::norm(self.net()?, &grads) / batches as f64;
         if !norm.is_finite() {
             return self.skip("gradient");
         }
@@ -231,7 +247,7 @@ impl<'a, T: Task> Fitter<'a, T> {
             limit if limit > 0.0 && norm > limit => limit / norm,
             _ => 1.0,
         };
-        let factor = clip / self.options.grad_accumulation_factor.max(1) as f64;
+        let factor = clip / batches as f64;
         if factor != 1.0 {
             gradients::scale(self.net()?, &mut grads, factor);
         }
@@ -269,8 +285,11 @@ impl<'a, T: Task> Fitter<'a, T> {
             other => other?,
         };
         let figures = meter.means();
-        self.progress.log("valid", self.state.epoch + 1, self.state.step, &figures)?;
-        self.progress.draw(self.run)?;
-        self.state.outlook.look(self.options, &figures)
+        self.log.record("valid", self.state.epoch + 1, self.state.step, &figures)?;
+        self.log.draw(self.run)?;
+        self.state.validation.update(self.options, &figures)
     }
 }
+
+#[cfg(test)]
+mod tests;

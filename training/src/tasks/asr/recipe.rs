@@ -21,7 +21,8 @@ use crate::export::ExportConfig;
 use crate::import;
 use crate::nets::conformer::{Chunks, ConformerConfig, DynamicChunks, Kind};
 use crate::recipe::{self, Recipe};
-use crate::trainer::{self, Timing, TrainOptions};
+use crate::tasks;
+use crate::trainer::{self, RunMode, Timing, TrainOptions};
 use crate::{Error, Result};
 
 /// The file of a run folder with the tokens.
@@ -154,7 +155,7 @@ impl AsrRecipe {
     }
 
     fn front(&self, augment: bool) -> Result<Arc<Front>> {
-        let fbank = Fbank::new(self.features.clone())?;
+        let fbank = tasks::fbank(&self.features, self.net.bins)?;
         let (noise, rooms) = (self.data.noise.as_deref(), self.data.rooms.as_deref());
         let augmenter = augment.then(|| Augmenter::open(self.augment.clone(), noise, rooms, fbank.rate().get()));
         Ok(Arc::new(Front { augmenter: augmenter.transpose()?, fbank }))
@@ -271,9 +272,9 @@ impl Recipe for AsrRecipe {
         self.write_tokens(self.source().or(teacher))
     }
 
-    fn train(&self, resume: bool) -> Result<()> {
-        recipe::begin_run(self, &self.run)?;
-        trainer::fit(&self.task()?, &self.train, &self.run, resume).map(drop)
+    fn train(&self, mode: RunMode) -> Result<()> {
+        recipe::begin_run(self, &self.run, mode)?;
+        trainer::fit(&self.task()?, &self.train, &self.run, mode).map(drop)
     }
 
     fn time(&self, steps: usize) -> Result<Timing> {

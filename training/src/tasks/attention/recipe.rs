@@ -11,7 +11,7 @@ use crate::nets::encoder_decoder::EncoderDecoder;
 use crate::nets::transformer::TransformerConfig;
 use crate::recipe::{self, Recipe};
 use crate::tasks::asr::{AsrRecipe, extended};
-use crate::trainer::{self, Timing};
+use crate::trainer::{self, RunMode, Timing};
 use crate::{Error, Result};
 
 /// The table that such a recipe has beside those of the `asr` task.
@@ -120,10 +120,10 @@ impl Recipe for AttentionRecipe {
         self.asr.write_tokens(self.asr.source().or(self.decoder.encoder.as_deref()))
     }
 
-    fn train(&self, resume: bool) -> Result<()> {
+    fn train(&self, mode: RunMode) -> Result<()> {
         self.params()?.attention.check()?;
-        recipe::begin_run(&extended::join(&self.asr, TABLE, &self.decoder)?, &self.asr.run)?;
-        trainer::fit(&self.task()?, &self.asr.train, &self.asr.run, resume).map(drop)
+        recipe::begin_run(&extended::join(&self.asr, TABLE, &self.decoder)?, &self.asr.run, mode)?;
+        trainer::fit(&self.task()?, &self.asr.train, &self.asr.run, mode).map(drop)
     }
 
     fn time(&self, steps: usize) -> Result<Timing> {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Dictionary, G2pConfig, LEXICON_FILE, MODEL_FILE, evaluate, pack, read_dictionary, train, write};
 use crate::recipe::Recipe;
+use crate::trainer::RunMode;
 use crate::{Error, Result};
 
 /// A recipe with `task = "g2p"`. It has no bundle of its own: a voice's recipe takes both files into its bundle.
@@ -45,8 +46,8 @@ impl Recipe for G2pRecipe {
         Ok(())
     }
 
-    /// The training takes a minute, so that it always starts afresh.
-    fn train(&self, _resume: bool) -> Result<()> {
+    /// Always afresh: the same dictionary makes the same files in a minute, and there is no checkpoint.
+    fn train(&self, _mode: RunMode) -> Result<()> {
         fs::create_dir_all(&self.run).map_err(|e| Error::io(&self.run, e))?;
         let dictionary = self.dictionary()?;
         let model = train(&dictionary, &self.g2p)?;

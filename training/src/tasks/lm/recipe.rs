@@ -17,7 +17,7 @@ use crate::export::ExportConfig;
 use crate::export::gguf::{GgufInfo, Storage, gguf};
 use crate::nets::llama::{Llama, LlamaConfig};
 use crate::recipe::{self, Recipe};
-use crate::trainer::{self, Timing, TrainOptions};
+use crate::trainer::{self, RunMode, Timing, TrainOptions};
 use crate::{Error, Result};
 
 /// A recipe with `task = "lm"`.
@@ -217,9 +217,9 @@ impl Recipe for LmRecipe {
         Ok(tokenizer.write(self.tokens_path())?)
     }
 
-    fn train(&self, resume: bool) -> Result<()> {
-        recipe::begin_run(self, &self.run)?;
-        trainer::fit(&self.task()?, &self.train, &self.run, resume).map(drop)
+    fn train(&self, mode: RunMode) -> Result<()> {
+        recipe::begin_run(self, &self.run, mode)?;
+        trainer::fit(&self.task()?, &self.train, &self.run, mode).map(drop)
     }
 
     fn time(&self, steps: usize) -> Result<Timing> {

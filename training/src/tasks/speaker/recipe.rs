@@ -12,7 +12,7 @@ use crate::data::speakers::SpeakerDataset;
 use crate::export::ExportConfig;
 use crate::nets::speaker::{EncoderConfig, SpeakerNet};
 use crate::recipe::{self, Recipe};
-use crate::trainer::{self, Timing, TrainOptions};
+use crate::trainer::{self, RunMode, Timing, TrainOptions};
 use crate::{Error, Result};
 
 /// A recipe with `task = "speaker"`.
@@ -228,9 +228,9 @@ impl Recipe for SpeakerRecipe {
         Err(Error::config("task `speaker`", "has no tokenizer; go on with train"))
     }
 
-    fn train(&self, resume: bool) -> Result<()> {
-        recipe::begin_run(self, &self.run)?;
-        trainer::fit(&self.task()?, &self.train, &self.run, resume).map(drop)
+    fn train(&self, mode: RunMode) -> Result<()> {
+        recipe::begin_run(self, &self.run, mode)?;
+        trainer::fit(&self.task()?, &self.train, &self.run, mode).map(drop)
     }
 
     fn time(&self, steps: usize) -> Result<Timing> {

@@ -16,7 +16,7 @@ use crate::nets::transformer::{Transformer, TransformerConfig};
 use crate::recipe::{self, Recipe};
 use crate::tasks::asr::bundle::ALLOWED_FLOAT;
 use crate::tasks::attention::graph;
-use crate::trainer::{self, Task, Timing, TrainOptions};
+use crate::trainer::{self, RunMode, Task, Timing, TrainOptions};
 use crate::{Error, Result};
 
 /// The family's name in a card.
@@ -168,9 +168,9 @@ impl Recipe for TokenLmRecipe {
         Ok(recipe::read_tokens(&self.tokens)?.write(self.run.join("tokens.txt"))?)
     }
 
-    fn train(&self, resume: bool) -> Result<()> {
-        recipe::begin_run(self, &self.run)?;
-        trainer::fit(&self.task()?, &self.train, &self.run, resume).map(drop)
+    fn train(&self, mode: RunMode) -> Result<()> {
+        recipe::begin_run(self, &self.run, mode)?;
+        trainer::fit(&self.task()?, &self.train, &self.run, mode).map(drop)
     }
 
     fn time(&self, steps: usize) -> Result<Timing> {

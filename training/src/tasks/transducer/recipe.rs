@@ -10,7 +10,7 @@ use crate::data::asr::AsrDataset;
 use crate::nets::transducer::{JointConfig, Transducer};
 use crate::recipe::{self, Recipe};
 use crate::tasks::asr::{AsrRecipe, extended};
-use crate::trainer::{self, Timing};
+use crate::trainer::{self, RunMode, Timing};
 
 /// The table that a transducer's recipe has beside those of the `asr` task.
 const TABLE: &str = "transducer";
@@ -110,9 +110,9 @@ impl Recipe for TransducerRecipe {
         self.asr.write_tokens(self.asr.source().or(self.transducer.encoder.as_deref()))
     }
 
-    fn train(&self, resume: bool) -> Result<()> {
-        recipe::begin_run(&self.resolved()?, &self.asr.run)?;
-        trainer::fit(&self.task()?, &self.asr.train, &self.asr.run, resume).map(drop)
+    fn train(&self, mode: RunMode) -> Result<()> {
+        recipe::begin_run(&self.resolved()?, &self.asr.run, mode)?;
+        trainer::fit(&self.task()?, &self.asr.train, &self.asr.run, mode).map(drop)
     }
 
     fn time(&self, steps: usize) -> Result<Timing> {

@@ -16,7 +16,7 @@ use crate::export::ExportConfig;
 use crate::nets::tts::{Acoustic, AcousticConfig, Vocoder, VocoderConfig};
 use crate::recipe::{self, Recipe};
 use crate::tasks::g2p::{LEXICON_FILE, MODEL_FILE};
-use crate::trainer::{self, TrainOptions};
+use crate::trainer::{self, RunMode, TrainOptions};
 use crate::{Error, Result, import};
 
 /// A recipe with `task = "tts"`: a voice.
@@ -269,19 +269,20 @@ impl Recipe for TtsRecipe {
         Ok(())
     }
 
-    fn train(&self, resume: bool) -> Result<()> {
-        recipe::begin_run(self, &self.run)?;
+    fn train(&self, mode: RunMode) -> Result<()> {
+        self.parts.iter().try_for_each(|part| mode.check(&self.run_of(*part)))?;
+        recipe::begin_run(self, &self.run, mode)?;
         let corpus = self.load_corpus()?;
         for part in &self.parts {
             let run = self.run_of(*part);
             match part {
                 Part::Vocoder => {
                     let task = self.vocoder_task(Arc::clone(&corpus), &self.vocoder.train.backend.device()?);
-                    trainer::fit(&task, &self.vocoder.train, &run, resume)?;
+                    trainer::fit(&task, &self.vocoder.train, &run, mode)?;
                 }
                 Part::Acoustic => {
                     let task = self.acoustic_task(Arc::clone(&corpus));
-                    let net = trainer::fit(&task, &self.acoustic.train, &run, resume)?;
+                    let net = trainer::fit(&task, &self.acoustic.train, &run, mode)?;
                     Measures::of(&task, &net.net, &self.acoustic.train.backend.device()?)?.write(&self.run)?;
                 }
             }

@@ -1,0 +1,66 @@
+use std::fs;
+use std::path::Path;
+
+use super::Checkpoint;
+use super::checkpoint::remove;
+use crate::{Error, Result};
+
+/// The weights that a finished run leaves in its folder.
+pub(super) const WEIGHTS: &str = "net.bpk";
+/// What training writes beside them, and [`EVENTS`].
+const LEFT: [&str; 4] = [WEIGHTS, "log.txt", "log.jsonl", "curves.svg"];
+/// What `evaluate` writes, perhaps of a bundle that was there before any run.
+const RESULTS: &str = "results.json";
+/// How the names of TensorBoard's event files begin.
+pub(super) const EVENTS: &str = "events.out.tfevents.";
+
+/// What becomes of a run folder in which a run has begun or ended before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RunMode {
+    /// It is refused.
+    #[default]
+    New,
+    /// The run goes on from its checkpoint; it begins where there is none yet.
+    Resume,
+    /// A run begins anew: checkpoint, weights, logs and results of the one before are removed once data and net are
+    /// ready. Tokens, alignments and exported bundles stay.
+    Fresh,
+}
+
+impl RunMode {
+    /// Refuses a run folder whose weights would be lost unasked.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] with what to do about it.
+    pub fn check(self, run: &Path) -> Result<()> {
+        let checkpoint = Checkpoint::folder(run);
+        let reason = match (self, &checkpoint, run.join(WEIGHTS).is_file()) {
+            (Self::New, Some(_), _) => {
+                "a run has begun here: `--resume` goes on with it, `--fresh` removes it and begins anew, \
+                 `--set run=FOLDER` trains elsewhere"
+            }
+            (Self::New | Self::Resume, None, true) => {
+                "a run has ended here and left no checkpoint to go on from: `--fresh` removes it and begins anew, \
+                 `--set run=FOLDER` trains elsewhere"
+            }
+            _ => return Ok(()),
+        };
+        Err(Error::checkpoint(run, reason))
+    }
+}
+
+/// Removes what another run has left in a folder, so that logs and curves are of one run alone.
+pub(super) fn clear(run: &Path, mode: RunMode) -> Result<()> {
+    for folder in Checkpoint::FOLDERS {
+        remove(&run.join(folder))?;
+    }
+    for entry in fs::read_dir(run).map_err(|e| Error::io(run, e))? {
+        let entry = entry.map_err(|e| Error::io(run, e))?;
+        let name = entry.file_name();
+        let is_result = mode == RunMode::Fresh && name == RESULTS;
+        if is_result || LEFT.iter().any(|left| name == *left) || name.to_string_lossy().starts_with(EVENTS) {
+            fs::remove_file(entry.path()).map_err(|e| Error::io(entry.path(), e))?;
+        }
+    }
+    Ok(())
+}
