@@ -53,7 +53,7 @@ impl SourceFilterConfig {
         (0..length).map(|i| (0.5 - 0.5 * angle(i).cos()) as f32).collect()
     }
 
-    fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         let sound = self.hop > 0
             && self.fft.is_multiple_of(self.hop)
             && self.fft.is_multiple_of(2)

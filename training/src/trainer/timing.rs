@@ -1,3 +1,4 @@
+use rejoinder_models::quantiles::quantile;
 use std::time::Instant;
 
 use burn::module::Module;
@@ -74,7 +75,7 @@ pub fn time<T: Task>(task: &T, options: &TrainOptions, steps: usize) -> Result<T
         spent.extend(cpu_ms().zip(cpu).map(|(after, before)| after - before));
     }
     let counted = &laps[WARMUP_STEPS..];
-    let lap = |part: usize, quantile| percentile(counted.iter().map(|lap| lap[part]).collect(), quantile);
+    let lap = |part: usize, share| quantile(counted.iter().map(|lap| lap[part]).collect(), share);
     let timing = Timing {
         device: format!("{device:?}"),
         precision: options.precision,
@@ -82,7 +83,7 @@ pub fn time<T: Task>(task: &T, options: &TrainOptions, steps: usize) -> Result<T
         load_ms,
         step_ms: lap(3, 0.5),
         step_p95_ms: lap(3, 0.95),
-        cpu_ms: spent.get(WARMUP_STEPS..).filter(|laps| !laps.is_empty()).map(|laps| percentile(laps.to_vec(), 0.5)),
+        cpu_ms: spent.get(WARMUP_STEPS..).filter(|laps| !laps.is_empty()).map(|laps| quantile(laps.to_vec(), 0.5)),
         forward_ms: lap(0, 0.5),
         backward_ms: lap(1, 0.5),
         update_ms: lap(2, 0.5),
@@ -108,7 +109,7 @@ fn load<T: Task>(task: &T, options: &TrainOptions, count: usize) -> Result<(Vec<
             batches.push(batch?);
             laps.push(began.elapsed().as_secs_f64() * 1e3);
             if batches.len() == count {
-                return Ok((batches, percentile(laps, 0.5)));
+                return Ok((batches, quantile(laps, 0.5)));
             }
         }
         if batches.len() == enough {
@@ -120,12 +121,6 @@ fn load<T: Task>(task: &T, options: &TrainOptions, count: usize) -> Result<(Vec<
 
 fn wait(device: &Device) -> Result<()> {
     device.sync().map_err(|e| Error::Training(format!("the device failed: {e}")))
-}
-
-/// By the nearest rank. `values` must not be empty.
-fn percentile(mut values: Vec<f64>, quantile: f64) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[((values.len() - 1) as f64 * quantile).round() as usize]
 }
 
 /// The memory that this process holds; from here on its peak is counted anew. Linux alone tells.
@@ -152,17 +147,4 @@ fn status_mib(key: &str) -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(key))?;
     Some(line.trim().trim_end_matches(" kB").parse::<f64>().ok()? / MIB)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn percentiles_are_values_by_rank() {
-        let values: Vec<f64> = (0..21).rev().map(f64::from).collect();
-        assert_eq!(percentile(values.clone(), 0.5), 10.0);
-        assert_eq!(percentile(values, 0.95), 19.0);
-        assert_eq!(percentile(vec![3.0], 0.95), 3.0);
-    }
 }

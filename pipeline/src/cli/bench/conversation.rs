@@ -8,7 +8,8 @@ use std::time::Instant;
 
 use anyhow::Context;
 use clap::Args;
-use rejoinder::sim::{self, Figures, Quantiles, RoomConfig, Scenario, Simulation, SoundServer, handoffs};
+use rejoinder::sim::{self, Figures, RoomConfig, Scenario, Simulation, SoundServer, handoffs};
+use rejoinder_models::quantiles::Quantiles;
 use serde::Serialize;
 
 use crate::cli::{ConfigOption, Ended, interrupt_flag, simulate};
