@@ -15,5 +15,6 @@ pub mod trainer;
 
 mod error;
 mod ops;
+mod random;
 
 pub use error::{Error, Result};

@@ -57,9 +57,9 @@ pub trait Recipe {
     /// Times the loader and `steps` training steps on the prepared data.
     ///
     /// # Errors
-    /// Data that is not prepared; a task that trains more than one net, or none.
+    /// Data that is not prepared; by default every one, since the task trains several nets, or none.
     fn time(&self, _steps: usize) -> Result<Timing> {
-        Err(Error::config("bench", "this task cannot be timed; expected one of asr, speaker, turn, lm"))
+        Err(Error::config("bench", "expected a task that trains one net; this one trains several, or none"))
     }
 }
 

@@ -251,11 +251,11 @@ fn small(recipe: &Path, folder: &Path) -> Option<Small> {
             ("data.train", format!("[{clips}]").as_str()),
             ("data.valid", format!("[{clips}]").as_str()),
             ("data.tests", format!("[{clips}]").as_str()),
-            ("parties.count", "16"),
+            ("mixtures.count", "16"),
             ("loss", "{ kind = \"focal\", alpha = 0.4 }"),
             ("net.channels", "4"),
             ("net.width", "16"),
-            ("evaluate.parties", "1"),
+            ("evaluate.mixtures", "1"),
             ("evaluate.party_s", "10"),
         ]),
         ("lm", _) => {

@@ -55,12 +55,12 @@ fn write_recipe(folder: &Path) -> PathBuf {
         "task = \"vad\"\nrun = {:?}\nbatch = 8\n[prepare]\nsets = {:?}\nout = {:?}\n\
          [data]\ntrain = [{:?}]\nvalid = [{:?}]\ntests = [{:?}]\n\
          [features]\nflavour = \"kaldi\"\nbins = 40\n\
-         [parties]\nwindow_s = 2.0\ncount = 64\nsilent = 0.0\npause_s = [0.3, 1.0]\n{augment}\
+         [mixtures]\nwindow_s = 2.0\ncount = 64\nsilent = 0.0\npause_s = [0.3, 1.0]\n{augment}\
          [net]\nbins = 40\nchannels = 4\nwidth = 16\nhidden = 8\ndropout = 0.0\n\
          [train]\nbackend = \"flex\"\nepochs = 0\nsteps = 120\nlearning_rate = 1e-2\nwarmup_steps = 10\n\
          average_decay = 0.0\nvalid_every = 1000\n\
          [export]\nbundle = {:?}\nname = \"tiny\"\nsummary = \"a test\"\nlicence = \"CC0-1.0\"\nrecipe = \"a test\"\n\
-         data = [\"made up\"]\n[evaluate]\nparties = 4\nparty_s = 10\ncard = true\n",
+         data = [\"made up\"]\n[evaluate]\nmixtures = 4\nmixture_s = 10\ncard = true\n",
         at("run"),
         at("sets"),
         at(""),

@@ -9,6 +9,7 @@ use super::asr::{AsrDataset, items};
 use super::ordered::Ordered;
 use super::pipeline::{Pipeline, Values};
 use crate::augment::Augmenter;
+use crate::random::seed;
 use crate::{Error, Result};
 
 /// How batches are formed.
@@ -78,8 +79,7 @@ impl AsrBatch {
         let bins = work.front.fbank.bins();
         let (mut rows, mut labels) = (Vec::with_capacity(clips.len()), Vec::with_capacity(clips.len()));
         for (place, index) in clips.iter().enumerate() {
-            let seed = [work.seed, work.epoch as u64, batch as u64, place as u64];
-            let seed = seed.iter().fold(0_u64, |h, x| (h ^ x).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29));
+            let seed = seed(&[work.seed, work.epoch as u64, batch as u64, place as u64]);
             let given = Values::default().with(items::CLIP, *index).with(items::SEED, seed);
             let mut values = pipeline.run(given).map_err(|e| Error::data(&dataset.clips()[*index].item.id, e))?;
             labels.push(values.take(items::LABELS).unwrap_or_default());

@@ -18,4 +18,5 @@ pub mod synth;
 pub mod text;
 pub mod trials;
 
+pub(crate) mod drawn;
 mod table;

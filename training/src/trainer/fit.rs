@@ -15,6 +15,7 @@ use super::run::{WEIGHTS, clear};
 use super::{
     Average, Checkpoint, Meter, RunMode, Task, TrainOptions, gradients, interrupted, load_weights, on_interrupt, start,
 };
+use crate::random::seed;
 use crate::{Error, Result};
 
 /// Trains a task's net in a run folder until its limit, and returns the net to export: the average of the weights
@@ -213,8 +214,7 @@ impl<'a, T: Task> Fitter<'a, T> {
     /// Seeds dropout and whatever else the net draws. It depends on the batch alone, so that a resumed run draws what
     /// one that was never interrupted does.
     fn batch_seed(&self) -> u64 {
-        let parts = [self.options.seed, self.state.epoch as u64, self.state.batches as u64];
-        parts.iter().fold(0, |hash: u64, part| (hash ^ part).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29))
+        seed(&[self.options.seed, self.state.epoch as u64, self.state.batches as u64])
     }
 
     /// Adds the gradients of one batch, unless its loss is not finite.

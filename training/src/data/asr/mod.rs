@@ -5,8 +5,8 @@ pub mod items;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rand::Rng;
 use rand::seq::SliceRandom;
-use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +15,7 @@ use super::loader::{self, AsrBatches, Front, LoaderConfig};
 use super::manifest::{self, Item, Manifest, ManifestConfig};
 use super::pipeline::{Pipeline, Values};
 use super::sounds::{SoundReader, Sounds};
+use crate::random::generator;
 use crate::{Error, Result};
 
 /// A prepared folder, or a manifest, in a recipe.
@@ -213,7 +214,7 @@ impl AsrDataset {
     ///
     /// The same seed and epoch give the same plan. Without shuffling, clips stand from short to long, each once.
     pub fn plan(&self, config: &LoaderConfig, epoch: usize) -> Vec<Vec<usize>> {
-        let mut rng = ChaCha8Rng::seed_from_u64(config.seed ^ (epoch as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let mut rng = generator(&[config.seed, epoch as u64]);
         let mut order = if config.shuffle { self.draw(&mut rng) } else { (0..self.clips.len()).collect() };
         // Lengths within 10 % count as alike, so that a clip meets others in the next epoch.
         let spread = if config.shuffle { 0.1 } else { 0.0 };

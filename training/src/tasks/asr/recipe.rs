@@ -21,6 +21,7 @@ use crate::export::ExportConfig;
 use crate::import;
 use crate::nets::conformer::{Chunks, ConformerConfig, DynamicChunks, Kind};
 use crate::recipe::{self, Recipe};
+use crate::tasks;
 use crate::trainer::{self, RunMode, Timing, TrainOptions};
 use crate::{Error, Result};
 
@@ -154,7 +155,7 @@ impl AsrRecipe {
     }
 
     fn front(&self, augment: bool) -> Result<Arc<Front>> {
-        let fbank = Fbank::new(self.features.clone())?;
+        let fbank = tasks::fbank(&self.features, self.net.bins)?;
         let (noise, rooms) = (self.data.noise.as_deref(), self.data.rooms.as_deref());
         let augmenter = augment.then(|| Augmenter::open(self.augment.clone(), noise, rooms, fbank.rate().get()));
         Ok(Arc::new(Front { augmenter: augmenter.transpose()?, fbank }))

@@ -1,9 +1,7 @@
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 use rejoinder_models::card::{Bundle, MODEL_ROLE};
 use rejoinder_models::text::{ErrorCounts, TextForm, Tokenizer};
 
@@ -18,13 +16,14 @@ use crate::data::loader::{AsrBatch, Front, LoaderConfig};
 use crate::data::statistics::BinStatistics;
 use crate::losses::{ctc_loss, frame_loss};
 use crate::nets::conformer::{Chunks, Conformer, ConformerConfig, DynamicChunks, Heads, Kind};
+use crate::random::generator;
 use crate::trainer::{Batches, Figure, Loss, Task};
 use crate::{Error, Result};
 
 /// The feature that stands for silence around a clip: the logarithm of kaldi's floor, the smallest float step.
 pub(super) const PAD_VALUE: f32 = -15.942_385;
 
-/// Clips whose features set the normalisation.
+/// Batches whose features set the normalisation.
 const STATISTICS_BATCHES: usize = 40;
 
 /// A streaming Conformer-CTC and its data.
@@ -42,7 +41,7 @@ pub struct AsrTask {
     valid: Arc<AsrDataset>,
     augmented: Arc<Front>,
     plain: Arc<Front>,
-    statistics: OnceLock<(Vec<f32>, Vec<f32>)>,
+    statistics: BinStatistics,
 }
 
 impl AsrTask {
@@ -54,13 +53,6 @@ impl AsrTask {
         augmented: Arc<Front>,
         plain: Arc<Front>,
     ) -> Result<Self> {
-        let bins = plain.fbank.bins();
-        if bins != recipe.net.bins {
-            return Err(Error::config(
-                "net.bins",
-                format!("expected {bins}, the features' bins, found {}", recipe.net.bins),
-            ));
-        }
         if let Some(mistake) = recipe.net.mistake() {
             return Err(Error::config("[net]", mistake));
         }
@@ -72,7 +64,8 @@ impl AsrTask {
         if let Some(mistake) = recipe.chunks.as_ref().and_then(DynamicChunks::mistake) {
             return Err(Error::config("[chunks]", mistake));
         }
-        let task = Self {
+        let statistics = measure(&train, &recipe.loader, &plain)?;
+        Ok(Self {
             net: recipe.net.clone(),
             intermediate_weight: recipe.intermediate_weight,
             phones: recipe.phones.clone(),
@@ -86,29 +79,13 @@ impl AsrTask {
             valid,
             augmented,
             plain,
-            statistics: OnceLock::new(),
-        };
-        let statistics = task.measure()?;
-        task.statistics.get_or_init(|| statistics);
-        Ok(task)
+            statistics,
+        })
     }
 
     /// The task with somebody to learn from.
     pub(super) fn with_teacher(self, teacher: Option<Teacher>) -> Self {
         Self { teacher, ..self }
-    }
-
-    /// Mean and deviation of each bin over some of the training clips.
-    fn measure(&self) -> Result<(Vec<f32>, Vec<f32>)> {
-        let bins = self.net.bins;
-        let mut statistics = BinStatistics::new(bins);
-        for batch in self.train.batches(&self.loader, &self.plain, 0, 0)?.take(STATISTICS_BATCHES) {
-            let batch = batch?;
-            for (row, length) in batch.features.chunks_exact(batch.frames * bins).zip(&batch.lengths) {
-                statistics.add(&row[..length * bins]);
-            }
-        }
-        Ok(statistics.mean_and_deviation())
     }
 
     /// Refuses a bundle that a net of this recipe cannot begin with.
@@ -126,8 +103,7 @@ impl AsrTask {
     pub(in crate::tasks) fn draw(&self, batch: &AsrBatch, step: usize) -> Chunks {
         let Some(chunks) = &self.chunks else { return self.net.chunks() };
         let clip = batch.clips.first().copied().unwrap_or_default() as u64;
-        let seed = self.seed ^ (step as u64).rotate_left(32) ^ clip;
-        chunks.draw(&mut ChaCha8Rng::seed_from_u64(seed))
+        chunks.draw(&mut generator(&[self.seed, step as u64, clip]))
     }
 
     /// Pads every clip in front by the net's left context and at the end to whole chunks.
@@ -225,16 +201,24 @@ impl AsrTask {
     }
 }
 
+/// Mean and deviation of each bin over some of the clips, without padding.
+fn measure(clips: &Arc<AsrDataset>, loader: &LoaderConfig, front: &Arc<Front>) -> Result<BinStatistics> {
+    let bins = front.fbank.bins();
+    let frames = |batch: Result<AsrBatch>| {
+        let batch = batch?;
+        let rows = batch.features.chunks_exact(batch.frames * bins).zip(&batch.lengths);
+        Ok(rows.flat_map(|(row, length)| &row[..length * bins]).copied().collect())
+    };
+    BinStatistics::of(bins, clips.batches(loader, front, 0, 0)?.take(STATISTICS_BATCHES).map(frames))
+}
+
 impl Task for AsrTask {
     type Net = Conformer;
     type Batch = AsrBatch;
 
     fn net(&self, device: &Device) -> Conformer {
         let net = self.net.init(self.tokenizer.len(), self.phones(), device);
-        match self.statistics.get() {
-            Some((mean, deviation)) => net.with_statistics(mean, deviation),
-            None => net,
-        }
+        net.with_statistics(&self.statistics.mean, &self.statistics.deviation)
     }
 
     fn weights_in(&self, bundle: &Bundle) -> Result<Vec<(&'static str, &'static str)>> {

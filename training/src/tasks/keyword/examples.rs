@@ -4,19 +4,20 @@ use std::sync::Arc;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rayon::prelude::*;
 use rejoinder_models::features::Fbank;
 use serde::{Deserialize, Serialize};
 
 use super::corpus::{Clip, Corpus};
 use crate::Result;
 use crate::augment::{Augmenter, Draw, resample_by};
+use crate::data::drawn;
 use crate::data::energy::{extent, power};
 use crate::data::pack::PackReader;
 use crate::data::prepare::SAMPLE_RATE_HZ;
 
 /// Samples over which sound that is cut fades away: 10 ms.
 const FADE: usize = SAMPLE_RATE_HZ as usize / 100;
+
 /// What the net sees in an epoch: each keyword clip once, and other sound.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -157,41 +158,38 @@ impl Examples {
         Ok(sound)
     }
 
-    /// The batch of some examples, each with a generator of its own.
-    fn batch(&self, examples: &[Example], seed: u64) -> Result<KeywordBatch> {
-        let each = |(place, example): (usize, &Example)| -> Result<(Vec<f32>, Vec<f32>, usize)> {
-            let seed = (seed ^ place as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-            let mut rng = ChaCha8Rng::seed_from_u64(seed);
-            let (sound, keywords, end) = self.sound(&mut self.corpus.readers()?, *example, &mut rng)?;
-            let mut targets = vec![0.0; self.keywords];
-            keywords.iter().for_each(|keyword| targets[*keyword] = 1.0);
-            Ok((self.fbank.compute(&sound)?, targets, end))
-        };
-        let rows = examples.par_iter().enumerate().map(each).collect::<Result<Vec<_>>>()?;
-        let mut batch = KeywordBatch::default();
-        for (features, targets, end) in rows {
+    /// Features, targets and the end of the keyword.
+    fn example(&self, example: Example, rng: &mut ChaCha8Rng) -> Result<(Vec<f32>, Vec<f32>, usize)> {
+        let (sound, keywords, end) = self.sound(&mut self.corpus.readers()?, example, rng)?;
+        let mut targets = vec![0.0; self.keywords];
+        keywords.iter().for_each(|keyword| targets[*keyword] = 1.0);
+        Ok((self.fbank.compute(&sound)?, targets, end))
+    }
+
+    /// The batches of one epoch but the first `done`.
+    pub(super) fn batches(
+        self: &Arc<Self>,
+        size: usize,
+        seed: u64,
+        done: usize,
+    ) -> impl Iterator<Item = Result<KeywordBatch>> + Send + use<> {
+        let examples = self.clone();
+        let drawn = self.draw(&mut ChaCha8Rng::seed_from_u64(seed));
+        let example = move |example: &Example, rng: &mut ChaCha8Rng| examples.example(*example, rng);
+        drawn::batches(drawn, size, seed, done, example)
+    }
+}
+
+impl FromIterator<(Vec<f32>, Vec<f32>, usize)> for KeywordBatch {
+    fn from_iter<I: IntoIterator<Item = (Vec<f32>, Vec<f32>, usize)>>(examples: I) -> Self {
+        let mut batch = Self::default();
+        for (features, targets, end) in examples {
             batch.features.extend(features);
             batch.targets.extend(targets);
             batch.ends.push(end);
         }
-        Ok(batch)
+        batch
     }
-}
-
-/// The batches of one epoch but the first `done`.
-pub(super) fn batches(
-    examples: &Arc<Examples>,
-    size: usize,
-    seed: u64,
-    done: usize,
-) -> impl Iterator<Item = Result<KeywordBatch>> + Send + use<> {
-    let examples = examples.clone();
-    let drawn = examples.draw(&mut ChaCha8Rng::seed_from_u64(seed));
-    let starts = (0..drawn.len()).step_by(size.max(1));
-    starts.skip(done).map(move |start| {
-        let end = (start + size.max(1)).min(drawn.len());
-        examples.batch(&drawn[start..end], seed.wrapping_add(start as u64))
-    })
 }
 
 /// A piece of a sound, with its ends faded.

@@ -13,7 +13,7 @@ use crate::data::prepare::{self, PrepareConfig};
 use crate::export::ExportConfig;
 use crate::nets::keyword::{KeywordNet, KeywordNetConfig};
 use crate::recipe::{self, Recipe};
-use crate::trainer::{self, RunMode, TrainOptions};
+use crate::trainer::{self, RunMode, Timing, TrainOptions};
 use crate::{Error, Result};
 
 /// A recipe with `task = "keyword"`.
@@ -169,6 +169,10 @@ impl Recipe for KeywordRecipe {
     fn train(&self, mode: RunMode) -> Result<()> {
         recipe::begin_run(self, &self.run, mode)?;
         trainer::fit(&self.task()?, &self.train, &self.run, mode).map(drop)
+    }
+
+    fn time(&self, steps: usize) -> Result<Timing> {
+        trainer::time(&self.task()?, &self.train, steps)
     }
 
     fn evaluate(&self) -> Result<()> {

@@ -1,20 +1,21 @@
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData, activation};
 use rejoinder_models::card::Bundle;
-use rejoinder_models::features::Fbank;
 use rejoinder_models::keyword::convolutional::FAMILY;
 
 use super::corpus::{Corpus, Part};
-use super::examples::{Examples, KeywordBatch, batches};
+use super::examples::{Examples, KeywordBatch};
 use super::recipe::KeywordRecipe;
+use crate::Result;
+use crate::data::drawn::{self, STATISTICS_SEED, VALID_SEED};
 use crate::data::prepare::SAMPLE_RATE_HZ;
 use crate::data::statistics::BinStatistics;
 use crate::import;
 use crate::losses::binary_cross_entropy;
 use crate::nets::keyword::{KeywordNet, KeywordNetConfig};
+use crate::tasks::fbank;
 use crate::trainer::{Batches, Figure, Loss, Task};
-use crate::{Error, Result};
 
 /// Examples whose features set the normalisation.
 const STATISTICS_EXAMPLES: usize = 400;
@@ -24,8 +25,6 @@ const LATE_MS: usize = 260;
 const SAMPLES_PER_MS: usize = SAMPLE_RATE_HZ as usize / 1_000;
 /// What takes log-odds out of a maximum.
 const FAR: f64 = 1e4;
-/// The seed of the examples that validate.
-const VALID_SEED: u64 = 1;
 
 /// The net of keywords and its data.
 pub struct KeywordTask {
@@ -34,16 +33,12 @@ pub struct KeywordTask {
     batch: usize,
     train: Arc<Examples>,
     valid: Arc<Examples>,
-    statistics: OnceLock<(Vec<f32>, Vec<f32>)>,
+    statistics: BinStatistics,
 }
 
 impl KeywordTask {
     pub(super) fn new(recipe: &KeywordRecipe) -> Result<Self> {
-        let fbank = Fbank::new(recipe.features.clone())?;
-        if fbank.bins() != recipe.net.bins {
-            let reason = format!("expected {}, the features' bins, found {}", fbank.bins(), recipe.net.bins);
-            return Err(Error::config("net.bins", reason));
-        }
+        let fbank = fbank(&recipe.features, recipe.net.bins)?;
         let examples = |corpus, augment| {
             let (config, keywords) = (recipe.examples.clone(), recipe.keywords.len());
             Arc::new(Examples { corpus, config, keywords, fbank: fbank.clone(), augment })
@@ -53,25 +48,17 @@ impl KeywordTask {
         let count = |corpus: &Corpus| (corpus.spoken.len(), corpus.others.len());
         let ((spoken, others), (valid_spoken, valid_others)) = (count(&train), count(&valid));
         tracing::info!("{spoken} keyword clips and {others} others; {valid_spoken} and {valid_others} validate");
-        let task = Self {
-            net: recipe.net.clone(),
-            keywords: recipe.keywords.len(),
-            batch: recipe.batch,
-            train: examples(train, Some(recipe.augmenter()?)),
-            valid: examples(valid, None),
-            statistics: OnceLock::new(),
-        };
-        let mut statistics = BinStatistics::new(task.net.bins);
-        for batch in batches(&task.train, task.batch, 0, 0).take(STATISTICS_EXAMPLES.div_ceil(task.batch.max(1))) {
-            statistics.add(&batch?.features);
-        }
-        task.statistics.get_or_init(|| statistics.mean_and_deviation());
-        Ok(task)
+        let (train, valid) = (examples(train, Some(recipe.augmenter()?)), examples(valid, None));
+        let measured = train.batches(recipe.batch, STATISTICS_SEED, 0).map(|batch| Ok(batch?.features));
+        let some = STATISTICS_EXAMPLES.div_ceil(recipe.batch.max(1));
+        let statistics = BinStatistics::of(recipe.net.bins, measured.take(some))?;
+        let (net, keywords) = (recipe.net.clone(), recipe.keywords.len());
+        Ok(Self { net, keywords, batch: recipe.batch, train, valid, statistics })
     }
 
     /// Some validation examples.
     pub(super) fn examples(&self) -> Result<KeywordBatch> {
-        batches(&self.valid, self.batch, VALID_SEED, 0).next().unwrap_or_else(|| Ok(KeywordBatch::default()))
+        self.valid.batches(self.batch, VALID_SEED, 0).next().unwrap_or_else(|| Ok(KeywordBatch::default()))
     }
 
     /// # Shapes
@@ -118,11 +105,7 @@ impl Task for KeywordTask {
     type Batch = KeywordBatch;
 
     fn net(&self, device: &Device) -> KeywordNet {
-        let net = self.net.init(self.keywords, device);
-        match self.statistics.get() {
-            Some((mean, deviation)) => net.with_statistics(mean, deviation),
-            None => net,
-        }
+        self.net.init(self.keywords, device).with_statistics(&self.statistics.mean, &self.statistics.deviation)
     }
 
     fn weights_in(&self, bundle: &Bundle) -> Result<Vec<(&'static str, &'static str)>> {
@@ -134,12 +117,11 @@ impl Task for KeywordTask {
     }
 
     fn train_batches(&self, epoch: usize, seed: u64, done: usize) -> Result<Batches<KeywordBatch>> {
-        let seed = seed ^ (epoch as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        Ok(Box::new(batches(&self.train, self.batch, seed, done)))
+        Ok(Box::new(self.train.batches(self.batch, drawn::epoch_seed(seed, epoch), done)))
     }
 
     fn valid_batches(&self) -> Result<Batches<KeywordBatch>> {
-        Ok(Box::new(batches(&self.valid, self.batch, VALID_SEED, 0)))
+        Ok(Box::new(self.valid.batches(self.batch, VALID_SEED, 0)))
     }
 
     fn loss(&self, net: &KeywordNet, batch: KeywordBatch, _step: usize, device: &Device) -> Result<Loss> {

@@ -1,10 +1,8 @@
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use burn::nn::loss::BinaryCrossEntropyLossConfig;
 use burn::tensor::{Device, Int, Tensor, TensorData, activation};
-use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use rayon::prelude::*;
 use rejoinder_models::card::Bundle;
 use rejoinder_models::features::Fbank;
 use rejoinder_models::turn::convolutional::FAMILY;
@@ -13,29 +11,28 @@ use super::corpus::Corpus;
 use super::moments::{Moment, MomentConfig, draw};
 use super::recipe::TurnRecipe;
 use crate::augment::Augmenter;
-use crate::data::pack::PackReader;
+use crate::data::drawn::{self, STATISTICS_SEED, VALID_SEED};
 use crate::data::statistics::BinStatistics;
 use crate::import;
 use crate::nets::turn::{TurnNet, TurnNetConfig};
+use crate::tasks::fbank;
 use crate::trainer::{Batches, Figure, Loss, Task};
 use crate::{Error, Result};
 
 /// Moments whose features set the normalisation.
 const STATISTICS_MOMENTS: usize = 400;
-/// The seed of the moments that validate.
-const VALID_SEED: u64 = 1;
 
 /// The net of turn ends and its data.
 pub struct TurnTask {
     net: TurnNetConfig,
     batch: usize,
-    train: Arc<Looks>,
-    valid: Arc<Looks>,
-    statistics: OnceLock<(Vec<f32>, Vec<f32>)>,
+    train: Arc<Examples>,
+    valid: Arc<Examples>,
+    statistics: BinStatistics,
 }
 
 /// From moments to what the net takes. Immutable, shared by the loader's threads.
-struct Looks {
+struct Examples {
     corpus: Corpus,
     moments: MomentConfig,
     fbank: Fbank,
@@ -52,11 +49,11 @@ pub struct TurnBatch {
     pub over: Vec<bool>,
 }
 
-impl Looks {
+impl Examples {
     /// The features of one moment. Shape: (frame, bin), row by row.
-    fn features(&self, readers: &mut [PackReader], moment: &Moment, rng: &mut ChaCha8Rng) -> Result<Vec<f32>> {
+    fn features(&self, moment: &Moment, rng: &mut ChaCha8Rng) -> Result<Vec<f32>> {
         let mut recording = Vec::new();
-        self.corpus.read(readers, moment.turn, &mut recording)?;
+        self.corpus.read(&mut self.corpus.readers()?, moment.turn, &mut recording)?;
         let look = moment.look(&self.moments, rng);
         let silence = Moment::silence(&self.moments, rng);
         let mut sound = moment.sound(&recording, look, silence);
@@ -66,51 +63,46 @@ impl Looks {
         if let Some(augmenter) = &self.augmenter {
             augmenter.waveform(&mut sound, rng);
         }
-        let mut heard = vec![0.0; window.saturating_sub(sound.len())];
-        heard.extend_from_slice(&sound[sound.len().saturating_sub(window)..]);
-        Ok(self.fbank.compute(&heard)?)
+        let mut seen = vec![0.0; window.saturating_sub(sound.len())];
+        seen.extend_from_slice(&sound[sound.len().saturating_sub(window)..]);
+        Ok(self.fbank.compute(&seen)?)
     }
 
-    /// The batch of some moments, each with a generator of its own.
-    fn batch(&self, moments: &[Moment], seed: u64) -> Result<TurnBatch> {
-        let each = |(place, moment): (usize, &Moment)| {
-            let seed = (seed ^ place as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-            self.features(&mut self.corpus.readers()?, moment, &mut ChaCha8Rng::seed_from_u64(seed))
-        };
-        let rows = moments.par_iter().enumerate().map(each).collect::<Result<Vec<_>>>()?;
-        Ok(TurnBatch { features: rows.concat(), over: moments.iter().map(Moment::is_over).collect() })
+    /// The batches of one epoch but the first `done`.
+    fn batches(
+        self: &Arc<Self>,
+        size: usize,
+        seed: u64,
+        done: usize,
+    ) -> impl Iterator<Item = Result<TurnBatch>> + Send + use<> {
+        let examples = self.clone();
+        let moments = draw(self.corpus.turns(), &self.moments, seed);
+        let example =
+            move |moment: &Moment, rng: &mut ChaCha8Rng| Ok((examples.features(moment, rng)?, moment.is_over()));
+        drawn::batches(moments, size, seed, done, example)
     }
 }
 
-/// The batches of one epoch but the first `done`.
-fn batches(
-    looks: &Arc<Looks>,
-    size: usize,
-    seed: u64,
-    done: usize,
-) -> impl Iterator<Item = Result<TurnBatch>> + Send + use<> {
-    let looks = looks.clone();
-    let moments = draw(looks.corpus.turns(), &looks.moments, seed);
-    let starts = (0..moments.len()).step_by(size.max(1));
-    starts.skip(done).map(move |start| {
-        let end = (start + size.max(1)).min(moments.len());
-        looks.batch(&moments[start..end], seed.wrapping_add(start as u64))
-    })
+impl FromIterator<(Vec<f32>, bool)> for TurnBatch {
+    fn from_iter<I: IntoIterator<Item = (Vec<f32>, bool)>>(examples: I) -> Self {
+        let mut batch = Self::default();
+        for (features, over) in examples {
+            batch.features.extend(features);
+            batch.over.push(over);
+        }
+        batch
+    }
 }
 
 impl TurnTask {
     pub(super) fn new(recipe: &TurnRecipe) -> Result<Self> {
-        let fbank = Fbank::new(recipe.features.clone())?;
-        if fbank.bins() != recipe.net.bins {
-            let reason = format!("expected {}, the features' bins, found {}", fbank.bins(), recipe.net.bins);
-            return Err(Error::config("net.bins", reason));
-        }
+        let fbank = fbank(&recipe.features, recipe.net.bins)?;
         if !recipe.net.frames.is_multiple_of(4) || recipe.net.frames == 0 {
             return Err(Error::config("net.frames", format!("expected a multiple of 4, found {}", recipe.net.frames)));
         }
-        let looks = |corpus, augmenter| {
+        let examples = |corpus, augmenter| {
             let (moments, fbank) = (recipe.moments.clone(), fbank.clone());
-            Arc::new(Looks { corpus, moments, fbank, frames: recipe.net.frames, augmenter })
+            Arc::new(Examples { corpus, moments, fbank, frames: recipe.net.frames, augmenter })
         };
         let train = Corpus::open(&recipe.data.train, recipe.data.least_s, 0)?;
         let valid = Corpus::open(std::slice::from_ref(&recipe.data.valid), recipe.data.least_s, 0)?;
@@ -120,31 +112,16 @@ impl TurnTask {
             train.turns().len(),
             valid.turns().len()
         );
-        let task = Self {
-            net: recipe.net.clone(),
-            batch: recipe.batch,
-            train: looks(train, Some(recipe.augmenter()?)),
-            valid: looks(valid, None),
-            statistics: OnceLock::new(),
-        };
-        let statistics = task.measure()?;
-        task.statistics.get_or_init(|| statistics);
-        Ok(task)
-    }
-
-    /// Mean and deviation of each bin over some moments.
-    fn measure(&self) -> Result<(Vec<f32>, Vec<f32>)> {
-        let mut statistics = BinStatistics::new(self.net.bins);
-        let some = STATISTICS_MOMENTS.div_ceil(self.batch.max(1));
-        for batch in batches(&self.train, self.batch, 0, 0).take(some) {
-            statistics.add(&batch?.features);
-        }
-        Ok(statistics.mean_and_deviation())
+        let (train, valid) = (examples(train, Some(recipe.augmenter()?)), examples(valid, None));
+        let measured = train.batches(recipe.batch, STATISTICS_SEED, 0).map(|batch| Ok(batch?.features));
+        let some = STATISTICS_MOMENTS.div_ceil(recipe.batch.max(1));
+        let statistics = BinStatistics::of(recipe.net.bins, measured.take(some))?;
+        Ok(Self { net: recipe.net.clone(), batch: recipe.batch, train, valid, statistics })
     }
 
     /// Some moments of the validation turns, as the net sees them.
     pub(super) fn examples(&self) -> Result<TurnBatch> {
-        batches(&self.valid, self.batch, VALID_SEED, 0).next().unwrap_or_else(|| Ok(TurnBatch::default()))
+        self.valid.batches(self.batch, VALID_SEED, 0).next().unwrap_or_else(|| Ok(TurnBatch::default()))
     }
 
     fn log_odds(&self, net: &TurnNet, batch: &TurnBatch, device: &Device) -> Tensor<1> {
@@ -164,11 +141,7 @@ impl Task for TurnTask {
     type Batch = TurnBatch;
 
     fn net(&self, device: &Device) -> TurnNet {
-        let net = self.net.init(device);
-        match self.statistics.get() {
-            Some((mean, deviation)) => net.with_statistics(mean, deviation),
-            None => net,
-        }
+        self.net.init(device).with_statistics(&self.statistics.mean, &self.statistics.deviation)
     }
 
     fn weights_in(&self, bundle: &Bundle) -> Result<Vec<(&'static str, &'static str)>> {
@@ -176,12 +149,11 @@ impl Task for TurnTask {
     }
 
     fn train_batches(&self, epoch: usize, seed: u64, done: usize) -> Result<Batches<TurnBatch>> {
-        let seed = seed ^ (epoch as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        Ok(Box::new(batches(&self.train, self.batch, seed, done)))
+        Ok(Box::new(self.train.batches(self.batch, drawn::epoch_seed(seed, epoch), done)))
     }
 
     fn valid_batches(&self) -> Result<Batches<TurnBatch>> {
-        Ok(Box::new(batches(&self.valid, self.batch, VALID_SEED, 0)))
+        Ok(Box::new(self.valid.batches(self.batch, VALID_SEED, 0)))
     }
 
     fn loss(&self, net: &TurnNet, batch: TurnBatch, _step: usize, device: &Device) -> Result<Loss> {

@@ -56,7 +56,7 @@ fn forward(net: &VadNet, recorder: &mut Recorder<'_>) -> crate::export::Result<(
     recorder.output(STATES[2].1, next.hidden)
 }
 
-/// The first runs of a validation party, with what the net itself makes of each.
+/// The first runs of a validation mixture, with what the net itself makes of each.
 fn cases(recipe: &VadRecipe, net: &VadNet, declaration: &OnnxExport) -> Result<Vec<Case>> {
     let (device, bins) = (Device::flex(), recipe.net.bins);
     let (mut state, mut cases) = (net.state(1, &device), Vec::new());

@@ -12,7 +12,7 @@ use rejoinder_models::streaming::Streaming;
 use rejoinder_models::vad::{CrdnnConfig, SegmenterConfig, SileroConfig, Vad, VadConfig, VadDetector, WebrtcConfig};
 use serde::Serialize;
 
-use super::party::{Guests, Party};
+use super::mixture::{Mixture, Utterances};
 use super::recipe::VadRecipe;
 use super::score::{Counts, Delays, median, stretches};
 use crate::data::energy::FRAME;
@@ -44,10 +44,10 @@ pub(super) fn evaluate(recipe: &VadRecipe) -> Result<()> {
     print("|---|---|---|---|---|---|---|---|")?;
     for folder in &recipe.data.tests {
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let parties = parties(recipe, folder)?;
+        let mixtures = mixtures(recipe, folder)?;
         let mut rows = BTreeMap::new();
         for vad in &detectors {
-            let row = measure(vad.as_ref(), &parties, recipe.evaluate.segments)?;
+            let row = measure(vad.as_ref(), &mixtures, recipe.evaluate.segments)?;
             print(&line(&name, vad.name(), &row))?;
             rows.insert(vad.name(), row);
         }
@@ -75,32 +75,32 @@ fn detectors(recipe: &VadRecipe) -> Result<Vec<Arc<dyn Vad>>> {
     Ok(configs.iter().map(|config| config.open(runtime.as_ref())).collect::<rejoinder_models::Result<_>>()?)
 }
 
-/// The parties of one test, always the same.
-fn parties(recipe: &VadRecipe, folder: &Path) -> Result<Vec<Party>> {
-    let guests = Guests::open(&[PathBuf::from(folder)])?;
+/// The mixtures of one test, always the same.
+fn mixtures(recipe: &VadRecipe, folder: &Path) -> Result<Vec<Mixture>> {
+    let utterances = Utterances::open(&[PathBuf::from(folder)])?;
     let augmenter = recipe.augmenter(recipe.data.test_noise.as_deref())?;
-    let frames = (recipe.evaluate.party_s * FRAMES_PER_S) as usize;
+    let frames = (recipe.evaluate.mixture_s * FRAMES_PER_S) as usize;
     let each = |number: usize| {
         let mut rng = ChaCha8Rng::seed_from_u64(number as u64);
-        guests.party(&mut guests.readers()?, &recipe.parties, &augmenter, frames, &mut rng)
+        utterances.mix(&mut utterances.readers()?, &recipe.mixtures, &augmenter, frames, &mut rng)
     };
-    (0..recipe.evaluate.parties).into_par_iter().map(each).collect()
+    (0..recipe.evaluate.mixtures).into_par_iter().map(each).collect()
 }
 
-fn measure(vad: &dyn Vad, parties: &[Party], segments: SegmenterConfig) -> Result<Row> {
-    let each = |party: &Party| -> Result<(Vec<f32>, Delays, usize)> {
+fn measure(vad: &dyn Vad, mixtures: &[Mixture], segments: SegmenterConfig) -> Result<Row> {
+    let each = |mixture: &Mixture| -> Result<(Vec<f32>, Delays, usize)> {
         let least = f64::from(segments.min_silence_ms) / 1e3 * FRAMES_PER_S;
         let (speech, mut delays, mut events) =
-            (stretches(&party.speech, least as usize), Delays::default(), Vec::new());
+            (stretches(&mixture.speech, least as usize), Delays::default(), Vec::new());
         let mut detector = VadDetector::new(vad, segments)?;
-        detector.push(&party.sound, &mut events)?;
+        detector.push(&mixture.sound, &mut events)?;
         delays.add(&events, &speech);
-        Ok((probabilities(vad, party)?, delays, speech.len()))
+        Ok((probabilities(vad, mixture)?, delays, speech.len()))
     };
-    let measured = parties.par_iter().map(each).collect::<Result<Vec<_>>>()?;
+    let measured = mixtures.par_iter().map(each).collect::<Result<Vec<_>>>()?;
     let (mut counts, mut all, mut stretches) = (Counts::default(), Delays::default(), 0);
-    for (party, (probabilities, delays, number)) in parties.iter().zip(measured) {
-        let frames = probabilities.iter().zip(&party.speech);
+    for (mixture, (probabilities, delays, number)) in mixtures.iter().zip(measured) {
+        let frames = probabilities.iter().zip(&mixture.speech);
         frames.for_each(|(probability, speech)| counts.add(*probability >= segments.threshold, *speech));
         all.onsets.extend(delays.onsets);
         all.offsets.extend(delays.offsets);
@@ -118,13 +118,13 @@ fn measure(vad: &dyn Vad, parties: &[Party], segments: SegmenterConfig) -> Resul
 }
 
 /// What a detector says of each frame of 10 ms: of frames of another length, the one that holds its middle.
-fn probabilities(vad: &dyn Vad, party: &Party) -> Result<Vec<f32>> {
+fn probabilities(vad: &dyn Vad, mixture: &Mixture) -> Result<Vec<f32>> {
     let mut stream = vad.stream()?;
     let size = stream.frame_samples();
-    let frames = party.sound.chunks_exact(size).map(|frame| stream.probability(frame));
+    let frames = mixture.sound.chunks_exact(size).map(|frame| stream.probability(frame));
     let own = frames.collect::<rejoinder_models::Result<Vec<_>>>()?;
     let middle = |frame: usize| (frame * FRAME + FRAME / 2) / size;
-    Ok((0..party.speech.len()).map_while(|frame| own.get(middle(frame)).copied()).collect())
+    Ok((0..mixture.speech.len()).map_while(|frame| own.get(middle(frame)).copied()).collect())
 }
 
 fn line(name: &str, vad: &str, row: &Row) -> String {
@@ -141,7 +141,7 @@ fn card_lines(results: &BTreeMap<String, BTreeMap<&str, Row>>) -> Vec<(String, M
     for (test, rows) in results {
         for (vad, row) in rows {
             let figure = Measure::Number((1e3 * row.f1).round() / 10.0);
-            lines.push((format!("F1 at frames of parties of {test}, %, {vad}"), figure));
+            lines.push((format!("F1 at frames of mixtures of {test}, %, {vad}"), figure));
         }
     }
     lines

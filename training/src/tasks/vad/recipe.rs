@@ -6,7 +6,7 @@ use rejoinder_models::vad::SegmenterConfig;
 use serde::{Deserialize, Serialize};
 
 use super::measure;
-use super::party::PartyConfig;
+use super::mixture::MixtureConfig;
 use super::task::VadTask;
 use crate::augment::{AugmentConfig, Augmenter};
 use crate::data::prepare::{self, PrepareConfig, SAMPLE_RATE_HZ};
@@ -14,7 +14,7 @@ use crate::export::ExportConfig;
 use crate::losses::BinaryLoss;
 use crate::nets::vad::{VadNet, VadNetConfig};
 use crate::recipe::{self, Recipe};
-use crate::trainer::{self, RunMode, TrainOptions};
+use crate::trainer::{self, RunMode, Timing, TrainOptions};
 use crate::{Error, Result};
 
 /// A recipe with `task = "vad"`.
@@ -30,15 +30,15 @@ pub struct VadRecipe {
     /// Features; default: the kaldi flavour.
     #[serde(default = "FbankConfig::kaldi")]
     pub features: FbankConfig,
-    /// What parties are like.
+    /// What mixtures are like.
     #[serde(default)]
-    pub parties: PartyConfig,
-    /// What changes the sound of a party. Speed and silence are never changed: it is known when somebody speaks.
+    pub mixtures: MixtureConfig,
+    /// What changes the sound of a mixture. Speed and silence are never changed: it is known when somebody speaks.
     #[serde(default)]
     pub augment: AugmentConfig,
     /// The shape of the net.
     pub net: VadNetConfig,
-    /// Parties in a batch. Default: 32.
+    /// Mixtures in a batch. Default: 32.
     #[serde(default = "batch")]
     pub batch: usize,
     /// What is made small; default: cross-entropy, where speech counts as much as silence.
@@ -83,10 +83,10 @@ pub struct VadData {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct VadEvaluate {
-    /// Parties of each test. Default: 20.
-    pub parties: usize,
+    /// Mixtures of each test. Default: 20.
+    pub mixtures: usize,
     /// The length of each, in seconds. Default: 60.
-    pub party_s: f64,
+    pub mixture_s: f64,
     /// When speech begins and ends, for the delays of onsets and offsets.
     pub segments: SegmenterConfig,
     /// A published file of Silero VAD to measure beside. Default: none.
@@ -97,7 +97,7 @@ pub struct VadEvaluate {
 
 impl Default for VadEvaluate {
     fn default() -> Self {
-        Self { parties: 20, party_s: 60.0, segments: SegmenterConfig::default(), silero: None, card: false }
+        Self { mixtures: 20, mixture_s: 60.0, segments: SegmenterConfig::default(), silero: None, card: false }
     }
 }
 
@@ -137,6 +137,10 @@ impl Recipe for VadRecipe {
     fn train(&self, mode: RunMode) -> Result<()> {
         recipe::begin_run(self, &self.run, mode)?;
         trainer::fit(&self.task()?, &self.train, &self.run, mode).map(drop)
+    }
+
+    fn time(&self, steps: usize) -> Result<Timing> {
+        trainer::time(&self.task()?, &self.train, steps)
     }
 
     fn evaluate(&self) -> Result<()> {

@@ -1,146 +1,134 @@
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use rayon::prelude::*;
 use rejoinder_models::card::Bundle;
 use rejoinder_models::features::Fbank;
 use rejoinder_models::vad::crdnn::FAMILY;
 
-use super::party::{Guests, PartyConfig};
+use super::mixture::{MixtureConfig, Utterances};
 use super::recipe::VadRecipe;
 use super::score::Counts;
 use crate::augment::Augmenter;
+use crate::data::drawn::{self, STATISTICS_SEED, VALID_SEED};
 use crate::data::energy::FRAME;
 use crate::data::prepare::SAMPLE_RATE_HZ;
 use crate::data::statistics::BinStatistics;
 use crate::import;
 use crate::losses::BinaryLoss;
 use crate::nets::vad::{VadNet, VadNetConfig};
+use crate::tasks::fbank;
 use crate::trainer::{Batches, Figure, Loss, Task};
 use crate::{Error, Result};
 
-/// Parties whose features set the normalisation.
-const STATISTICS_PARTIES: usize = 200;
-/// Parties that validate, and their seed.
-const VALID_PARTIES: usize = 160;
-const VALID_SEED: u64 = 1;
+/// Mixtures whose features set the normalisation.
+const STATISTICS_MIXTURES: usize = 200;
+/// Mixtures that validate.
+const VALID_MIXTURES: usize = 160;
 
 /// The net of voice activity and its data.
 pub struct VadTask {
     net: VadNetConfig,
     batch: usize,
     loss: BinaryLoss,
-    train: Arc<Parties>,
-    valid: Arc<Parties>,
-    statistics: OnceLock<(Vec<f32>, Vec<f32>)>,
+    train: Arc<Mixtures>,
+    valid: Arc<Mixtures>,
+    statistics: BinStatistics,
 }
 
 /// From clips to what the net takes. Immutable, shared by the loader's threads.
-struct Parties {
-    guests: Guests,
-    config: PartyConfig,
+struct Mixtures {
+    utterances: Utterances,
+    config: MixtureConfig,
     count: usize,
     fbank: Fbank,
     augmenter: Augmenter,
 }
 
-/// Parties as the net sees them.
+/// Mixtures as the net sees them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct VadBatch {
-    /// Features, shape (party, feature frame, bin), row by row.
+    /// Features, shape (mixture, feature frame, bin), row by row.
     pub features: Vec<f32>,
-    /// Whether somebody speaks, 1 or 0: (party, frame).
+    /// Whether somebody speaks, 1 or 0: (mixture, frame).
     pub speech: Vec<f32>,
-    /// How many parties.
-    pub parties: usize,
+    /// How many mixtures.
+    pub mixtures: usize,
 }
 
-impl Parties {
-    /// Feature frames of a party, a whole number of the net's.
+impl Mixtures {
+    /// Feature frames of a mixture, a whole number of the net's.
     fn frames(&self) -> usize {
         let seconds = f64::from(SAMPLE_RATE_HZ) / FRAME as f64;
         (self.config.window_s * seconds) as usize / VadNetConfig::SUBSAMPLING * VadNetConfig::SUBSAMPLING
     }
 
-    /// A batch of parties, each with a generator of its own.
-    fn batch(&self, parties: std::ops::Range<usize>, seed: u64) -> Result<VadBatch> {
-        let each = |party: usize| -> Result<(Vec<f32>, Vec<f32>)> {
-            let mut rng = ChaCha8Rng::seed_from_u64((seed ^ party as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-            let mut readers = self.guests.readers()?;
-            let party = self.guests.party(&mut readers, &self.config, &self.augmenter, self.frames(), &mut rng)?;
-            let speaks = |frames: &[bool]| f32::from(u8::from(frames.iter().any(|speech| *speech)));
-            let speech = party.speech.chunks_exact(VadNetConfig::SUBSAMPLING).map(speaks).collect();
-            Ok((self.fbank.compute(&party.sound)?, speech))
-        };
-        let made = parties.into_par_iter().map(each).collect::<Result<Vec<_>>>()?;
-        let mut batch = VadBatch { parties: made.len(), ..VadBatch::default() };
-        for (features, speech) in made {
-            batch.features.extend(features);
-            batch.speech.extend(speech);
-        }
-        Ok(batch)
+    /// Features, and whether somebody speaks in each frame of the net.
+    fn example(&self, rng: &mut ChaCha8Rng) -> Result<(Vec<f32>, Vec<f32>)> {
+        let mut readers = self.utterances.readers()?;
+        let mixture = self.utterances.mix(&mut readers, &self.config, &self.augmenter, self.frames(), rng)?;
+        let speaks = |frames: &[bool]| f32::from(u8::from(frames.iter().any(|speech| *speech)));
+        let speech = mixture.speech.chunks_exact(VadNetConfig::SUBSAMPLING).map(speaks).collect();
+        Ok((self.fbank.compute(&mixture.sound)?, speech))
+    }
+
+    /// The batches of one epoch but the first `done`.
+    fn batches(
+        self: &Arc<Self>,
+        size: usize,
+        seed: u64,
+        done: usize,
+    ) -> impl Iterator<Item = Result<VadBatch>> + Send + use<> {
+        let mixtures = self.clone();
+        let example = move |(): &(), rng: &mut ChaCha8Rng| mixtures.example(rng);
+        drawn::batches(vec![(); self.count], size, seed, done, example)
     }
 }
 
-/// The batches of one epoch but the first `done`.
-fn batches(
-    parties: &Arc<Parties>,
-    size: usize,
-    seed: u64,
-    done: usize,
-) -> impl Iterator<Item = Result<VadBatch>> + Send + use<> {
-    let parties = parties.clone();
-    let starts = (0..parties.count).step_by(size.max(1));
-    starts.skip(done).map(move |start| parties.batch(start..(start + size.max(1)).min(parties.count), seed))
+impl FromIterator<(Vec<f32>, Vec<f32>)> for VadBatch {
+    fn from_iter<I: IntoIterator<Item = (Vec<f32>, Vec<f32>)>>(examples: I) -> Self {
+        let mut batch = Self::default();
+        for (features, speech) in examples {
+            batch.mixtures += 1;
+            batch.features.extend(features);
+            batch.speech.extend(speech);
+        }
+        batch
+    }
 }
 
 impl VadTask {
     pub(super) fn new(recipe: &VadRecipe) -> Result<Self> {
-        let fbank = Fbank::new(recipe.features.clone())?;
-        if fbank.bins() != recipe.net.bins || !recipe.net.bins.is_multiple_of(4) {
-            let reason = format!(
-                "expected {}, the features' bins, and a multiple of 4, found {}",
-                fbank.bins(),
-                recipe.net.bins
-            );
-            return Err(Error::config("net.bins", reason));
+        let fbank = fbank(&recipe.features, recipe.net.bins)?;
+        if !recipe.net.bins.is_multiple_of(4) {
+            return Err(Error::config("net.bins", format!("expected a multiple of 4, found {}", recipe.net.bins)));
         }
         if fbank.hop().0 as usize != FRAME {
             return Err(Error::config("features.hop_ms", format!("expected 10, found {}", recipe.features.hop_ms)));
         }
-        let parties = |folders: &[_], count| -> Result<Arc<Parties>> {
+        let mixtures = |folders: &[_], count| -> Result<Arc<Mixtures>> {
             let augmenter = recipe.augmenter(recipe.data.noise.as_deref())?;
-            let (guests, config) = (Guests::open(folders)?, recipe.parties.clone());
-            Ok(Arc::new(Parties { guests, config, count, fbank: fbank.clone(), augmenter }))
+            let (utterances, config) = (Utterances::open(folders)?, recipe.mixtures.clone());
+            Ok(Arc::new(Mixtures { utterances, config, count, fbank: fbank.clone(), augmenter }))
         };
-        let task = Self {
-            net: recipe.net.clone(),
-            batch: recipe.batch,
-            loss: recipe.loss,
-            train: parties(&recipe.data.train, recipe.parties.count)?,
-            valid: parties(&recipe.data.valid, VALID_PARTIES.min(recipe.parties.count))?,
-            statistics: OnceLock::new(),
-        };
-        let mut statistics = BinStatistics::new(task.net.bins);
-        for batch in batches(&task.train, task.batch, 0, 0).take(STATISTICS_PARTIES.div_ceil(task.batch.max(1))) {
-            statistics.add(&batch?.features);
-        }
-        task.statistics.get_or_init(|| statistics.mean_and_deviation());
-        Ok(task)
+        let train = mixtures(&recipe.data.train, recipe.mixtures.count)?;
+        let valid = mixtures(&recipe.data.valid, VALID_MIXTURES.min(recipe.mixtures.count))?;
+        let measured = train.batches(recipe.batch, STATISTICS_SEED, 0).map(|batch| Ok(batch?.features));
+        let some = STATISTICS_MIXTURES.div_ceil(recipe.batch.max(1));
+        let statistics = BinStatistics::of(recipe.net.bins, measured.take(some))?;
+        Ok(Self { net: recipe.net.clone(), batch: recipe.batch, loss: recipe.loss, train, valid, statistics })
     }
 
-    /// Some validation parties.
+    /// Some validation mixtures.
     pub(super) fn examples(&self) -> Result<VadBatch> {
-        batches(&self.valid, self.batch, VALID_SEED, 0).next().unwrap_or_else(|| Ok(VadBatch::default()))
+        self.valid.batches(self.batch, VALID_SEED, 0).next().unwrap_or_else(|| Ok(VadBatch::default()))
     }
 
-    /// The log-odds of speech, and the truth: (party, frame) each.
+    /// The log-odds of speech, and the truth: (mixture, frame) each.
     fn log_odds(&self, net: &VadNet, batch: &VadBatch, device: &Device) -> [Tensor<2>; 2] {
-        let frames = batch.features.len() / (batch.parties * self.net.bins);
-        let data = TensorData::new(batch.features.clone(), [batch.parties, frames, self.net.bins]);
-        let (log_odds, _) = net.forward(Tensor::from_data(data, device), net.state(batch.parties, device));
+        let frames = batch.features.len() / (batch.mixtures * self.net.bins);
+        let data = TensorData::new(batch.features.clone(), [batch.mixtures, frames, self.net.bins]);
+        let (log_odds, _) = net.forward(Tensor::from_data(data, device), net.state(batch.mixtures, device));
         let speech = TensorData::new(batch.speech.clone(), log_odds.dims());
         [log_odds, Tensor::from_data(speech, device)]
     }
@@ -151,11 +139,7 @@ impl Task for VadTask {
     type Batch = VadBatch;
 
     fn net(&self, device: &Device) -> VadNet {
-        let net = self.net.init(device);
-        match self.statistics.get() {
-            Some((mean, deviation)) => net.with_statistics(mean, deviation),
-            None => net,
-        }
+        self.net.init(device).with_statistics(&self.statistics.mean, &self.statistics.deviation)
     }
 
     fn weights_in(&self, bundle: &Bundle) -> Result<Vec<(&'static str, &'static str)>> {
@@ -163,12 +147,11 @@ impl Task for VadTask {
     }
 
     fn train_batches(&self, epoch: usize, seed: u64, done: usize) -> Result<Batches<VadBatch>> {
-        let seed = seed ^ (epoch as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        Ok(Box::new(batches(&self.train, self.batch, seed, done)))
+        Ok(Box::new(self.train.batches(self.batch, drawn::epoch_seed(seed, epoch), done)))
     }
 
     fn valid_batches(&self) -> Result<Batches<VadBatch>> {
-        Ok(Box::new(batches(&self.valid, self.batch, VALID_SEED, 0)))
+        Ok(Box::new(self.valid.batches(self.batch, VALID_SEED, 0)))
     }
 
     fn loss(&self, net: &VadNet, batch: VadBatch, _step: usize, device: &Device) -> Result<Loss> {
@@ -186,7 +169,7 @@ impl Task for VadTask {
             counts.add(log_odds >= 0.0, *speech == 1.0);
         }
         Ok(vec![
-            Figure { name: "loss", value, weight: batch.parties as f64 },
+            Figure { name: "loss", value, weight: batch.mixtures as f64 },
             Figure { name: "precision", value: counts.precision(), weight: (counts.hits + counts.alarms) as f64 },
             Figure { name: "recall", value: counts.recall(), weight: (counts.hits + counts.misses) as f64 },
         ])

@@ -12,18 +12,18 @@ use crate::{Error, Result};
 
 /// Clips are cut to this, in seconds, so that many voices are heard.
 const LONGEST_S: usize = 6;
-/// The level of noise in a party without speech: root mean square, as a range of decibels.
+/// The level of noise in a mixture without speech: root mean square, as a range of decibels.
 const NOISE_DB: [f32; 2] = [-60.0, -20.0];
 
-/// What parties are like.
+/// What mixtures are like.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct PartyConfig {
-    /// The length of a party to train on, in seconds. Default: 5.
+pub struct MixtureConfig {
+    /// The length of a mixture to train on, in seconds. Default: 5.
     pub window_s: f64,
-    /// Parties in an epoch. Default: 1,600.
+    /// Mixtures in an epoch. Default: 1,600.
     pub count: usize,
-    /// How often nobody speaks in a party. Default: 0.1.
+    /// How often nobody speaks in a mixture. Default: 0.1.
     pub silent: f64,
     /// How often an utterance begins before the one before is over. Default: 0.1.
     pub overlap: f64,
@@ -33,15 +33,15 @@ pub struct PartyConfig {
     pub level_db: [f32; 2],
 }
 
-impl Default for PartyConfig {
+impl Default for MixtureConfig {
     fn default() -> Self {
         Self { window_s: 5.0, count: 1_600, silent: 0.1, overlap: 0.1, pause_s: [0.1, 4.0], level_db: [-40.0, -16.0] }
     }
 }
 
-/// A simulated party.
+/// A simulated mixture.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Party {
+pub struct Mixture {
     /// Mono at 16 kHz.
     pub sound: Vec<f32>,
     /// Whether somebody speaks, for each frame of 10 ms.
@@ -49,24 +49,24 @@ pub struct Party {
 }
 
 /// Who may come: clips of prepared folders.
-pub(super) struct Guests {
+pub(super) struct Utterances {
     clips: Vec<(usize, String)>,
     packs: Vec<Pack>,
 }
 
-impl Guests {
+impl Utterances {
     pub(super) fn open(folders: &[PathBuf]) -> Result<Self> {
-        let mut guests = Self { clips: Vec::new(), packs: Vec::new() };
+        let mut utterances = Self { clips: Vec::new(), packs: Vec::new() };
         for (source, folder) in folders.iter().enumerate() {
             let Prepared { manifest, pack } = Prepared::open(folder)?;
-            guests.clips.extend(manifest.items.into_iter().map(|item| (source, item.id)));
-            guests.packs.push(pack);
+            utterances.clips.extend(manifest.items.into_iter().map(|item| (source, item.id)));
+            utterances.packs.push(pack);
         }
-        if guests.clips.is_empty() {
+        if utterances.clips.is_empty() {
             let names: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();
             return Err(Error::data(names.join(", "), "expected clips of speech, found none"));
         }
-        Ok(guests)
+        Ok(utterances)
     }
 
     /// A reader for each folder, for a thread of its own.
@@ -89,42 +89,42 @@ impl Guests {
         Ok((samples, frames))
     }
 
-    /// A party of so many frames of 10 ms.
-    pub(super) fn party(
+    /// A mixture of so many frames of 10 ms.
+    pub(super) fn mix(
         &self,
         readers: &mut [PackReader],
-        config: &PartyConfig,
+        config: &MixtureConfig,
         augmenter: &Augmenter,
         frames: usize,
         rng: &mut ChaCha8Rng,
-    ) -> Result<Party> {
-        let mut party = Party { sound: vec![0.0; frames * FRAME], speech: vec![false; frames] };
+    ) -> Result<Mixture> {
+        let mut mixture = Mixture { sound: vec![0.0; frames * FRAME], speech: vec![false; frames] };
         if rng.random_bool(config.silent) {
             let rms = 10.0_f32.powf(rng.random_range(NOISE_DB[0]..NOISE_DB[1]) / 20.0);
-            let noise = augmenter.noise.draw(party.sound.len(), rng).unwrap_or_default();
+            let noise = augmenter.noise.draw(mixture.sound.len(), rng).unwrap_or_default();
             let gain = rms / power(&noise).sqrt().max(1e-6);
-            party.sound.iter_mut().zip(noise).for_each(|(sample, noise)| *sample = (gain * noise).clamp(-1.0, 1.0));
-            return Ok(party);
+            mixture.sound.iter_mut().zip(noise).for_each(|(sample, noise)| *sample = (gain * noise).clamp(-1.0, 1.0));
+            return Ok(mixture);
         }
-        // The first utterance may have begun before the party is listened to.
+        // The first utterance may have begun before the mixture is listened to.
         let mut at = rng.random_range(-(frames as i64).min(200)..150);
         while at < frames as i64 {
             let (samples, spoken) = self.utterance(readers, rng)?;
             let rms = 10.0_f32.powf(rng.random_range(config.level_db[0]..config.level_db[1]) / 20.0);
             let gain = (rms / power(&samples).sqrt().max(1e-6)).min(100.0);
-            party.join(at, &samples, &spoken, gain);
+            mixture.join(at, &samples, &spoken, gain);
             let [least, most] = config.pause_s.map(f64::ln);
             let pause = (100.0 * rng.random_range(least..=most).exp()) as i64;
             let overlaps = rng.random_bool(config.overlap);
             at += spoken.len() as i64 + if overlaps { -(pause.min(spoken.len() as i64 / 2)) } else { pause };
         }
-        augmenter.waveform(&mut party.sound, rng);
-        Ok(party)
+        augmenter.waveform(&mut mixture.sound, rng);
+        Ok(mixture)
     }
 }
 
-impl Party {
-    /// Adds an utterance that begins at a frame, perhaps before the party.
+impl Mixture {
+    /// Adds an utterance that begins at a frame, perhaps before the mixture.
     fn join(&mut self, at: i64, samples: &[f32], spoken: &[bool], gain: f32) {
         let skipped = (-at).max(0) as usize;
         let from = at.max(0) as usize;
@@ -144,10 +144,10 @@ mod tests {
 
     #[test]
     fn utterances_join_where_they_are_said() {
-        let mut party = Party { sound: vec![0.0; 6 * FRAME], speech: vec![false; 6] };
-        party.join(-1, &[0.5; 3 * FRAME], &[true; 3], 1.0);
-        party.join(4, &[0.25; 3 * FRAME], &[false, true, true], 2.0);
-        assert_eq!(party.speech, [true, true, false, false, false, true]);
-        assert_eq!((party.sound[2 * FRAME - 1], party.sound[2 * FRAME], party.sound[4 * FRAME]), (0.5, 0.0, 0.5));
+        let mut mixture = Mixture { sound: vec![0.0; 6 * FRAME], speech: vec![false; 6] };
+        mixture.join(-1, &[0.5; 3 * FRAME], &[true; 3], 1.0);
+        mixture.join(4, &[0.25; 3 * FRAME], &[false, true, true], 2.0);
+        assert_eq!(mixture.speech, [true, true, false, false, false, true]);
+        assert_eq!((mixture.sound[2 * FRAME - 1], mixture.sound[2 * FRAME], mixture.sound[4 * FRAME]), (0.5, 0.0, 0.5));
     }
 }
