@@ -256,7 +256,7 @@ fn small(recipe: &Path, folder: &Path) -> Option<Small> {
             ("net.channels", "4"),
             ("net.width", "16"),
             ("evaluate.mixtures", "1"),
-            ("evaluate.party_s", "10"),
+            ("evaluate.mixture_s", "10"),
         ]),
         ("lm", _) => {
             tokenizer = true;

@@ -4,7 +4,7 @@
 
 mod report;
 
-use rejoinder_training::trainer::{Anneal, EarlyStopping, Outlook, Schedule};
+use rejoinder_training::trainer::{Anneal, EarlyStopping, Schedule, ValidationState};
 use report::report;
 use serde::Deserialize;
 
@@ -80,10 +80,10 @@ fn validations_lower_the_rate_as_speechbrains_do() {
         (Anneal::Plateau { metric: metric(), factor, patience, not_before }, scales)
     });
     for (anneal, scales) in bobs.chain(plateaus) {
-        let mut outlook = Outlook::default();
+        let mut state = ValidationState::default();
         for (number, (figure, expected)) in figures.iter().zip(&scales).enumerate() {
-            outlook.take(Some((&anneal, *figure)), None);
-            assert!((outlook.scale - expected).abs() < 1e-9, "{anneal:?}, {number}: {} {expected}", outlook.scale);
+            state.take(Some((&anneal, *figure)), None);
+            assert!((state.scale - expected).abs() < 1e-9, "{anneal:?}, {number}: {} {expected}", state.scale);
         }
     }
 }
@@ -93,13 +93,13 @@ fn a_run_without_progress_ends_when_speechbrains_does() {
     let Golden { figures, stopper, .. } = golden();
     for Stopper { patience, not_before, validations } in stopper {
         let stopping = EarlyStopping { metric: "wer".to_owned(), patience, not_before };
-        let mut outlook = Outlook::default();
+        let mut state = ValidationState::default();
         for figure in &figures {
-            if outlook.is_over(Some(&stopping)) {
+            if state.is_over(Some(&stopping)) {
                 break;
             }
-            outlook.take(None, Some((&stopping, *figure)));
+            state.take(None, Some((&stopping, *figure)));
         }
-        assert_eq!(outlook.validations, validations, "{stopping:?}");
+        assert_eq!(state.validations, validations, "{stopping:?}");
     }
 }

@@ -1,6 +1,8 @@
 //! The recipe of turn ends in small: a rising tone always goes on, a falling one never does.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+mod noise;
+
 use std::f32::consts::TAU;
 use std::fmt::Write;
 use std::path::Path;
@@ -12,6 +14,8 @@ use rejoinder_training::data::pack::PackWriter;
 use rejoinder_training::data::prepare::{MANIFEST, PACK};
 use rejoinder_training::recipe;
 use rejoinder_training::trainer::RunMode;
+
+use noise::noise;
 
 const RATE: f32 = 16_000.0;
 
@@ -28,25 +32,16 @@ fn voice(from_hz: f32, to_hz: f32) -> Vec<f32> {
     (0..8_000).map(sample).collect()
 }
 
-fn noise(samples: usize, seed: u32) -> Vec<f32> {
-    let mut state = seed;
-    let mut next = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        ((state >> 8) as f32 / (1 << 24) as f32 - 0.5) * 2e-3
-    };
-    (0..samples).map(|_| next()).collect()
-}
-
 /// A turn of some pieces that rise and a last one that falls, and where each ends.
 fn recorded(number: usize) -> (Vec<f32>, Vec<usize>) {
-    let (mut sound, mut ends) = (noise(3_000, 7), Vec::new());
+    let (mut sound, mut ends) = (noise(3_000, 1e-3, 7), Vec::new());
     let pieces = 2 + number % 2;
     for piece in 0..pieces {
         let base = 110.0 + 9.0 * (number % 7) as f32;
         let (from, to) = if piece + 1 == pieces { (1.6 * base, base) } else { (base, 1.6 * base) };
         sound.extend(voice(from, to));
         ends.push(sound.len());
-        sound.extend(noise(6_000 + 400 * (number % 5), number as u32));
+        sound.extend(noise(6_000 + 400 * (number % 5), 1e-3, number as u32));
     }
     (sound, ends)
 }

@@ -1,6 +1,8 @@
 //! The recipe of voice activity in small: buzzing voices in hiss.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+mod noise;
+
 use std::f32::consts::TAU;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -13,6 +15,8 @@ use rejoinder_training::data::pack::PackWriter;
 use rejoinder_training::data::prepare::{MANIFEST, PACK};
 use rejoinder_training::recipe;
 use rejoinder_training::trainer::RunMode;
+
+use noise::noise;
 
 const RATE: f32 = 16_000.0;
 
@@ -74,16 +78,6 @@ fn write_recipe(folder: &Path) -> PathBuf {
     path
 }
 
-/// Noise that comes out the same each time.
-fn hiss(samples: usize) -> Vec<f32> {
-    let mut state = 7_u32;
-    let mut next = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        ((state >> 8) as f32 / (1 << 24) as f32 - 0.5) * 0.02
-    };
-    (0..samples).map(|_| next()).collect()
-}
-
 #[test]
 fn a_tiny_detector_learns_voices_and_hears_them_in_any_pieces() {
     let folder = tempfile::tempdir().unwrap();
@@ -93,7 +87,7 @@ fn a_tiny_detector_learns_voices_and_hears_them_in_any_pieces() {
     recipe.export().unwrap();
     recipe.evaluate().unwrap();
 
-    let mut sound = hiss(80_000);
+    let mut sound = noise(80_000, 1e-2, 7);
     for (number, from) in [16_000, 48_000].into_iter().enumerate() {
         let voice = utterance(number);
         sound[from..from + 10_400].iter_mut().zip(&voice[2_400..]).for_each(|(heard, said)| *heard += said);

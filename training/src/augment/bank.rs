@@ -23,7 +23,8 @@ impl Bank {
         self.classes.is_empty()
     }
 
-    /// A piece of a random class and recording, from a random position, repeated where it is too short.
+    /// `length` samples of a random class and recording, from a random position, repeated where it is too short; nothing
+    /// from an empty bank.
     pub fn draw(&self, length: usize, rng: &mut impl Rng) -> Option<Vec<f32>> {
         if self.classes.is_empty() {
             return None;

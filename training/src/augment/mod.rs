@@ -154,7 +154,7 @@ impl Augmenter {
         Ok(augmenter)
     }
 
-    /// Changes a clip in place; its length may change. Returns where the clip's sound then stands.
+    /// Changes a clip in place, mono in [-1, 1]; its length may change. Returns where the clip's sound then stands.
     pub fn waveform(&self, samples: &mut Vec<f32>, rng: &mut impl Rng) -> Placement {
         let config = &self.config;
         let mut placement = Placement::default();

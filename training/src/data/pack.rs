@@ -19,7 +19,7 @@ const HEADER_BYTES: u64 = 16;
 
 /// Where a clip lies in its pack.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Span {
+pub struct PackedClip {
     /// First sample.
     pub start: u64,
     /// Length in samples.
@@ -31,7 +31,7 @@ pub struct Span {
 pub struct Pack {
     path: PathBuf,
     sample_rate_hz: u32,
-    index: Arc<HashMap<String, Span>>,
+    index: Arc<HashMap<String, PackedClip>>,
 }
 
 impl Pack {
@@ -61,7 +61,7 @@ impl Pack {
     }
 
     /// Where the clip `id` lies.
-    pub fn span(&self, id: &str) -> Option<Span> {
+    pub fn span(&self, id: &str) -> Option<PackedClip> {
         self.index.get(id).copied()
     }
 
@@ -133,8 +133,8 @@ pub struct PackWriter {
     audio: BufWriter<File>,
     index: csv::Writer<File>,
     end: u64,
-    clips: HashMap<String, Span>,
-    pending: Vec<(String, Span)>,
+    clips: HashMap<String, PackedClip>,
+    pending: Vec<(String, PackedClip)>,
     bytes: Vec<u8>,
 }
 
@@ -183,7 +183,7 @@ impl PackWriter {
         Ok(Self::over(path, file, rows, 0, HashMap::new()))
     }
 
-    fn over(path: &Path, file: File, index: csv::Writer<File>, end: u64, clips: HashMap<String, Span>) -> Self {
+    fn over(path: &Path, file: File, index: csv::Writer<File>, end: u64, clips: HashMap<String, PackedClip>) -> Self {
         let audio = BufWriter::new(file);
         Self { path: path.to_owned(), audio, index, end, clips, pending: Vec::new(), bytes: Vec::new() }
     }
@@ -194,7 +194,7 @@ impl PackWriter {
     }
 
     /// Where the clip `id` lies.
-    pub fn span(&self, id: &str) -> Option<Span> {
+    pub fn span(&self, id: &str) -> Option<PackedClip> {
         self.clips.get(id).copied()
     }
 
@@ -204,7 +204,7 @@ impl PackWriter {
     /// # Errors
     /// An id that is there already, or a failed write.
     pub fn append(&mut self, id: &str, samples: &[f32]) -> Result<()> {
-        let span = Span { start: self.end, samples: samples.len() as u64 };
+        let span = PackedClip { start: self.end, samples: samples.len() as u64 };
         if self.clips.insert(id.to_owned(), span).is_some() {
             return Err(Error::data(self.path.display().to_string(), format!("clip `{id}` stands twice")));
         }
@@ -245,14 +245,14 @@ fn read_header(path: &Path, file: &mut File) -> Result<u32> {
     Ok(u32::from_le_bytes([header[8], header[9], header[10], header[11]]))
 }
 
-fn read_index(path: &Path) -> Result<Vec<(String, Span)>> {
+fn read_index(path: &Path) -> Result<Vec<(String, PackedClip)>> {
     let table = Table::read(path)?;
     let (id, start, samples) = (table.column("ID")?, table.column("start")?, table.column("samples")?);
     let number = |row: &super::table::Row, column: usize, name: &str| {
         row.fields[column].parse::<u64>().map_err(|_| table.error(row, name, "a count of samples", &row.fields[column]))
     };
-    let span = |row| -> Result<Span> {
-        Ok(Span { start: number(row, start, "start")?, samples: number(row, samples, "samples")? })
+    let span = |row| -> Result<PackedClip> {
+        Ok(PackedClip { start: number(row, start, "start")?, samples: number(row, samples, "samples")? })
     };
     table.rows.iter().map(|row| Ok((row.fields[id].to_owned(), span(row)?))).collect()
 }

@@ -231,7 +231,7 @@ impl Llama {
         hidden.matmul(table.val().transpose())
     }
 
-    /// Scores of the token after `tokens`.
+    /// Scores of the token after `tokens`: (vocabulary).
     pub fn score(&self, tokens: &[i32], device: &Device) -> Vec<f32> {
         let time = tokens.len();
         let ids = Tensor::<2, Int>::from_data(TensorData::new(tokens.to_vec(), [1, time]), device);

@@ -77,7 +77,7 @@ pub struct EarlyStopping {
 
 /// What the validations so far have come to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Outlook {
+pub struct ValidationState {
     /// Validations so far.
     pub validations: usize,
     /// What the scheduled rate is multiplied with.
@@ -92,18 +92,18 @@ pub struct Outlook {
     pub since_best: usize,
 }
 
-impl Default for Outlook {
+impl Default for ValidationState {
     fn default() -> Self {
         Self { validations: 0, scale: 1.0, anchor: None, waited: 0, best: None, since_best: 0 }
     }
 }
 
-impl Outlook {
+impl ValidationState {
     /// Takes what a validation has come to.
     ///
     /// # Errors
     /// [`Error::Config`] for a figure that the task does not have.
-    pub(super) fn look(&mut self, options: &TrainOptions, figures: &[(&'static str, f64)]) -> Result<()> {
+    pub(super) fn update(&mut self, options: &TrainOptions, figures: &[(&'static str, f64)]) -> Result<()> {
         let find = |key: &str, metric: &str| {
             let found = figures.iter().find(|(name, _)| *name == metric).map(|(_, value)| *value);
             found.ok_or_else(|| {

@@ -7,7 +7,7 @@ use burn::store::ModuleRecord;
 use serde::{Deserialize, Serialize};
 
 use super::Average;
-use super::anneal::Outlook;
+use super::anneal::ValidationState;
 use crate::{Error, Result};
 
 /// Where a run stands: the numbers beside the weights in a checkpoint folder.
@@ -26,9 +26,9 @@ pub struct Checkpoint {
     pub nonfinite: usize,
     /// Minutes of training that are done.
     pub minutes: f64,
-    /// What the validations have come to.
-    #[serde(default)]
-    pub outlook: Outlook,
+    /// What the validations have come to; a checkpoint may have it as `outlook`.
+    #[serde(default, alias = "outlook")]
+    pub validation: ValidationState,
 }
 
 /// Writes the weights of a net as burnpack, in one move.

@@ -29,14 +29,14 @@ impl<'a> Course<'a> {
     }
 
     pub(super) fn is_done(&self, state: &Checkpoint) -> bool {
-        self.share(state) >= 1.0 || state.outlook.is_over(self.options.early_stopping.as_ref())
+        self.share(state) >= 1.0 || state.validation.is_over(self.options.early_stopping.as_ref())
     }
 
     /// The learning rate of the next step.
     pub(super) fn rate(&self, state: &Checkpoint) -> f64 {
         let options = self.options;
         let scheduled = options.schedule.factor(state.step, options.warmup_steps, self.progress(state));
-        state.outlook.scale * options.learning_rate * scheduled
+        state.validation.scale * options.learning_rate * scheduled
     }
 
     /// A checkpoint of this step is being written.

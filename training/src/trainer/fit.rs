@@ -10,8 +10,8 @@ use super::ahead::ahead;
 use super::checkpoint::load_part;
 use super::course::Course;
 use super::evaluate::evaluate_first;
-use super::progress::{Progress, RATE};
 use super::run::{WEIGHTS, clear};
+use super::run_log::{RATE, RunLog};
 use super::{
     Average, Checkpoint, Meter, RunMode, Task, TrainOptions, gradients, interrupted, load_weights, on_interrupt, start,
 };
@@ -37,7 +37,7 @@ pub fn fit<T: Task>(task: &T, options: &TrainOptions, run: &Path, mode: RunMode)
         fitter.state.batches = 0;
     }
     fitter.save()?;
-    fitter.progress.finish();
+    fitter.log.finish();
     let net = fitter.best();
     super::save_weights(&net, &run.join(WEIGHTS))?;
     Ok(net)
@@ -73,7 +73,7 @@ struct Fitter<'a, T: Task> {
     part: Option<ParamGroup>,
     state: Checkpoint,
     course: Course<'a>,
-    progress: Progress,
+    log: RunLog,
     meter: Meter,
 }
 
@@ -102,7 +102,7 @@ impl<'a, T: Task> Fitter<'a, T> {
             part: None,
             course: Course::from(options, &state),
             state,
-            progress: Progress::new(run)?,
+            log: RunLog::new(run)?,
             meter: Meter::default(),
         };
         match checkpoint {
@@ -111,7 +111,7 @@ impl<'a, T: Task> Fitter<'a, T> {
             None => {}
         }
         if options.tensorboard {
-            fitter.progress.record_events(run, fitter.state.step)?;
+            fitter.log.record_events(run, fitter.state.step)?;
         }
         if options.adapters.is_some() {
             let trained = adapters::trained(fitter.net()?);
@@ -172,7 +172,7 @@ impl<'a, T: Task> Fitter<'a, T> {
         outcome?;
         let mut figures = self.meter.means();
         figures.push((RATE, self.course.rate(&self.state)));
-        self.progress.log("train", self.state.epoch, self.state.step, &figures)
+        self.log.record("train", self.state.epoch, self.state.step, &figures)
     }
 
     fn steps(&mut self, batches: &mut dyn Iterator<Item = Result<T::Batch>>) -> Result<()> {
@@ -190,7 +190,7 @@ impl<'a, T: Task> Fitter<'a, T> {
             }
             let per_second = (self.state.step - counted.1) as f64 / counted.0.elapsed().as_secs_f64().max(1e-9);
             let rate = self.course.rate(&self.state);
-            self.progress.step(self.state.epoch, self.state.step, rate, per_second, &self.meter);
+            self.log.step(self.state.epoch, self.state.step, rate, per_second, &self.meter);
             if counted.0.elapsed().as_secs() >= 60 {
                 counted = (Instant::now(), self.state.step);
             }
@@ -285,9 +285,9 @@ impl<'a, T: Task> Fitter<'a, T> {
             other => other?,
         };
         let figures = meter.means();
-        self.progress.log("valid", self.state.epoch + 1, self.state.step, &figures)?;
-        self.progress.draw(self.run)?;
-        self.state.outlook.look(self.options, &figures)
+        self.log.record("valid", self.state.epoch + 1, self.state.step, &figures)?;
+        self.log.draw(self.run)?;
+        self.state.validation.update(self.options, &figures)
     }
 }
 

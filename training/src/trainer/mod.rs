@@ -16,8 +16,8 @@ mod interrupt;
 mod layers;
 mod options;
 mod precision;
-mod progress;
 mod run;
+mod run_log;
 mod schedule;
 mod start;
 mod timing;
@@ -27,7 +27,7 @@ use burn::tensor::{Device, Tensor};
 use rejoinder_models::card::Bundle;
 
 pub use adapters::{AdaptersConfig, HoulsbyConfig, LoraConfig};
-pub use anneal::{Anneal, EarlyStopping, Outlook};
+pub use anneal::{Anneal, EarlyStopping, ValidationState};
 pub use average::Average;
 pub use checkpoint::{Checkpoint, load_weights, save_weights};
 pub use evaluate::evaluate;
@@ -35,8 +35,8 @@ pub use fit::fit;
 pub use interrupt::{interrupted, on_interrupt};
 pub use options::TrainOptions;
 pub use precision::Precision;
-pub use progress::Meter;
 pub use run::RunMode;
+pub use run_log::Meter;
 pub use schedule::Schedule;
 pub use timing::{Timing, time};
 

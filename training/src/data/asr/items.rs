@@ -26,15 +26,15 @@ pub const CLIP: Key<usize> = Key::new("clip");
 pub const SEED: Key<u64> = Key::new("seed");
 /// Its samples as recorded, mono in [-1, 1].
 pub const SIGNAL: Key<Vec<f32>> = Key::new("signal");
-/// Its samples as they are heard.
-pub(crate) const HEARD: Key<Heard> = Key::new("heard");
+/// Its samples after augmentation.
+pub(crate) const AUGMENTED: Key<Augmented> = Key::new("augmented");
 /// Its features, shape (frames, bins), row by row.
 pub const FEATURES: Key<Vec<f32>> = Key::new("features");
 /// The phone that sounds in each frame of the features, 0 for none.
 pub const LABELS: Key<Vec<u8>> = Key::new("labels");
 
 /// A clip after what augmentation does to its samples.
-pub(crate) struct Heard {
+pub(crate) struct Augmented {
     samples: Vec<f32>,
     placement: Placement,
     /// Draws on for the features.
@@ -68,18 +68,18 @@ pub(crate) fn sound(dataset: &Arc<AsrDataset>, front: &Arc<Front>, outputs: &[&'
         Some(augmenter) => {
             let (waveform, spectrum) = (augmenter.clone(), augmenter.clone());
             builder
-                .item(HEARD, (SIGNAL, SEED), move |(signal, seed)| {
+                .item(AUGMENTED, (SIGNAL, SEED), move |(signal, seed)| {
                     let (mut samples, mut rng) = (signal.clone(), ChaCha8Rng::seed_from_u64(*seed));
                     let placement = waveform.waveform(&mut samples, &mut rng);
-                    Ok(Heard { samples, placement, rng })
+                    Ok(Augmented { samples, placement, rng })
                 })
-                .item(FEATURES, HEARD, move |heard| {
-                    let mut features = front.fbank.compute(&heard.samples)?;
-                    spectrum.features(&mut features, front.fbank.bins(), &mut heard.rng.clone());
+                .item(FEATURES, AUGMENTED, move |augmented| {
+                    let mut features = front.fbank.compute(&augmented.samples)?;
+                    spectrum.features(&mut features, front.fbank.bins(), &mut augmented.rng.clone());
                     Ok(features)
                 })
-                .item(LABELS, (CLIP, FEATURES, HEARD), move |(clip, features, heard)| {
-                    label(*clip, features, heard.placement)
+                .item(LABELS, (CLIP, FEATURES, AUGMENTED), move |(clip, features, augmented)| {
+                    label(*clip, features, augmented.placement)
                 })
         }
     };

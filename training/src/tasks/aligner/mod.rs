@@ -173,6 +173,9 @@ fn flat_start(utterances: &[Utterance]) -> Gaussians {
 
 #[cfg(test)]
 mod tests {
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
     use super::*;
 
     /// Words of three "phones" whose features are three points, with silence around them.
@@ -185,11 +188,8 @@ mod tests {
             Some(30) => [1.5, -2.0, 1.0],
             Some(_) => [1.0, 0.0, -2.0],
         };
-        let mut noise = 1u32;
-        let mut jitter = || {
-            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (noise >> 8) as f32 / (1 << 24) as f32 - 0.5
-        };
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let mut jitter = || rng.random_range(-0.5..0.5_f32);
         let orders = [[a, b, c], [b, a, c], [c, a, b], [c, b, a], [a, c, b], [b, c, a]];
         let mut utterances = Vec::new();
         let mut truth = Vec::new();

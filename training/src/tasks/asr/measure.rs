@@ -49,8 +49,8 @@ pub(super) fn open(bundle: &Bundle) -> Result<ConformerCtc> {
     Ok(ConformerCtc::open(bundle, runtime.as_ref(), &Decoding::greedy())?)
 }
 
-/// What was heard of one clip: a text for each way.
-pub(super) struct Heard {
+/// What a recogniser takes one clip for: a text for each way.
+pub(super) struct Hypotheses {
     /// The clip's name.
     pub(super) id: String,
     /// What was said.
@@ -67,7 +67,12 @@ pub(super) struct Heard {
 ///
 /// # Errors
 /// [`Error::Interrupted`] after Ctrl-C; a clip that cannot be read; a net that fails.
-pub(super) fn hear(dataset: &Arc<AsrDataset>, ways: &[Way], piece: usize, bar: &ProgressBar) -> Result<Vec<Heard>> {
+pub(super) fn hear(
+    dataset: &Arc<AsrDataset>,
+    ways: &[Way],
+    piece: usize,
+    bar: &ProgressBar,
+) -> Result<Vec<Hypotheses>> {
     (0..dataset.clips().len())
         .into_par_iter()
         .map_init(Vec::new, |streams, index| {
@@ -87,7 +92,7 @@ fn hear_clip(
     ways: &[Way],
     piece: usize,
     streams: &mut Vec<Box<dyn RecognizerStream>>,
-) -> Result<Heard> {
+) -> Result<Hypotheses> {
     if streams.is_empty() {
         *streams = ways.iter().map(|way| Ok(way.recognizer.stream()?)).collect::<Result<_>>()?;
     }
@@ -104,11 +109,15 @@ fn hear_clip(
         compute = began.elapsed();
     }
     let clip = &dataset.clips()[index];
-    Ok(Heard { id: clip.item.id.clone(), reference: clip.text.clone(), whole, stream, compute })
+    Ok(Hypotheses { id: clip.item.id.clone(), reference: clip.text.clone(), whole, stream, compute })
 }
 
 /// The errors of all texts.
-pub(super) fn errors<'a>(form: TextForm, heard: &'a [Heard], text: impl Fn(&'a Heard) -> &'a str) -> ErrorCounts {
+pub(super) fn errors<'a>(
+    form: TextForm,
+    heard: &'a [Hypotheses],
+    text: impl Fn(&'a Hypotheses) -> &'a str,
+) -> ErrorCounts {
     heard.iter().fold(ErrorCounts::default(), |mut sum, clip| {
         sum += form.errors(&clip.reference, text(clip));
         sum

@@ -9,7 +9,7 @@ use rejoinder_models::card::{Bundle, Measure};
 use rejoinder_models::text::{ErrorCounts, TextForm};
 use serde::Serialize;
 
-use super::measure::{self, Heard, Way, errors, hear};
+use super::measure::{self, Hypotheses, Way, errors, hear};
 use super::recipe::AsrRecipe;
 use super::tune;
 use crate::data::asr::AsrDataset;
@@ -211,7 +211,7 @@ fn save(run: &Path, results: &BTreeMap<String, Report>) -> Result<()> {
 }
 
 /// One row for each clip: what was said, and what was heard in each way.
-fn save_texts(folder: &Path, name: &str, ways: &[Way], heard: &[Heard], net: Option<&[String]>) -> Result<()> {
+fn save_texts(folder: &Path, name: &str, ways: &[Way], heard: &[Hypotheses], net: Option<&[String]>) -> Result<()> {
     fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
     let path = folder.join(format!("{name}.csv"));
     let failed = |e: csv::Error| Error::io(&path, e.into());

@@ -17,8 +17,8 @@ use crate::data::asr::AsrDataset;
 use crate::trainer::interrupted;
 use crate::{Error, Result};
 
-/// A clip's words, and what the net says of it.
-type Said = (String, LogProbs);
+/// A clip's words, and the log-probabilities of tokens that the net gives it.
+type Emissions = (String, LogProbs);
 
 /// Prints the word error rate of each search of the grid, the best last, and the lines of a recipe that set it.
 pub(super) fn tune(recipe: &AsrRecipe, bundle: &Bundle) -> Result<()> {
@@ -78,7 +78,7 @@ fn compare(
     form: TextForm,
     key: &str,
     searches: impl Iterator<Item = Result<(Tried, ConformerCtc)>>,
-    said: &[Said],
+    said: &[Emissions],
 ) -> Result<()> {
     let searches = searches.collect::<Result<Vec<_>>>()?;
     let bar = bar("searches", searches.len());
@@ -127,7 +127,7 @@ fn searches(recipe: &AsrRecipe, base: &CtcConfig) -> Vec<CtcConfig> {
     searches
 }
 
-fn listen(dataset: &Arc<AsrDataset>, recognizer: &ConformerCtc) -> Result<Vec<Said>> {
+fn listen(dataset: &Arc<AsrDataset>, recognizer: &ConformerCtc) -> Result<Vec<Emissions>> {
     let bar = bar("validation", dataset.clips().len());
     let said = (0..dataset.clips().len()).into_par_iter().map(|index| {
         if interrupted() {
@@ -142,7 +142,7 @@ fn listen(dataset: &Arc<AsrDataset>, recognizer: &ConformerCtc) -> Result<Vec<Sa
     said
 }
 
-fn score(form: TextForm, recognizer: &ConformerCtc, said: &[Said]) -> Result<ErrorCounts> {
+fn score(form: TextForm, recognizer: &ConformerCtc, said: &[Emissions]) -> Result<ErrorCounts> {
     let counts = said.par_iter().map(|(reference, log_probs)| {
         if interrupted() {
             return Err(Error::Interrupted);

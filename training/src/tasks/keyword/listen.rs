@@ -17,8 +17,8 @@ const AROUND_S: f64 = 0.5;
 /// Clips that are listened to one after the other, as one stream.
 const TOGETHER: usize = 32;
 
-/// A clip that says keywords, as it is heard.
-pub(super) struct Heard {
+/// What the net gives a clip that says keywords.
+pub(super) struct KeywordScores {
     /// What it says.
     pub(super) keywords: Vec<usize>,
     /// The probability of each keyword for each frame: (frame, keyword).
@@ -27,8 +27,8 @@ pub(super) struct Heard {
     pub(super) end: usize,
 }
 
-/// Other sound, as it is heard.
-pub(super) struct Overheard {
+/// What the net gives sound without keywords.
+pub(super) struct BackgroundScores {
     /// For each stretch, the probability of each keyword for each frame: (frame, keyword).
     pub(super) stretches: Vec<Vec<f32>>,
     /// How much it is, in hours.
@@ -37,7 +37,7 @@ pub(super) struct Overheard {
     refractory: u64,
 }
 
-impl Heard {
+impl KeywordScores {
     /// The largest probability of a keyword.
     pub(super) fn most(&self, keyword: usize, keywords: usize) -> f32 {
         column(&self.rows, keyword, keywords).fold(0.0, f32::max)
@@ -49,7 +49,7 @@ impl Heard {
     }
 }
 
-impl Overheard {
+impl BackgroundScores {
     /// How often a keyword is detected, although nobody says it.
     pub(super) fn alarms(&self, keyword: usize, threshold: f32) -> usize {
         let of = |rows: &Vec<f32>| detections(column(rows, keyword, self.keywords), threshold, self.refractory).len();
@@ -70,8 +70,12 @@ fn column(rows: &[f32], keyword: usize, keywords: usize) -> impl Iterator<Item =
 }
 
 /// Listens to the keyword clips of a corpus, with noise at a ratio in decibels where some is given.
-pub(super) fn hear(spotter: &dyn KeywordSpotter, corpus: &Corpus, noise: Option<(&Bank, f32)>) -> Result<Vec<Heard>> {
-    let each = |(number, clip): (usize, &Clip)| -> Result<Heard> {
+pub(super) fn hear(
+    spotter: &dyn KeywordSpotter,
+    corpus: &Corpus,
+    noise: Option<(&Bank, f32)>,
+) -> Result<Vec<KeywordScores>> {
+    let each = |(number, clip): (usize, &Clip)| -> Result<KeywordScores> {
         let samples = Corpus::read(&mut corpus.readers()?, clip)?;
         let around = (AROUND_S * f64::from(SAMPLE_RATE_HZ)) as usize;
         let end = around + extent(&samples).end;
@@ -82,13 +86,13 @@ pub(super) fn hear(spotter: &dyn KeywordSpotter, corpus: &Corpus, noise: Option<
             bank.add(&mut sound, snr_db, &mut ChaCha8Rng::seed_from_u64(number as u64));
         }
         let rows = listen(spotter, &sound)?;
-        Ok(Heard { keywords: clip.keywords.clone(), rows, end: end / spotter.frame().0 as usize })
+        Ok(KeywordScores { keywords: clip.keywords.clone(), rows, end: end / spotter.frame().0 as usize })
     };
     corpus.spoken.par_iter().enumerate().map(each).collect()
 }
 
 /// Listens to the other clips of a corpus, one after the other.
-pub(super) fn overhear(spotter: &dyn KeywordSpotter, corpus: &Corpus) -> Result<Overheard> {
+pub(super) fn overhear(spotter: &dyn KeywordSpotter, corpus: &Corpus) -> Result<BackgroundScores> {
     let each = |clips: &[Clip]| -> Result<(Vec<f32>, usize)> {
         let (mut readers, mut sound) = (corpus.readers()?, Vec::new());
         for clip in clips {
@@ -100,7 +104,7 @@ pub(super) fn overhear(spotter: &dyn KeywordSpotter, corpus: &Corpus) -> Result<
     let heard = corpus.others.par_chunks(TOGETHER).map(each).collect::<Result<Vec<_>>>()?;
     let samples: usize = heard.iter().map(|(_, samples)| samples).sum();
     let refractory = f64::from(SpottingConfig::default().refractory_ms);
-    Ok(Overheard {
+    Ok(BackgroundScores {
         stretches: heard.into_iter().map(|(rows, _)| rows).collect(),
         hours: samples as f64 / f64::from(SAMPLE_RATE_HZ) / 3_600.0,
         keywords: spotter.keywords().len(),
@@ -122,7 +126,8 @@ mod tests {
     #[test]
     fn a_threshold_is_as_low_as_false_alarms_allow() {
         let rows = vec![0.1, 0.9, 0.7, 0.2, 0.6, 0.1, 0.6, 0.95];
-        let overheard = Overheard { stretches: vec![rows.clone(), rows], hours: 2.0, keywords: 2, refractory: 1 };
+        let overheard =
+            BackgroundScores { stretches: vec![rows.clone(), rows], hours: 2.0, keywords: 2, refractory: 1 };
         assert_eq!((overheard.alarms(0, 0.5), overheard.alarms(0, 0.65), overheard.alarms(1, 0.5)), (6, 2, 4));
         assert_eq!((overheard.threshold(0, 3.0), overheard.threshold(0, 1.0)), (0.5, 0.61));
         assert_eq!(overheard.threshold(1, 0.0), 0.96);

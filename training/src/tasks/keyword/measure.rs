@@ -10,7 +10,7 @@ use rejoinder_models::zoo;
 use serde::Serialize;
 
 use super::corpus::Part;
-use super::listen::{Heard, Overheard, hear, overhear};
+use super::listen::{BackgroundScores, KeywordScores, hear, overhear};
 use super::recipe::KeywordRecipe;
 use crate::augment::Bank;
 use crate::data::prepare::{Prepared, SAMPLE_RATE_HZ};
@@ -71,16 +71,22 @@ pub(super) fn evaluate(recipe: &KeywordRecipe) -> Result<()> {
 }
 
 impl Report {
-    fn of(spotter: &dyn KeywordSpotter, clean: &[Heard], noisy: Option<&[Heard]>, others: &Overheard) -> Self {
+    fn of(
+        spotter: &dyn KeywordSpotter,
+        clean: &[KeywordScores],
+        noisy: Option<&[KeywordScores]>,
+        others: &BackgroundScores,
+    ) -> Self {
         let count = spotter.keywords().len();
         let row = |(keyword, threshold): (usize, f32)| {
-            let said = |heard: &&Heard| heard.keywords.contains(&keyword);
-            let share = |heard: &[Heard], threshold: f32| {
+            let said = |heard: &&KeywordScores| heard.keywords.contains(&keyword);
+            let share = |heard: &[KeywordScores], threshold: f32| {
                 let said: Vec<_> = heard.iter().filter(said).collect();
                 let detected = said.iter().filter(|heard| heard.most(keyword, count) >= threshold).count();
                 detected as f64 / said.len().max(1) as f64
             };
-            let late = |heard: &Heard| Some(heard.reached(keyword, count, threshold)? as f64 - heard.end as f64);
+            let late =
+                |heard: &KeywordScores| Some(heard.reached(keyword, count, threshold)? as f64 - heard.end as f64);
             let mut delays: Vec<f64> = clean.iter().filter(said).filter_map(late).collect();
             delays.sort_by(f64::total_cmp);
             let frame_ms = Samples(spotter.frame().0).ms(SampleRate::INTERNAL);
@@ -96,7 +102,7 @@ impl Report {
             }
         };
         let rows: Vec<Row> = spotter.thresholds().iter().copied().enumerate().map(row).collect();
-        let right = |heard: &&Heard| {
+        let right = |heard: &&KeywordScores| {
             let likeliest = (0..count).max_by(|a, b| heard.most(*a, count).total_cmp(&heard.most(*b, count)));
             likeliest.is_some_and(|keyword| heard.keywords.contains(&keyword))
         };

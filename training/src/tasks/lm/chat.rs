@@ -9,7 +9,7 @@ use crate::{Error, Result};
 
 /// What one learnt message of a tokenised dialogue is.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Span {
+pub struct MessageSpan {
     /// The first token that the model has to say, and one past the last, which ends the message.
     pub tokens: std::ops::Range<usize>,
     /// What its turn is about.
@@ -53,7 +53,7 @@ impl Chat {
     }
 
     /// The tokens of a dialogue, and where its learnt messages stand.
-    pub fn encode(&self, dialogue: &Dialogue) -> (Vec<u32>, Vec<Span>) {
+    pub fn encode(&self, dialogue: &Dialogue) -> (Vec<u32>, Vec<MessageSpan>) {
         let [_, bos, system, user, assistant, tool, end] = self.controls;
         let mut ids = vec![bos, system];
         let mut spans = Vec::new();
@@ -73,7 +73,7 @@ impl Chat {
             ids.push(end);
             if line.learn {
                 let call = line.message.tool_call.is_some();
-                spans.push(Span { tokens: start..ids.len(), domain: line.domain, call });
+                spans.push(MessageSpan { tokens: start..ids.len(), domain: line.domain, call });
             }
         }
         (ids, spans)

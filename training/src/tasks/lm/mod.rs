@@ -5,7 +5,7 @@ mod packing;
 mod recipe;
 mod task;
 
-pub use chat::{Chat, Span, learn_vocabulary};
+pub use chat::{Chat, MessageSpan, learn_vocabulary};
 pub use packing::{LmBatch, PackingConfig};
 pub use recipe::LmRecipe;
 pub use task::{Exact, LmTask};

@@ -7,7 +7,7 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rayon::prelude::*;
 
-use super::chat::{Chat, Span};
+use super::chat::{Chat, MessageSpan};
 use crate::Result;
 use crate::data::dialogue::{Noise, Writer, WriterConfig};
 use crate::nets::llama::{Llama, packed_mask};
@@ -66,7 +66,7 @@ pub struct LmBatch {
     pub(super) targets: Vec<i32>,
     pub(super) weights: Vec<f32>,
     /// Learnt messages by ranges of `places`.
-    pub(super) spans: Vec<Span>,
+    pub(super) spans: Vec<MessageSpan>,
 }
 
 /// An endless packer of dialogues.
@@ -79,7 +79,7 @@ pub(super) struct Packer {
 }
 
 /// One tokenised dialogue.
-type Encoded = (Vec<u32>, Vec<Span>);
+type Encoded = (Vec<u32>, Vec<MessageSpan>);
 
 impl Packer {
     /// Batches in order, each from a seed of its own, as many at a time as there are cores.
@@ -127,7 +127,7 @@ impl Packer {
                     said[start + target] = true;
                     batch.count(base + start + target - 1, ids[target], 1.0);
                 }
-                batch.spans.push(Span { tokens: first..batch.places.len(), ..span });
+                batch.spans.push(MessageSpan { tokens: first..batch.places.len(), ..span });
             }
         }
         let every = self.packing.other_every;

@@ -45,7 +45,7 @@ impl Meter {
 
 /// The bar on the terminal and the logs of a run folder: `log.txt` for people, `log.jsonl` for programs, `curves.svg` to look
 /// at, and a file of events for TensorBoard.
-pub(super) struct Progress {
+pub(super) struct RunLog {
     bar: ProgressBar,
     text: File,
     json: File,
@@ -55,7 +55,7 @@ pub(super) struct Progress {
     interactive: bool,
 }
 
-impl Progress {
+impl RunLog {
     pub(super) fn new(run: &Path) -> Result<Self> {
         let open = |name: &str| {
             let path = run.join(name);
@@ -100,7 +100,7 @@ impl Progress {
         }
     }
 
-    pub(super) fn log(
+    pub(super) fn record(
         &mut self,
         event: &str,
         epoch: usize,
