@@ -132,6 +132,62 @@ fn quoted(path: &Path) -> String {
     format!("{:?}", path.display().to_string())
 }
 
+/// What makes a recipe of the recogniser small, or one that is trained beside it.
+fn small_recogniser(name: &str, folder: &Path) -> Vec<(&'static str, String)> {
+    let (clips, mut settings) = (quoted(&folder.join("clips")), Vec::new());
+    let mut add = |pairs: &[(&'static str, &str)]| settings.extend(pairs.iter().map(|(k, v)| (*k, (*v).to_owned())));
+    add(&[
+        ("net.dim", "32"),
+        ("net.layers", "2"),
+        ("net.heads", "2"),
+        ("net.feed_forward", "64"),
+        ("net.channels", "32"),
+    ]);
+    add(&[
+        ("prepare.sets", quoted(&folder.join("sets")).as_str()),
+        ("prepare.out", quoted(folder).as_str()),
+        ("tokenizer.vocabulary", "40"),
+        ("data.train", format!("[{{ folder = {clips} }}]").as_str()),
+        ("data.valid", clips.as_str()),
+        ("data.tests", format!("[{clips}]").as_str()),
+        ("loader.max_seconds", "7.0"),
+        ("evaluate.clips", "2"),
+    ]);
+    if name == "crdnn_ctc" {
+        add(&[("net.channels", "4")]);
+    }
+    if name.ends_with("_transducer") {
+        add(&[("transducer.joint.predictor_dim", "16"), ("transducer.joint.dim", "32")]);
+        add(&[("transducer.chunks", "[2]"), ("transducer.left_chunks", "[2]")]);
+    }
+    if name.ends_with("_attention") {
+        add(&[("decoder.net", "{ dim = 32, layers = 1, heads = 2, feed_forward = 64 }")]);
+        add(&[("decoder.chunks", "[2]"), ("decoder.left_chunks", "[2]")]);
+    }
+    let base = quoted(&folder.join("base"));
+    match name {
+        "adapted" => add(&[("train.adapters.base", base.as_str()), ("lm.bundle", base.as_str())]),
+        "distilled" => add(&[("distill.teacher", base.as_str()), ("net.layers", "1")]),
+        "conformer_transducer" => add(&[("transducer.encoder", base.as_str()), ("transducer.frozen_steps", "1")]),
+        "conformer_attention" => add(&[("decoder.encoder", base.as_str()), ("decoder.frozen_steps", "1")]),
+        _ => {}
+    }
+    if name.starts_with("librispeech") || ["common_voice", "aishell"].contains(&name) {
+        return settings;
+    }
+    add(&[
+        ("phones.set", "\"words\""),
+        ("phones.dictionary", "\"tiny.dict\""),
+        ("phones.g2p", quoted(&folder_of_recipes().join("../../models/pretrained/tts-kathleen")).as_str()),
+        ("phones.aligner", "{ rounds = 1, splits = 1, rounds_after_split = 1 }"),
+        ("phones.aligner_clips", "8"),
+        ("phones.aligned_steps", if name == "adapted" { "0" } else { "2" }),
+        ("lm.texts", "[{ kind = \"transcripts\", folder = \"clips\", weight = 1.0 }]"),
+        ("evaluate.hotwords", "[{ text = \"timer\", boost = 0.3 }]"),
+    ]);
+    settings
+}
+
 /// What makes a recipe small; nothing for recipes whose data is not made here: a voice needs recordings and their
 /// alignment.
 fn small(recipe: &Path, folder: &Path) -> Option<Small> {
@@ -160,57 +216,7 @@ fn small(recipe: &Path, folder: &Path) -> Option<Small> {
         }
         ("asr", name) => {
             tokenizer = true;
-            add(&[
-                ("net.dim", "32"),
-                ("net.layers", "2"),
-                ("net.heads", "2"),
-                ("net.feed_forward", "64"),
-                ("net.channels", "32"),
-            ]);
-            add(&[
-                ("prepare.sets", quoted(&folder.join("sets")).as_str()),
-                ("prepare.out", quoted(folder).as_str()),
-                ("tokenizer.vocabulary", "40"),
-                ("data.train", format!("[{{ folder = {clips} }}]").as_str()),
-                ("data.valid", clips.as_str()),
-                ("data.tests", format!("[{clips}]").as_str()),
-                ("loader.max_seconds", "7.0"),
-                ("evaluate.clips", "2"),
-            ]);
-            if name == "crdnn_ctc" {
-                add(&[("net.channels", "4")]);
-            }
-            if name.ends_with("_transducer") {
-                add(&[("transducer.joint.predictor_dim", "16"), ("transducer.joint.dim", "32")]);
-                add(&[("transducer.chunks", "[2]"), ("transducer.left_chunks", "[2]")]);
-            }
-            if name.ends_with("_attention") {
-                add(&[("decoder.net", "{ dim = 32, layers = 1, heads = 2, feed_forward = 64 }")]);
-                add(&[("decoder.chunks", "[2]"), ("decoder.left_chunks", "[2]")]);
-            }
-            let base = quoted(&folder.join("base"));
-            match name {
-                "adapted" => add(&[("train.adapters.base", base.as_str()), ("lm.bundle", base.as_str())]),
-                "distilled" => add(&[("distill.teacher", base.as_str()), ("net.layers", "1")]),
-                "conformer_transducer" => {
-                    add(&[("transducer.encoder", base.as_str()), ("transducer.frozen_steps", "1")])
-                }
-                "conformer_attention" => add(&[("decoder.encoder", base.as_str()), ("decoder.frozen_steps", "1")]),
-                _ => {}
-            }
-            if name.starts_with("librispeech") || ["common_voice", "aishell"].contains(&name) {
-                return Some(Small { tokenizer, settings });
-            }
-            add(&[
-                ("phones.set", "\"words\""),
-                ("phones.dictionary", "\"tiny.dict\""),
-                ("phones.g2p", quoted(&folder_of_recipes().join("../../models/pretrained/tts-kathleen")).as_str()),
-                ("phones.aligner", "{ rounds = 1, splits = 1, rounds_after_split = 1 }"),
-                ("phones.aligner_clips", "8"),
-                ("phones.aligned_steps", if name == "adapted" { "0" } else { "2" }),
-                ("lm.texts", "[{ kind = \"transcripts\", folder = \"clips\", weight = 1.0 }]"),
-                ("evaluate.hotwords", "[{ text = \"timer\", boost = 0.3 }]"),
-            ]);
+            settings.extend(small_recogniser(name, folder));
         }
         ("speaker", _) => add(&[
             ("data.train", format!("[{clips}]").as_str()),

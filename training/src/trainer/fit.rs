@@ -89,7 +89,7 @@ impl<'a, T: Task> Fitter<'a, T> {
         let net = start::begin(task, options, &device)?;
         let checkpoint = Checkpoint::folder(run).filter(|_| mode == RunMode::Resume);
         if checkpoint.is_none() {
-            clear(run)?;
+            clear(run, mode)?;
         }
         let mut fitter = Self {
             task,

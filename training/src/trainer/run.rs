@@ -7,8 +7,10 @@ use crate::{Error, Result};
 
 /// The weights that a finished run leaves in its folder.
 pub(super) const WEIGHTS: &str = "net.bpk";
-/// What training and evaluation write beside them, and [`EVENTS`].
-const LEFT: [&str; 5] = [WEIGHTS, "log.txt", "log.jsonl", "curves.svg", "results.json"];
+/// What training writes beside them, and [`EVENTS`].
+const LEFT: [&str; 4] = [WEIGHTS, "log.txt", "log.jsonl", "curves.svg"];
+/// What `evaluate` writes, perhaps of a bundle that was there before any run.
+const RESULTS: &str = "results.json";
 /// How the names of TensorBoard's event files begin.
 pub(super) const EVENTS: &str = "events.out.tfevents.";
 
@@ -48,14 +50,15 @@ impl RunMode {
 }
 
 /// Removes what another run has left in a folder, so that logs and curves are of one run alone.
-pub(super) fn clear(run: &Path) -> Result<()> {
+pub(super) fn clear(run: &Path, mode: RunMode) -> Result<()> {
     for folder in Checkpoint::FOLDERS {
         remove(&run.join(folder))?;
     }
     for entry in fs::read_dir(run).map_err(|e| Error::io(run, e))? {
         let entry = entry.map_err(|e| Error::io(run, e))?;
         let name = entry.file_name();
-        if LEFT.iter().any(|left| name == *left) || name.to_string_lossy().starts_with(EVENTS) {
+        let is_result = mode == RunMode::Fresh && name == RESULTS;
+        if is_result || LEFT.iter().any(|left| name == *left) || name.to_string_lossy().starts_with(EVENTS) {
             fs::remove_file(entry.path()).map_err(|e| Error::io(entry.path(), e))?;
         }
     }
