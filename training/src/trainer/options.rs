@@ -33,8 +33,8 @@ pub struct TrainOptions {
     pub beta_2: f32,
     /// The largest global norm of the gradient, 0 for no clipping. Default: 5.
     pub max_grad_norm: f64,
-    /// Batches whose gradients are added up for a step, which follows their mean. At the end of an epoch there may be fewer,
-    /// where SpeechBrain keeps them for the next epoch's first step; a batch whose loss is not finite does not count. Default: 1.
+    /// Batches whose gradients are added up for a step, which follows their mean. The last step of an epoch has those that are
+    /// left, which SpeechBrain's `Brain` drops; a batch whose loss is not finite does not count. Default: 1.
     pub grad_accumulation_factor: usize,
     /// Batches with a non-finite loss and steps with a non-finite gradient that are skipped in a row before training gives
     /// up. Default: 3.
