@@ -14,6 +14,7 @@ use crate::data::drawn;
 use crate::data::energy::{extent, power};
 use crate::data::pack::PackReader;
 use crate::data::prepare::SAMPLE_RATE_HZ;
+use crate::random::generator;
 
 /// Samples over which sound that is cut fades away: 10 ms.
 const FADE: usize = SAMPLE_RATE_HZ as usize / 100;
@@ -176,7 +177,7 @@ impl Examples {
         let examples = self.clone();
         let drawn = self.draw(&mut ChaCha8Rng::seed_from_u64(seed));
         let example = move |example: &Example, rng: &mut ChaCha8Rng| examples.example(*example, rng);
-        drawn::batches(drawn, size, seed, done, example)
+        drawn::batches(drawn, size, done, move |at| generator(&[seed, at as u64]), example)
     }
 }
 

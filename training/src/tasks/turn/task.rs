@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use burn::nn::loss::BinaryCrossEntropyLossConfig;
 use burn::tensor::{Device, Int, Tensor, TensorData, activation};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rejoinder_models::card::Bundle;
 use rejoinder_models::features::Fbank;
@@ -15,6 +16,7 @@ use crate::data::drawn::{self, STATISTICS_SEED, VALID_SEED};
 use crate::data::statistics::BinStatistics;
 use crate::import;
 use crate::nets::turn::{TurnNet, TurnNetConfig};
+use crate::random::GOLDEN;
 use crate::tasks::fbank;
 use crate::trainer::{Batches, Figure, Loss, Task};
 use crate::{Error, Result};
@@ -79,7 +81,12 @@ impl Examples {
         let moments = draw(self.corpus.turns(), &self.moments, seed);
         let example =
             move |moment: &Moment, rng: &mut ChaCha8Rng| Ok((examples.features(moment, rng)?, moment.is_over()));
-        drawn::batches(moments, size, seed, done, example)
+        let generator = move |at: usize| {
+            let place = at % size.max(1);
+            let batch = seed.wrapping_add((at - place) as u64);
+            ChaCha8Rng::seed_from_u64((batch ^ place as u64).wrapping_mul(GOLDEN))
+        };
+        drawn::batches(moments, size, done, generator, example)
     }
 }
 
@@ -149,7 +156,7 @@ impl Task for TurnTask {
     }
 
     fn train_batches(&self, epoch: usize, seed: u64, done: usize) -> Result<Batches<TurnBatch>> {
-        Ok(Box::new(self.train.batches(self.batch, drawn::epoch_seed(seed, epoch), done)))
+        Ok(Box::new(self.train.batches(self.batch, seed ^ (epoch as u64 + 1).wrapping_mul(GOLDEN), done)))
     }
 
     fn valid_batches(&self) -> Result<Batches<TurnBatch>> {

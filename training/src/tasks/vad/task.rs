@@ -17,6 +17,7 @@ use crate::data::statistics::BinStatistics;
 use crate::import;
 use crate::losses::BinaryLoss;
 use crate::nets::vad::{VadNet, VadNetConfig};
+use crate::random::generator;
 use crate::tasks::fbank;
 use crate::trainer::{Batches, Figure, Loss, Task};
 use crate::{Error, Result};
@@ -81,7 +82,7 @@ impl Mixtures {
     ) -> impl Iterator<Item = Result<VadBatch>> + Send + use<> {
         let mixtures = self.clone();
         let example = move |(): &(), rng: &mut ChaCha8Rng| mixtures.example(rng);
-        drawn::batches(vec![(); self.count], size, seed, done, example)
+        drawn::batches(vec![(); self.count], size, done, move |at| generator(&[seed, at as u64]), example)
     }
 }
 
