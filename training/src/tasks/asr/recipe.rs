@@ -107,12 +107,20 @@ impl AsrRecipe {
         recipe::read_tokens(&self.tokens_path())
     }
 
-    /// The net with the weights of the run, for inference on `device`.
+    /// The net with the weights of the run, for inference on `device`; where nothing was trained, with those that the run
+    /// would start with, so that a bundle can get another language model without training.
     ///
     /// # Errors
-    /// A run without weights.
+    /// A run that has no weights and starts with none.
     pub fn trained(&self, device: &burn::tensor::Device) -> Result<crate::nets::conformer::Conformer> {
-        trainer::load_weights(self.fresh(device)?, &self.weights_path())
+        let path = self.weights_path();
+        match &self.train.start {
+            Some(start) if !path.exists() => {
+                tracing::info!("nothing was trained in {}: the weights of {}", self.run.display(), start.display());
+                self.loaded(start, &[])
+            }
+            _ => trainer::load_weights(self.fresh(device)?, &path),
+        }
     }
 
     /// The net with fresh weights.

@@ -59,7 +59,11 @@ impl AsrRecipe {
 
     /// The encoder to begin with, where a recipe names the weights of one: `net.bpk` of a run of this task, or a bundle.
     pub(in crate::tasks) fn encoder(&self, path: Option<&Path>) -> Result<Option<Conformer>> {
-        let Some(path) = path else { return Ok(None) };
+        path.map(|path| self.loaded(path, &[PHONES_HEAD])).transpose()
+    }
+
+    /// The net with the weights of a run or a bundle, which may lack those of the `optional` heads.
+    pub(super) fn loaded(&self, path: &Path, optional: &[&str]) -> Result<Conformer> {
         let weights = match is_bundle(path) {
             true => {
                 let (bundle, tokenizer) = (Bundle::open(path)?, self.read_tokenizer()?);
@@ -69,7 +73,7 @@ impl AsrRecipe {
             }
             false => Weights::of_run(path)?,
         };
-        weights.load(self.fresh(&Device::flex())?, &[PHONES_HEAD]).map(Some)
+        weights.load(self.fresh(&Device::flex())?, optional)
     }
 
     /// The pronunciations of the bundle that the recipe begins with, where it has some.
