@@ -44,6 +44,9 @@ pub const TOKEN_LM_ROLE: &str = "token_lm";
 
 /// The role of the token list of a bundle.
 pub const TOKENS_ROLE: &str = "tokens";
+/// The roles of texts that stand in the metadata of a bundle's model as well, so that the lone file opens. What takes a
+/// language model, which does not, is left out.
+pub const EMBEDDED_ROLES: [&str; 1] = [TOKENS_ROLE];
 
 /// The role of the language model of a recogniser's bundle.
 pub const LM_ROLE: &str = "lm";

@@ -37,6 +37,8 @@ pub use error::{Error, Result};
 pub use event::{Event, EventKind};
 pub use identity::{Identified, Identity};
 pub use message::{AudioDevice, Body, Control, Message, ReplyWord, Sound, TurnId, Turns};
+/// The crate whose types stand in this one's signatures.
+pub use rejoinder_models as models;
 pub use run::threads::Controls;
 pub use run::world::{StageStats, Step};
 pub use run::{Cost, StageCosts};

@@ -130,6 +130,9 @@ impl std::fmt::Display for AudioDevice {
 pub struct Sound {
     /// Mono samples in [-1, 1] at the synthesizer's rate.
     pub samples: Vec<f32>,
+    /// What of the reply's text is spoken from this piece on, up to the end of its clause; empty where the piece before
+    /// had it.
+    pub text: String,
     /// The words that begin in this piece.
     pub words: Vec<ReplyWord>,
 }

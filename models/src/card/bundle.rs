@@ -83,8 +83,7 @@ impl Bundle {
         let bytes = std::fs::metadata(path).map_err(|e| Error::io(path, e))?.len();
         card.files = BTreeMap::from([(MODEL_ROLE.to_owned(), FileEntry { path: name, bytes, sha256: String::new() })]);
         let root = path.parent().unwrap_or(Path::new("")).to_owned();
-        let roles = [super::TOKENS_ROLE];
-        let embedded = roles.iter().filter_map(|role| {
+        let embedded = super::EMBEDDED_ROLES.iter().filter_map(|role| {
             let text = model.metadata(&format!("{FILE_KEY_PREFIX}{role}"))?;
             Some(((*role).to_owned(), text))
         });

@@ -61,6 +61,23 @@ impl History {
         self.add(turn, 0, message(Role::Tool, result));
     }
 
+    /// The reply to `turn` was spoken as `said`, as far as it was. Where these are not the words of the model, since a stage
+    /// between changed them, they take their place: before the reply's tool calls, where it has some.
+    pub fn spoken(&mut self, turn: TurnId, said: &str) {
+        let own = |(message, (of, _)): &(&mut ChatMessage, &mut (TurnId, usize))| {
+            *of == turn && message.role == Role::Assistant
+        };
+        let mut reply: Vec<_> = self.messages.iter_mut().zip(&mut self.places).filter(own).collect();
+        let text: String = reply.iter().map(|(message, _)| message.content.as_str()).collect();
+        if text.starts_with(said) {
+            return;
+        }
+        let mut said = Some(said.to_owned());
+        for (message, (_, start)) in &mut reply {
+            (message.content, *start) = (said.take().unwrap_or_default(), 0);
+        }
+    }
+
     /// Cuts the reply to `turn` to what was heard of it, and returns that where it is less than what was said. Tool
     /// calls stay: they were made.
     pub fn cut(&mut self, turn: TurnId, heard: Heard) -> Option<String> {
@@ -152,6 +169,25 @@ mod tests {
         assert_eq!(contents(&history), ["what time is it", "Let me see. ", "noon", "It"]);
         history.cut(TurnId::new(1), Heard::UpTo(0));
         assert_eq!(contents(&history), ["what time is it", "", "noon"]);
+    }
+
+    #[test]
+    fn what_a_stage_made_of_the_models_words_is_what_was_said() {
+        let mut history = History::new("", 100);
+        history.heard(TurnId::new(1), "something hot");
+        history.said(TurnId::new(1), 0, "A coffee. ", Some(call("order")));
+        history.returned(TurnId::new(1), "done");
+        history.said(TurnId::new(1), 10, "The coffee is on its way.", None);
+        let mut whole = history.clone();
+        whole.spoken(TurnId::new(1), "A tea. The tea is on its way.");
+        assert_eq!(whole.cut(TurnId::new(1), Heard::Whole), None);
+        assert_eq!(contents(&whole)[1], "A tea. The tea is on its way.");
+        let mut cut = history.clone();
+        cut.spoken(TurnId::new(1), "A tea. The tea is on");
+        assert_eq!(cut.cut(TurnId::new(1), Heard::UpTo(14)).as_deref(), Some("A tea. The tea"));
+        assert_eq!(contents(&cut), ["something hot", "A tea. The tea", "done"]);
+        history.spoken(TurnId::new(1), "A coffee. The");
+        assert_eq!(history.cut(TurnId::new(1), Heard::UpTo(13)).as_deref(), Some("A coffee. The"));
     }
 
     #[test]

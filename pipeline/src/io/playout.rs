@@ -70,6 +70,8 @@ struct Reply {
     made: u64,
     end: Option<u64>,
     cut: Option<u64>,
+    /// What was spoken, as far as it was synthesized.
+    text: String,
     words: Vec<(u64, ReplyWord)>,
     told: usize,
     started: bool,
@@ -92,7 +94,7 @@ pub(crate) enum Progress {
 pub enum Heard {
     /// All of it.
     Whole,
-    /// Its text up to this byte.
+    /// Its text, as it was spoken, up to this byte.
     UpTo(usize),
 }
 
@@ -224,6 +226,11 @@ impl Playout {
         let end = replies.iter().rev().find(|reply| reply.turn == turn)?.end?;
         let left = Samples(end.saturating_sub(self.0.heard.load(Ordering::Acquire)));
         Some(left.convert(self.0.rate, SampleRate::INTERNAL))
+    }
+
+    /// What was spoken of the reply to `turn`, heard or not: the model's words, or what a stage after it made of them.
+    pub(crate) fn said(&self, turn: TurnId) -> Option<String> {
+        self.0.replies().iter().rev().find(|reply| reply.turn == turn).map(|reply| reply.text.clone())
     }
 
     /// What was heard of the reply to `turn`: nothing where it has not begun.

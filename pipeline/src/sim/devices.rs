@@ -125,7 +125,7 @@ impl Mouth {
         let from = self.spoken;
         audible(&samples, |i| Position(from + i), &mut self.spans);
         self.spoken += samples.len() as u64;
-        let body = Body::Sound(Sound { samples, words: Vec::new() });
+        let body = Body::Sound(Sound { samples, ..Sound::default() });
         self.player.take(Message { turn: VOICE, at: Position(0), body })?;
         self.player.pump();
         Ok(())

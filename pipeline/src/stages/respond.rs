@@ -96,6 +96,9 @@ impl Respond {
     /// Cuts the last reply to what was heard of it.
     fn settle(&mut self, out: &mut Outbox<'_>) {
         let Some(turn) = self.unsettled.take() else { return };
+        if let Some(said) = self.playout.said(turn) {
+            self.history.spoken(turn, &said);
+        }
         if let Some(text) = self.history.cut(turn, self.playout.heard(turn)) {
             out.event(turn, EventKind::Kept { text });
         }

@@ -22,6 +22,8 @@ pub(crate) struct Speak {
     turn: TurnId,
     /// The reply's text so far.
     text: String,
+    /// How much of it is spoken.
+    spoken: usize,
     /// The length of the reply's sound so far.
     sound: Samples,
 }
@@ -29,7 +31,7 @@ pub(crate) struct Speak {
 impl Speak {
     pub(crate) fn new(synthesizer: Arc<dyn Synthesizer>, clauses: ClauseStream) -> Self {
         let (turn, text, sound) = (TurnId::default(), String::new(), Samples(0));
-        Self { synthesizer, clauses, turn, text, sound }
+        Self { synthesizer, clauses, turn, text, spoken: 0, sound }
     }
 
     fn begin(&mut self, turn: TurnId) {
@@ -37,6 +39,7 @@ impl Speak {
             self.turn = turn;
             self.clauses.reset();
             self.text.clear();
+            self.spoken = 0;
             self.sound = Samples(0);
         }
     }
@@ -53,7 +56,9 @@ impl Speak {
                     ReplyWord { text: mark.text, text_end: reached, end: began + mark.end }
                 };
                 let words = chunk.words.into_iter().map(place).collect();
-                let sound = Sound { samples: chunk.samples, words };
+                let text = self.text[self.spoken..clause.source.end].to_owned();
+                self.spoken = clause.source.end;
+                let sound = Sound { samples: chunk.samples, text, words };
                 if out.send(self.turn, Body::Sound(sound)).is_break() {
                     return Ok(ControlFlow::Break(()));
                 }

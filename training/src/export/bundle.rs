@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use rejoinder_models::card::{Bundle, CARD_KEY, FILE_KEY_PREFIX, MODEL_ROLE, ModelCard, NewFile};
+use rejoinder_models::card::{Bundle, CARD_KEY, EMBEDDED_ROLES, FILE_KEY_PREFIX, MODEL_ROLE, ModelCard, NewFile};
 use rejoinder_models::runtime::{Runtime, RuntimeConfig, RuntimeKind, open};
 
 use super::{Case, Difference, ExportError, OnnxModel, Result, check_parity};
@@ -64,7 +64,7 @@ impl Package {
         for part in &mut self.models {
             if part.role == MODEL_ROLE {
                 part.model.set_metadata(CARD_KEY, &self.card.to_metadata()?);
-                for file in &self.files {
+                for file in self.files.iter().filter(|file| EMBEDDED_ROLES.contains(&file.role.as_str())) {
                     if let Ok(text) = std::str::from_utf8(&file.contents) {
                         part.model.set_metadata(&format!("{FILE_KEY_PREFIX}{}", file.role), text);
                     }

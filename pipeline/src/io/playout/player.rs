@@ -69,6 +69,7 @@ impl Player {
             made: 0,
             end: None,
             cut: None,
+            text: String::new(),
             words,
             told: 0,
             started: false,
@@ -81,6 +82,7 @@ impl Player {
             let rate = self.shared.rate;
             let at = |word: &ReplyWord| reply.base + word.end.convert(self.from, rate).0;
             let words: Vec<_> = sound.words.into_iter().map(|word| (at(&word), word)).collect();
+            reply.text.push_str(&sound.text);
             reply.words.extend(words);
             reply.made += Samples(sound.samples.len() as u64).convert(self.from, rate).0;
         }

@@ -21,7 +21,7 @@ fn ring() -> (Turns, Player, Loudspeaker, Playout) {
 
 fn reply(player: &mut Player) {
     let words = vec![word("one", 3, 40), word("two", 7, 80)];
-    player.take(message(1, Body::Sound(Sound { samples: vec![0.5; 100], words }))).unwrap();
+    player.take(message(1, Body::Sound(Sound { samples: vec![0.5; 100], text: "one two".to_owned(), words }))).unwrap();
     player.take(message(1, Body::SoundEnd)).unwrap();
     assert!(player.pump());
 }
@@ -37,6 +37,7 @@ fn a_reply_is_told_word_by_word_and_heard_whole() {
     let started = Progress::Started(TurnId::new(1), Position::from_ms(7.0));
     assert_eq!(progress, [started, Progress::Word(TurnId::new(1), "one".to_owned())]);
     assert_eq!(playout.heard(TurnId::new(1)), Heard::UpTo(3));
+    assert_eq!(playout.said(TurnId::new(1)).as_deref(), Some("one two"));
     speaker.pull_heard(&mut out, 0);
     progress.clear();
     playout.poll(&mut progress);
@@ -64,7 +65,7 @@ fn an_interruption_fades_skips_and_remembers_the_last_word() {
 #[test]
 fn sound_that_was_on_its_way_when_the_turn_rose_is_never_played() {
     let (turns, mut player, mut speaker, playout) = ring();
-    let sound = Sound { samples: vec![0.5; 100], words: Vec::new() };
+    let sound = Sound { samples: vec![0.5; 100], ..Sound::default() };
     player.take(message(1, Body::Sound(sound.clone()))).unwrap();
     turns.raise(TurnId::new(2));
     turns.release(TurnId::new(2));
@@ -84,7 +85,7 @@ fn sound_that_was_on_its_way_when_the_turn_rose_is_never_played() {
 fn a_full_ring_makes_the_speaker_wait_for_the_listener() {
     let (_, mut player, mut speaker, _) = ring();
     let samples = vec![0.5; 5_000];
-    player.take(message(1, Body::Sound(Sound { samples, words: Vec::new() }))).unwrap();
+    player.take(message(1, Body::Sound(Sound { samples, ..Sound::default() }))).unwrap();
     assert!(!player.pump());
     speaker.pull_heard(&mut [0.0; 1_000], 0);
     assert!(player.pump());
@@ -133,7 +134,7 @@ fn steepest(sound: &[f32]) -> f32 {
 fn a_ducked_reply_stands_still_and_goes_on_where_it_stopped() {
     let (_, mut player, mut speaker, playout) = ring();
     let ramp: Vec<f32> = (1..=200).map(|i| i as f32 / 400.0).collect();
-    player.take(message(1, Body::Sound(Sound { samples: ramp.clone(), words: Vec::new() }))).unwrap();
+    player.take(message(1, Body::Sound(Sound { samples: ramp.clone(), ..Sound::default() }))).unwrap();
     player.take(message(1, Body::SoundEnd)).unwrap();
     player.pump();
     assert_eq!(pulled(&mut speaker, 50), ramp[..50]);
@@ -152,7 +153,7 @@ fn a_ducked_reply_stands_still_and_goes_on_where_it_stopped() {
 #[test]
 fn a_reply_can_go_on_more_quietly() {
     let (_, mut player, mut speaker, playout) = ring();
-    player.take(message(1, Body::Sound(Sound { samples: vec![0.5; 200], words: Vec::new() }))).unwrap();
+    player.take(message(1, Body::Sound(Sound { samples: vec![0.5; 200], ..Sound::default() }))).unwrap();
     player.pump();
     playout.duck(-20.0);
     let out = pulled(&mut speaker, 100);
@@ -171,7 +172,7 @@ fn an_interrupted_reply_that_was_ducked_is_not_heard_again_and_the_next_begins_l
     turns.release(TurnId::new(2));
     playout.interrupt_before(TurnId::new(2));
     playout.duck(0.0);
-    let sound = Sound { samples: vec![0.25; 10], words: Vec::new() };
+    let sound = Sound { samples: vec![0.25; 10], ..Sound::default() };
     player.take(message(2, Body::Sound(sound))).unwrap();
     player.pump();
     let out = pulled(&mut speaker, 50);
@@ -184,7 +185,8 @@ fn a_reply_that_was_begun_ahead_waits_for_its_release_within_bounds() {
     let (turns, mut player, mut speaker, playout) = ring();
     let held = TurnId::new(2);
     turns.raise(held);
-    let sound = |length| Body::Sound(Sound { samples: vec![0.5; length], words: vec![word("one", 3, 40)] });
+    let sound =
+        |length| Body::Sound(Sound { samples: vec![0.5; length], words: vec![word("one", 3, 40)], ..Sound::default() });
     player.take(message(2, sound(400))).unwrap();
     assert!(player.pump(), "half a second may be held");
     player.take(message(2, sound(400))).unwrap();
@@ -205,7 +207,7 @@ fn a_reply_that_was_begun_ahead_in_vain_is_never_heard() {
     let (turns, mut player, mut speaker, playout) = ring();
     let (held, again) = (TurnId::new(2), TurnId::new(2).retry());
     turns.raise(held);
-    let sound = |value| Body::Sound(Sound { samples: vec![value; 20], words: Vec::new() });
+    let sound = |value| Body::Sound(Sound { samples: vec![value; 20], ..Sound::default() });
     player.take(message(2, sound(0.5))).unwrap();
     player.pump();
     turns.raise(again);
@@ -231,7 +233,7 @@ fn a_reply_is_awaited_until_it_was_heard_or_dropped_and_then_nobody_waits_for_th
     assert_eq!((playout.awaited(), playout.asked()), (Some(TurnId::new(1)), 60));
     pulled(&mut speaker, 60);
     assert_eq!((playout.awaited(), playout.asked()), (None, 120));
-    player.take(message(1, Body::Sound(Sound { samples: vec![0.5; 5_000], words: Vec::new() }))).unwrap();
+    player.take(message(1, Body::Sound(Sound { samples: vec![0.5; 5_000], ..Sound::default() }))).unwrap();
     assert!(!player.pump(), "the ring is full and nobody plays");
     let dropped = TurnId::new(1).retry();
     turns.raise(dropped);
