@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
-use rejoinder::sim::{self, Figures, Record, Scenario, Simulation, Voices};
+use rejoinder::sim::{self, CostConfig, Figures, Record, Scenario, Simulation, Voices};
 use rejoinder::{Config, Error};
 use rejoinder_models::audio::WavWriter;
 use rejoinder_models::units::SampleRate;
@@ -63,25 +63,15 @@ impl Simulate {
         }
         let record = simulation.run()?;
         file.map_or(Ok(()), WavWriter::finish)?;
+        let figures = Figures::of(&record);
+        self.write(&record, &figures)?;
         if stop.is_cancelled() {
             return Ok(Ended::Interrupted);
         }
-        let figures = Figures::of(&record);
-        self.write(&record, &figures)?;
         let mut out = std::io::stdout();
         write!(out, "{figures}")?;
         let complaints = sim::complaints(&scenario, &record, &figures);
-        if complaints.is_empty() {
-            return Ok(Ended::Done);
-        }
-        for complaint in complaints {
-            writeln!(out, "failed: {complaint}")?;
-        }
-        absolute(&mut scenario.config);
-        absolute(&mut scenario.voices);
-        scenario.save(&self.replay)?;
-        writeln!(out, "again: rejoinder simulate {}", self.replay.display())?;
-        Ok(Ended::Partly)
+        again(scenario, &complaints, &self.replay, &mut out)
     }
 
     fn write(&self, record: &Record, figures: &Figures) -> anyhow::Result<()> {
@@ -96,6 +86,34 @@ impl Simulate {
         write(self.svg.as_deref(), || Ok(sim::draw(record)))?;
         write(self.json.as_deref(), || Ok(serde_json::to_string_pretty(figures)?))
     }
+}
+
+/// Tells what went wrong in a run, and leaves what repeats it in `replay`.
+pub(crate) fn again(
+    mut scenario: Scenario,
+    complaints: &[String],
+    replay: &Path,
+    out: &mut impl Write,
+) -> anyhow::Result<Ended> {
+    if complaints.is_empty() {
+        return Ok(Ended::Done);
+    }
+    for complaint in complaints {
+        writeln!(out, "failed: {complaint}")?;
+    }
+    absolute(&mut scenario.config);
+    absolute(&mut scenario.voices);
+    scenario.save(replay)?;
+    let sets = std::env::var(sim::SETS_VARIABLE).ok().filter(|_| scenario.voices.is_none());
+    let sets = sets.map_or_else(String::new, |sets| format!("{}={sets} ", sim::SETS_VARIABLE));
+    writeln!(out, "again: {sets}rejoinder simulate {}", replay.display())?;
+    if scenario.cost == CostConfig::Measured {
+        writeln!(
+            out,
+            "its costs are measured, so that no run is quite like another; [cost] kind = \"fixed\" repeats to the byte"
+        )?;
+    }
+    Ok(Ended::Partly)
 }
 
 /// The configuration that a scenario names, or the default one.

@@ -47,7 +47,7 @@ pub use scenario::{
 };
 pub use sound_server::{SoundServer, with_priority};
 pub use utterance::Utterance;
-pub use voices::{Recording, Role, Voices};
+pub use voices::{Recording, Role, SETS_VARIABLE, Voices};
 
 use crate::dialogue::Toolbox;
 use crate::event::Event;

@@ -84,7 +84,7 @@ impl Row {
 /// Where the recordings are that a clone has.
 const FIXTURES: &str = "tests/fixtures/caller";
 /// Names the folder of the unpacked sets.
-const SETS_VARIABLE: &str = "REJOINDER_DATA";
+pub const SETS_VARIABLE: &str = "REJOINDER_DATA";
 
 impl Voices {
     /// Those of people, where `REJOINDER_DATA` names the folder of the unpacked sets, and for what they lack those of

@@ -44,6 +44,9 @@ pub(crate) struct Conversation {
     /// Write the figures here as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Where a run in which a turn goes wrong leaves the scenario that repeats it
+    #[arg(long, value_name = "FILE", default_value = "failed.toml")]
+    replay: PathBuf,
 }
 
 #[derive(Serialize)]
@@ -91,7 +94,9 @@ impl Conversation {
         scenario.turns = self.turns.unwrap_or(if self.scenario.is_some() { scenario.turns } else { usual });
         scenario.seed = self.seed.unwrap_or(scenario.seed);
         scenario.cost = sim::CostConfig::Measured;
-        let assistant = sim::assistant(&self.config.load()?)?;
+        let config = self.config.load()?;
+        let assistant = sim::assistant(&config)?;
+        scenario.config = Some(config.path);
         let voices = simulate::voices(&scenario)?;
         let stop = interrupt_flag()?;
         let mut out = std::io::stdout();
@@ -101,6 +106,7 @@ impl Conversation {
             return Ok(Ended::Interrupted);
         }
         let figures = Figures::of(&record);
+        let complaints = sim::complaints(&scenario, &record, &figures);
         write!(out, "{figures}")?;
         writeln!(out, "in {:.0} s of work", began.elapsed().as_secs_f64())?;
         let handoff = |busy| handoffs(HANDOFFS, busy).into_iter().map(|time| time.as_secs_f64() * 1e3).collect();
@@ -124,7 +130,7 @@ impl Conversation {
         let report = Report {
             figures,
             handoff_ms,
-            scenario: scenario.name,
+            scenario: scenario.name.clone(),
             seed: scenario.seed,
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             recognizer: assistant.recognizer.name().to_owned(),
@@ -136,7 +142,7 @@ impl Conversation {
             let text = serde_json::to_string_pretty(&report)?;
             std::fs::write(path, text).with_context(|| path.display().to_string())?;
         }
-        Ok(Ended::Done)
+        simulate::again(scenario, &complaints, &self.replay, &mut out)
     }
 }
 
