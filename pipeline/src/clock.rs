@@ -11,7 +11,7 @@ use rejoinder_models::units::{Position, SampleRate};
 /// Live, the capture side sets it with each piece of audio and it runs on between pieces, so that moments inside a
 /// block can be told apart. In virtual time it stands where the runner put it.
 #[derive(Clone, Debug)]
-pub struct Clock(Arc<Inner>);
+pub(crate) struct Clock(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -49,7 +49,7 @@ impl Clock {
     }
 
     /// Now.
-    pub fn now(&self) -> Position {
+    pub(crate) fn now(&self) -> Position {
         position(self.now_ns())
     }
 

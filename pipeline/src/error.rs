@@ -7,6 +7,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What went wrong, with what was expected, what was found, and where. Every message is one line.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// A model, an audio file or an engine: see [`rejoinder_models::Error`].
     #[error(transparent)]

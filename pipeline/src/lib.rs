@@ -30,13 +30,12 @@ pub mod turn;
 mod wake;
 
 pub use assistant::{Assistant, ToolboxMaker};
-pub use clock::Clock;
 pub use config::Config;
 pub use dialogue::{History, Toolbox};
 pub use error::{Error, Result};
 pub use event::{Event, EventKind};
 pub use identity::{Identified, Identity};
-pub use message::{AudioDevice, Body, Control, Message, ReplyWord, Sound, TurnId, Turns};
+pub use message::{AudioDevice, Body, Control, Message, ReplyWord, Sound, TurnId};
 /// The crate whose types stand in this one's signatures.
 pub use rejoinder_models as models;
 pub use run::threads::Controls;

@@ -5,7 +5,8 @@ mod turns;
 use rejoinder_models::asr::Transcript;
 use rejoinder_models::units::{Position, Samples};
 use serde::{Deserialize, Serialize};
-pub use turns::{TurnId, Turns};
+pub use turns::TurnId;
+pub(crate) use turns::Turns;
 
 /// A message from one stage to the next.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +21,7 @@ pub struct Message {
 
 /// What a message says. A stage forwards each kind that it does not handle.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Body {
     /// Into `listen`: mono samples at the source's rate.
     Captured(Vec<f32>),

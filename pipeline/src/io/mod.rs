@@ -8,7 +8,7 @@ pub(crate) mod playout;
 pub(crate) mod reference;
 
 pub use capture::Microphone;
-pub use playout::{Heard, Loudspeaker, Playout};
+pub use playout::{Heard, Loudspeaker};
 use rejoinder_models::units::SampleRate;
 
 use crate::Result;

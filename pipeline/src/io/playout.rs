@@ -100,7 +100,7 @@ pub enum Heard {
 
 /// The playhead: how far the listener got. Clones share it.
 #[derive(Clone, Debug)]
-pub struct Playout(Arc<Shared>);
+pub(crate) struct Playout(Arc<Shared>);
 
 /// A playback ring for audio of `rate`, fed with sound of rate `from` through `resample` where they differ. Of a reply
 /// that was begun ahead it holds `held_ms` at the most.
@@ -234,7 +234,7 @@ impl Playout {
     }
 
     /// What was heard of the reply to `turn`: nothing where it has not begun.
-    pub fn heard(&self, turn: TurnId) -> Heard {
+    pub(crate) fn heard(&self, turn: TurnId) -> Heard {
         let replies = self.0.replies();
         let Some(reply) = replies.iter().rev().find(|reply| reply.turn == turn) else { return Heard::UpTo(0) };
         let upto = reply.cut.unwrap_or_else(|| self.0.heard.load(Ordering::Acquire));

@@ -84,7 +84,7 @@ impl<'de> Deserialize<'de> for TurnId {
 
 /// The current turn, shared by all stages of a conversation. Only `listen` raises it; everyone else compares.
 #[derive(Clone, Debug, Default)]
-pub struct Turns(Arc<Shared>);
+pub(crate) struct Turns(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
@@ -96,12 +96,12 @@ struct Shared {
 
 impl Turns {
     /// The current turn.
-    pub fn current(&self) -> TurnId {
+    pub(crate) fn current(&self) -> TurnId {
         TurnId(self.0.current.load(Ordering::Acquire))
     }
 
     /// Whether work for `turn` is still wanted.
-    pub fn is_current(&self, turn: TurnId) -> bool {
+    pub(crate) fn is_current(&self, turn: TurnId) -> bool {
         turn >= self.current()
     }
 
@@ -128,7 +128,7 @@ impl Turns {
     }
 
     /// Whether nothing is going on: nobody speaks, and no reply is on its way or sounds.
-    pub fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         !self.0.busy.load(Ordering::Acquire)
     }
 
@@ -137,7 +137,7 @@ impl Turns {
     }
 
     /// A flag that is raised when `turn` becomes stale. One reply runs at a time: a second call replaces the first.
-    pub fn guard(&self, turn: TurnId) -> Cancel {
+    pub(crate) fn guard(&self, turn: TurnId) -> Cancel {
         let cancel = Cancel::default();
         let mut running = self.0.running.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.is_current(turn) {
