@@ -1,4 +1,4 @@
-//! The audio callback under an allocator that aborts: nothing that runs inside it may allocate or free.
+//! The audio callback under an allocator that counts: nothing that runs inside it may allocate or free.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

@@ -22,7 +22,7 @@ const TOOL: &str = "order_coffee";
 /// text, and as sound without noise.
 const STEP: usize = 20;
 const LEAST_FROM_TEXT: usize = 90;
-const LEAST_FROM_SOUND: usize = 5;
+const LEAST_FROM_SOUND: usize = 40;
 /// Voices that talk in the background of the cafe, and how long its noise is before it begins again.
 const BABBLE_VOICES: usize = 8;
 const CAFE_SECONDS: usize = 60;

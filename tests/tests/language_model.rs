@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 
 use rejoinder_models::llm::llama::{LlamaOptions, LlamaResponder};
@@ -110,17 +111,26 @@ fn reply(dialogue: &mut dyn rejoinder_models::llm::Dialogue, messages: &[ChatMes
 #[test]
 fn whatever_a_model_says_is_text_or_a_call_that_keeps_its_schema() {
     let tools = Writer::tools();
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/pretrained/lm-en/model.gguf");
+    let (mut calls, mut texts) = (0, 0);
     for seed in 0..40 {
         let options =
             LlamaOptions { temperature: 1.0, top_p: 1.0, min_p: 0.0, seed, max_tokens: 120, ..LlamaOptions::default() };
-        let mut dialogue = random_model(options).dialogue().unwrap();
-        let (finish, text) = reply(dialogue.as_mut(), &[says(Role::User, "what time is it")]);
+        // A net that has learnt to call tools, so hot that it hardly knows what it says; and one that knows nothing.
+        let (model, asked) = match seed % 2 {
+            0 => (LlamaResponder::open(&shipped, LlamaOptions { temperature: 3.0, ..options }).unwrap(), "set a timer"),
+            _ => (random_model(options), "what time is it"),
+        };
+        let (finish, text) = reply(model.dialogue().unwrap().as_mut(), &[says(Role::User, asked)]);
         assert!(!text.trim_start().starts_with('{'), "{text}");
+        texts += usize::from(!text.is_empty());
         if let Finish::Tool(call) = finish {
+            calls += 1;
             let spec = tools.iter().find(|spec| spec.name == call.name).unwrap();
             rejoinder_models::llm::tools::check_arguments(&spec.parameters, &call.arguments).unwrap();
         }
     }
+    assert!(calls > 0 && texts > 0, "{calls} calls, {texts} texts");
 }
 
 /// A history that was cut, or forgotten, is answered as if it had never been longer.
@@ -152,8 +162,19 @@ fn a_dialogue_remembers_nothing_but_its_messages() {
 
 #[test]
 fn a_cancelled_reply_ends_and_leaves_the_dialogue_usable() {
-    let model = random_model(LlamaOptions { max_tokens: 40, ..LlamaOptions::default() });
-    let (messages, cancel) = ([says(Role::User, "tell me a story")], Cancel::default());
+    let messages = [says(Role::User, "tell me a story")];
+    let talks = |_| {
+        let model = random_model(LlamaOptions { max_tokens: 40, ..LlamaOptions::default() });
+        let (mut dialogue, mut pieces) = (model.dialogue().unwrap(), 0);
+        let count = &mut |_: &str| {
+            pieces += 1;
+            ControlFlow::Continue(())
+        };
+        dialogue.reply(&messages, &[], &Cancel::default(), count).unwrap();
+        (pieces > 4).then_some(model)
+    };
+    let model = (0..50).find_map(talks).expect("one of fifty models that says more than four pieces");
+    let cancel = Cancel::default();
     let mut dialogue = model.dialogue().unwrap();
     let mut pieces = 0;
     let finish = dialogue.reply(&messages, &[], &cancel, &mut |_| {
@@ -163,12 +184,11 @@ fn a_cancelled_reply_ends_and_leaves_the_dialogue_usable() {
         }
         ControlFlow::Continue(())
     });
-    let early = pieces < 3;
-    assert!(early || (finish.unwrap(), pieces) == (Finish::Cancelled, 3));
+    assert_eq!((finish.unwrap(), pieces), (Finish::Cancelled, 3));
     cancel.cancel();
     assert_eq!(dialogue.reply(&messages, &[], &cancel, &mut |_| ControlFlow::Continue(())).unwrap(), Finish::Cancelled);
     let broken = dialogue.reply(&messages, &[], &Cancel::default(), &mut |_| ControlFlow::Break(()));
-    assert!(early || broken.unwrap() == Finish::Cancelled);
+    assert_eq!(broken.unwrap(), Finish::Cancelled);
     assert_eq!(reply(dialogue.as_mut(), &messages), reply(model.dialogue().unwrap().as_mut(), &messages));
 }
 
@@ -191,7 +211,7 @@ fn a_file_that_is_no_model_is_named() {
     assert!(broken.contains("broken.gguf: not a GGUF file"), "{broken}");
 }
 
-/// A net that has learnt a handful of dialogues by heart says them through llama.cpp, word for word.
+/// A net that has learnt a handful of dialogues by heart says most of them through llama.cpp, word for word.
 #[test]
 fn a_tiny_recipe_learns_its_dialogues_and_says_them() {
     let folder = tempfile::tempdir().unwrap();
@@ -237,5 +257,5 @@ fn a_tiny_recipe_learns_its_dialogues_and_says_them() {
             });
         }
     }
-    assert!(all > 1 && 3 * right >= all, "{right} of {all}");
+    assert!(all > 1 && 2 * right >= all, "{right} of {all}");
 }
