@@ -53,7 +53,7 @@ pub fn fit_observed<T: Task>(
     while !fitter.course.is_done(&fitter.state) {
         fitter.epoch()?;
         if (fitter.state.epoch + 1).is_multiple_of(options.valid_every.max(1)) {
-            fitter.validate()?;
+            fitter.validate(fitter.state.epoch + 1)?;
         }
         fitter.state.epoch += 1;
         fitter.state.batches = 0;
@@ -61,13 +61,7 @@ pub fn fit_observed<T: Task>(
     // The last weights are among those to choose of.
     let Checkpoint { step, validated, epoch, .. } = fitter.state;
     if options.keep_best > 0 && validated > 0 && validated != step {
-        fitter.state.epoch = epoch.saturating_sub(1);
-        let outcome = fitter.validate();
-        fitter.state.epoch = epoch;
-        if let Err(Error::Interrupted) = outcome {
-            fitter.save()?;
-        }
-        outcome?;
+        fitter.validate(epoch)?;
     }
     fitter.save()?;
     fitter.end()
@@ -371,8 +365,9 @@ impl<'a, T: Task> Fitter<'a, T> {
         Ok(())
     }
 
-    fn validate(&mut self) -> Result<()> {
-        let (net, at) = (self.averaged(), self.at());
+    /// Validates the net after this many epochs.
+    fn validate(&mut self, epoch: usize) -> Result<()> {
+        let (net, at) = (self.averaged(), At { epoch, ..self.at() });
         tell(&mut self.observers, |observer| observer.on_stage_start(Stage::Valid, &at))?;
         let device = self.options.backend.device()?;
         let meter = match evaluate_first(self.task, &net, &device, self.course.most_batches()) {
@@ -385,13 +380,13 @@ impl<'a, T: Task> Fitter<'a, T> {
         let figures = meter.means();
         self.state.validation.update(self.options, &figures)?;
         self.state.validated = self.state.step;
-        self.keep(&net, &figures)?;
-        let at = self.at();
+        self.keep(&net, epoch, &figures)?;
+        let at = At { epoch, ..self.at() };
         tell(&mut self.observers, |observer| observer.on_stage_end(Stage::Valid, &figures, &net, &at))
     }
 
     /// Keeps a net that was validated, if it is among the best.
-    fn keep(&mut self, net: &T::Net, figures: &[(&'static str, f64)]) -> Result<()> {
+    fn keep(&mut self, net: &T::Net, epoch: usize, figures: &[(&'static str, f64)]) -> Result<()> {
         let metric = self.metric.name();
         if self.options.keep_best == 0 {
             self.state.best.clear();
@@ -401,8 +396,7 @@ impl<'a, T: Task> Fitter<'a, T> {
             tracing::warn!("the validation has no finite `{metric}`: its weights are not kept");
             return Ok(());
         };
-        let Checkpoint { epoch, step, .. } = self.state;
-        let new = Kept { epoch: epoch + 1, step, metric: metric.to_owned(), figure: *figure };
+        let new = Kept { epoch, step: self.state.step, metric: metric.to_owned(), figure: *figure };
         let path = new.path(self.run);
         if kept::insert(&mut self.state.best, new, &self.metric, self.options.keep_best) {
             let folder = self.run.join(kept::BEST);
