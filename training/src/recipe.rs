@@ -17,11 +17,14 @@ use crate::tasks::transducer::TransducerRecipe;
 use crate::tasks::tts::TtsRecipe;
 use crate::tasks::turn::TurnRecipe;
 use crate::tasks::vad::VadRecipe;
-use crate::trainer::{RunMode, Timing};
+use crate::trainer::{BY_OTHER_NAMES, DEBUG_RUN, RunMode, Timing};
 use crate::{Error, Result};
 
 /// The file of a run folder with the recipe as it was resolved.
 pub(crate) const RESOLVED: &str = "recipe.toml";
+
+/// The file of a run folder with the tokens that its recipe has learnt.
+const TOKENS: &str = "tokens.txt";
 
 /// The steps of a recipe. Each leaves its result in files, so that each can be run again alone.
 pub trait Recipe {
@@ -72,8 +75,19 @@ pub fn begin_run(recipe: &impl Serialize, run: &Path, mode: RunMode) -> Result<(
     mode.check(run)?;
     std::fs::create_dir_all(run).map_err(|e| Error::io(run, e))?;
     let resolved = toml::to_string(recipe).map_err(|e| Error::config("recipe", e))?;
+    lend_tokens(run)?;
     let path = run.join(RESOLVED);
     std::fs::write(&path, resolved).map_err(|e| Error::io(&path, e))
+}
+
+/// A run in debug mode has the tokens of the run whose folder it is in, where it has none of its own.
+fn lend_tokens(run: &Path) -> Result<()> {
+    let own = run.join(TOKENS);
+    let lent = run.parent().filter(|_| run.ends_with(DEBUG_RUN) && !own.exists()).map(|whole| whole.join(TOKENS));
+    match lent.filter(|tokens| tokens.is_file()) {
+        Some(tokens) => std::fs::copy(&tokens, &own).map(drop).map_err(|e| Error::io(tokens, e)),
+        None => Ok(()),
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -112,14 +126,14 @@ pub(crate) fn read_tokens(path: &Path) -> Result<Tokenizer> {
 /// A recipe with `include = "other.toml"` is a variant of that one, whose path is relative to its own: what it says goes
 /// before what the other says, key by key in tables, and as a whole elsewhere.
 ///
+/// In debug mode ([`TrainOptions::debug`](crate::trainer::TrainOptions::debug)) the run folder is one of its own, unless the
+/// overrides name one.
+///
 /// # Errors
 /// [`Error::Config`] with the file and the key that is unknown, missing or wrong.
 pub fn open(path: &Path, overrides: &[String]) -> Result<Box<dyn Recipe>> {
     let place = path.display().to_string();
-    let mut table = table(path)?;
-    for pair in overrides {
-        set(&mut table, pair)?;
-    }
+    let table = resolve(path, overrides)?;
     let recipe = table.try_into::<AnyRecipe>().map_err(|e| Error::config(&place, one_line(&e)))?;
     Ok(match recipe {
         AnyRecipe::Asr(recipe) => recipe,
@@ -134,6 +148,27 @@ pub fn open(path: &Path, overrides: &[String]) -> Result<Box<dyn Recipe>> {
         AnyRecipe::Attention(recipe) => recipe,
         AnyRecipe::TokenLm(recipe) => recipe,
     })
+}
+
+fn resolve(path: &Path, overrides: &[String]) -> Result<toml::Table> {
+    let mut table = table(path)?;
+    for pair in overrides {
+        set(&mut table, pair)?;
+    }
+    let names_run = overrides.iter().filter_map(|pair| pair.split_once('=')).any(|(key, _)| key.trim() == "run");
+    if !names_run && is_debug(&table) {
+        if let Some(toml::Value::String(run)) = table.get_mut("run") {
+            *run = Path::new(run).join(DEBUG_RUN).display().to_string();
+        }
+    }
+    Ok(table)
+}
+
+/// Whether a net of a recipe is trained in debug mode.
+fn is_debug(table: &toml::Table) -> bool {
+    let tables = || table.iter().filter_map(|(key, value)| Some((key, value.as_table()?)));
+    let debug = |train: &toml::Table| train.get("debug").and_then(toml::Value::as_bool) == Some(true);
+    tables().any(|(key, inner)| (key == "train" && debug(inner)) || is_debug(inner))
 }
 
 /// A recipe's table, with those that it includes.
@@ -159,6 +194,8 @@ fn set(table: &mut toml::Table, pair: &str) -> Result<()> {
         .unwrap_or_else(|| toml::Value::String(value.to_owned()));
     let mut parts: Vec<_> = key.trim().split('.').collect();
     let last = parts.pop().filter(|last| !last.is_empty()).ok_or_else(|| mistake("expected a key before ="))?;
+    let ours = BY_OTHER_NAMES.iter().find(|(theirs, _)| parts.last() == Some(&"train") && *theirs == last);
+    let last = ours.map_or(last, |(_, ours)| ours);
     let mut place = table;
     for part in parts {
         place = place
@@ -184,5 +221,40 @@ mod tests {
         assert_eq!(table["net"]["name"].as_str(), Some("tiny net"));
         assert!(set(&mut table, "train.steps.more=1").is_err());
         assert!(set(&mut table, "steps").is_err());
+        set(&mut table, "train.optimizer_step_limit=30").unwrap();
+        set(&mut table, "net.device=unheard").unwrap();
+        assert_eq!(table["train"]["steps"].as_integer(), Some(30));
+        assert_eq!(table["net"]["device"].as_str(), Some("unheard"));
+    }
+
+    #[test]
+    fn debug_mode_has_a_run_folder_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("recipe.toml");
+        std::fs::write(&path, "run = \"runs/a\"\n[voice.train]\nsteps = 1\n").unwrap();
+        let run = |overrides: &[&str]| {
+            let overrides: Vec<String> = overrides.iter().map(|pair| (*pair).to_owned()).collect();
+            resolve(&path, &overrides).unwrap()["run"].as_str().unwrap().to_owned()
+        };
+        assert_eq!(run(&[]), "runs/a");
+        assert_eq!(run(&["voice.train.debug=false"]), "runs/a");
+        assert_eq!(Path::new(&run(&["voice.train.debug=true"])), Path::new("runs/a").join(DEBUG_RUN));
+        assert_eq!(run(&["voice.train.debug=true", "run=runs/b"]), "runs/b");
+    }
+
+    #[test]
+    fn a_run_in_debug_mode_has_tokens_and_is_begun_anew_unasked() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = folder.path().join(DEBUG_RUN);
+        std::fs::write(folder.path().join(TOKENS), "a").unwrap();
+        begin_run(&toml::Table::new(), &run, RunMode::New).unwrap();
+        assert_eq!(std::fs::read_to_string(run.join(TOKENS)).unwrap(), "a");
+        for name in ["net.bpk", TOKENS] {
+            std::fs::write(run.join(name), "b").unwrap();
+        }
+        begin_run(&toml::Table::new(), &run, RunMode::New).unwrap();
+        assert_eq!(std::fs::read_to_string(run.join(TOKENS)).unwrap(), "b");
+        std::fs::write(folder.path().join("net.bpk"), "").unwrap();
+        assert!(begin_run(&toml::Table::new(), folder.path(), RunMode::New).is_err());
     }
 }

@@ -89,6 +89,18 @@ fn kill_at(mut child: Child, run: &Path, at: usize) -> usize {
     step(run).unwrap_or(at)
 }
 
+/// Presses Ctrl-C in a run that has come to `at`.
+fn interrupt_at(mut child: Child, run: &Path, at: usize) {
+    let began = Instant::now();
+    while step(run).is_none_or(|step| step < at) {
+        assert!(child.try_wait().unwrap().is_none(), "the run ended before step {at}");
+        assert!(began.elapsed() < Duration::from_secs(240), "no step {at} within four minutes");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    assert!(Command::new("kill").arg("-INT").arg(child.id().to_string()).status().unwrap().success());
+    assert!(!child.wait().unwrap().success());
+}
+
 /// Compares the weights in these folders of a run.
 fn same_weights(folder: &Path, recipe: &Path, places: &[&str]) {
     let [whole, torn] = ["whole", "torn"].map(|name| folder.join(name));
@@ -231,4 +243,23 @@ fn a_killed_adaptation_of_a_speaker_net_goes_on_bit_for_bit() {
                     lora = { rank = 2, all_linear = true }\n";
     let recipe = write_recipe(folder.path(), "speaker.toml", &speaker_recipe(adapters));
     same_weights(folder.path(), &recipe, &AVERAGE_AND_NET[..1]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_that_is_interrupted_before_its_step_goes_on_bit_for_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    write_clips(&folder.path().join("clips"));
+    // Most batches are not the last of their step; running statistics follow each of them.
+    let text = speaker_recipe("").replace("grad_accumulation_factor = 2", "grad_accumulation_factor = 5");
+    let recipe = write_recipe(folder.path(), "speaker.toml", &text.replace("steps = 40", "steps = 16"));
+    let [whole, torn] = ["whole", "torn"].map(|name| folder.path().join(name));
+    assert!(train(&recipe, &whole, false).wait().unwrap().success());
+    interrupt_at(train(&recipe, &torn, false), &torn, 1);
+    interrupt_at(train(&recipe, &torn, true), &torn, 5);
+    assert!(train(&recipe, &torn, true).wait().unwrap().success());
+    for place in AVERAGE_AND_NET {
+        let [whole, torn] = [&whole, &torn].map(|run| weights(&recipe, &run.join(place)));
+        assert!(whole == torn, "{place}/net.bpk differs after an interruption");
+    }
 }

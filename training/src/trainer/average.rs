@@ -1,4 +1,4 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::Tensor;
@@ -56,6 +56,52 @@ impl Average {
     }
 }
 
+/// The mean of nets of one shape, if there are any.
+pub(super) fn mean<M: Module>(nets: Vec<M>) -> Option<M> {
+    let mut nets = nets.into_iter();
+    let first = nets.next()?;
+    let others: Vec<_> = nets.map(|net| Gather::of(&net)).collect();
+    Some(first.map(&mut Mean { others }))
+}
+
+/// Weights in the order of the net.
+#[derive(Default)]
+struct Gather(VecDeque<Tensor<1>>);
+
+impl Gather {
+    fn of<M: Module>(net: &M) -> VecDeque<Tensor<1>> {
+        let mut gather = Self::default();
+        net.visit(&mut gather);
+        gather.0
+    }
+}
+
+impl ModuleVisitor for Gather {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.0.push_back(param.val().flatten::<1>(0, D - 1));
+    }
+}
+
+struct Mean {
+    others: Vec<VecDeque<Tensor<1>>>,
+}
+
+impl ModuleMapper for Mean {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let others: Vec<_> = self.others.iter_mut().filter_map(VecDeque::pop_front).collect();
+        param.map(|first| {
+            let share = 1.0 / (others.len() + 1) as f64;
+            let dims = first.dims();
+            // By their differences, so that weights that are alike stay what they are.
+            let differences = others.into_iter().map(|other| other.reshape(dims) - first.clone());
+            match differences.reduce(|sum, difference| sum + difference) {
+                Some(sum) => first + sum.mul_scalar(share),
+                None => first,
+            }
+        })
+    }
+}
+
 struct Update<'a> {
     average: &'a mut Average,
     decay: f64,
@@ -89,5 +135,27 @@ impl ModuleMapper for Apply<'_> {
             }
             None => param,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::nn::{Initializer, LinearConfig};
+    use burn::tensor::Device;
+
+    use super::*;
+
+    #[test]
+    fn the_mean_of_nets_is_that_of_each_weight() {
+        let net =
+            |value| LinearConfig::new(2, 3).with_initializer(Initializer::Constant { value }).init(&Device::flex());
+        let nets = |values: &[f64]| values.iter().map(|value| net(*value)).collect::<Vec<_>>();
+        for (values, expected) in [(vec![1.5, 2.25], 1.875), (vec![0.1; 3], 0.1), (vec![4.0], 4.0)] {
+            let mean = mean(nets(&values)).unwrap();
+            let weights: Vec<f32> = mean.weight.val().into_data().iter().collect();
+            assert_eq!(weights, [expected; 6]);
+            assert_eq!(mean.bias.unwrap().val().into_data().iter::<f32>().collect::<Vec<_>>(), [expected; 3]);
+        }
+        assert!(mean(Vec::<burn::nn::Linear>::new()).is_none());
     }
 }

@@ -6,8 +6,8 @@ use burn::optim::ModuleOptimizer;
 use burn::store::ModuleRecord;
 use serde::{Deserialize, Serialize};
 
-use super::Average;
 use super::anneal::ValidationState;
+use super::{Average, Kept, kept};
 use crate::{Error, Result};
 
 /// Where a run stands: the numbers beside the weights in a checkpoint folder.
@@ -26,9 +26,15 @@ pub struct Checkpoint {
     pub nonfinite: usize,
     /// Minutes of training that are done.
     pub minutes: f64,
+    /// The step of the last validation.
+    #[serde(default)]
+    pub validated: usize,
     /// What the validations have come to; a checkpoint may have it as `outlook`.
     #[serde(default, alias = "outlook")]
     pub validation: ValidationState,
+    /// The weights that are kept, the best first.
+    #[serde(default)]
+    pub best: Vec<Kept>,
 }
 
 /// Writes the weights of a net as burnpack, in one move.
@@ -101,7 +107,8 @@ impl Checkpoint {
             fs::rename(&now, &old).map_err(|e| Error::io(&now, e))?;
         }
         fs::rename(&new, &now).map_err(|e| Error::io(&new, e))?;
-        remove(&old)
+        remove(&old)?;
+        kept::sweep(run, &self.best)
     }
 
     /// Reads the state of a checkpoint folder.

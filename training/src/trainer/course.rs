@@ -60,7 +60,7 @@ impl<'a> Course<'a> {
     }
 
     /// The share of the run that is done, by whichever limit is nearest.
-    fn share(&self, state: &Checkpoint) -> f64 {
+    pub(super) fn share(&self, state: &Checkpoint) -> f64 {
         let options = self.options;
         let epochs = if options.debug { options.debug_epochs } else { options.epochs };
         let limits = [

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::Task;
+use super::observer::{At, Observer, Stage};
 use crate::{Error, Result};
 
 const WIDTH: f64 = 640.0;
@@ -23,8 +25,16 @@ type Point = (f64, f64);
 /// The curves by figure, and of each by event: `train` or `valid`.
 type Panels = BTreeMap<String, BTreeMap<String, Vec<Point>>>;
 
-/// Draws the curves of a run anew.
-pub(super) fn draw(run: &Path) -> Result<()> {
+/// Draws the curves of a run folder anew after each validation, once its log has it.
+pub(super) struct Curves(pub(super) PathBuf);
+
+impl<T: Task> Observer<T> for Curves {
+    fn on_stage_end(&mut self, stage: Stage, _figures: &[(&'static str, f64)], _net: &T::Net, _at: &At) -> Result<()> {
+        if stage == Stage::Valid { draw(&self.0) } else { Ok(()) }
+    }
+}
+
+fn draw(run: &Path) -> Result<()> {
     let path = run.join("log.jsonl");
     let log = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
     let path = run.join("curves.svg");

@@ -1,6 +1,7 @@
 use burn::tensor::Device;
 
 use super::ahead::ahead;
+use super::observer::{At, Observers, Stage, tell};
 use super::{Meter, Task, interrupted};
 use crate::{Error, Result};
 
@@ -9,7 +10,25 @@ use crate::{Error, Result};
 /// # Errors
 /// Any error of the task.
 pub fn evaluate<T: Task>(task: &T, net: &T::Net, device: &Device) -> Result<Meter> {
-    evaluate_first(task, net, device, usize::MAX)
+    evaluate_observed(task, net, device, Vec::new())
+}
+
+/// As [`evaluate`], while others look on.
+///
+/// # Errors
+/// Any error of the task and of the observers.
+pub fn evaluate_observed<T: Task>(
+    task: &T,
+    net: &T::Net,
+    device: &Device,
+    mut observers: Observers<'_, T>,
+) -> Result<Meter> {
+    let at = At::default();
+    tell(&mut observers, |observer| observer.on_evaluate_start(net))?;
+    tell(&mut observers, |observer| observer.on_stage_start(Stage::Test, &at))?;
+    let meter = evaluate_first(task, net, device, usize::MAX)?;
+    tell(&mut observers, |observer| observer.on_stage_end(Stage::Test, &meter.means(), net, &at))?;
+    Ok(meter)
 }
 
 /// The figures of the first validation batches.

@@ -8,7 +8,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use prost::{Message, Oneof};
 
+use super::Task;
+use super::observer::{At, Observer, Stage};
 use super::run::EVENTS;
+use super::run_log::with_rate;
 use crate::{Error, Result};
 
 #[derive(Clone, PartialEq, Message)]
@@ -88,6 +91,12 @@ impl Events {
     fn write(&mut self, step: usize, what: What) -> Result<()> {
         let event = Event { wall_time: now(), step: step as i64, what: Some(what) };
         self.file.write_all(&record(&event.encode_to_vec())).map_err(|e| Error::io(&self.path, e))
+    }
+}
+
+impl<T: Task> Observer<T> for Events {
+    fn on_stage_end(&mut self, stage: Stage, figures: &[(&'static str, f64)], _net: &T::Net, at: &At) -> Result<()> {
+        self.scalars(stage.name(), at.step, &with_rate(stage, figures, at))
     }
 }
 

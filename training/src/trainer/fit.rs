@@ -1,5 +1,4 @@
 use std::path::Path;
-use std::time::Instant;
 
 use burn::module::{Module, ParamGroup};
 use burn::optim::{GradientsParams, ModuleOptimizer};
@@ -7,40 +6,65 @@ use burn::tensor::Device;
 
 use super::adapters;
 use super::ahead::ahead;
+use super::average::mean;
 use super::checkpoint::load_part;
 use super::course::Course;
+use super::curves::Curves;
 use super::evaluate::evaluate_first;
+use super::events::Events;
+use super::observer::{At, BatchEnd, Observers, Stage, tell};
+use super::progress::Progress;
 use super::run::{WEIGHTS, clear};
-use super::run_log::{RATE, RunLog};
+use super::run_log::RunLog;
 use super::{
-    Average, Checkpoint, Meter, RunMode, Task, TrainOptions, gradients, interrupted, load_weights, on_interrupt, start,
+    Average, Checkpoint, Kept, Meter, Metric, RunMode, Task, TrainOptions, environment, gradients, interrupted, kept,
+    load_weights, on_interrupt, save_weights, start,
 };
 use crate::random::seed;
 use crate::{Error, Result};
 
-/// Trains a task's net in a run folder until its limit, and returns the net to export: the average of the weights
-/// where one is kept. The weights also stand in `net.bpk` in the run folder.
+/// Trains a task's net in a run folder until its limit, and returns the net to export: the best of the validated ones,
+/// or what [`TrainOptions::keep_best`] and [`TrainOptions::average_best`] say. Each is the average of the weights where one is
+/// kept. The weights also stand in `net.bpk` in the run folder.
 ///
 /// # Errors
 /// A folder that `mode` refuses; [`Error::Interrupted`] after Ctrl-C, with a checkpoint written; any error of the task.
 pub fn fit<T: Task>(task: &T, options: &TrainOptions, run: &Path, mode: RunMode) -> Result<T::Net> {
+    fit_observed(task, options, run, mode, Vec::new())
+}
+
+/// As [`fit`], while others look on beside the logs of the run folder and the bar.
+///
+/// # Errors
+/// As [`fit`]; any error of the observers.
+pub fn fit_observed<T: Task>(
+    task: &T,
+    options: &TrainOptions,
+    run: &Path,
+    mode: RunMode,
+    observers: Observers<'_, T>,
+) -> Result<T::Net> {
+    options.check()?;
     mode.check(run)?;
     on_interrupt();
     std::fs::create_dir_all(run).map_err(|e| Error::io(run, e))?;
-    let mut fitter = Fitter::new(task, options, run, mode)?;
+    let mut fitter = Fitter::new(task, options, run, mode, observers)?;
+    fitter.begin()?;
     while !fitter.course.is_done(&fitter.state) {
         fitter.epoch()?;
         if (fitter.state.epoch + 1).is_multiple_of(options.valid_every.max(1)) {
-            fitter.validate()?;
+            fitter.validate(fitter.state.epoch + 1)?;
         }
         fitter.state.epoch += 1;
         fitter.state.batches = 0;
     }
+    // The last weights are among those to choose of.
+    let Checkpoint { step, validated, epoch, .. } = fitter.state;
+    if options.keep_best > 0 && validated > 0 && validated != step {
+        fitter.validate(epoch)?;
+    }
     fitter.save()?;
-    fitter.log.finish();
-    let net = fitter.best();
-    super::save_weights(&net, &run.join(WEIGHTS))?;
-    Ok(net)
+    fitter.end()
 }
 
 /// Gradients of the batches of a step.
@@ -61,6 +85,9 @@ impl Gathered {
     }
 }
 
+/// Where a run stood, and its net without gradients.
+type Before<T> = Option<(Checkpoint, <T as Task>::Net)>;
+
 struct Fitter<'a, T: Task> {
     task: &'a T,
     options: &'a TrainOptions,
@@ -73,12 +100,20 @@ struct Fitter<'a, T: Task> {
     part: Option<ParamGroup>,
     state: Checkpoint,
     course: Course<'a>,
-    log: RunLog,
+    /// By what the best weights are kept.
+    metric: Metric,
+    observers: Observers<'a, T>,
     meter: Meter,
 }
 
 impl<'a, T: Task> Fitter<'a, T> {
-    fn new(task: &'a T, options: &'a TrainOptions, run: &'a Path, mode: RunMode) -> Result<Self> {
+    fn new(
+        task: &'a T,
+        options: &'a TrainOptions,
+        run: &'a Path,
+        mode: RunMode,
+        observers: Observers<'a, T>,
+    ) -> Result<Self> {
         let device = options.backend.device()?.autodiff();
         options.precision.check(&device)?;
         tracing::info!("training on {device:?} in {}", options.precision);
@@ -102,7 +137,8 @@ impl<'a, T: Task> Fitter<'a, T> {
             part: None,
             course: Course::from(options, &state),
             state,
-            log: RunLog::new(run)?,
+            metric: options.metric(task.metric()),
+            observers: Vec::new(),
             meter: Meter::default(),
         };
         match checkpoint {
@@ -110,9 +146,13 @@ impl<'a, T: Task> Fitter<'a, T> {
             None if mode == RunMode::Resume => tracing::info!("{}: no checkpoint yet, starting afresh", run.display()),
             None => {}
         }
+        fitter.observers.push(Box::new(RunLog::new(run)?));
         if options.tensorboard {
-            fitter.log.record_events(run, fitter.state.step)?;
+            fitter.observers.push(Box::new(Events::create(run, fitter.state.step)?));
         }
+        fitter.observers.push(Box::new(Curves(run.to_owned())));
+        fitter.observers.push(Box::new(Progress::new(!options.noprogressbar)));
+        fitter.observers.extend(observers);
         if options.adapters.is_some() {
             let trained = adapters::trained(fitter.net()?);
             fitter.part = Some(adapters::group(&trained));
@@ -127,8 +167,10 @@ impl<'a, T: Task> Fitter<'a, T> {
 
     fn load(&mut self, folder: &Path) -> Result<()> {
         self.state = Checkpoint::load(folder)?;
+        let (metric, run) = (self.metric.name(), self.run);
+        self.state.best.retain(|kept| kept.metric == metric && kept.path(run).is_file());
         self.course = Course::from(self.options, &self.state);
-        let fresh = self.net.take().ok_or_else(|| Error::Training("the net is in use".into()))?;
+        let fresh = self.net.take().ok_or_else(in_use)?;
         if self.average.is_some() {
             let average = self.load_weights(fresh.clone(), &folder.join("average.bpk"))?;
             self.average = Some(Average::resume(self.options.average_decay, &average, self.state.average_updates));
@@ -148,10 +190,42 @@ impl<'a, T: Task> Fitter<'a, T> {
     }
 
     fn net(&self) -> Result<&T::Net> {
-        self.net.as_ref().ok_or_else(|| Error::Training("the net is in use".into()))
+        self.net.as_ref().ok_or_else(in_use)
     }
 
-    fn best(&self) -> T::Net {
+    fn at(&self) -> At {
+        At {
+            epoch: self.state.epoch + 1,
+            step: self.state.step,
+            share: self.course.share(&self.state),
+            minutes: self.course.minutes(),
+            rate: self.course.rate(&self.state),
+            best: self.state.best.first().cloned(),
+        }
+    }
+
+    fn begin(&mut self) -> Result<()> {
+        environment::write(self.run, self.options, &self.device, self.state.step)?;
+        let at = self.at();
+        let net = self.net.as_ref().ok_or_else(in_use)?;
+        tell(&mut self.observers, |observer| observer.on_fit_start(net, &at))
+    }
+
+    /// Writes the weights that were chosen.
+    fn end(mut self) -> Result<T::Net> {
+        let among = if self.options.average_best { self.state.best.len() } else { 1 };
+        let chosen: Vec<Kept> = self.state.best.iter().take(among).cloned().collect();
+        // Each is read into a net of its own: copies of a net share its running statistics.
+        let nets = chosen.iter().map(|kept| load_weights(self.averaged(), &kept.path(self.run)));
+        let net = mean(nets.collect::<Result<_>>()?).unwrap_or_else(|| self.averaged());
+        save_weights(&net, &self.run.join(WEIGHTS))?;
+        let at = At { epoch: self.state.epoch, ..self.at() };
+        tell(&mut self.observers, |observer| observer.on_fit_end(&chosen, &net, &at))?;
+        Ok(net)
+    }
+
+    /// The net that is validated: the average of the weights, where there is one.
+    fn averaged(&self) -> T::Net {
         let net = match (&self.net, &self.average) {
             (Some(net), Some(average)) if average.updates() > 0 => average.apply(net),
             (Some(net), _) => net.valid(),
@@ -165,50 +239,62 @@ impl<'a, T: Task> Fitter<'a, T> {
         let batches = self.task.train_batches(self.state.epoch, self.options.seed, done)?;
         let left = self.course.most_batches().saturating_sub(done);
         self.meter = Meter::default();
+        let at = self.at();
+        tell(&mut self.observers, |observer| observer.on_stage_start(Stage::Train, &at))?;
         let outcome = ahead(Box::new(batches.take(left)), |batches| self.steps(batches));
         if let Err(Error::Interrupted) = outcome {
             self.save()?;
         }
         outcome?;
-        let mut figures = self.meter.means();
-        figures.push((RATE, self.course.rate(&self.state)));
-        self.log.record("train", self.state.epoch, self.state.step, &figures)
+        let (figures, at) = (self.meter.means(), self.at());
+        let net = self.net.as_ref().ok_or_else(in_use)?;
+        tell(&mut self.observers, |observer| observer.on_stage_end(Stage::Train, &figures, net, &at))
     }
 
     fn steps(&mut self, batches: &mut dyn Iterator<Item = Result<T::Batch>>) -> Result<()> {
         let mut gathered = Gathered::default();
-        let mut counted = (Instant::now(), self.state.step);
+        let factor = self.options.grad_accumulation_factor.max(1);
+        // Gradients that are being gathered stand in no checkpoint: one that is written meanwhile is of before.
+        let mut before: Before<T> = None;
         let mut batches = batches.peekable();
         while let Some(batch) = batches.next() {
+            let batch = batch?;
+            if factor > 1 && before.is_none() {
+                before = Some((self.state.clone(), self.net()?.valid()));
+            }
+            let at = self.at();
+            tell(&mut self.observers, |observer| observer.on_fit_batch_start(&batch, &at))?;
             self.device.seed(self.batch_seed());
-            self.backward(batch?, &mut gathered)?;
+            let seconds = self.task.seconds(&batch);
+            let parts = self.backward(batch, &mut gathered)?;
             self.state.batches += 1;
-            let full = self.state.batches.is_multiple_of(self.options.grad_accumulation_factor.max(1));
-            let accumulated = full || batches.peek().is_none();
-            if accumulated {
+            let should_step = self.state.batches.is_multiple_of(factor) || batches.peek().is_none();
+            if should_step {
+                before = None;
                 self.step(std::mem::take(&mut gathered))?;
             }
-            let per_second = (self.state.step - counted.1) as f64 / counted.0.elapsed().as_secs_f64().max(1e-9);
-            let rate = self.course.rate(&self.state);
-            self.log.step(self.state.epoch, self.state.step, rate, per_second, &self.meter);
-            if counted.0.elapsed().as_secs() >= 60 {
-                counted = (Instant::now(), self.state.step);
-            }
-            // Gradients that are being gathered stand in no checkpoint.
-            if !accumulated {
-                continue;
-            }
+            let (at, end) = (self.at(), BatchEnd { parts: &parts, seconds, should_step });
+            tell(&mut self.observers, |observer| observer.on_fit_batch_end(&end, &at))?;
             if interrupted() {
+                self.go_back(before);
                 return Err(Error::Interrupted);
             }
-            if self.course.is_checkpoint_due(self.state.step) {
+            if should_step && self.course.is_checkpoint_due(self.state.step) {
                 self.save()?;
             }
-            if self.course.is_done(&self.state) {
+            if should_step && self.course.is_done(&self.state) {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// Forgets the batches of a step that is not taken, the running statistics that follow them included.
+    fn go_back(&mut self, before: Before<T>) {
+        if let Some((state, net)) = before {
+            self.state = state;
+            self.net = Some(net);
+        }
     }
 
     /// Seeds dropout and whatever else the net draws. It depends on the batch alone, so that a resumed run draws what
@@ -217,14 +303,15 @@ impl<'a, T: Task> Fitter<'a, T> {
         seed(&[self.options.seed, self.state.epoch as u64, self.state.batches as u64])
     }
 
-    /// Adds the gradients of one batch, unless its loss is not finite.
-    fn backward(&mut self, batch: T::Batch, gathered: &mut Gathered) -> Result<()> {
+    /// Adds the gradients of one batch, unless its loss is not finite. Returns the figures of its loss.
+    fn backward(&mut self, batch: T::Batch, gathered: &mut Gathered) -> Result<Vec<(&'static str, f64)>> {
         let precision = self.options.precision;
         let of_step = precision.of_step(self.net()?);
         let loss = self.task.loss(&of_step, batch, self.state.step, &self.device)?;
-        if loss.parts.iter().any(|(_, value)| !value.is_finite()) {
+        let total = f64::from(loss.total.clone().into_scalar::<f32>());
+        if !total.is_finite() || loss.parts.iter().any(|(_, value)| !value.is_finite()) {
             drop(of_step);
-            return self.skip("loss");
+            return self.skip("loss").map(|()| Vec::new());
         }
         let grads = precision.gradients(&loss.total, &*of_step);
         drop(of_step);
@@ -232,7 +319,7 @@ impl<'a, T: Task> Fitter<'a, T> {
             self.meter.add(name, *value);
         }
         gathered.add(self.net()?, grads);
-        Ok(())
+        Ok(loss.parts)
     }
 
     /// A step along the mean of the gradients that were gathered, if there are any.
@@ -240,6 +327,10 @@ impl<'a, T: Task> Fitter<'a, T> {
         let Gathered { sum: Some(mut grads), batches } = gathered else { return Ok(()) };
         let norm = gradients::norm(self.net()?, &grads) / batches as f64;
         if !norm.is_finite() {
+            if !self.options.skip_nonfinite_grads {
+                let message = format!("step {}: the gradient is not finite; lower learning_rate", self.state.step);
+                return Err(Error::Training(message));
+            }
             return self.skip("gradient");
         }
         self.state.nonfinite = 0;
@@ -253,7 +344,7 @@ impl<'a, T: Task> Fitter<'a, T> {
         }
         self.meter.add("grad_norm", norm);
         let rate = self.course.rate(&self.state);
-        let net = self.net.take().ok_or_else(|| Error::Training("the net is in use".into()))?;
+        let net = self.net.take().ok_or_else(in_use)?;
         let net = self.optimizer.step(rate, net, grads);
         if let Some(average) = &mut self.average {
             average.update(&net);
@@ -274,8 +365,10 @@ impl<'a, T: Task> Fitter<'a, T> {
         Ok(())
     }
 
-    fn validate(&mut self) -> Result<()> {
-        let net = self.best();
+    /// Validates the net after this many epochs.
+    fn validate(&mut self, epoch: usize) -> Result<()> {
+        let (net, at) = (self.averaged(), At { epoch, ..self.at() });
+        tell(&mut self.observers, |observer| observer.on_stage_start(Stage::Valid, &at))?;
         let device = self.options.backend.device()?;
         let meter = match evaluate_first(self.task, &net, &device, self.course.most_batches()) {
             Err(Error::Interrupted) => {
@@ -285,10 +378,37 @@ impl<'a, T: Task> Fitter<'a, T> {
             other => other?,
         };
         let figures = meter.means();
-        self.log.record("valid", self.state.epoch + 1, self.state.step, &figures)?;
-        self.log.draw(self.run)?;
-        self.state.validation.update(self.options, &figures)
+        self.state.validation.update(self.options, &figures)?;
+        self.state.validated = self.state.step;
+        self.keep(&net, epoch, &figures)?;
+        let at = At { epoch, ..self.at() };
+        tell(&mut self.observers, |observer| observer.on_stage_end(Stage::Valid, &figures, &net, &at))
     }
+
+    /// Keeps a net that was validated, if it is among the best.
+    fn keep(&mut self, net: &T::Net, epoch: usize, figures: &[(&'static str, f64)]) -> Result<()> {
+        let metric = self.metric.name();
+        if self.options.keep_best == 0 {
+            self.state.best.clear();
+            return Ok(());
+        }
+        let Some((_, figure)) = figures.iter().find(|(name, value)| *name == metric && value.is_finite()) else {
+            tracing::warn!("the validation has no finite `{metric}`: its weights are not kept");
+            return Ok(());
+        };
+        let new = Kept { epoch, step: self.state.step, metric: metric.to_owned(), figure: *figure };
+        let path = new.path(self.run);
+        if kept::insert(&mut self.state.best, new, &self.metric, self.options.keep_best) {
+            let folder = self.run.join(kept::BEST);
+            std::fs::create_dir_all(&folder).map_err(|e| Error::io(&folder, e))?;
+            save_weights(net, &path)?;
+        }
+        Ok(())
+    }
+}
+
+fn in_use() -> Error {
+    Error::Training("the net is in use".into())
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The training loop that every recipe shares: batches from a loader thread, AdamW with a schedule, clipping by the
-//! global norm, an average of the weights, checkpoints, resume, and progress.
+//! global norm, an average of the weights, the best of them by the validations, checkpoints, resume, and progress. Who looks on
+//! meanwhile is an [`Observer`]: logs, curves, events and the bar are, and a recipe may have its own.
 
 mod adapters;
 mod ahead;
@@ -8,14 +9,18 @@ mod average;
 mod checkpoint;
 mod course;
 mod curves;
+mod environment;
 mod evaluate;
 mod events;
 mod fit;
 mod gradients;
 mod interrupt;
+mod kept;
 mod layers;
+mod observer;
 mod options;
 mod precision;
+mod progress;
 mod run;
 mod run_log;
 mod schedule;
@@ -30,11 +35,15 @@ pub use adapters::{AdaptersConfig, HoulsbyConfig, LoraConfig};
 pub use anneal::{Anneal, EarlyStopping, ValidationState};
 pub use average::Average;
 pub use checkpoint::{Checkpoint, load_weights, save_weights};
-pub use evaluate::evaluate;
-pub use fit::fit;
+pub use evaluate::{evaluate, evaluate_observed};
+pub use fit::{fit, fit_observed};
 pub use interrupt::{interrupted, on_interrupt};
+pub use kept::{Kept, Metric};
+pub use observer::{At, BatchEnd, Observer, Observers, Stage};
+pub(crate) use options::BY_OTHER_NAMES;
 pub use options::TrainOptions;
 pub use precision::Precision;
+pub(crate) use run::DEBUG_RUN;
 pub use run::RunMode;
 pub use run_log::Meter;
 pub use schedule::Schedule;
@@ -94,6 +103,16 @@ pub trait Task: Sync {
     /// has no use for, and heads whose width goes by the data.
     fn heads(&self) -> &'static [&'static str] {
         &[]
+    }
+
+    /// The figure of the validations by which a run keeps its best weights. Default: the lowest `loss`.
+    fn metric(&self) -> Metric {
+        Metric::lowest("loss")
+    }
+
+    /// Seconds of sound in a batch, for the speed that is shown; 0 where it is not known.
+    fn seconds(&self, _batch: &Self::Batch) -> f64 {
+        0.0
     }
 
     /// The batches of one epoch, the same for the same `epoch` and `seed`, less the first `done`, which are not made.

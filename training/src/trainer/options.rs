@@ -1,22 +1,32 @@
 use std::path::PathBuf;
 
 use burn::optim::{AdamWConfig, ModuleOptimizer};
-use serde::{Deserialize, Serialize};
+use serde::de::IntoDeserializer;
+use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{AdaptersConfig, Anneal, EarlyStopping, Precision, Schedule};
+use super::{AdaptersConfig, Anneal, EarlyStopping, Metric, Precision, Schedule};
 use crate::device::Backend;
+use crate::{Error, Result};
 
-/// The `[train]` table of a recipe.
+/// Keys that may be written by the names of SpeechBrain's run options, and ours.
+pub(crate) const BY_OTHER_NAMES: [(&str, &str); 2] = [("device", "backend"), ("optimizer_step_limit", "steps")];
+
+/// The `[train]` table of a recipe. Keys are called as SpeechBrain's run options (`utils/run_opts.py`) where there is one:
+/// `precision`, `max_grad_norm`, `grad_accumulation_factor`, `nonfinite_patience`, `skip_nonfinite_grads`,
+/// `ckpt_interval_minutes`, `ckpt_interval_steps`, `noprogressbar`, `debug`, `debug_epochs`, `debug_batches`. `backend` and
+/// `steps` may also be written `device` and `optimizer_step_limit`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainOptions {
-    /// The backend. Default: `auto`.
+    /// The backend; SpeechBrain's `cpu`, `cuda` and `cuda:0` are understood too. Default: `auto`.
+    #[serde(alias = "device", deserialize_with = "backend")]
     pub backend: Backend,
     /// In what a step computes. Default: fp32.
     pub precision: Precision,
-    /// Stop after this many epochs. Default: 100.
+    /// Stop after this many epochs, 0 for no limit. One of `epochs`, `steps` and `minutes` is needed. Default: 100.
     pub epochs: usize,
     /// Stop after this many optimizer steps, 0 for no limit. Default: 0.
+    #[serde(alias = "optimizer_step_limit")]
     pub steps: usize,
     /// Stop after this many minutes, 0 for no limit; the schedule then follows the clock, unless `steps` are counted.
     /// Default: 0.
@@ -39,22 +49,34 @@ pub struct TrainOptions {
     /// Batches with a non-finite loss and steps with a non-finite gradient that are skipped in a row before training gives
     /// up. Default: 3.
     pub nonfinite_patience: usize,
+    /// Whether a step whose gradient is not finite is skipped; else it ends training. SpeechBrain's drops the gradients of
+    /// those weights alone, and takes the step without it. Default: true.
+    pub skip_nonfinite_grads: bool,
     /// Decay of the running average of the weights, which is what is evaluated and exported; 0 for none.
     /// Default: 0.999.
     pub average_decay: f64,
+    /// How many of the validated weights are kept in the run's folder `best`: those that are best by the figure of
+    /// `early_stopping`, or else of the task ([`Task::metric`](super::Task::metric)), as SpeechBrain's `Checkpointer` does with
+    /// `num_to_keep`. The best of them is exported. 0 keeps none, and exports the last. Default: 1.
+    pub keep_best: usize,
+    /// Whether the mean of all that are kept is exported in the place of the best: SpeechBrain's `average_checkpoints`.
+    /// Default: false.
+    pub average_best: bool,
     /// Minutes between checkpoints. Default: 5.
     pub ckpt_interval_minutes: f64,
     /// Steps between checkpoints, whichever comes first; 0, the default, for none by steps.
     pub ckpt_interval_steps: usize,
     /// Epochs between validations. Default: 1.
     pub valid_every: usize,
-    /// A few epochs of a few batches, and as many in each validation: whether all runs, not whether it learns.
-    /// Default: false.
+    /// A few epochs of a few batches, and as many in each validation: whether all runs, not whether it learns. Where `run` is
+    /// not given with `--set`, it is then the folder `debug_run` in that of the recipe. Default: false.
     pub debug: bool,
     /// Epochs in debug mode. Default: 2.
     pub debug_epochs: usize,
     /// Batches of an epoch and of a validation in debug mode. Default: 2.
     pub debug_batches: usize,
+    /// Whether lines take the place of the bar on a terminal. Default: false.
+    pub noprogressbar: bool,
     /// Whether the figures are written to a file of events in the run folder too, for TensorBoard. Default: true.
     pub tensorboard: bool,
     /// The seed of weights, order and augmentation. Default: 1234.
@@ -86,13 +108,17 @@ impl Default for TrainOptions {
             max_grad_norm: 5.0,
             grad_accumulation_factor: 1,
             nonfinite_patience: 3,
+            skip_nonfinite_grads: true,
             average_decay: 0.999,
+            keep_best: 1,
+            average_best: false,
             ckpt_interval_minutes: 5.0,
             ckpt_interval_steps: 0,
             valid_every: 1,
             debug: false,
             debug_epochs: 2,
             debug_batches: 2,
+            noprogressbar: false,
             tensorboard: true,
             seed: 1234,
             start: None,
@@ -103,10 +129,79 @@ impl Default for TrainOptions {
     }
 }
 
+/// A backend by our name, or by a device's as PyTorch has it.
+fn backend<'de, D: Deserializer<'de>>(from: D) -> Result<Backend, D::Error> {
+    let name = String::deserialize(from)?;
+    Ok(match name.as_str() {
+        "cpu" if cfg!(feature = "tch") => Backend::Tch,
+        "cpu" => Backend::Flex,
+        "cuda" | "cuda:0" if cfg!(feature = "tch") && !cfg!(feature = "cuda") => Backend::TchCuda,
+        "cuda:0" => Backend::Cuda,
+        ours => Backend::deserialize(ours.into_deserializer())?,
+    })
+}
+
 impl TrainOptions {
+    /// Refuses what cannot be meant.
+    pub(super) fn check(&self) -> Result<()> {
+        let epochs = if self.debug { self.debug_epochs } else { self.epochs };
+        if epochs == 0 && self.steps == 0 && !(self.minutes > 0.0) {
+            let reason = "expected epochs, steps or minutes above 0, found none: the run would never end";
+            return Err(Error::config("[train]", reason));
+        }
+        if self.average_best && self.keep_best == 0 {
+            return Err(Error::config("[train]", "average_best: expected keep_best above 0, found 0"));
+        }
+        Ok(())
+    }
+
+    /// The figure by which weights are kept, where the task has `metric`.
+    pub(super) fn metric(&self, metric: Metric) -> Metric {
+        match &self.early_stopping {
+            Some(stopping) if stopping.metric != metric.name() => Metric::lowest(stopping.metric.clone()),
+            _ => metric,
+        }
+    }
+
     /// A fresh optimizer: AdamW (Loshchilov and Hutter, ICLR 2019).
     pub(super) fn optimizer(&self) -> ModuleOptimizer {
         let config = AdamWConfig::new().with_beta_2(self.beta_2).with_epsilon(1e-8);
         config.with_weight_decay(self.weight_decay).init()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> TrainOptions {
+        toml::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn speechbrains_names_are_understood() {
+        let theirs =
+            read("device = \"cpu\"\noptimizer_step_limit = 5\nskip_nonfinite_grads = false\nnoprogressbar = true");
+        assert_eq!(theirs.steps, 5);
+        assert!(matches!(theirs.backend, Backend::Flex | Backend::Tch) && theirs.noprogressbar);
+        assert_eq!(read("backend = \"tch-cuda\"").backend, Backend::TchCuda);
+        let message = toml::from_str::<TrainOptions>("device = \"tpu\"").unwrap_err().to_string();
+        assert!(message.contains("tpu") && message.contains("flex"), "{message}");
+        let resolved = toml::to_string(&theirs).unwrap();
+        assert!(resolved.contains("steps = 5") && !resolved.contains("device"), "{resolved}");
+        for (theirs, ours) in BY_OTHER_NAMES {
+            assert!(resolved.contains(&format!("{ours} = ")), "{theirs}");
+        }
+    }
+
+    #[test]
+    fn a_run_without_an_end_is_refused() {
+        let message = read("epochs = 0").check().unwrap_err().to_string();
+        assert!(message.contains("epochs, steps or minutes"), "{message}");
+        for bounded in ["epochs = 1", "epochs = 0\nsteps = 1", "epochs = 0\nminutes = 0.5", "epochs = 0\ndebug = true"]
+        {
+            read(bounded).check().unwrap();
+        }
+        assert!(read("keep_best = 0\naverage_best = true").check().is_err());
     }
 }

@@ -3,16 +3,21 @@ use std::path::Path;
 
 use super::Checkpoint;
 use super::checkpoint::remove;
+use super::environment::ENVIRONMENT;
+use super::kept::BEST;
 use crate::{Error, Result};
 
 /// The weights that a finished run leaves in its folder.
 pub(super) const WEIGHTS: &str = "net.bpk";
 /// What training writes beside them, and [`EVENTS`].
-const LEFT: [&str; 4] = [WEIGHTS, "log.txt", "log.jsonl", "curves.svg"];
+const LEFT: [&str; 5] = [WEIGHTS, ENVIRONMENT, "log.txt", "log.jsonl", "curves.svg"];
 /// What `evaluate` writes, perhaps of a bundle that was there before any run.
 const RESULTS: &str = "results.json";
 /// How the names of TensorBoard's event files begin.
 pub(super) const EVENTS: &str = "events.out.tfevents.";
+
+/// The folder of a run for runs in debug mode, which take each other's place unasked.
+pub(crate) const DEBUG_RUN: &str = "debug_run";
 
 /// What becomes of a run folder in which a run has begun or ended before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,7 +27,7 @@ pub enum RunMode {
     New,
     /// The run goes on from its checkpoint; it begins where there is none yet.
     Resume,
-    /// A run begins anew: checkpoint, weights, logs and results of the one before are removed once data and net are
+    /// A run begins anew: checkpoints, weights, logs and results of the one before are removed once data and net are
     /// ready. Tokens, alignments and exported bundles stay.
     Fresh,
 }
@@ -33,6 +38,10 @@ impl RunMode {
     /// # Errors
     /// [`Error::Checkpoint`] with what to do about it.
     pub fn check(self, run: &Path) -> Result<()> {
+        let is_debug = run.components().any(|part| part.as_os_str() == DEBUG_RUN);
+        if self == Self::New && is_debug {
+            return Ok(());
+        }
         let checkpoint = Checkpoint::folder(run);
         let reason = match (self, &checkpoint, run.join(WEIGHTS).is_file()) {
             (Self::New, Some(_), _) => {
@@ -51,7 +60,7 @@ impl RunMode {
 
 /// Removes what another run has left in a folder, so that logs and curves are of one run alone.
 pub(super) fn clear(run: &Path, mode: RunMode) -> Result<()> {
-    for folder in Checkpoint::FOLDERS {
+    for folder in Checkpoint::FOLDERS.into_iter().chain([BEST]) {
         remove(&run.join(folder))?;
     }
     for entry in fs::read_dir(run).map_err(|e| Error::io(run, e))? {

@@ -2,16 +2,13 @@ use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::Path;
-use std::time::Instant;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
-use super::events::Events;
-use super::{Figure, curves};
+use super::observer::{At, Observer, Stage};
+use super::{Figure, Kept, Task, kept};
 use crate::{Error, Result};
 
 /// The name of the learning rate among figures.
-pub(super) const RATE: &str = "lr";
+const RATE: &str = "lr";
 
 /// Weighted means by name.
 #[derive(Debug, Default)]
@@ -43,16 +40,10 @@ impl Meter {
     }
 }
 
-/// The bar on the terminal and the logs of a run folder: `log.txt` for people, `log.jsonl` for programs, `curves.svg` to look
-/// at, and a file of events for TensorBoard.
+/// The logs of a run folder: `log.txt` for people, `log.jsonl` for programs.
 pub(super) struct RunLog {
-    bar: ProgressBar,
     text: File,
     json: File,
-    events: Option<Events>,
-    started: Instant,
-    last_line: Instant,
-    interactive: bool,
 }
 
 impl RunLog {
@@ -61,72 +52,45 @@ impl RunLog {
             let path = run.join(name);
             OpenOptions::new().create(true).append(true).open(&path).map_err(|e| Error::io(path, e))
         };
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed_precise} {msg}") {
-            bar.set_style(style);
-        }
-        let interactive = !bar.is_hidden();
-        let now = Instant::now();
-        Ok(Self {
-            bar,
-            text: open("log.txt")?,
-            json: open("log.jsonl")?,
-            events: None,
-            started: now,
-            last_line: now,
-            interactive,
-        })
+        Ok(Self { text: open("log.txt")?, json: open("log.jsonl")? })
     }
 
-    /// From here on, figures go to a new file of events too.
-    pub(super) fn record_events(&mut self, run: &Path, step: usize) -> Result<()> {
-        self.events = Some(Events::create(run, step)?);
-        Ok(())
+    fn say(&mut self, line: &str) -> Result<()> {
+        writeln!(self.text, "{line}").map_err(|e| Error::io("log.txt", e))
     }
+}
 
-    /// Draws the curves of the run so far.
-    pub(super) fn draw(&self, run: &Path) -> Result<()> {
-        curves::draw(run)
-    }
+/// The figures of a stage, and the rate of one that trains.
+pub(super) fn with_rate(stage: Stage, figures: &[(&'static str, f64)], at: &At) -> Vec<(&'static str, f64)> {
+    let rate = (stage == Stage::Train).then_some((RATE, at.rate));
+    figures.iter().copied().chain(rate).collect()
+}
 
-    pub(super) fn step(&mut self, epoch: usize, step: usize, rate: f64, per_second: f64, meter: &Meter) {
-        let message = format!("epoch {epoch} step {step} {} lr {rate:.2e} {per_second:.2} steps/s", meter.line());
-        if self.interactive {
-            self.bar.set_message(message);
-            self.bar.tick();
-        } else if self.last_line.elapsed().as_secs() >= 20 {
-            self.last_line = Instant::now();
-            self.bar.suspend(|| tracing::info!("{message}"));
-        }
-    }
+/// A stage in one line.
+pub(super) fn line(stage: Stage, figures: &[(&'static str, f64)], at: &At) -> String {
+    let show = |(name, value): &(&str, f64)| match *name {
+        RATE => format!("{name}: {value:.2e}"),
+        _ => format!("{name}: {value:.4}"),
+    };
+    let shown = with_rate(stage, figures, at).iter().map(show).collect::<Vec<_>>().join(", ");
+    let At { epoch, step, minutes, .. } = at;
+    format!("{} epoch: {epoch}, step: {step}, minutes: {minutes:.1} - {shown}", stage.name())
+}
 
-    pub(super) fn record(
-        &mut self,
-        event: &str,
-        epoch: usize,
-        step: usize,
-        figures: &[(&'static str, f64)],
-    ) -> Result<()> {
-        let minutes = self.started.elapsed().as_secs_f64() / 60.0;
-        let show = |(name, value): &(&str, f64)| match *name {
-            RATE => format!("{name}: {value:.2e}"),
-            _ => format!("{name}: {value:.4}"),
-        };
-        let shown = figures.iter().map(show).collect::<Vec<_>>().join(", ");
-        let line = format!("{event} epoch: {epoch}, step: {step}, minutes: {minutes:.1} - {shown}");
-        self.bar.suspend(|| tracing::info!("{line}"));
-        writeln!(self.text, "{line}").map_err(|e| Error::io("log.txt", e))?;
+impl<T: Task> Observer<T> for RunLog {
+    fn on_stage_end(&mut self, stage: Stage, figures: &[(&'static str, f64)], _net: &T::Net, at: &At) -> Result<()> {
+        self.say(&line(stage, figures, at))?;
         let mut record = serde_json::Map::new();
-        record.insert("event".into(), event.into());
-        record.insert("epoch".into(), epoch.into());
-        record.insert("step".into(), step.into());
-        record.insert("minutes".into(), minutes.into());
+        record.insert("event".into(), stage.name().into());
+        record.insert("epoch".into(), at.epoch.into());
+        record.insert("step".into(), at.step.into());
+        record.insert("minutes".into(), at.minutes.into());
+        let figures = with_rate(stage, figures, at);
         record.extend(figures.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())));
-        writeln!(self.json, "{}", serde_json::Value::Object(record)).map_err(|e| Error::io("log.jsonl", e))?;
-        self.events.as_mut().map_or(Ok(()), |events| events.scalars(event, step, figures))
+        writeln!(self.json, "{}", serde_json::Value::Object(record)).map_err(|e| Error::io("log.jsonl", e))
     }
 
-    pub(super) fn finish(&self) {
-        self.bar.finish_and_clear();
+    fn on_fit_end(&mut self, chosen: &[Kept], _net: &T::Net, _at: &At) -> Result<()> {
+        self.say(&kept::line(chosen))
     }
 }

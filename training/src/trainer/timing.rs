@@ -129,7 +129,7 @@ fn resident_mib() -> Option<f64> {
     status_mib("VmRSS:")
 }
 
-fn peak_mib() -> Option<f64> {
+pub(super) fn peak_mib() -> Option<f64> {
     status_mib("VmHWM:")
 }
 

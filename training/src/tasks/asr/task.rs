@@ -17,7 +17,7 @@ use crate::data::statistics::BinStatistics;
 use crate::losses::{ctc_loss, frame_loss};
 use crate::nets::conformer::{Chunks, Conformer, ConformerConfig, DynamicChunks, Heads, Kind};
 use crate::random::generator;
-use crate::trainer::{Batches, Figure, Loss, Task};
+use crate::trainer::{Batches, Figure, Loss, Metric, Task};
 use crate::{Error, Result};
 
 /// The feature that stands for silence around a clip: the logarithm of kaldi's floor, the smallest float step.
@@ -232,6 +232,14 @@ impl Task for AsrTask {
 
     fn with_bottlenecks(&self, net: Conformer, width: usize) -> Option<Conformer> {
         net.with_bottlenecks(width)
+    }
+
+    fn metric(&self) -> Metric {
+        Metric::lowest(self.text.rate())
+    }
+
+    fn seconds(&self, batch: &AsrBatch) -> f64 {
+        batch.seconds
     }
 
     fn train_batches(&self, epoch: usize, seed: u64, done: usize) -> Result<Batches<AsrBatch>> {

@@ -13,7 +13,7 @@ use crate::nets::conformer::{Chunks, Conformer};
 use crate::nets::encoder_decoder::EncoderDecoder;
 use crate::nets::transformer::said_next;
 use crate::tasks::asr::{AsrTask, extended};
-use crate::trainer::{Batches, Figure, Loss, Task};
+use crate::trainer::{Batches, Figure, Loss, Metric, Task};
 
 /// A streaming Conformer with CTC and an attention decoder, and its data.
 pub struct AttentionTask {
@@ -75,6 +75,14 @@ impl Task for AttentionTask {
     /// What hears while a net learns, and what no bundle of this task says.
     fn heads(&self) -> &'static [&'static str] {
         &["encoder.phones"]
+    }
+
+    fn metric(&self) -> Metric {
+        Metric::highest("accuracy")
+    }
+
+    fn seconds(&self, batch: &AsrBatch) -> f64 {
+        batch.seconds
     }
 
     fn train_batches(&self, epoch: usize, seed: u64, done: usize) -> Result<Batches<AsrBatch>> {

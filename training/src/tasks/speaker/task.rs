@@ -8,7 +8,7 @@ use super::recipe::LossConfig;
 use crate::import;
 use crate::losses::aam_softmax;
 use crate::nets::speaker::{EncoderConfig, SpeakerNet};
-use crate::trainer::{Batches, Figure, Loss, Task};
+use crate::trainer::{Batches, Figure, Loss, Metric, Task};
 use crate::{Error, Result};
 
 /// Clips that are embedded at a time to validate.
@@ -69,6 +69,10 @@ impl Task for SpeakerTask {
 
     fn heads(&self) -> &'static [&'static str] {
         &["speakers"]
+    }
+
+    fn metric(&self) -> Metric {
+        Metric::lowest("eer")
     }
 
     fn train_batches(&self, epoch: usize, seed: u64, done: usize) -> Result<Batches<SpeakerBatch>> {

@@ -11,7 +11,7 @@ use crate::losses::transducer_loss;
 use crate::nets::conformer::{Chunks, Conformer, Heads};
 use crate::nets::transducer::Transducer;
 use crate::tasks::asr::{AsrTask, extended};
-use crate::trainer::{Batches, Figure, Loss, Task};
+use crate::trainer::{Batches, Figure, Loss, Metric, Task};
 
 /// A streaming Conformer transducer and its data.
 pub struct TransducerTask {
@@ -67,6 +67,14 @@ impl Task for TransducerTask {
     /// What hears while a net learns, and what no bundle of this task says.
     fn heads(&self) -> &'static [&'static str] {
         &["encoder.head", "encoder.phones"]
+    }
+
+    fn metric(&self) -> Metric {
+        self.asr.metric()
+    }
+
+    fn seconds(&self, batch: &AsrBatch) -> f64 {
+        batch.seconds
     }
 
     fn train_batches(&self, epoch: usize, seed: u64, done: usize) -> Result<Batches<AsrBatch>> {

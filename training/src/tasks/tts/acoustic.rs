@@ -15,7 +15,7 @@ use super::vocoder::{Adversary, JUDGE_SCALE};
 use crate::Result;
 use crate::import::check_family;
 use crate::nets::tts::{Acoustic, AcousticConfig, DiscriminatorConfig, JudgedAcoustic, play};
-use crate::trainer::{Batches, Figure, Loss, Task};
+use crate::trainer::{Batches, Figure, Loss, Metric, Task};
 
 pub use rejoinder_models::tts::rejoinder::{expansion, positions};
 
@@ -175,6 +175,10 @@ impl Task for AcousticTask {
 
     fn heads(&self) -> &'static [&'static str] {
         &["judges"]
+    }
+
+    fn metric(&self) -> Metric {
+        Metric::lowest("mel")
     }
 
     fn train_batches(&self, epoch: usize, seed: u64, done: usize) -> Result<Batches<AcousticBatch>> {

@@ -147,6 +147,10 @@ impl Task for VadTask {
         import::single_file(bundle, FAMILY, self.train.fbank.config())
     }
 
+    fn seconds(&self, batch: &VadBatch) -> f64 {
+        batch.mixtures as f64 * f64::from(self.train.config.window_s)
+    }
+
     fn train_batches(&self, epoch: usize, seed: u64, done: usize) -> Result<Batches<VadBatch>> {
         Ok(Box::new(self.train.batches(self.batch, drawn::epoch_seed(seed, epoch), done)))
     }

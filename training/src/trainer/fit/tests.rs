@@ -1,10 +1,13 @@
-use burn::nn::{Linear, LinearConfig};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::{Tensor, TensorData};
 
 use super::*;
 use crate::device::Backend;
 use crate::trainer::run::EVENTS;
-use crate::trainer::{Batches, Figure, Loss};
+use crate::trainer::{Batches, EarlyStopping, Figure, Loss, Observer, Schedule};
 
 /// A net of one weight, whose gradient is the batch.
 struct OneWeight(Vec<f32>);
@@ -28,8 +31,8 @@ impl Task for OneWeight {
     fn loss(&self, net: &Linear, batch: f32, _step: usize, device: &Device) -> Result<Loss> {
         let input = Tensor::<2>::from_data(TensorData::new(vec![batch], [1, 1]), device);
         let total = net.forward(input).sum();
-        let value = f64::from(total.clone().into_scalar::<f32>());
-        Ok(Loss { total, parts: vec![("loss", value)] })
+        // A loss tells nothing but itself where a batch is not finite.
+        Ok(Loss { total, parts: Vec::new() })
     }
 
     fn evaluate(&self, _net: &Linear, _batch: f32, _device: &Device) -> Result<Vec<Figure>> {
@@ -103,4 +106,213 @@ fn a_run_that_has_begun_is_not_overwritten_unasked() {
     fit(1, RunMode::Fresh).unwrap();
     assert_eq!((steps(log(run)), events()), (vec![Some(2)], 1));
     assert!(run.join("tokens.txt").exists());
+}
+
+/// A net of one weight, which falls from 1 by a tenth in every epoch, and is best at 0.68.
+struct Falling {
+    metric: Metric,
+}
+
+impl Task for Falling {
+    type Net = Linear;
+    type Batch = f32;
+
+    fn net(&self, device: &Device) -> Linear {
+        let one = Initializer::Constant { value: 1.0 };
+        LinearConfig::new(1, 1).with_bias(false).with_initializer(one).init(device)
+    }
+
+    fn metric(&self) -> Metric {
+        self.metric.clone()
+    }
+
+    fn train_batches(&self, _epoch: usize, _seed: u64, done: usize) -> Result<Batches<f32>> {
+        Ok(Box::new([1.0].into_iter().skip(done).map(Ok)))
+    }
+
+    fn valid_batches(&self) -> Result<Batches<f32>> {
+        Ok(Box::new(std::iter::once(Ok(1.0))))
+    }
+
+    fn loss(&self, net: &Linear, batch: f32, _step: usize, device: &Device) -> Result<Loss> {
+        let input = Tensor::<2>::from_data(TensorData::new(vec![batch], [1, 1]), device);
+        Ok(Loss { total: net.forward(input).sum(), parts: Vec::new() })
+    }
+
+    fn evaluate(&self, net: &Linear, _batch: f32, _device: &Device) -> Result<Vec<Figure>> {
+        let off = (weight(net) - 0.68).abs();
+        let figure = |name, value| Figure { name, value, weight: 1.0 };
+        Ok(vec![figure("off", off), figure("near", 1.0 - off), figure("size", weight(net))])
+    }
+}
+
+fn weight(net: &Linear) -> f64 {
+    f64::from(net.weight.val().into_scalar::<f32>())
+}
+
+fn falling(epochs: usize) -> TrainOptions {
+    TrainOptions {
+        backend: Backend::Flex,
+        epochs,
+        learning_rate: 0.1,
+        schedule: Schedule::Constant,
+        warmup_steps: 0,
+        weight_decay: 0.0,
+        average_decay: 0.0,
+        ..TrainOptions::default()
+    }
+}
+
+fn kept_files(run: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(run.join("best")).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn the_best_of_the_validated_nets_is_exported() {
+    let (lowest, highest) = (Metric::lowest("off"), Metric::highest("near"));
+    let stopping = Some(EarlyStopping { metric: "size".into(), patience: 9, not_before: 0 });
+    for (metric, options, expected, files) in [
+        (&lowest, falling(6), 0.7, vec!["step_3.bpk"]),
+        (&highest, falling(6), 0.7, vec!["step_3.bpk"]),
+        (&highest, TrainOptions { keep_best: 2, ..falling(6) }, 0.7, vec!["step_3.bpk", "step_4.bpk"]),
+        (
+            &lowest,
+            TrainOptions { keep_best: 2, average_best: true, ..falling(6) },
+            0.65,
+            vec!["step_3.bpk", "step_4.bpk"],
+        ),
+        // What ends training is what is kept by.
+        (&lowest, TrainOptions { early_stopping: stopping, ..falling(6) }, 0.4, vec!["step_6.bpk"]),
+        // The last weights are among those to choose of, though no validation falls on them.
+        (&lowest, TrainOptions { valid_every: 2, ..falling(3) }, 0.7, vec!["step_3.bpk"]),
+    ] {
+        let run = tempfile::tempdir().unwrap();
+        let net = fit(&Falling { metric: metric.clone() }, &options, run.path(), RunMode::New).unwrap();
+        assert!((weight(&net) - expected).abs() < 1e-4, "{}: expected {expected}", weight(&net));
+        let saved = load_weights(Falling { metric: metric.clone() }.net(&Device::flex()), &run.path().join(WEIGHTS));
+        assert_eq!(weight(&saved.unwrap()), weight(&net));
+        assert_eq!(kept_files(run.path()), files);
+        let log = std::fs::read_to_string(run.path().join("log.txt")).unwrap();
+        assert!(log.lines().last().unwrap().starts_with("net.bpk: the "), "{log}");
+    }
+    let run = tempfile::tempdir().unwrap();
+    let options = TrainOptions { keep_best: 0, ..falling(6) };
+    let net = fit(&Falling { metric: lowest }, &options, run.path(), RunMode::New).unwrap();
+    assert!((weight(&net) - 0.4).abs() < 1e-4 && !run.path().join("best").exists());
+}
+
+#[test]
+fn a_resumed_run_knows_what_was_best() {
+    let folder = tempfile::tempdir().unwrap();
+    let fit = |run: &str, epochs, mode| {
+        let options = TrainOptions { keep_best: 2, average_best: true, ..falling(epochs) };
+        fit(&Falling { metric: Metric::lowest("off") }, &options, &folder.path().join(run), mode).unwrap()
+    };
+    let whole = fit("whole", 6, RunMode::New);
+    fit("torn", 3, RunMode::New);
+    let torn = fit("torn", 6, RunMode::Resume);
+    assert_eq!(weight(&whole).to_bits(), weight(&torn).to_bits());
+    assert_eq!(kept_files(&folder.path().join("torn")), kept_files(&folder.path().join("whole")));
+    let environment = std::fs::read_to_string(folder.path().join("torn/environment.toml")).unwrap();
+    assert_eq!(environment.matches("[[start]]").count(), 2);
+    fit("torn", 1, RunMode::Fresh);
+    assert_eq!(kept_files(&folder.path().join("torn")), ["step_1.bpk"]);
+}
+
+#[test]
+fn a_run_without_an_end_is_refused() {
+    let run = tempfile::tempdir().unwrap();
+    let endless = fit(&OneWeight(vec![1.0]), &options(0), run.path(), RunMode::New).unwrap_err().to_string();
+    assert!(endless.contains("would never end"), "{endless}");
+}
+
+#[test]
+fn a_gradient_that_is_not_finite_may_end_training() {
+    let run = tempfile::tempdir().unwrap();
+    // The loss is finite, and the square of its gradient is not.
+    let (task, options) = (OneWeight(vec![3e30]), TrainOptions { skip_nonfinite_grads: false, ..options(1) });
+    let message = fit(&task, &options, run.path(), RunMode::New).unwrap_err().to_string();
+    assert!(message.contains("gradient is not finite"), "{message}");
+}
+
+/// Writes down what it is told.
+struct Told(Rc<RefCell<Vec<String>>>);
+
+impl Told {
+    fn add(&self, what: &str) -> Result<()> {
+        self.0.borrow_mut().push(what.to_owned());
+        Ok(())
+    }
+}
+
+impl Observer<Falling> for Told {
+    fn on_fit_start(&mut self, _net: &Linear, at: &At) -> Result<()> {
+        self.add(&format!("on_fit_start {}", at.step))
+    }
+
+    fn on_stage_start(&mut self, stage: Stage, at: &At) -> Result<()> {
+        self.add(&format!("on_stage_start {} {}", stage.name(), at.epoch))
+    }
+
+    fn on_fit_batch_start(&mut self, batch: &f32, _at: &At) -> Result<()> {
+        self.add(&format!("on_fit_batch_start {batch}"))
+    }
+
+    fn on_fit_batch_end(&mut self, batch: &BatchEnd<'_>, at: &At) -> Result<()> {
+        self.add(&format!("on_fit_batch_end {} {}", batch.should_step, at.step))
+    }
+
+    fn on_stage_end(&mut self, stage: Stage, figures: &[(&'static str, f64)], _net: &Linear, at: &At) -> Result<()> {
+        self.add(&format!("on_stage_end {} {} of {} figures", stage.name(), at.epoch, figures.len()))
+    }
+
+    fn on_fit_end(&mut self, chosen: &[Kept], _net: &Linear, at: &At) -> Result<()> {
+        self.add(&format!("on_fit_end {} of step {}", at.epoch, chosen[0].step))
+    }
+
+    fn on_evaluate_start(&mut self, _net: &Linear) -> Result<()> {
+        self.add("on_evaluate_start")
+    }
+}
+
+#[test]
+fn observers_are_told_in_the_order_of_speechbrains_brain() {
+    let run = tempfile::tempdir().unwrap();
+    let (task, told) = (Falling { metric: Metric::lowest("off") }, Rc::new(RefCell::new(Vec::new())));
+    let observer = || Box::new(Told(told.clone()));
+    let net = fit_observed(&task, &falling(2), run.path(), RunMode::New, vec![observer()]).unwrap();
+    crate::trainer::evaluate_observed(&task, &net, &Device::flex(), vec![observer()]).unwrap();
+    let epoch = |epoch: usize| {
+        [
+            format!("on_stage_start train {epoch}"),
+            "on_fit_batch_start 1".to_owned(),
+            format!("on_fit_batch_end true {epoch}"),
+            format!("on_stage_end train {epoch} of 1 figures"),
+            format!("on_stage_start valid {epoch}"),
+            format!("on_stage_end valid {epoch} of 3 figures"),
+        ]
+    };
+    let ends =
+        ["on_fit_end 2 of step 2", "on_evaluate_start", "on_stage_start test 0", "on_stage_end test 0 of 3 figures"];
+    let expected: Vec<String> = std::iter::once("on_fit_start 0".to_owned())
+        .chain(epoch(1))
+        .chain(epoch(2))
+        .chain(ends.map(str::to_owned))
+        .collect();
+    assert_eq!(*told.borrow(), expected);
+
+    // An error of an observer ends training.
+    struct Refuses;
+    impl Observer<Falling> for Refuses {
+        fn on_stage_start(&mut self, stage: Stage, _at: &At) -> Result<()> {
+            Err(Error::Training(format!("no {}", stage.name())))
+        }
+    }
+    let run = tempfile::tempdir().unwrap();
+    let refused = fit_observed(&task, &falling(1), run.path(), RunMode::New, vec![Box::new(&mut Refuses)]);
+    assert_eq!(refused.unwrap_err().to_string(), "no train");
 }
