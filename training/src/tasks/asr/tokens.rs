@@ -1,7 +1,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use rejoinder_models::text::{BpeConfig, TextForm, Tokenizer, count_words, train_bpe};
+use rejoinder_models::text::{TextForm, Tokenizer, VocabularyConfig, count_words, train_bpe};
 
 use super::tables::TokenizerConfig;
 use crate::Result;
@@ -20,5 +20,5 @@ pub(super) fn train(texts: &[String], config: &TokenizerConfig) -> Result<Tokeni
         return Ok(Tokenizer::characters(characters.into_iter().take(most).map(|(c, _)| c))?);
     }
     let words = count_words(texts.iter().map(String::as_str));
-    Ok(train_bpe(&words, &BpeConfig { vocab_size: config.vocabulary, ..BpeConfig::default() })?)
+    Ok(train_bpe(&words, &VocabularyConfig { vocab_size: config.vocabulary, ..VocabularyConfig::default() })?)
 }
