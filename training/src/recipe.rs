@@ -6,6 +6,7 @@ use rejoinder_models::text::Tokenizer;
 use rejoinder_models::variant::{self, VariantError};
 use serde::{Deserialize, Serialize};
 
+use crate::data::labels::{LABELS, LabelEncoder};
 use crate::tasks::asr::AsrRecipe;
 use crate::tasks::attention::AttentionRecipe;
 use crate::tasks::g2p::G2pRecipe;
@@ -74,6 +75,18 @@ pub fn begin_run(recipe: &impl Serialize, run: &Path, mode: RunMode) -> Result<(
     let resolved = toml::to_string(recipe).map_err(|e| Error::config("recipe", e))?;
     let path = run.join(RESOLVED);
     std::fs::write(&path, resolved).map_err(|e| Error::io(&path, e))
+}
+
+/// Writes the classes of a net that begins to learn into its run folder. A run that goes on keeps those that it has.
+///
+/// # Errors
+/// Those of `classes`; a file that cannot be written.
+pub(crate) fn keep_classes(run: &Path, mode: RunMode, classes: impl FnOnce() -> Result<Vec<String>>) -> Result<()> {
+    let path = run.join(LABELS);
+    if mode == RunMode::Resume && path.is_file() {
+        return Ok(());
+    }
+    LabelEncoder::classes(&classes()?).write(path)
 }
 
 #[derive(Debug, Deserialize)]

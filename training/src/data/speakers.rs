@@ -8,10 +8,11 @@ use rand::seq::SliceRandom;
 use rejoinder_models::audio::Span;
 
 use super::held_out::HeldOut;
+use super::labels::LabelEncoder;
 use super::manifest::{self, Item, ManifestConfig, Recording, SegmentUnit};
 use super::prepare::SAMPLE_RATE_HZ;
 use super::sounds::{SoundReader, Sounds};
-use crate::Result;
+use crate::{Error, Result};
 
 /// A clip and its speaker.
 #[derive(Clone, Debug)]
@@ -111,6 +112,26 @@ impl SpeakerDataset {
             of.iter().flat_map(|own| own.iter().take(clips)).map(|clip| self.clips[*clip].id.as_str()).collect();
         let rest = self.filter(|_, speaker| !taken.contains(speaker));
         (rest, self.filter(|clip, speaker| taken.contains(speaker) && kept.contains(clip.id.as_str())))
+    }
+
+    /// Numbers the speakers as a run has numbered them before. Those that it knew and that are no longer here keep their
+    /// numbers.
+    ///
+    /// # Errors
+    /// A speaker whom the run did not know.
+    pub fn renumber(&mut self, labels: &LabelEncoder) -> Result<()> {
+        let known = |name: &String| {
+            labels.known(&name.as_str().into()).ok_or_else(|| {
+                Error::data(
+                    format!("speaker `{name}`"),
+                    "expected one whom the run knows; `--fresh` begins anew with all",
+                )
+            })
+        };
+        let numbers = self.speakers.iter().map(known).collect::<Result<Vec<usize>>>()?;
+        self.speakers = labels.names()?;
+        self.clips.iter_mut().for_each(|clip| clip.speaker = numbers[clip.speaker]);
+        Ok(())
     }
 
     /// The clips of each speaker.
