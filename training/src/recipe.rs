@@ -189,6 +189,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_run_that_goes_on_keeps_its_classes() {
+        let run = tempfile::tempdir().unwrap();
+        let names = |names: [&str; 2]| Ok(names.map(str::to_owned).to_vec());
+        let kept = || LabelEncoder::read(run.path().join(LABELS)).unwrap().names().unwrap();
+        keep_classes(run.path(), RunMode::Resume, || names(["rise", "fall"])).unwrap();
+        assert_eq!(kept(), ["rise", "fall"]);
+        keep_classes(run.path(), RunMode::Resume, || names(["fall", "rise"])).unwrap();
+        assert_eq!(kept(), ["rise", "fall"]);
+        let failed = keep_classes(run.path(), RunMode::Fresh, || Err(Error::data("speakers", "none")));
+        assert!(failed.is_err() && kept() == ["rise", "fall"]);
+        keep_classes(run.path(), RunMode::Fresh, || names(["fall", "rise"])).unwrap();
+        assert_eq!(kept(), ["fall", "rise"]);
+    }
+
+    #[test]
     fn overrides_reach_nested_keys_and_keep_types() {
         let mut table: toml::Table = "[train]\nsteps = 1\n".parse().unwrap();
         set(&mut table, "train.steps=20").unwrap();

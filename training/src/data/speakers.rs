@@ -189,3 +189,25 @@ fn speaker_clip(item: Item, source: usize) -> (String, SpeakerClip) {
     };
     (item.speaker, SpeakerClip { id: item.id, speaker: 0, seconds, wav: item.wav, source })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn speakers_keep_the_numbers_of_their_run() {
+        let clip = |speaker: usize| {
+            let item = Item { id: speaker.to_string(), duration_s: 1.0, ..Item::default() };
+            SpeakerClip { speaker, ..speaker_clip(item, 0).1 }
+        };
+        let names = ["a", "b"].map(str::to_owned).to_vec();
+        let mut dataset = SpeakerDataset { clips: vec![clip(0), clip(1)], speakers: names, ..Default::default() };
+        let run = LabelEncoder::classes(&["b", "gone", "a"].map(str::to_owned));
+        dataset.renumber(&run).unwrap();
+        assert_eq!(dataset.speakers(), ["b", "gone", "a"]);
+        assert_eq!(dataset.clips().iter().map(|clip| clip.speaker).collect::<Vec<_>>(), [2, 0]);
+        let other = LabelEncoder::classes(&["b".to_owned()]);
+        let error = dataset.renumber(&other).unwrap_err().to_string();
+        assert!(error.contains("gone"), "{error}");
+    }
+}
