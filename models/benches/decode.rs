@@ -9,7 +9,7 @@ use std::time::Instant;
 use rejoinder_models::Result;
 use rejoinder_models::decode::ctc::{CtcConfig, CtcDecoder, Hotword, LmUnit};
 use rejoinder_models::decode::ngram::{NgramConfig, count};
-use rejoinder_models::text::{BpeConfig, NormalizeConfig, Tokenizer, count_words, normalize, train_bpe};
+use rejoinder_models::text::{NormalizeConfig, Tokenizer, VocabularyConfig, count_words, normalize, train_bpe};
 
 const SENTENCES: &str = include_str!("../tests/golden/text/sentences.txt");
 
@@ -52,7 +52,7 @@ fn main() -> Result<()> {
     let sentences: Vec<&str> = SENTENCES.lines().collect();
     let text: Vec<String> = sentences.iter().map(|line| normalize(line, &config)).collect();
     let words = count_words(text.iter().map(String::as_str));
-    let tokenizer = Arc::new(train_bpe(&words, &BpeConfig { vocab_size: 500, ..BpeConfig::default() })?);
+    let tokenizer = Arc::new(train_bpe(&words, &VocabularyConfig { vocab_size: 500, ..VocabularyConfig::default() })?);
     let model = Arc::new(count(text.iter().map(String::as_str), &NgramConfig::default())?);
 
     measure("normalise a sentence", 2000, |at| {

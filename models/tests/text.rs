@@ -12,8 +12,8 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use rejoinder_models::streaming::Streaming;
 use rejoinder_models::text::{
-    Alignment, BpeConfig, Edit, ErrorCounts, Tokenizer, UNKNOWN, character_errors, count_words, train_bpe,
-    word_alignment, word_errors,
+    Alignment, Edit, ErrorCounts, Tokenizer, UNKNOWN, VocabularyConfig, character_errors, count_words, train_bpe,
+    train_unigram, word_alignment, word_errors,
 };
 use report::report;
 use serde_json::Value;
@@ -52,8 +52,13 @@ fn learns_the_pieces_that_sentencepiece_learns() {
     for (name, byte_fallback, split_digits) in [("plain_300", false, false), ("bytes_600", true, true)] {
         let (pieces, _) = sentencepiece(name);
         let specials = vec![UNKNOWN.to_owned()];
-        let config =
-            BpeConfig { vocab_size: pieces.len(), specials, byte_fallback, split_digits, ..BpeConfig::default() };
+        let config = VocabularyConfig {
+            vocab_size: pieces.len(),
+            specials,
+            byte_fallback,
+            split_digits,
+            ..VocabularyConfig::default()
+        };
         let ours = train_bpe(&counts, &config).unwrap();
         assert_eq!(ours.pieces(), pieces, "{name}");
     }
@@ -62,7 +67,7 @@ fn learns_the_pieces_that_sentencepiece_learns() {
 #[test]
 fn a_tokenizer_is_its_file() {
     let text = golden("sentences.txt");
-    let config = BpeConfig { vocab_size: 500, ..BpeConfig::default() };
+    let config = VocabularyConfig { vocab_size: 500, ..VocabularyConfig::default() };
     let tokenizer = train_bpe(&count_words(text.lines()), &config).unwrap();
     assert_eq!((tokenizer.len(), tokenizer.id("<blk>"), tokenizer.id("<unk>")), (500, Some(0), Some(1)));
     let folder = tempfile::tempdir().unwrap();
@@ -79,6 +84,65 @@ fn a_tokenizer_is_its_file() {
         );
         assert_eq!(words.iter().map(|w| w.tokens.len()).sum::<usize>(), ids.len());
     }
+}
+
+#[test]
+fn models_and_vocabularies_of_sentencepiece_open() {
+    let golden_models: Value = serde_json::from_str(&golden("sentencepiece_models.json")).unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/text");
+    let mut cases = 0;
+    for (name, has_vocabulary) in [("unigram", true), ("unigram_small", true), ("unigram_bytes", false), ("bpe", false)]
+    {
+        let model = Tokenizer::read(folder.join(format!("{name}.model"))).unwrap();
+        let mut openings = vec![("model", model.clone())];
+        let vocabulary = Tokenizer::read(folder.join(format!("{name}.vocab"))).unwrap();
+        assert_eq!(vocabulary.pieces(), model.pieces());
+        // What the model says of normalisation, and of pieces in `<>` that stand for text, is in no other file.
+        if has_vocabulary {
+            openings.extend([("vocab", vocabulary), ("tokens.txt", Tokenizer::parse(&model.to_text()).unwrap())]);
+        }
+        for case in golden_models[name]["cases"].as_array().unwrap() {
+            let text = case["text"].as_str().unwrap();
+            let ids: Vec<u32> = serde_json::from_value(case["ids"].clone()).unwrap();
+            let decoded = case["decoded"].as_str().unwrap().replace(" ⁇ ", "⁇");
+            for (file, tokenizer) in &openings {
+                assert_eq!(tokenizer.encode(text), ids, "{name}.{file}: {text:?}");
+                assert_eq!(tokenizer.decode(&ids), decoded, "{name}.{file}: {text:?}");
+            }
+            cases += 1;
+        }
+    }
+    report("Tokenizers", "SentencePiece's models", &format!("pieces of {cases} texts"), 0.0);
+    assert!(Tokenizer::read(folder.join("sentences.model")).unwrap_err().to_string().contains("sentences.model"));
+    let broken = tempfile::tempdir().unwrap().path().with_extension("model");
+    std::fs::write(&broken, "no model").unwrap();
+    assert!(Tokenizer::read(&broken).unwrap_err().to_string().contains("SentencePiece"));
+    std::fs::remove_file(broken).unwrap();
+}
+
+#[test]
+fn learns_a_unigram_vocabulary_as_likely_as_that_of_sentencepiece() {
+    let golden_models: Value = serde_json::from_str(&golden("sentencepiece_models.json")).unwrap();
+    let text = golden("sentences.txt");
+    let specials = ["<unk>", "<s>", "</s>"].map(String::from);
+    let mut worst = 0.0_f64;
+    for (name, vocab_size, specials) in [("unigram", 400, &specials[..]), ("unigram_small", 150, &specials[..1])] {
+        let config = VocabularyConfig { vocab_size, specials: specials.to_vec(), ..VocabularyConfig::default() };
+        let tokenizer = train_unigram(&count_words(text.lines()), &config).unwrap();
+        assert_eq!(tokenizer.len(), vocab_size);
+        let pieces = text.lines().flat_map(|line| tokenizer.encode(line));
+        let ours: f64 = pieces.map(|id| f64::from(tokenizer.score(id).unwrap())).sum();
+        let theirs = golden_models[name]["likelihood"].as_f64().unwrap();
+        let excess = ours / theirs - 1.0;
+        assert!(excess < 0.03, "{name}: {ours} and {theirs}");
+        worst = worst.max(excess);
+        assert_eq!(Tokenizer::parse(&tokenizer.to_text()).unwrap(), tokenizer);
+        assert_eq!(tokenizer.decode(&tokenizer.encode("a line of text")), "a line of text");
+    }
+    report("Unigram training", "SentencePiece's", "surplus of bits for 200 sentences", worst as f32);
+    let config = VocabularyConfig { vocab_size: 5, ..VocabularyConfig::default() };
+    assert!(train_unigram(&count_words(["some words"]), &config).unwrap_err().to_string().contains("vocab_size"));
+    assert!(train_unigram(&count_words([" "]), &VocabularyConfig::default()).is_err());
 }
 
 #[test]
@@ -102,15 +166,18 @@ fn bad_files_are_named_with_the_line() {
         ("<blk> 0\na 1\na 2\n", "piece 2"),
         ("a 99999999999\n", "line 1"),
         ("alone\n", "line 1"),
+        ("<blk> 0 0.0\na 1\n", "1 of 2"),
+        ("<blk> 0 0.0\na 1 nan\n", "piece 1"),
+        ("0.5\n", "line 1"),
     ] {
         let error = Tokenizer::parse(text).unwrap_err().to_string();
         assert!(error.contains(wanted), "{text:?}: {error}");
     }
     let error = Tokenizer::read("no/such/tokens.txt").unwrap_err().to_string();
     assert!(error.contains("no/such/tokens.txt"), "{error}");
-    let config = BpeConfig { vocab_size: 3, ..BpeConfig::default() };
+    let config = VocabularyConfig { vocab_size: 3, ..VocabularyConfig::default() };
     assert!(train_bpe(&count_words(["some words"]), &config).unwrap_err().to_string().contains("vocab_size"));
-    assert!(train_bpe(&count_words([" "]), &BpeConfig::default()).is_err());
+    assert!(train_bpe(&count_words([" "]), &VocabularyConfig::default()).is_err());
 }
 
 #[test]

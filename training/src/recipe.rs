@@ -6,6 +6,7 @@ use rejoinder_models::text::Tokenizer;
 use rejoinder_models::variant::{self, VariantError};
 use serde::{Deserialize, Serialize};
 
+use crate::data::labels::{LABELS, LabelEncoder};
 use crate::tasks::asr::AsrRecipe;
 use crate::tasks::attention::AttentionRecipe;
 use crate::tasks::g2p::G2pRecipe;
@@ -88,6 +89,18 @@ fn lend_tokens(run: &Path) -> Result<()> {
         Some(tokens) => std::fs::copy(&tokens, &own).map(drop).map_err(|e| Error::io(tokens, e)),
         None => Ok(()),
     }
+}
+
+/// Writes the classes of a net that begins to learn into its run folder. A run that goes on keeps those that it has.
+///
+/// # Errors
+/// Those of `classes`; a file that cannot be written.
+pub(crate) fn keep_classes(run: &Path, mode: RunMode, classes: impl FnOnce() -> Result<Vec<String>>) -> Result<()> {
+    let path = run.join(LABELS);
+    if mode == RunMode::Resume && path.is_file() {
+        return Ok(());
+    }
+    LabelEncoder::classes(&classes()?).write(path)
 }
 
 #[derive(Debug, Deserialize)]
@@ -211,6 +224,21 @@ fn set(table: &mut toml::Table, pair: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_that_goes_on_keeps_its_classes() {
+        let run = tempfile::tempdir().unwrap();
+        let names = |names: [&str; 2]| Ok(names.map(str::to_owned).to_vec());
+        let kept = || LabelEncoder::read(run.path().join(LABELS)).unwrap().names().unwrap();
+        keep_classes(run.path(), RunMode::Resume, || names(["rise", "fall"])).unwrap();
+        assert_eq!(kept(), ["rise", "fall"]);
+        keep_classes(run.path(), RunMode::Resume, || names(["fall", "rise"])).unwrap();
+        assert_eq!(kept(), ["rise", "fall"]);
+        let failed = keep_classes(run.path(), RunMode::Fresh, || Err(Error::data("speakers", "none")));
+        assert!(failed.is_err() && kept() == ["rise", "fall"]);
+        keep_classes(run.path(), RunMode::Fresh, || names(["fall", "rise"])).unwrap();
+        assert_eq!(kept(), ["fall", "rise"]);
+    }
 
     #[test]
     fn overrides_reach_nested_keys_and_keep_types() {

@@ -10,9 +10,6 @@ use burn::nn::{Linear, LinearConfig};
 use burn::optim::GradientsParams;
 use burn::tensor::activation::silu;
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
-use rejoinder_training::data::manifest::{Item, Manifest};
-use rejoinder_training::data::pack::PackWriter;
-use rejoinder_training::data::prepare::{MANIFEST, PACK};
 use rejoinder_training::nets::bottleneck::Bottleneck;
 use rejoinder_training::nets::speaker::{EcapaConfig, EncoderConfig};
 use rejoinder_training::recipe::Recipe;
@@ -22,6 +19,7 @@ use report::report;
 use serde::Deserialize;
 
 mod golden_weights;
+mod prepared;
 mod report;
 
 use golden_weights::{Compare, Load, assert_close};
@@ -83,20 +81,12 @@ fn adapters_say_and_learn_what_speechbrains_do() {
 
 /// Twelve tones of a pitch that goes with their words.
 fn write_clips(folder: &Path, words: [&str; 3], pitch: f32) {
-    std::fs::create_dir_all(folder).unwrap();
-    let mut pack = PackWriter::create(folder.join(PACK), 16_000).unwrap();
-    let mut manifest = Manifest::default();
-    for clip in 0..12 {
+    let clips = (0..12).map(|clip| {
         let pitch = pitch * (1 + clip % 3) as f32;
-        let samples: Vec<f32> = (0..12_000 + 300 * clip).map(|i| 0.3 * (pitch * i as f32).sin()).collect();
-        let id = format!("tones/{clip}");
-        pack.append(&id, &samples).unwrap();
-        let (duration_s, wav) = (samples.len() as f64 / 16_000.0, PACK.into());
-        let words = words[clip % 3].to_owned();
-        manifest.items.push(Item { id, duration_s, wav, speaker: "s".to_owned(), words });
-    }
-    pack.flush().unwrap();
-    manifest.write(folder.join(MANIFEST)).unwrap();
+        let samples = (0..12_000 + 300 * clip).map(|i| 0.3 * (pitch * i as f32).sin()).collect();
+        (format!("tones/{clip}"), "s".to_owned(), words[clip % 3].to_owned(), samples)
+    });
+    prepared::write_clips(folder, clips);
 }
 
 fn recipe(folder: &Path, run: &str, clips: &str, adapters: &str) -> AsrRecipe {

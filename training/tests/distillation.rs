@@ -1,31 +1,23 @@
 //! A recogniser that learns from a teacher's answers alone, whatever its labels say.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+mod prepared;
+
 use std::path::Path;
 
 use burn::tensor::Device;
-use rejoinder_training::data::manifest::{Item, Manifest};
-use rejoinder_training::data::pack::PackWriter;
-use rejoinder_training::data::prepare::{MANIFEST, PACK};
 use rejoinder_training::recipe::Recipe;
 use rejoinder_training::tasks::asr::AsrRecipe;
 use rejoinder_training::trainer::{self, RunMode};
 
 /// Twelve tones of three pitches, and what is said to be heard in them.
 fn write_clips(folder: &Path, words: [&str; 3]) {
-    std::fs::create_dir_all(folder).unwrap();
-    let mut pack = PackWriter::create(folder.join(PACK), 16_000).unwrap();
-    let mut manifest = Manifest::default();
-    for clip in 0..12 {
+    let clips = (0..12).map(|clip| {
         let pitch = 0.02 * (1 + 2 * (clip % 3)) as f32;
-        let samples: Vec<f32> = (0..12_000 + 300 * clip).map(|i| 0.3 * (pitch * i as f32).sin()).collect();
-        let id = format!("tones/{clip}");
-        pack.append(&id, &samples).unwrap();
-        let (duration_s, wav) = (samples.len() as f64 / 16_000.0, PACK.into());
-        manifest.items.push(Item { id, duration_s, wav, speaker: "s".to_owned(), words: words[clip % 3].to_owned() });
-    }
-    pack.flush().unwrap();
-    manifest.write(folder.join(MANIFEST)).unwrap();
+        let samples = (0..12_000 + 300 * clip).map(|i| 0.3 * (pitch * i as f32).sin()).collect();
+        (format!("tones/{clip}"), "s".to_owned(), words[clip % 3].to_owned(), samples)
+    });
+    prepared::write_clips(folder, clips);
 }
 
 fn recipe(folder: &Path, run: &str, clips: &str, dim: usize, distill: &str) -> AsrRecipe {

@@ -1,13 +1,12 @@
 //! Training in bfloat16 comes to what training in 32 bits comes to.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+mod prepared;
+
 use std::path::Path;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{DType, Device, Tensor};
-use rejoinder_training::data::manifest::{Item, Manifest};
-use rejoinder_training::data::pack::PackWriter;
-use rejoinder_training::data::prepare::{MANIFEST, PACK};
 use rejoinder_training::recipe::{self, Recipe};
 use rejoinder_training::tasks::asr::AsrRecipe;
 use rejoinder_training::trainer::{self, RunMode, Task};
@@ -16,20 +15,12 @@ const WORDS: [&str; 3] = ["one tone", "no tone", "a tone"];
 
 /// Twelve tones of a pitch that goes with their words.
 fn write_clips(folder: &Path) {
-    std::fs::create_dir_all(folder).unwrap();
-    let mut pack = PackWriter::create(folder.join(PACK), 16_000).unwrap();
-    let mut manifest = Manifest::default();
-    for clip in 0..12 {
+    let clips = (0..12).map(|clip| {
         let pitch = 0.03 * (1 + clip % 3) as f32;
-        let samples: Vec<f32> = (0..12_000 + 300 * clip).map(|i| 0.3 * (pitch * i as f32).sin()).collect();
-        let id = format!("tones/{clip}");
-        pack.append(&id, &samples).unwrap();
-        let (duration_s, wav) = (samples.len() as f64 / 16_000.0, PACK.into());
-        let words = WORDS[clip % 3].to_owned();
-        manifest.items.push(Item { id, duration_s, wav, speaker: "s".to_owned(), words });
-    }
-    pack.flush().unwrap();
-    manifest.write(folder.join(MANIFEST)).unwrap();
+        let samples = (0..12_000 + 300 * clip).map(|i| 0.3 * (pitch * i as f32).sin()).collect();
+        (format!("tones/{clip}"), "s".to_owned(), WORDS[clip % 3].to_owned(), samples)
+    });
+    prepared::write_clips(folder, clips);
 }
 
 fn recipe(folder: &Path, precision: &str) -> String {

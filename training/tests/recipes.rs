@@ -3,14 +3,13 @@
 //! in turn, and comes out as it was.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+mod prepared;
+
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use rejoinder_models::card::Bundle;
 use rejoinder_models::text::Tokenizer;
-use rejoinder_training::data::manifest::{Item, Manifest};
-use rejoinder_training::data::pack::PackWriter;
-use rejoinder_training::data::prepare::{MANIFEST, PACK};
 use rejoinder_training::export::OnnxModel;
 use rejoinder_training::recipe::{self, Recipe};
 use rejoinder_training::trainer::RunMode;
@@ -47,23 +46,9 @@ fn hum(clip: usize) -> Vec<f32> {
 
 /// A prepared folder: ten speakers who hum at their own pitch, four clips each.
 fn write_clips(folder: &Path) {
-    std::fs::create_dir_all(folder).unwrap();
-    let mut pack = PackWriter::create(folder.join(PACK), RATE as u32).unwrap();
-    let mut manifest = Manifest::default();
-    for clip in 0..40 {
-        let samples = hum(clip);
-        let item = Item {
-            id: format!("hum/{clip}"),
-            duration_s: samples.len() as f64 / f64::from(RATE),
-            wav: PACK.into(),
-            speaker: format!("s{:02}", clip / 4),
-            words: WORDS[clip % 4].to_owned(),
-        };
-        pack.append(&item.id, &samples).unwrap();
-        manifest.items.push(item);
-    }
-    pack.flush().unwrap();
-    manifest.write(folder.join(MANIFEST)).unwrap();
+    let clip =
+        |clip: usize| (format!("hum/{clip}"), format!("s{:02}", clip / 4), WORDS[clip % 4].to_owned(), hum(clip));
+    prepared::write_clips(folder, (0..40).map(clip));
 }
 
 /// A dictionary of made-up words of one to three syllables.

@@ -3,6 +3,8 @@
 //! validation figures and the average of the weights, in both precisions.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+mod prepared;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -10,9 +12,6 @@ use std::time::{Duration, Instant};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 use rand::Rng;
-use rejoinder_training::data::manifest::{Item, Manifest};
-use rejoinder_training::data::pack::PackWriter;
-use rejoinder_training::data::prepare::{MANIFEST, PACK};
 use rejoinder_training::recipe;
 use rejoinder_training::tasks::asr::AsrRecipe;
 use rejoinder_training::tasks::speaker::SpeakerRecipe;
@@ -37,20 +36,13 @@ fn anneal(metric: &str) -> String {
 
 /// Tones of six speakers, four each.
 fn write_clips(folder: &Path) {
-    std::fs::create_dir_all(folder).unwrap();
-    let mut pack = PackWriter::create(folder.join(PACK), 16_000).unwrap();
-    let mut manifest = Manifest::default();
-    for clip in 0..24 {
+    let clips = (0..24).map(|clip| {
         let (speaker, words) = (clip / 4, WORDS[clip % 4]);
         let pitch = 0.02 * (speaker + 1) as f32;
-        let samples: Vec<f32> = (0..12_000 + 700 * clip).map(|i| 0.3 * (pitch * i as f32).sin()).collect();
-        let id = format!("tones/{clip}");
-        pack.append(&id, &samples).unwrap();
-        let (duration_s, wav) = (samples.len() as f64 / 16_000.0, PACK.into());
-        manifest.items.push(Item { id, duration_s, wav, speaker: format!("s{speaker}"), words: words.to_owned() });
-    }
-    pack.flush().unwrap();
-    manifest.write(folder.join(MANIFEST)).unwrap();
+        let samples = (0..12_000 + 700 * clip).map(|i| 0.3 * (pitch * i as f32).sin()).collect();
+        (format!("tones/{clip}"), format!("s{speaker}"), words.to_owned(), samples)
+    });
+    prepared::write_clips(folder, clips);
 }
 
 fn write_recipe(folder: &Path, name: &str, text: &str) -> PathBuf {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 mod noise;
+mod prepared;
 
 use std::f32::consts::TAU;
 use std::fmt::Write;
@@ -10,9 +11,6 @@ use std::path::{Path, PathBuf};
 use rejoinder_models::runtime::{self, RuntimeConfig, RuntimeKind};
 use rejoinder_models::streaming::Streaming;
 use rejoinder_models::vad::{CrdnnConfig, SegmenterConfig, VadConfig, VadDetector, VadEvent};
-use rejoinder_training::data::manifest::{Item, Manifest};
-use rejoinder_training::data::pack::PackWriter;
-use rejoinder_training::data::prepare::{MANIFEST, PACK};
 use rejoinder_training::recipe;
 use rejoinder_training::trainer::RunMode;
 
@@ -34,17 +32,8 @@ fn utterance(number: usize) -> Vec<f32> {
 }
 
 fn write_clips(folder: &Path) {
-    std::fs::create_dir_all(folder).unwrap();
-    let mut pack = PackWriter::create(folder.join(PACK), 16_000).unwrap();
-    let mut manifest = Manifest::default();
-    for number in 0..12 {
-        let (samples, id) = (utterance(number), format!("voices/{number}"));
-        pack.append(&id, &samples).unwrap();
-        let duration_s = samples.len() as f64 / f64::from(RATE);
-        manifest.items.push(Item { id, duration_s, wav: PACK.into(), speaker: String::new(), words: String::new() });
-    }
-    pack.flush().unwrap();
-    manifest.write(folder.join(MANIFEST)).unwrap();
+    let clip = |number| (format!("voices/{number}"), String::new(), String::new(), utterance(number));
+    prepared::write_clips(folder, (0..12).map(clip));
 }
 
 fn write_recipe(folder: &Path) -> PathBuf {

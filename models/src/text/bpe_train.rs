@@ -5,51 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet};
 
 use crate::{Error, Result};
 
-use super::tokenizer::{BLANK, Tokenizer, UNKNOWN, WORD_BOUNDARY, byte_piece, is_special_form};
-
-/// What a BPE vocabulary is to be like. The defaults are those of SentencePiece's trainer, with the CTC blank first.
-#[derive(Clone, Debug, PartialEq)]
-pub struct BpeConfig {
-    /// The number of pieces in all, 64 to 8192 as a rule. Fewer come out when the text has no more pairs to join.
-    pub vocab_size: usize,
-    /// The control pieces that come first, such as `<blk>`.
-    pub specials: Vec<String>,
-    /// Whether all 256 byte pieces are there, so that any text can be encoded.
-    pub byte_fallback: bool,
-    /// The most characters of a piece.
-    pub max_piece_chars: usize,
-    /// Whether a piece keeps to letters or to other characters (SentencePiece `split_by_unicode_script`).
-    pub split_classes: bool,
-    /// Whether each digit is a piece of its own.
-    pub split_digits: bool,
-}
-
-impl Default for BpeConfig {
-    fn default() -> Self {
-        Self {
-            vocab_size: 512,
-            specials: vec![BLANK.to_owned(), UNKNOWN.to_owned()],
-            byte_fallback: false,
-            max_piece_chars: 16,
-            split_classes: true,
-            split_digits: false,
-        }
-    }
-}
-
-/// How often each word of the texts occurs; words are what white space separates.
-pub fn count_words<'a>(texts: impl IntoIterator<Item = &'a str>) -> BTreeMap<String, u64> {
-    let mut counts = BTreeMap::new();
-    for word in texts.into_iter().flat_map(str::split_whitespace) {
-        match counts.get_mut(word) {
-            Some(count) => *count += 1,
-            None => {
-                counts.insert(word.to_owned(), 1);
-            }
-        }
-    }
-    counts
-}
+use super::tokenizer::{Tokenizer, WORD_BOUNDARY};
+use super::vocabulary::VocabularyConfig;
 
 /// Learns a vocabulary from `words` and how often each occurs.
 ///
@@ -59,16 +16,13 @@ pub fn count_words<'a>(texts: impl IntoIterator<Item = &'a str>) -> BTreeMap<Str
 ///
 /// # Errors
 /// [`Error::Invalid`] when the single characters alone are more than `vocab_size`, or there is no word.
-pub fn train_bpe(words: &BTreeMap<String, u64>, config: &BpeConfig) -> Result<Tokenizer> {
+pub fn train_bpe(words: &BTreeMap<String, u64>, config: &VocabularyConfig) -> Result<Tokenizer> {
     let mut trainer = Trainer::new(words, config);
     if trainer.words.is_empty() {
         return Err(Error::invalid("the text for a tokenizer", "at least one word", "none"));
     }
     let characters = trainer.characters();
-    let mut pieces = config.specials.clone();
-    if config.byte_fallback {
-        pieces.extend((0..=255).map(byte_piece));
-    }
+    let mut pieces = config.fixed();
     let fixed = pieces.len() + characters.len();
     let joins = config.vocab_size.checked_sub(fixed).ok_or_else(|| {
         Error::invalid("vocab_size", format!("at least {fixed}, one for each character"), config.vocab_size)
@@ -89,7 +43,7 @@ struct Word {
 type Candidate = (u64, Reverse<usize>, Reverse<String>, Pair);
 
 struct Trainer<'a> {
-    config: &'a BpeConfig,
+    config: &'a VocabularyConfig,
     symbols: Vec<String>,
     words: Vec<Word>,
     counts: HashMap<Pair, u64>,
@@ -98,7 +52,7 @@ struct Trainer<'a> {
 }
 
 impl<'a> Trainer<'a> {
-    fn new(words: &BTreeMap<String, u64>, config: &'a BpeConfig) -> Self {
+    fn new(words: &BTreeMap<String, u64>, config: &'a VocabularyConfig) -> Self {
         let mut ids = HashMap::new();
         let mut symbols = Vec::new();
         let words = words.iter().filter(|(word, count)| !word.is_empty() && **count > 0).map(|(word, &count)| {
@@ -210,19 +164,9 @@ impl<'a> Trainer<'a> {
                 continue;
             }
             let piece = format!("{}{}", self.symbols[pair.0 as usize], self.symbols[pair.1 as usize]);
-            if self.allowed(&piece) {
+            if self.config.allows(&piece) {
                 self.agenda.push((count, Reverse(piece.chars().count()), Reverse(piece), pair));
             }
         }
-    }
-
-    fn allowed(&self, piece: &str) -> bool {
-        let body = piece.strip_prefix(WORD_BOUNDARY).unwrap_or(piece);
-        let digits = self.config.split_digits && body.contains(|c: char| c.is_ascii_digit());
-        let mut classes = body.chars().map(char::is_alphabetic);
-        let first = classes.next();
-        let mixed = self.config.split_classes && classes.any(|class| Some(class) != first);
-        let whole = !body.contains(WORD_BOUNDARY) && !is_special_form(piece);
-        whole && !digits && !mixed && piece.chars().count() <= self.config.max_piece_chars
     }
 }

@@ -2,13 +2,18 @@
 
 mod decode;
 mod file;
+mod sentencepiece;
+mod unigram;
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::ops::Range;
 
 use crate::{Error, Result};
 
 pub use decode::TokenStream;
+use sentencepiece::Form;
+use unigram::Unigram;
 
 use super::merge::merge_pieces;
 
@@ -24,16 +29,26 @@ pub const UNKNOWN: &str = "<unk>";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Normal,
+    /// Text that is always a piece of its own where it stands.
+    Whole,
     /// `<...>`: never met in text, dropped in decoding.
     Special,
     /// `<0x41>`: one byte of a character that the vocabulary lacks.
     Byte(u8),
 }
 
+impl Kind {
+    /// Whether the piece stands for its own text.
+    fn is_text(self) -> bool {
+        matches!(self, Self::Normal | Self::Whole)
+    }
+}
+
 /// A vocabulary of pieces with the rule that cuts a text into them.
 ///
 /// The whole tokenizer is its list of pieces, written as a `tokens.txt` with one `piece id` a line, the form that
-/// sherpa-onnx and icefall use. Encoding follows SentencePiece's BPE (`bpe_model.cc`): beginning with single
+/// sherpa-onnx and icefall use; in a unigram vocabulary the logarithm of each piece's probability stands behind. Such a
+/// text is cut into the pieces that are together the most probable. Else encoding follows SentencePiece's BPE (`bpe_model.cc`): beginning with single
 /// characters, the two neighbours whose union is the piece with the lowest number are joined, leftmost first, until
 /// no union is a piece. A vocabulary of single characters is the case without unions; its spaces are pieces of
 /// their own and stand only between words.
@@ -46,6 +61,8 @@ pub struct Tokenizer {
     bytes: Option<Vec<u32>>,
     word_prefix: bool,
     pieces_span_words: bool,
+    unigram: Option<Unigram>,
+    form: Form,
 }
 
 impl Tokenizer {
@@ -54,10 +71,47 @@ impl Tokenizer {
     /// # Errors
     /// [`Error::Invalid`] when a piece is empty, holds white space or occurs twice.
     pub fn new(pieces: Vec<String>) -> Result<Self> {
+        if let Some((id, piece)) = pieces.iter().enumerate().find(|(_, piece)| piece.contains(char::is_whitespace)) {
+            return Err(Error::invalid(format!("piece {id}"), "a text without white space", format!("{piece:?}")));
+        }
+        let kinds = pieces.iter().map(|piece| kind_of(piece)).collect();
+        Self::of_kinds(pieces, kinds)
+    }
+
+    /// A tokenizer of pieces with the logarithm of each one's probability; that of special and byte pieces counts for
+    /// nothing.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::new`]; [`Error::Invalid`] when a logarithm is no number.
+    pub fn unigram(scored: Vec<(String, f32)>) -> Result<Self> {
+        let (pieces, scores) = scored.into_iter().unzip();
+        let tokenizer = Self::new(pieces)?;
+        let unigram = Unigram::new(&tokenizer, scores)?;
+        Ok(Self { unigram: Some(unigram), ..tokenizer })
+    }
+
+    /// The same with a special piece before all others, whose numbers grow by one.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when there is such a piece.
+    pub fn with_first(&self, special: &str) -> Result<Self> {
+        let pieces = std::iter::once(special.to_owned()).chain(self.pieces.iter().cloned()).collect();
+        let kinds = std::iter::once(Kind::Special).chain(self.kinds.iter().copied()).collect();
+        let mut tokenizer = Self::of_kinds(pieces, kinds)?;
+        tokenizer.unknown = self.unknown.map(|id| id + 1);
+        tokenizer.word_prefix = self.word_prefix;
+        tokenizer.form = self.form.clone();
+        tokenizer.form.whole.iter_mut().for_each(|id| *id += 1);
+        let scores = self.unigram.as_ref().map(|unigram| std::iter::once(0.0).chain(unigram.scores().iter().copied()));
+        tokenizer.unigram = scores.map(|scores| Unigram::new(&tokenizer, scores.collect())).transpose()?;
+        Ok(tokenizer)
+    }
+
+    fn of_kinds(pieces: Vec<String>, kinds: Vec<Kind>) -> Result<Self> {
         let mut ids = HashMap::with_capacity(pieces.len());
         for (id, piece) in pieces.iter().enumerate() {
-            if piece.is_empty() || piece.contains(char::is_whitespace) {
-                return Err(Error::invalid(format!("piece {id}"), "a text without white space", format!("{piece:?}")));
+            if piece.is_empty() {
+                return Err(Error::invalid(format!("piece {id}"), "a text", "none"));
             }
             if let Some(earlier) = ids.insert(piece.clone(), id as u32) {
                 return Err(Error::invalid(
@@ -67,13 +121,13 @@ impl Tokenizer {
                 ));
             }
         }
-        let kinds: Vec<Kind> = pieces.iter().map(|piece| kind_of(piece)).collect();
-        let normal = || pieces.iter().zip(&kinds).filter(|(_, kind)| **kind == Kind::Normal).map(|(piece, _)| piece);
+        let normal = || pieces.iter().zip(&kinds).filter(|(_, kind)| kind.is_text()).map(|(piece, _)| piece);
         let word_prefix = normal().any(|piece| piece.chars().count() > 1);
         let pieces_span_words = normal().any(|piece| piece.chars().skip(1).any(|c| c == WORD_BOUNDARY));
         let bytes = (0..=255u8).map(|byte| ids.get(&byte_piece(byte)).copied()).collect();
         let unknown = ids.get(UNKNOWN).copied();
-        Ok(Self { pieces, kinds, ids, unknown, bytes, word_prefix, pieces_span_words })
+        let (unigram, form) = (None, Form::default());
+        Ok(Self { pieces, kinds, ids, unknown, bytes, word_prefix, pieces_span_words, unigram, form })
     }
 
     /// A tokenizer of single characters: blank, unknown, the space, then `characters` in order of their code.
@@ -114,6 +168,11 @@ impl Tokenizer {
         self.ids.get(piece).copied()
     }
 
+    /// The logarithm of a piece's probability, in a unigram vocabulary.
+    pub fn score(&self, id: u32) -> Option<f32> {
+        self.unigram.as_ref().filter(|_| (id as usize) < self.len()).map(|unigram| unigram.score(id as usize))
+    }
+
     /// Whether a piece is a control piece such as `<blk>`, which stands for no text.
     pub fn is_special(&self, id: u32) -> bool {
         self.kinds.get(id as usize) == Some(&Kind::Special)
@@ -128,7 +187,13 @@ impl Tokenizer {
     ///
     /// A character that is no piece becomes its UTF-8 bytes where the vocabulary has all byte pieces, else one
     /// `<unk>` for each run of such characters, as in SentencePiece; without `<unk>` it is left out.
+    ///
+    /// Where a SentencePiece model says that a text is normalised first, or keeps all its spaces, that is done.
     pub fn encode(&self, text: &str) -> Vec<u32> {
+        let text = &*self.form.normalise(text);
+        if self.form.keeps_spaces {
+            return self.encode_verbatim(text, self.word_prefix);
+        }
         let mut joined = String::with_capacity(text.len() + 1);
         for word in text.split_whitespace() {
             if self.word_prefix || !joined.is_empty() {
@@ -152,7 +217,7 @@ impl Tokenizer {
 
     fn encode_marked(&self, marked: &str) -> Vec<u32> {
         let mut ids = Vec::new();
-        if self.pieces_span_words {
+        if self.pieces_span_words || self.unigram.is_some() {
             self.encode_segment(marked, &mut ids);
             return ids;
         }
@@ -167,17 +232,38 @@ impl Tokenizer {
     }
 
     fn encode_segment(&self, segment: &str, ids: &mut Vec<u32>) {
+        if let Some(unigram) = &self.unigram {
+            unigram.best(self, segment).into_iter().for_each(|(id, piece)| self.push(id, piece, ids));
+            return;
+        }
         let rank = |piece: &str| self.ids.get(piece).copied().filter(|&id| self.kinds[id as usize] == Kind::Normal);
-        for piece in merge_pieces(segment, rank) {
-            if let Some(id) = rank(piece) {
-                ids.push(id);
-            } else if let Some(bytes) = &self.bytes {
-                ids.extend(piece.bytes().map(|byte| bytes[usize::from(byte)]));
-            } else if let Some(unknown) = self.unknown
-                && ids.last() != Some(&unknown)
-            {
-                ids.push(unknown);
-            }
+        let mut rest = segment;
+        while let Some((before, id, after)) = self.first_whole(rest) {
+            merge_pieces(before, rank).into_iter().for_each(|piece| self.push(rank(piece), piece, ids));
+            ids.push(id);
+            rest = after;
+        }
+        merge_pieces(rest, rank).into_iter().for_each(|piece| self.push(rank(piece), piece, ids));
+    }
+
+    /// The first piece of a text that is always one, the longest of those, with what stands before and after it.
+    fn first_whole<'t>(&self, text: &'t str) -> Option<(&'t str, u32, &'t str)> {
+        let whole = self.form.whole.iter().map(|id| (*id, &*self.pieces[*id as usize]));
+        let found = whole.filter_map(|(id, piece)| text.find(piece).map(|at| (at, Reverse(piece.len()), id)));
+        let (at, Reverse(length), id) = found.min()?;
+        Some((&text[..at], id, &text[at + length..]))
+    }
+
+    /// Appends a piece that the vocabulary has, or what stands for one that it lacks.
+    fn push(&self, id: Option<u32>, piece: &str, ids: &mut Vec<u32>) {
+        if let Some(id) = id {
+            ids.push(id);
+        } else if let Some(bytes) = &self.bytes {
+            ids.extend(piece.bytes().map(|byte| bytes[usize::from(byte)]));
+        } else if let Some(unknown) = self.unknown
+            && ids.last() != Some(&unknown)
+        {
+            ids.push(unknown);
         }
     }
 

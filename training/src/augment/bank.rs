@@ -36,9 +36,10 @@ impl Bank {
         Some(piece.take(length).map(|s| f32::from(*s) / 32767.0).collect())
     }
 
-    /// Adds noise at `snr_db`, over the whole clip.
-    pub fn add(&self, samples: &mut [f32], snr_db: f32, rng: &mut impl Rng) {
-        let noise = self.draw(samples.len(), rng).unwrap_or_else(|| synthetic_noise("white", samples.len(), rng));
+    /// Adds noise at `snr_db`, over the whole clip; white noise from an empty bank.
+    pub fn add(&self, samples: &mut [f32], snr_db: f32, sample_rate_hz: u32, rng: &mut impl Rng) {
+        let white = |rng: &mut _| synthetic_noise(NoiseKind::White, samples.len(), sample_rate_hz, rng);
+        let noise = self.draw(samples.len(), rng).unwrap_or_else(|| white(rng));
         mix_at_snr(samples, &noise, snr_db);
     }
 }
@@ -54,29 +55,56 @@ pub fn mix_at_snr(samples: &mut [f32], noise: &[f32], snr_db: f32) {
     samples.iter_mut().zip(noise).for_each(|(s, n)| *s += gain * n);
 }
 
-/// Noise from a formula: `white`, `pink` (-3 dB per octave, Paul Kellet's filter), `brown` (-6 dB per octave) or `hum`
-/// (50 Hz and its harmonics at 16 kHz, with a little white noise). Any other kind is white. The peak is about 0.5.
-pub fn synthetic_noise(kind: &str, length: usize, rng: &mut impl Rng) -> Vec<f32> {
+/// Noise from a formula.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoiseKind {
+    /// As much power at each frequency.
+    White,
+    /// -3 dB per octave (Paul Kellet's filter, made for 44.1 kHz; its steps lie lower at lower rates).
+    Pink,
+    /// -6 dB per octave.
+    Brown,
+    /// 50 Hz and its harmonics, with a little white noise.
+    Hum,
+}
+
+impl NoiseKind {
+    /// All kinds.
+    pub const ALL: [Self; 4] = [Self::White, Self::Pink, Self::Brown, Self::Hum];
+
+    /// Its name as a class of noise.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::White => "white",
+            Self::Pink => "pink",
+            Self::Brown => "brown",
+            Self::Hum => "hum",
+        }
+    }
+}
+
+/// Noise from a formula. The peak is about 0.5.
+pub fn synthetic_noise(kind: NoiseKind, length: usize, sample_rate_hz: u32, rng: &mut impl Rng) -> Vec<f32> {
     let mut pole = [0.0_f32; 3];
     let mut brown = 0.0_f32;
     let mut next = |i: usize| {
         let white: f32 = rng.random_range(-1.0..1.0);
         match kind {
-            "pink" => {
+            NoiseKind::Pink => {
                 pole[0] = 0.99765 * pole[0] + white * 0.099_046;
                 pole[1] = 0.963 * pole[1] + white * 0.296_516_4;
                 pole[2] = 0.57 * pole[2] + white * 1.052_691_3;
                 pole.iter().sum::<f32>() + white * 0.1848
             }
-            "brown" => {
+            NoiseKind::Brown => {
                 brown = 0.998 * brown + 0.05 * white;
                 brown
             }
-            "hum" => {
-                let phase = std::f32::consts::TAU * 50.0 * i as f32 / 16_000.0;
+            NoiseKind::Hum => {
+                let phase = std::f32::consts::TAU * 50.0 * i as f32 / sample_rate_hz as f32;
                 (1..8).map(|k| (k as f32 * phase).sin() / k as f32).sum::<f32>() + 0.02 * white
             }
-            _ => white,
+            NoiseKind::White => white,
         }
     };
     let mut noise: Vec<f32> = (0..length).map(&mut next).collect();
@@ -102,7 +130,7 @@ mod tests {
         let clean: Vec<f32> = (0..16_000).map(|i| 0.2 * (i as f32 * 0.1).sin()).collect();
         for snr_db in [-5.0_f32, 0.0, 10.0, 20.0] {
             let mut mixed = clean.clone();
-            mix_at_snr(&mut mixed, &synthetic_noise("pink", 16_000, &mut rng), snr_db);
+            mix_at_snr(&mut mixed, &synthetic_noise(NoiseKind::Pink, 16_000, 16_000, &mut rng), snr_db);
             let residue: Vec<f32> = mixed.iter().zip(&clean).map(|(m, c)| m - c).collect();
             let found = 10.0 * (power(&clean) / power(&residue)).log10();
             assert!((found - snr_db).abs() < 0.01, "{found} dB for {snr_db} dB");
@@ -112,13 +140,23 @@ mod tests {
     #[test]
     fn coloured_noise_falls_with_frequency() {
         // The power of first differences over the power: 2 for white noise, less the more low frequencies weigh.
-        let tilt = |kind: &str| {
-            let noise = synthetic_noise(kind, 40_000, &mut ChaCha8Rng::seed_from_u64(6));
+        let tilt = |kind| {
+            let noise = synthetic_noise(kind, 40_000, 16_000, &mut ChaCha8Rng::seed_from_u64(6));
             let differences: Vec<f32> = noise.windows(2).map(|w| w[1] - w[0]).collect();
             power(&differences) / power(&noise)
         };
-        let (white, pink, brown) = (tilt("white"), tilt("pink"), tilt("brown"));
+        let (white, pink, brown) = (tilt(NoiseKind::White), tilt(NoiseKind::Pink), tilt(NoiseKind::Brown));
         assert!((white - 2.0).abs() < 0.1 && pink < 0.8 * white && brown < 0.1 * pink, "{white} {pink} {brown}");
+    }
+
+    #[test]
+    fn hum_is_at_50_hz_at_any_rate() {
+        for rate in [8_000, 16_000, 44_100] {
+            let noise = synthetic_noise(NoiseKind::Hum, rate as usize, rate, &mut ChaCha8Rng::seed_from_u64(6));
+            let period = rate as usize / 50;
+            let apart: Vec<f32> = noise.iter().zip(&noise[period..]).map(|(a, b)| a - b).collect();
+            assert!(power(&apart) < 0.05 * power(&noise), "{rate} Hz: {} of {}", power(&apart), power(&noise));
+        }
     }
 
     #[test]

@@ -13,12 +13,16 @@ use crate::data::prepare::Prepared;
 
 mod band;
 mod bank;
+mod course;
+mod notch;
 mod reverb;
 mod spec;
 mod speed;
 
 pub use band::{BandConfig, Biquad, clip_peaks, mu_law, quantise, telephone};
-pub use bank::{Bank, mix_at_snr, synthetic_noise};
+pub use bank::{Bank, NoiseKind, mix_at_snr, synthetic_noise};
+pub use course::{Course, Effect};
+pub use notch::NotchConfig;
 pub use reverb::{Room, Rooms};
 pub use spec::{SpecConfig, spec_augment};
 pub use speed::resample_by;
@@ -45,10 +49,36 @@ impl Draw {
     }
 }
 
-/// Which effects, how often and how strong.
+/// Whether something of this probability happens. For what never does, nothing is drawn.
+fn happens(probability: f64, rng: &mut impl Rng) -> bool {
+    probability > 0.0 && rng.random_bool(probability.min(1.0))
+}
+
+/// Which effects, how often and how strong; and how many of them, and of a clip.
+///
+/// By default a clip becomes one clip, which goes through all effects in their order, each with its own probability.
+/// Otherwise as SpeechBrain's `Augmenter` has it: of the effects that are on, so many as are drawn between `min_effects`
+/// and `max_effects`, in turn or in parallel, `repeat` times, beside the original or in its place. Copies keep their
+/// clip's labels.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AugmentConfig {
+    /// How often a clip is changed at all. Default: 1.
+    pub probability: f64,
+    /// The fewest effects. Default: all; 1 where `max_effects` is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_effects: Option<usize>,
+    /// The most effects. Default: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_effects: Option<usize>,
+    /// Whether effects are chosen, and follow each other, at random. Default: false, the first ones in their order.
+    pub shuffle: bool,
+    /// Whether each effect makes a copy of its own. Default: false.
+    pub parallel: bool,
+    /// Whether the clip as it is comes first. Default: false.
+    pub concat_original: bool,
+    /// How often all this is done. Default: 1.
+    pub repeat: usize,
     /// Faster (above 1) or slower playback; pitch and vocal tract go with it.
     pub speed: Draw,
     /// Silence before and after, each in seconds.
@@ -59,6 +89,8 @@ pub struct AugmentConfig {
     pub noise_snr_db: Draw,
     /// A transmission channel; the degree chooses none of its settings, see [`BandConfig`].
     pub channel: BandConfig,
+    /// Narrow bands of frequency that drop out.
+    pub drop_frequencies: NotchConfig,
     /// The share of a clip that drops out, in pieces of 10 to 60 ms.
     pub drop: Draw,
     /// The peak level in dB below full scale, as a negative number.
@@ -70,11 +102,19 @@ pub struct AugmentConfig {
 impl Default for AugmentConfig {
     fn default() -> Self {
         Self {
+            probability: 1.0,
+            min_effects: None,
+            max_effects: None,
+            shuffle: false,
+            parallel: false,
+            concat_original: false,
+            repeat: 1,
             speed: Draw { probability: 0.7, min: 0.87, max: 1.15 },
             pad_s: Draw { probability: 0.5, min: 0.0, max: 0.3 },
             reverb: Draw { probability: 0.3, min: 0.3, max: 1.0 },
             noise_snr_db: Draw { probability: 0.5, min: 5.0, max: 30.0 },
             channel: BandConfig::default(),
+            drop_frequencies: NotchConfig::default(),
             drop: Draw { probability: 0.1, min: 0.01, max: 0.05 },
             level_db: Draw { probability: 0.9, min: -30.0, max: -1.0 },
             spec: SpecConfig::default(),
@@ -136,53 +176,83 @@ impl Augmenter {
             rooms: Rooms::synthetic(SYNTHETIC_ROOMS, sample_rate_hz, &mut rng),
             sample_rate_hz,
         };
-        let there = |folder: Option<&Path>| {
+        let there = |folder: Option<&Path>, instead: &str| {
             folder.map(Path::to_owned).filter(|folder| {
                 let there = folder.exists();
                 if !there {
-                    tracing::warn!("{}: not prepared; clips are not changed by it", folder.display());
+                    tracing::warn!("{}: not prepared; {instead}", folder.display());
                 }
                 there
             })
         };
-        if let Some(folder) = there(noise) {
+        if let Some(folder) = there(noise, "white noise takes its place") {
             Prepared::open(&folder)?.each(sample_rate_hz, |item, clip| augmenter.noise.push(&item.words, clip))?;
         }
-        if let Some(folder) = there(rooms) {
+        if let Some(folder) = there(rooms, "there are only rooms from a formula") {
             Prepared::open(&folder)?.each(sample_rate_hz, |_, clip| augmenter.rooms.push(clip))?;
         }
         Ok(augmenter)
     }
 
-    /// Changes a clip in place, mono in [-1, 1]; its length may change. Returns where the clip's sound then stands.
+    /// The copies that a clip is to become, one at least.
+    pub fn courses(&self, rng: &mut impl Rng) -> Vec<Course> {
+        self.config.courses(rng)
+    }
+
+    /// Changes a clip in place into its first copy: [`Augmenter::apply`].
     pub fn waveform(&self, samples: &mut Vec<f32>, rng: &mut impl Rng) -> Placement {
-        let config = &self.config;
-        let mut placement = Placement::default();
-        let rate = self.sample_rate_hz as f32;
-        if let Some(factor) = config.speed.draw(rng) {
-            *samples = resample_by(samples, factor);
-            placement.speed = factor;
-        }
-        if let Some(seconds) = config.pad_s.draw(rng) {
-            let before = rng.random_range(0.0..=seconds.max(0.0));
-            placement.before = (before * rate) as usize;
-            samples.splice(0..0, std::iter::repeat_n(0.0, placement.before));
-            samples.extend(std::iter::repeat_n(0.0, (seconds * rate) as usize));
-        }
-        if let Some(wet) = config.reverb.draw(rng) {
-            self.rooms.apply(samples, wet, rng);
-        }
-        if let Some(snr_db) = config.noise_snr_db.draw(rng) {
-            self.noise.add(samples, snr_db, rng);
-        }
-        config.channel.apply(samples, rate, rng);
-        if let Some(share) = config.drop.draw(rng) {
-            drop_pieces(samples, share, rate, rng);
-        }
-        if let Some(level_db) = config.level_db.draw(rng) {
-            set_peak(samples, level_db);
-        }
+        let courses = self.courses(rng);
+        courses.first().map_or_else(Placement::default, |course| self.apply(course, samples, rng))
+    }
+
+    /// Changes a clip in place, mono in [-1, 1]; its length may change. Returns where the clip's sound then stands.
+    pub fn apply(&self, course: &[Effect], samples: &mut Vec<f32>, rng: &mut impl Rng) -> Placement {
+        let (mut placement, rate) = (Placement::default(), self.sample_rate_hz as f32);
+        course.iter().for_each(|effect| self.effect(*effect, samples, rate, &mut placement, rng));
         placement
+    }
+
+    fn effect(&self, effect: Effect, samples: &mut Vec<f32>, rate: f32, placement: &mut Placement, rng: &mut impl Rng) {
+        let config = &self.config;
+        match effect {
+            Effect::Speed => {
+                if let Some(factor) = config.speed.draw(rng) {
+                    *samples = resample_by(samples, factor);
+                    placement.before = (placement.before as f32 / factor) as usize;
+                    placement.speed = factor;
+                }
+            }
+            Effect::Pad => {
+                if let Some(seconds) = config.pad_s.draw(rng) {
+                    let before = rng.random_range(0.0..=seconds.max(0.0));
+                    placement.before = (before * rate) as usize;
+                    samples.splice(0..0, std::iter::repeat_n(0.0, placement.before));
+                    samples.extend(std::iter::repeat_n(0.0, (seconds * rate) as usize));
+                }
+            }
+            Effect::Reverb => {
+                if let Some(wet) = config.reverb.draw(rng) {
+                    self.rooms.apply(samples, wet, rng);
+                }
+            }
+            Effect::Noise => {
+                if let Some(snr_db) = config.noise_snr_db.draw(rng) {
+                    self.noise.add(samples, snr_db, self.sample_rate_hz, rng);
+                }
+            }
+            Effect::Channel => config.channel.apply(samples, rate, rng),
+            Effect::DropFrequencies => config.drop_frequencies.apply(samples, rng),
+            Effect::Drop => {
+                if let Some(share) = config.drop.draw(rng) {
+                    drop_pieces(samples, share, rate, rng);
+                }
+            }
+            Effect::Level => {
+                if let Some(level_db) = config.level_db.draw(rng) {
+                    set_peak(samples, level_db);
+                }
+            }
+        }
     }
 
     /// Masks and warps features in place. Shape: (frames, bins), row by row.
@@ -222,7 +292,7 @@ mod tests {
     fn augmenter() -> Augmenter {
         let mut rng = ChaCha8Rng::seed_from_u64(3);
         let mut noise = Bank::default();
-        noise.push("white", &synthetic_noise("white", 16_000, &mut rng));
+        noise.push("white", &synthetic_noise(NoiseKind::White, 16_000, 16_000, &mut rng));
         Augmenter {
             config: AugmentConfig::default(),
             noise,
@@ -254,6 +324,19 @@ mod tests {
         }
         distinct.dedup();
         assert!(distinct.len() > 35, "{}", distinct.len());
+    }
+
+    #[test]
+    fn a_clip_is_found_again_in_whatever_order_its_effects_come() {
+        let augmenter = augmenter();
+        for seed in 0..40 {
+            let (mut samples, mut rng) = (tone(1.5), ChaCha8Rng::seed_from_u64(seed));
+            let placement = augmenter.apply(&[Effect::Pad, Effect::Speed], &mut samples, &mut rng);
+            let end = placement.before + (24_000.0 / placement.speed) as usize;
+            assert!(end <= samples.len() + 1 && placement.source(end).unwrap().abs_diff(24_000) < 3, "{placement:?}");
+            let heard = samples.iter().position(|sample| sample.abs() > 0.1).unwrap();
+            assert!(heard.abs_diff(placement.before) < 12, "{heard} and {placement:?}");
+        }
     }
 
     #[test]

@@ -4,6 +4,8 @@
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
+use super::happens;
+
 /// How many masks and how large.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -24,6 +26,10 @@ pub struct SpecConfig {
     pub warp_probability: f64,
     /// The largest stretch: 0.1 shifts bin 50 by up to 5 bins.
     pub warp: f32,
+    /// How often the time axis is bent. Labels of frames do not follow. Default: 0.
+    pub time_warp_probability: f64,
+    /// By how many frames at most. Default: 5.
+    pub time_warp: usize,
 }
 
 impl Default for SpecConfig {
@@ -37,6 +43,8 @@ impl Default for SpecConfig {
             time_share: 0.1,
             warp_probability: 0.5,
             warp: 0.08,
+            time_warp_probability: 0.0,
+            time_warp: 5,
         }
     }
 }
@@ -54,6 +62,9 @@ pub fn spec_augment(config: &SpecConfig, features: &mut [f32], bins: usize, rng:
     if rng.random_bool(config.warp_probability.clamp(0.0, 1.0)) {
         let stretch = 1.0 + rng.random_range(-config.warp.abs()..=config.warp.abs());
         features.chunks_exact_mut(bins).for_each(|row| warp(row, stretch));
+    }
+    if happens(config.time_warp_probability, rng) {
+        warp_time(config.time_warp, features, bins, rng);
     }
     if !rng.random_bool(config.probability.clamp(0.0, 1.0)) {
         return;
@@ -88,6 +99,45 @@ fn warp(row: &mut [f32], stretch: f32) {
         let right = (left + 1).min(last);
         *value = source[left] + (position - left as f32) * (source[right] - source[left]);
     }
+}
+
+/// Moves a random frame by up to `window` frames. What is before and after it is stretched or squeezed to fill its part, by
+/// cubic convolution (Keys 1981, with a = -0.75), as SpeechBrain's `Warping` does it.
+fn warp_time(window: usize, features: &mut [f32], bins: usize, rng: &mut impl Rng) {
+    let frames = features.len() / bins;
+    if window == 0 || frames <= 2 * window {
+        return;
+    }
+    let centre = rng.random_range(window..frames - window);
+    let moved = rng.random_range(centre - window + 1..=centre + window);
+    let source = features[..frames * bins].to_vec();
+    let (left, right) = features[..frames * bins].split_at_mut(moved * bins);
+    stretch(&source[..centre * bins], left, bins);
+    stretch(&source[centre * bins..], right, bins);
+}
+
+/// Fills `target` with what `source` is between its first and its last frame.
+fn stretch(source: &[f32], target: &mut [f32], bins: usize) {
+    let (given, wanted) = (source.len() / bins, target.len() / bins);
+    let step = if wanted > 1 { (given - 1) as f32 / (wanted - 1) as f32 } else { 0.0 };
+    for (at, row) in target.chunks_exact_mut(bins).enumerate() {
+        let position = at as f32 * step;
+        let first = position as usize;
+        let taps = cubic(position - first as f32);
+        row.fill(0.0);
+        for (tap, offset) in taps.into_iter().zip(0..) {
+            let frame = (first + offset).saturating_sub(1).min(given - 1);
+            row.iter_mut().zip(&source[frame * bins..]).for_each(|(y, x)| *y += tap * x);
+        }
+    }
+}
+
+/// Weights of the four neighbours of a point that lies `x` behind the second.
+fn cubic(x: f32) -> [f32; 4] {
+    const A: f32 = -0.75;
+    let near = |x: f32| ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0;
+    let far = |x: f32| ((A * x - 5.0 * A) * x + 8.0 * A) * x - 4.0 * A;
+    [far(1.0 + x), near(x), near(1.0 - x), far(2.0 - x)]
 }
 
 #[cfg(test)]
@@ -127,6 +177,32 @@ mod tests {
         let mut same: Vec<f32> = (0..80).map(|bin| bin as f32).collect();
         warp(&mut same, 1.0);
         assert_eq!(same, (0..80).map(|bin| bin as f32).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn time_is_bent_between_its_ends() {
+        let (frames, bins) = (100, 3);
+        let original: Vec<f32> = (0..frames * bins).map(|i| (i / bins) as f32 * (1.0 + (i % bins) as f32)).collect();
+        let mut moved = 0;
+        for seed in 0..20 {
+            let mut features = original.clone();
+            warp_time(5, &mut features, bins, &mut ChaCha8Rng::seed_from_u64(seed));
+            for bin in 0..bins {
+                let scale = 1.0 + bin as f32;
+                let column: Vec<f32> = features.iter().skip(bin).step_by(bins).map(|x| x / scale).collect();
+                assert!(column[0].abs() < 1e-4 && (column[99] - 99.0).abs() < 1e-3, "{} {}", column[0], column[99]);
+                // No frame comes from further than the window, and time does not run backwards.
+                assert!(column.iter().enumerate().all(|(at, x)| (x - at as f32).abs() < 6.2), "seed {seed}");
+                assert!(column.windows(2).all(|pair| pair[1] > pair[0] - 0.2), "seed {seed}: {column:?}");
+            }
+            moved += usize::from(features != original);
+        }
+        assert!(moved >= 14, "{moved}");
+        // By Keys's formula over [0, 0, 1, 4, 9, 9]: at 0.5 the weights are -3/32, 19/32, 19/32 and -3/32.
+        let mut wider = [0.0; 7];
+        stretch(&[0.0, 1.0, 4.0, 9.0], &mut wider, 1);
+        let expected = [0.0, 0.21875, 1.0, 2.125, 4.0, 6.78125, 9.0];
+        assert!(wider.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-5), "{wider:?}");
     }
 
     #[test]

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 use rejoinder_models::features::Fbank;
 use serde::{Deserialize, Serialize};
 
 use super::asr::{AsrDataset, items};
 use super::ordered::Ordered;
+use super::padded::padded;
 use super::pipeline::{Pipeline, Values};
 use crate::augment::Augmenter;
 use crate::random::seed;
@@ -48,7 +51,7 @@ pub struct Front {
 /// A padded batch of `clips.len()` clips.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AsrBatch {
-    /// Which clips of the data set.
+    /// Which clips of the data set. One of which augmentation makes copies stands once for each.
     pub clips: Vec<usize>,
     /// Features, shape (clip, frame, bin), row by row; zeros after a clip's end.
     pub features: Vec<f32>,
@@ -72,32 +75,37 @@ pub struct AsrBatch {
     pub seconds: f64,
 }
 
+impl Front {
+    /// How many copies augmentation makes of a clip with this seed.
+    fn copies(&self, seed: u64) -> usize {
+        let copies = |augmenter: &Augmenter| augmenter.courses(&mut ChaCha8Rng::seed_from_u64(seed)).len();
+        self.augmenter.as_ref().map_or(1, copies)
+    }
+}
+
 impl AsrBatch {
-    /// Makes the batch of `clips`. Each clip is augmented by a generator of its own, seeded by all three numbers.
+    /// Makes a batch. Each clip is augmented by a generator of its own, seeded by all three numbers.
     fn make(work: &Work, batch: usize, pipeline: &mut Pipeline) -> Result<Self> {
-        let (dataset, clips) = (&work.dataset, work.plan[batch].clone());
+        let (dataset, planned) = (&work.dataset, &work.plan[batch]);
         let bins = work.front.fbank.bins();
-        let (mut rows, mut labels) = (Vec::with_capacity(clips.len()), Vec::with_capacity(clips.len()));
-        for (place, index) in clips.iter().enumerate() {
+        let (mut clips, mut rows, mut labels) = (Vec::new(), Vec::new(), Vec::new());
+        for (place, index) in planned.iter().enumerate() {
             let seed = seed(&[work.seed, work.epoch as u64, batch as u64, place as u64]);
-            let given = Values::default().with(items::CLIP, *index).with(items::SEED, seed);
-            let mut values = pipeline.run(given).map_err(|e| Error::data(&dataset.clips()[*index].item.id, e))?;
-            labels.push(values.take(items::LABELS).unwrap_or_default());
-            rows.push(values.take(items::FEATURES).unwrap_or_default());
+            for copy in 0..work.front.copies(seed) {
+                let given = Values::default().with(items::CLIP, *index).with(items::SEED, seed).with(items::COPY, copy);
+                let mut values = pipeline.run(given).map_err(|e| Error::data(&dataset.clips()[*index].item.id, e))?;
+                clips.push(*index);
+                labels.push(values.take(items::LABELS).unwrap_or_default());
+                rows.push(values.take(items::FEATURES).unwrap_or_default());
+            }
         }
         let lengths: Vec<usize> = rows.iter().map(|row: &Vec<f32>| row.len() / bins).collect();
         let frames = lengths.iter().copied().max().unwrap_or(0);
-        let mut features = vec![0.0; clips.len() * frames * bins];
-        for (target, row) in features.chunks_exact_mut((frames * bins).max(1)).zip(&rows) {
-            target[..row.len()].copy_from_slice(row);
-        }
+        let features = padded(&rows, frames * bins);
         let of = |index: &usize| &dataset.clips()[*index];
         let token_lengths: Vec<_> = clips.iter().map(|i| of(i).tokens.len()).collect();
         let max_tokens = token_lengths.iter().copied().max().unwrap_or(0);
-        let mut tokens = vec![0; clips.len() * max_tokens];
-        for (target, index) in tokens.chunks_exact_mut(max_tokens.max(1)).zip(&clips) {
-            target[..of(index).tokens.len()].copy_from_slice(&of(index).tokens);
-        }
+        let tokens = padded(&clips.iter().map(|i| &of(i).tokens).collect::<Vec<_>>(), max_tokens);
         let phones = clips.iter().map(|i| of(i).phones.clone()).collect();
         let seconds = clips.iter().map(|i| of(i).item.duration_s).sum();
         Ok(Self { clips, features, frames, bins, lengths, tokens, max_tokens, token_lengths, phones, labels, seconds })
@@ -182,6 +190,34 @@ mod tests {
     fn front(augment: bool) -> Arc<Front> {
         let augmenter = augment.then(|| Augmenter::open(AugmentConfig::default(), None, None, 16_000).unwrap());
         Arc::new(Front { fbank: Fbank::new(FbankConfig::kaldi()).unwrap(), augmenter })
+    }
+
+    #[test]
+    fn copies_keep_the_labels_of_their_clip() {
+        let (one, labelled) = (folder("a", 3), |text: &str| text.chars().map(u32::from).collect());
+        let mut dataset = AsrDataset::open(one.path(), &ManifestConfig::default()).unwrap();
+        tokens(&mut dataset, labelled);
+        let dataset = Arc::new(dataset);
+        let batch = |augment: AugmentConfig| {
+            let augmenter = Augmenter::open(augment, None, None, 16_000).unwrap();
+            let front = Front { fbank: Fbank::new(FbankConfig::kaldi()).unwrap(), augmenter: Some(augmenter) };
+            let config = LoaderConfig { shuffle: false, ..LoaderConfig::default() };
+            dataset.batches(&config, &Arc::new(front), 0, 0).unwrap().next().unwrap().unwrap()
+        };
+        let usual = batch(AugmentConfig::default());
+        assert_eq!((&usual.clips[..], &usual.token_lengths[..]), (&[0, 1, 2][..], &[1, 2, 3][..]));
+        let twice = AugmentConfig { concat_original: true, repeat: 2, ..AugmentConfig::default() };
+        let copied = batch(twice);
+        assert_eq!(copied.clips, [0, 0, 0, 1, 1, 1, 2, 2, 2]);
+        assert_eq!(copied.token_lengths, [1, 1, 1, 2, 2, 2, 3, 3, 3]);
+        assert_eq!(copied.tokens.len(), 9 * copied.max_tokens);
+        let row = |clip: usize| &copied.features[clip * copied.frames * copied.bins..][..copied.frames * copied.bins];
+        assert!(row(0) != row(1) && row(1) != row(2));
+        // The original of each clip has its length.
+        assert_eq!(
+            copied.lengths[0],
+            Fbank::new(FbankConfig::kaldi()).unwrap().compute(&[0.1; 8000]).unwrap().len() / copied.bins
+        );
     }
 
     fn tokens(dataset: &mut AsrDataset, encode: fn(&str) -> Vec<u32>) {

@@ -4,6 +4,7 @@ pub mod asr;
 pub mod dialogue;
 pub mod energy;
 pub mod held_out;
+pub mod labels;
 pub mod loader;
 pub mod manifest;
 pub mod ordered;
@@ -19,4 +20,5 @@ pub mod text;
 pub mod trials;
 
 pub(crate) mod drawn;
+pub(crate) mod padded;
 mod table;

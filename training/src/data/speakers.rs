@@ -8,10 +8,11 @@ use rand::seq::SliceRandom;
 use rejoinder_models::audio::Span;
 
 use super::held_out::HeldOut;
+use super::labels::LabelEncoder;
 use super::manifest::{self, Item, ManifestConfig, Recording, SegmentUnit};
 use super::prepare::SAMPLE_RATE_HZ;
 use super::sounds::{SoundReader, Sounds};
-use crate::Result;
+use crate::{Error, Result};
 
 /// A clip and its speaker.
 #[derive(Clone, Debug)]
@@ -113,6 +114,26 @@ impl SpeakerDataset {
         (rest, self.filter(|clip, speaker| taken.contains(speaker) && kept.contains(clip.id.as_str())))
     }
 
+    /// Numbers the speakers as a run has numbered them before. Those that it knew and that are no longer here keep their
+    /// numbers.
+    ///
+    /// # Errors
+    /// A speaker whom the run did not know.
+    pub fn renumber(&mut self, labels: &LabelEncoder) -> Result<()> {
+        let known = |name: &String| {
+            labels.known(&name.as_str().into()).ok_or_else(|| {
+                Error::data(
+                    format!("speaker `{name}`"),
+                    "expected one whom the run knows; `--fresh` begins anew with all",
+                )
+            })
+        };
+        let numbers = self.speakers.iter().map(known).collect::<Result<Vec<usize>>>()?;
+        self.speakers = labels.names()?;
+        self.clips.iter_mut().for_each(|clip| clip.speaker = numbers[clip.speaker]);
+        Ok(())
+    }
+
     /// The clips of each speaker.
     pub fn by_speaker(&self) -> Vec<Vec<usize>> {
         let mut of = vec![Vec::new(); self.speakers.len()];
@@ -167,4 +188,26 @@ fn speaker_clip(item: Item, source: usize) -> (String, SpeakerClip) {
         _ => item.duration_s,
     };
     (item.speaker, SpeakerClip { id: item.id, speaker: 0, seconds, wav: item.wav, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn speakers_keep_the_numbers_of_their_run() {
+        let clip = |speaker: usize| {
+            let item = Item { id: speaker.to_string(), duration_s: 1.0, ..Item::default() };
+            SpeakerClip { speaker, ..speaker_clip(item, 0).1 }
+        };
+        let names = ["a", "b"].map(str::to_owned).to_vec();
+        let mut dataset = SpeakerDataset { clips: vec![clip(0), clip(1)], speakers: names, ..Default::default() };
+        let run = LabelEncoder::classes(&["b", "gone", "a"].map(str::to_owned));
+        dataset.renumber(&run).unwrap();
+        assert_eq!(dataset.speakers(), ["b", "gone", "a"]);
+        assert_eq!(dataset.clips().iter().map(|clip| clip.speaker).collect::<Vec<_>>(), [2, 0]);
+        let other = LabelEncoder::classes(&["b".to_owned()]);
+        let error = dataset.renumber(&other).unwrap_err().to_string();
+        assert!(error.contains("gone"), "{error}");
+    }
 }

@@ -67,7 +67,8 @@ impl Table {
     }
 }
 
-/// Writes a CSV table row by row, so that a long preparation leaves what it has.
+/// Writes a CSV table row by row, so that a long preparation leaves what it has. Lines end as those of Python's `csv` do
+/// (RFC 4180).
 pub(crate) struct TableWriter {
     path: PathBuf,
     rows: csv::Writer<std::fs::File>,
@@ -77,7 +78,7 @@ impl TableWriter {
     /// A new table with its header.
     pub(crate) fn create(path: &Path, columns: &[&str]) -> Result<Self> {
         let file = std::fs::File::create(path).map_err(|e| Error::io(path, e))?;
-        let mut rows = csv::Writer::from_writer(file);
+        let mut rows = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(file);
         rows.write_record(columns).map_err(|e| csv_error(path, e))?;
         Ok(Self { path: path.to_owned(), rows })
     }

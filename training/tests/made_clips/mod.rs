@@ -1,5 +1,8 @@
 //! A few sentences that the shipped voice reads into a prepared folder.
 
+#[path = "../prepared/mod.rs"]
+mod prepared;
+
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -7,9 +10,8 @@ use rejoinder_models::audio::resample;
 use rejoinder_models::runtime::RuntimeConfig;
 use rejoinder_models::units::SampleRate;
 use rejoinder_models::zoo::open_synthesizer;
-use rejoinder_training::data::manifest::{Item, Manifest};
-use rejoinder_training::data::pack::PackWriter;
-use rejoinder_training::data::prepare::{MANIFEST, PACK};
+
+use prepared::write_clips;
 
 pub(crate) const SENTENCES: [&str; 6] =
     ["set a timer", "stop the music", "what time is it", "a large latte please", "seven and nine", "good morning"];
@@ -20,29 +22,19 @@ pub(crate) fn voice() -> PathBuf {
 
 /// Lets the shipped voice read the sentences into a prepared folder. Returns the clips at 16 kHz.
 pub(crate) fn read_aloud(folder: &Path) -> Vec<Vec<f32>> {
-    std::fs::create_dir_all(folder).unwrap();
     let voice = open_synthesizer(&voice(), &RuntimeConfig::default()).unwrap();
-    let mut pack = PackWriter::create(folder.join(PACK), 16_000).unwrap();
-    let (mut manifest, mut clips) = (Manifest::default(), Vec::new());
-    for (number, text) in SENTENCES.iter().enumerate() {
+    let read = |text: &&str| {
         let (mut utterance, mut samples) = (voice.speak(text).unwrap(), Vec::new());
         while let Some(chunk) = utterance.next_chunk().unwrap() {
             samples.extend(chunk.samples);
         }
-        let samples = resample(&samples, voice.sample_rate(), SampleRate::INTERNAL).unwrap();
-        let id = format!("voice/{number}");
-        pack.append(&id, &samples).unwrap();
-        manifest.items.push(Item {
-            id,
-            duration_s: samples.len() as f64 / 16_000.0,
-            wav: PACK.into(),
-            speaker: "kathleen".into(),
-            words: (*text).into(),
-        });
-        clips.push(samples);
-    }
-    pack.flush().unwrap();
-    manifest.write(folder.join(MANIFEST)).unwrap();
+        resample(&samples, voice.sample_rate(), SampleRate::INTERNAL).unwrap()
+    };
+    let clips: Vec<Vec<f32>> = SENTENCES.iter().map(read).collect();
+    let named = clips.iter().zip(SENTENCES).enumerate().map(|(number, (samples, text))| {
+        (format!("voice/{number}"), "kathleen".to_owned(), text.to_owned(), samples.clone())
+    });
+    write_clips(folder, named);
     clips
 }
 

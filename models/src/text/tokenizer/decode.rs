@@ -44,7 +44,7 @@ impl DecodeState {
         self.drain(out, true);
         if Some(id) == tokenizer.unknown {
             out.push('⁇');
-        } else if kind == Kind::Normal {
+        } else if kind.is_text() {
             let piece = if self.started { piece } else { piece.strip_prefix(WORD_BOUNDARY).unwrap_or(piece) };
             out.extend(piece.chars().map(|c| if c == WORD_BOUNDARY { ' ' } else { c }));
         } else {

@@ -1,6 +1,6 @@
 """Writes the golden files of the text tests beside it.
 
-    pip install sentencepiece==0.2.3 jiwer==4.0.0 && python make.py
+    pip install sentencepiece==0.2.3 jiwer==4.0.0 protobuf && python make.py
 
 sentences.txt holds 200 sentences of LJ Speech (public domain).
 """
@@ -8,6 +8,7 @@ import json, pathlib, random, tempfile
 
 import jiwer
 import sentencepiece
+from sentencepiece import sentencepiece_model_pb2
 
 here = pathlib.Path(__file__).parent
 lines = here.joinpath("sentences.txt").read_text().splitlines()
@@ -36,6 +37,34 @@ tokenizers = {
     "bytes_600": spm("bytes_600", 600, byte_fallback=True, split_digits=True),
 }
 here.joinpath("sentencepiece.json").write_text(json.dumps(tokenizers, ensure_ascii=False, indent=0))
+
+
+
+def files(name, kind, vocab, texts=lines[:30] + extra, normalization="identity", **options):
+    """NAME.model and NAME.vocab, as they are but for the tables of Unicode normalisation, which take 240 kB."""
+    with tempfile.TemporaryDirectory() as folder:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(lines), model_prefix=f"{folder}/m", model_type=kind, vocab_size=vocab,
+            character_coverage=1.0, normalization_rule_name=normalization, minloglevel=2, **options)
+        model = sentencepiece.SentencePieceProcessor(model_file=f"{folder}/m.model")
+        proto = sentencepiece_model_pb2.ModelProto.FromString(pathlib.Path(f"{folder}/m.model").read_bytes())
+        proto.normalizer_spec.precompiled_charsmap = b""
+        here.joinpath(f"{name}.model").write_bytes(proto.SerializeToString())
+        here.joinpath(f"{name}.vocab").write_bytes(pathlib.Path(f"{folder}/m.vocab").read_bytes())
+    scores = {piece.piece: piece.score for piece in proto.pieces}
+    cases = [{"text": t, "ids": model.encode(t), "decoded": model.decode(model.encode(t))} for t in texts]
+    likelihood = sum(scores[piece] for line in lines for piece in model.encode(line, out_type=str))
+    return {"cases": cases, "likelihood": likelihood}
+
+
+composed = ["Ｆｕｌｌ　ｗｉｄｔｈ", "ﬁne ½ Ⅷ", "STRASSE Straße", "tab\there", "no\u00a0break", "cafe\u0301"]
+models = {
+    "unigram": files("unigram", "unigram", 400),
+    "unigram_small": files("unigram_small", "unigram", 150, bos_id=-1, eos_id=-1, unk_id=0),
+    "unigram_bytes": files("unigram_bytes", "unigram", 600, byte_fallback=True, user_defined_symbols=["<sep>", "ing"]),
+    "bpe": files("bpe", "bpe", 400, normalization="nmt_nfkc_cf", texts=lines[:30] + extra + composed),
+}
+here.joinpath("sentencepiece_models.json").write_text(json.dumps(models, ensure_ascii=False, indent=0))
 
 random.seed(1)
 words = "the a cat sat on mat dog ran fast slowly and then it rained".split()

@@ -24,6 +24,8 @@ pub const PHONES: Key<Vec<u32>> = Key::new("phones");
 pub const CLIP: Key<usize> = Key::new("clip");
 /// Given: the seed of what happens to it.
 pub const SEED: Key<u64> = Key::new("seed");
+/// Given: which of the copies that augmentation makes of it.
+pub const COPY: Key<usize> = Key::new("copy");
 /// Its samples as recorded, mono in [-1, 1].
 pub const SIGNAL: Key<Vec<f32>> = Key::new("signal");
 /// Its samples after augmentation.
@@ -46,13 +48,13 @@ pub fn transcript(normalise: impl Fn(&str) -> String + Send + 'static) -> Pipeli
     PipelineBuilder::new().given(WORDS).item(TEXT, WORDS, move |words| Ok(normalise(words)))
 }
 
-/// From [`CLIP`] and [`SEED`] to `outputs`, among [`SIGNAL`], [`FEATURES`] and [`LABELS`].
+/// From [`CLIP`], [`SEED`] and [`COPY`] to `outputs`, among [`SIGNAL`], [`FEATURES`] and [`LABELS`].
 ///
 /// # Errors
 /// When the recordings cannot be opened.
 pub(crate) fn sound(dataset: &Arc<AsrDataset>, front: &Arc<Front>, outputs: &[&'static str]) -> Result<Pipeline> {
     let (mut readers, clips) = (dataset.readers()?, dataset.clone());
-    let builder = PipelineBuilder::new().given(CLIP).given(SEED);
+    let builder = PipelineBuilder::new().given(CLIP).given(SEED).given(COPY);
     let builder = builder.item(SIGNAL, CLIP, move |clip| clips.read(&mut readers, *clip));
     let (fbank, clips, hop) = (front.clone(), dataset.clone(), front.fbank.hop().0 as usize);
     let label = move |clip: usize, features: &[f32], placement: Placement| {
@@ -68,9 +70,13 @@ pub(crate) fn sound(dataset: &Arc<AsrDataset>, front: &Arc<Front>, outputs: &[&'
         Some(augmenter) => {
             let (waveform, spectrum) = (augmenter.clone(), augmenter.clone());
             builder
-                .item(AUGMENTED, (SIGNAL, SEED), move |(signal, seed)| {
+                .item(AUGMENTED, (SIGNAL, SEED, COPY), move |(signal, seed, copy)| {
                     let (mut samples, mut rng) = (signal.clone(), ChaCha8Rng::seed_from_u64(*seed));
-                    let placement = waveform.waveform(&mut samples, &mut rng);
+                    let courses = waveform.courses(&mut rng);
+                    // Copies of a clip are not alike.
+                    rng.set_stream(*copy as u64);
+                    let course = courses.get(*copy).map_or(&[][..], Vec::as_slice);
+                    let placement = waveform.apply(course, &mut samples, &mut rng);
                     Ok(Augmented { samples, placement, rng })
                 })
                 .item(FEATURES, AUGMENTED, move |augmented| {

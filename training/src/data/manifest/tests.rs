@@ -1,5 +1,5 @@
 use super::*;
-use crate::data::table::Table;
+use crate::data::table::{Table, TableWriter};
 
 fn read(name: &str, text: &str) -> Result<Manifest> {
     let dir = tempfile::tempdir().unwrap();
@@ -87,6 +87,11 @@ fn both_forms_are_speechbrains() {
     writer.finish().unwrap();
     let text = |path: &Path| std::fs::read_to_string(path).unwrap();
     assert_eq!(text(&path), text(&golden.join("entries.json")));
+    let path = dir.path().join("entries.csv");
+    let mut writer = TableWriter::create(&path, &rows.header.iter().collect::<Vec<_>>()).unwrap();
+    rows.rows.iter().for_each(|row| writer.append(&row.fields.iter().map(String::from).collect::<Vec<_>>()).unwrap());
+    writer.flush().unwrap();
+    assert_eq!(text(&path), text(&golden.join("entries.csv")));
     let csv = Manifest::read(golden.join("entries.csv")).unwrap();
     assert_eq!(Manifest::read(golden.join("entries.json")).unwrap(), csv);
     assert_eq!(csv.items.len(), rows.rows.len());

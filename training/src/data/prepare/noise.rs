@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::folder::FolderWriter;
 use super::{Item, Prepared, SAMPLE_RATE_HZ, Set, SetClip, decode};
-use crate::augment::{mix_at_snr, synthetic_noise};
+use crate::augment::{NoiseKind, mix_at_snr, synthetic_noise};
 use crate::data::held_out::HeldOut;
 use crate::data::manifest::DATA_ROOT;
 use crate::{Error, Result};
@@ -74,9 +74,10 @@ pub(super) fn prepare(
 
 /// Noise from formulas, and babble.
 fn synthesise(config: &NoiseConfig, out: &Path, writer: &mut FolderWriter, rng: &mut ChaCha8Rng) -> Result<()> {
-    for kind in ["white", "pink", "brown", "hum"] {
-        let samples = synthetic_noise(kind, 20 * SAMPLE_RATE_HZ as usize, rng);
-        writer.append(item(format!("synthetic/{kind}"), String::new(), kind), &samples)?;
+    for kind in NoiseKind::ALL {
+        let samples = synthetic_noise(kind, 20 * SAMPLE_RATE_HZ as usize, SAMPLE_RATE_HZ, rng);
+        let name = kind.name();
+        writer.append(item(format!("synthetic/{name}"), String::new(), name), &samples)?;
     }
     if config.babble_clips == 0 {
         return Ok(());

@@ -182,6 +182,5 @@ impl Gaussians {
 
 /// log(exp(a) + exp(b)).
 pub(super) fn log_add(a: f32, b: f32) -> f32 {
-    let (high, low) = if a > b { (a, b) } else { (b, a) };
-    if low == f32::NEG_INFINITY { high } else { high + (low - high).exp().ln_1p() }
+    rejoinder_models::decode::log_add(a.into(), b.into()) as f32
 }

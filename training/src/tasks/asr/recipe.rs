@@ -253,9 +253,10 @@ impl AsrRecipe {
     /// Writes the tokens of the run: those of `taken`, where the recipe takes over some, else fresh ones.
     pub(in crate::tasks) fn write_tokens(&self, taken: Option<&Path>) -> Result<()> {
         fs::create_dir_all(&self.run).map_err(|e| Error::io(&self.run, e))?;
-        let tokenizer = match taken {
-            Some(path) => import::tokens(path)?,
-            None => tokens::train(&self.texts()?, &self.tokenizer)?,
+        let tokenizer = match (taken, &self.tokenizer.file) {
+            (Some(path), _) => import::tokens(path)?,
+            (None, Some(path)) => tokens::read(path)?,
+            (None, None) => tokens::train(&self.texts()?, &self.tokenizer)?,
         };
         tokenizer.write(self.tokens_path())?;
         tracing::info!("{}: {} pieces", self.tokens_path().display(), tokenizer.len());

@@ -18,7 +18,7 @@ use crate::data::loader::AsrBatch;
 use crate::data::manifest;
 use crate::data::prepare::SAMPLE_RATE_HZ;
 use crate::nets::conformer::{Chunks, ConformerConfig};
-use crate::trainer::{Batches, interrupted, on_interrupt};
+use crate::trainer::{Batches, Task, interrupted, on_interrupt};
 use crate::{Error, Result};
 
 /// What the column of the streams' speed is called.
@@ -105,7 +105,7 @@ fn name(chunks: &Chunks) -> String {
 }
 
 /// The error rate of what `hear` makes of the batches of a dataset.
-pub(in crate::tasks) fn error_rate(
+fn error_rate(
     form: TextForm,
     batches: Batches<AsrBatch>,
     dataset: &AsrDataset,
@@ -122,6 +122,18 @@ pub(in crate::tasks) fn error_rate(
         }
     }
     Ok(errors.rate())
+}
+
+/// The error rates of what `hear` makes of a task's clips in chunks of each kind.
+pub(in crate::tasks) fn net_rates<T: Task<Batch = AsrBatch>>(
+    form: TextForm,
+    task: &T,
+    dataset: &AsrDataset,
+    chunks: &[Chunks],
+    hear: impl Fn(&AsrBatch, Chunks) -> Result<Vec<String>>,
+) -> Result<Vec<f64>> {
+    let rate = |chunks: &Chunks| error_rate(form, task.valid_batches()?, dataset, |batch| hear(batch, *chunks));
+    chunks.iter().map(rate).collect()
 }
 
 /// What a recogniser makes of a test's clips as streams.

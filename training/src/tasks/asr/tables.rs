@@ -174,12 +174,30 @@ fn three() -> usize {
     3
 }
 
+/// What pieces of words are made by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenizerKind {
+    /// Frequent neighbours are joined (Sennrich et al. 2016).
+    #[default]
+    Bpe,
+    /// A word is cut into what is together the most probable (Kudo 2018).
+    Unigram,
+}
+
 /// The vocabulary of a recogniser.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TokenizerConfig {
     /// Pieces in all, the blank included. Of characters, the most frequent.
     pub vocabulary: usize,
+    /// How pieces of words are learnt, and how words are cut into them. Default: BPE.
+    #[serde(default)]
+    pub kind: TokenizerKind,
+    /// Tokens to take instead of learning any: a `tokens.txt`, a `.model` or `.vocab` of SentencePiece, or characters in
+    /// the form of SpeechBrain's label encoders, whose file is named `label_encoder.txt`. Default: none.
+    #[serde(default)]
+    pub file: Option<PathBuf>,
     /// What transcripts are made of. Default: English.
     #[serde(default)]
     pub text: TextForm,

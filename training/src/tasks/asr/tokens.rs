@@ -1,15 +1,32 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use rejoinder_models::text::{BpeConfig, TextForm, Tokenizer, count_words, train_bpe};
+use rejoinder_models::text::{BLANK, TextForm, Tokenizer, VocabularyConfig, count_words, train_bpe, train_unigram};
 
-use super::tables::TokenizerConfig;
-use crate::Result;
+use super::tables::{TokenizerConfig, TokenizerKind};
+use crate::data::labels::{LABELS, LabelEncoder};
+use crate::{Error, Result};
 
 /// Blank, unknown and the space, which a vocabulary of characters has beside its characters.
 const SPECIAL: usize = 3;
 
-/// A vocabulary learnt from normalised transcripts: BPE pieces of words, or of characters the most frequent.
+/// The tokens of a file that the recipe names. Where they have no blank it comes before them.
+pub(super) fn read(path: &Path) -> Result<Tokenizer> {
+    if path.file_name().is_some_and(|name| name == LABELS) {
+        return LabelEncoder::read(path)?.tokens();
+    }
+    let tokens = Tokenizer::read(path)?;
+    match tokens.id(BLANK) {
+        Some(0) => Ok(tokens),
+        Some(id) => {
+            Err(Error::data(path.display().to_string(), format!("expected {BLANK} as token 0, found it as token {id}")))
+        }
+        None => Ok(tokens.with_first(BLANK)?),
+    }
+}
+
+/// A vocabulary learnt from normalised transcripts: pieces of words, or of characters the most frequent.
 pub(super) fn train(texts: &[String], config: &TokenizerConfig) -> Result<Tokenizer> {
     if config.text == TextForm::Characters {
         let mut counts: BTreeMap<char, u64> = BTreeMap::new();
@@ -20,5 +37,9 @@ pub(super) fn train(texts: &[String], config: &TokenizerConfig) -> Result<Tokeni
         return Ok(Tokenizer::characters(characters.into_iter().take(most).map(|(c, _)| c))?);
     }
     let words = count_words(texts.iter().map(String::as_str));
-    Ok(train_bpe(&words, &BpeConfig { vocab_size: config.vocabulary, ..BpeConfig::default() })?)
+    let vocabulary = VocabularyConfig { vocab_size: config.vocabulary, ..VocabularyConfig::default() };
+    Ok(match config.kind {
+        TokenizerKind::Bpe => train_bpe(&words, &vocabulary)?,
+        TokenizerKind::Unigram => train_unigram(&words, &vocabulary)?,
+    })
 }

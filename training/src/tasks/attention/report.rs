@@ -8,9 +8,9 @@ use rejoinder_models::runtime::{self, RuntimeConfig};
 use super::recipe::AttentionRecipe;
 use crate::Result;
 use crate::data::asr::AsrDataset;
+use crate::data::loader::AsrBatch;
 use crate::nets::conformer::Chunks;
-use crate::tasks::asr::streams::{self, Way, error_rate};
-use crate::trainer::Task;
+use crate::tasks::asr::streams::{self, Way};
 
 /// Measures the net of the run, by the joint search, in chunks of each size with each left context that the recipe names,
 /// and the exported bundle as a stream.
@@ -42,10 +42,6 @@ fn ways(recipe: &AttentionRecipe, bundle: &Bundle) -> Result<Vec<Way>> {
 fn net_rates(recipe: &AttentionRecipe, dataset: &Arc<AsrDataset>, chunks: &[Chunks]) -> Result<Vec<f64>> {
     let device = recipe.asr.train.backend.device()?;
     let (net, task) = (recipe.trained(&device)?, recipe.task_on(dataset.clone())?);
-    let rate = |chunks: &Chunks| {
-        error_rate(recipe.asr.tokenizer.text, task.valid_batches()?, dataset, |batch| {
-            task.hear(&net, batch, *chunks, &device)
-        })
-    };
-    chunks.iter().map(rate).collect()
+    let hear = |batch: &AsrBatch, chunks| task.hear(&net, batch, chunks, &device);
+    streams::net_rates(recipe.asr.tokenizer.text, &task, dataset, chunks, hear)
 }

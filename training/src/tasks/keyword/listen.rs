@@ -83,7 +83,7 @@ pub(super) fn hear(
         sound.extend_from_slice(&samples);
         sound.resize(sound.len() + around, 0.0);
         if let Some((bank, snr_db)) = noise {
-            bank.add(&mut sound, snr_db, &mut ChaCha8Rng::seed_from_u64(number as u64));
+            bank.add(&mut sound, snr_db, SAMPLE_RATE_HZ, &mut ChaCha8Rng::seed_from_u64(number as u64));
         }
         let rows = listen(spotter, &sound)?;
         Ok(KeywordScores { keywords: clip.keywords.clone(), rows, end: end / spotter.frame().0 as usize })

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use burn::tensor::Device;
@@ -9,6 +10,7 @@ use super::examples::ExampleConfig;
 use super::measure;
 use super::task::KeywordTask;
 use crate::augment::{AugmentConfig, Augmenter, Draw};
+use crate::data::labels::{LABELS, LabelEncoder};
 use crate::data::prepare::{self, PrepareConfig};
 use crate::export::ExportConfig;
 use crate::nets::keyword::{KeywordNet, KeywordNetConfig};
@@ -109,6 +111,24 @@ impl Default for KeywordEvaluate {
 }
 
 impl KeywordRecipe {
+    /// The recipe with its keywords in the order in which the run has learnt them.
+    ///
+    /// # Errors
+    /// Keywords that are not those of the run.
+    pub(super) fn in_order(&self) -> Result<Self> {
+        let path = self.run.join(LABELS);
+        if !path.is_file() {
+            return Ok(self.clone());
+        }
+        let learnt = LabelEncoder::read(&path)?.names()?;
+        let sorted = |names: &[String]| names.iter().cloned().collect::<BTreeSet<_>>();
+        if sorted(&learnt) != sorted(&self.keywords) {
+            let reason = format!("expected those of the run, {}; `--fresh` begins anew", learnt.join(", "));
+            return Err(Error::config("keywords", reason));
+        }
+        Ok(Self { keywords: learnt, ..self.clone() })
+    }
+
     /// The net with the weights of the run, for inference on `device`.
     ///
     /// # Errors
@@ -122,7 +142,7 @@ impl KeywordRecipe {
     /// # Errors
     /// Data that is not prepared, or a keyword that it never says.
     pub fn task(&self) -> Result<KeywordTask> {
-        KeywordTask::new(self)
+        KeywordTask::new(&self.in_order()?)
     }
 
     /// The clips of one part of the data.
@@ -148,6 +168,7 @@ impl KeywordRecipe {
     }
 
     pub(super) fn augmenter(&self) -> Result<(Draw, Augmenter)> {
+        self.augment.check_single()?;
         let mut config = self.augment.clone();
         let speed = config.speed;
         (config.speed.probability, config.pad_s.probability) = (0.0, 0.0);
@@ -168,6 +189,7 @@ impl Recipe for KeywordRecipe {
 
     fn train(&self, mode: RunMode) -> Result<()> {
         recipe::begin_run(self, &self.run, mode)?;
+        recipe::keep_classes(&self.run, mode, || Ok(self.keywords.clone()))?;
         trainer::fit(&self.task()?, &self.train, &self.run, mode).map(drop)
     }
 
@@ -176,10 +198,10 @@ impl Recipe for KeywordRecipe {
     }
 
     fn evaluate(&self) -> Result<()> {
-        measure::evaluate(self)
+        measure::evaluate(&self.in_order()?)
     }
 
     fn export(&self) -> Result<()> {
-        super::bundle::export(self)
+        super::bundle::export(&self.in_order()?)
     }
 }

@@ -2,7 +2,7 @@
 
 use rejoinder_models::llm::template::CONTROLS;
 use rejoinder_models::llm::{ChatMessage, Role};
-use rejoinder_models::text::{BpeConfig, Tokenizer, count_words, train_bpe};
+use rejoinder_models::text::{Tokenizer, VocabularyConfig, count_words, train_bpe};
 
 use crate::data::dialogue::{Dialogue, Domain};
 use crate::{Error, Result};
@@ -92,12 +92,12 @@ pub fn learn_vocabulary(dialogues: impl Iterator<Item = Dialogue>, pieces: usize
     let texts: Vec<String> =
         dialogues.flat_map(|dialogue| dialogue.lines.into_iter().map(|line| said(&line.message))).collect();
     let words = count_words(texts.iter().map(String::as_str));
-    let config = BpeConfig {
+    let config = VocabularyConfig {
         vocab_size: pieces,
         specials: CONTROLS.iter().map(|piece| (*piece).to_owned()).collect(),
         byte_fallback: true,
         split_digits: true,
-        ..BpeConfig::default()
+        ..VocabularyConfig::default()
     };
     Ok(train_bpe(&words, &config)?)
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::augment::{Augmenter, resample_by};
+use crate::data::padded::padded;
 use crate::data::prepare::SAMPLE_RATE_HZ;
 use crate::data::speakers::{SpeakerDataset, SpeakerReader};
 use crate::trainer::Batches;
@@ -52,11 +53,7 @@ impl SpeakerBatch {
     fn of(rows: &[Vec<f32>], speakers: Vec<usize>, bins: usize) -> Self {
         let lengths: Vec<usize> = rows.iter().map(|row| row.len() / bins).collect();
         let frames = lengths.iter().copied().max().unwrap_or(0);
-        let mut features = vec![0.0; rows.len() * frames * bins];
-        for (target, row) in features.chunks_exact_mut((frames * bins).max(1)).zip(rows) {
-            target[..row.len()].copy_from_slice(row);
-        }
-        Self { features, frames, bins, lengths, speakers }
+        Self { features: padded(rows, frames * bins), frames, bins, lengths, speakers }
     }
 }
 
@@ -92,14 +89,16 @@ impl Loader {
         for clip in clips.iter().map(|clip| &self.dataset.clips()[*clip]) {
             reader.read(clip, &mut samples)?;
             let speed = rng.random_range(0..self.config.speeds.len());
-            let mut cut = self.crop(&samples, self.config.speeds[speed], rng);
-            let length = cut.len();
-            self.augmenter.waveform(&mut cut, rng);
-            cut.resize(length, 0.0);
-            let mut row = self.fbank.compute(&cut)?;
-            self.augmenter.features(&mut row, self.fbank.bins(), rng);
-            rows.push(row);
-            speakers.push(speed * known + clip.speaker);
+            let cut = self.crop(&samples, self.config.speeds[speed], rng);
+            for course in self.augmenter.courses(rng) {
+                let mut copy = cut.clone();
+                self.augmenter.apply(&course, &mut copy, rng);
+                copy.resize(cut.len(), 0.0);
+                let mut row = self.fbank.compute(&copy)?;
+                self.augmenter.features(&mut row, self.fbank.bins(), rng);
+                rows.push(row);
+                speakers.push(speed * known + clip.speaker);
+            }
         }
         Ok(SpeakerBatch::of(&rows, speakers, self.fbank.bins()))
     }

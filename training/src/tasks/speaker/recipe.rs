@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::batches::{BatchConfig, Loader};
 use super::task::SpeakerTask;
 use crate::augment::{AugmentConfig, Augmenter};
+use crate::data::labels::{LABELS, LabelEncoder};
 use crate::data::prepare::{self, PrepareConfig, VoxcelebConfig};
 use crate::data::speakers::SpeakerDataset;
 use crate::export::ExportConfig;
@@ -145,14 +146,32 @@ impl SpeakerRecipe {
     /// The net with the weights of the run, for inference on `device`.
     ///
     /// # Errors
-    /// Data that is not prepared, since it says how many speakers there are; a run without weights.
+    /// A run without weights, or without a list of its speakers and data that is not prepared.
     pub fn trained(&self, device: &burn::tensor::Device) -> Result<SpeakerNet> {
-        let speakers = self.split()?.0.speakers().len() * self.batches.speeds.len();
+        let known = match self.known_speakers()? {
+            Some(labels) => labels.len(),
+            None => self.split()?.0.speakers().len(),
+        };
+        let speakers = known * self.batches.speeds.len();
         trainer::load_weights(self.net.init(speakers, device), &self.run.join("net.bpk"))
     }
 
-    /// What is trained and what is validated on.
+    /// The speakers of the run, if it has begun.
+    fn known_speakers(&self) -> Result<Option<LabelEncoder>> {
+        let path = self.run.join(LABELS);
+        path.is_file().then(|| LabelEncoder::read(&path)).transpose()
+    }
+
+    /// What is trained and what is validated on, with the speakers numbered as the run has numbered them.
     fn split(&self) -> Result<(SpeakerDataset, SpeakerDataset)> {
+        let (mut train, valid) = self.split_anew()?;
+        if let Some(labels) = self.known_speakers()? {
+            train.renumber(&labels)?;
+        }
+        Ok((train, valid))
+    }
+
+    fn split_anew(&self) -> Result<(SpeakerDataset, SpeakerDataset)> {
         let DataConfig { train, valid, valid_speakers, valid_clips, .. } = &self.data;
         let train = SpeakerDataset::open_training(train)?;
         Ok(match valid.is_empty() {
@@ -230,6 +249,7 @@ impl Recipe for SpeakerRecipe {
 
     fn train(&self, mode: RunMode) -> Result<()> {
         recipe::begin_run(self, &self.run, mode)?;
+        recipe::keep_classes(&self.run, mode, || Ok(self.split_anew()?.0.speakers().to_vec()))?;
         trainer::fit(&self.task()?, &self.train, &self.run, mode).map(drop)
     }
 

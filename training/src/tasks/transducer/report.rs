@@ -6,9 +6,9 @@ use rejoinder_models::runtime::{self, RuntimeConfig};
 
 use super::recipe::TransducerRecipe;
 use crate::data::asr::AsrDataset;
+use crate::data::loader::AsrBatch;
 use crate::nets::conformer::Chunks;
-use crate::tasks::asr::streams::{self, Way, error_rate};
-use crate::trainer::Task;
+use crate::tasks::asr::streams::{self, Way};
 use crate::{Error, Result};
 
 /// Measures the net of the run in chunks of each size with each left context that the recipe names, and the exported
@@ -49,10 +49,6 @@ fn ways(recipe: &TransducerRecipe, bundle: &Bundle) -> Result<Vec<Way>> {
 fn net_rates(recipe: &TransducerRecipe, dataset: &Arc<AsrDataset>, chunks: &[Chunks]) -> Result<Vec<f64>> {
     let device = recipe.asr.train.backend.device()?;
     let (net, task) = (recipe.trained(&device)?, recipe.task_on(dataset.clone())?);
-    let rate = |chunks: &Chunks| {
-        error_rate(recipe.asr.tokenizer.text, task.valid_batches()?, dataset, |batch| {
-            task.hear(&net, batch, *chunks, &device)
-        })
-    };
-    chunks.iter().map(rate).collect()
+    let hear = |batch: &AsrBatch, chunks| task.hear(&net, batch, chunks, &device);
+    streams::net_rates(recipe.asr.tokenizer.text, &task, dataset, chunks, hear)
 }

@@ -108,6 +108,7 @@ impl TurnRecipe {
     }
 
     pub(super) fn augmenter(&self) -> Result<Augmenter> {
+        self.augment.check_single()?;
         let mut config = self.augment.clone();
         (config.pad_s.probability, config.drop.probability) = (0.0, 0.0);
         let rate = Fbank::new(self.features.clone())?.rate().get();

@@ -119,6 +119,7 @@ impl VadRecipe {
     }
 
     pub(super) fn augmenter(&self, noise: Option<&Path>) -> Result<Augmenter> {
+        self.augment.check_single()?;
         let mut config = self.augment.clone();
         (config.speed.probability, config.pad_s.probability, config.drop.probability) = (0.0, 0.0, 0.0);
         Augmenter::open(config, noise, self.data.rooms.as_deref(), SAMPLE_RATE_HZ)

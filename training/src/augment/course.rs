@@ -1,0 +1,168 @@
+//! Which effects a clip goes through, in which order, and how many copies of it come out.
+
+use rand::Rng;
+use rand::seq::SliceRandom;
+
+use super::AugmentConfig;
+use crate::{Error, Result};
+
+/// An effect on samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// [`AugmentConfig::speed`].
+    Speed,
+    /// [`AugmentConfig::pad_s`].
+    Pad,
+    /// [`AugmentConfig::reverb`].
+    Reverb,
+    /// [`AugmentConfig::noise_snr_db`].
+    Noise,
+    /// [`AugmentConfig::channel`].
+    Channel,
+    /// [`AugmentConfig::drop_frequencies`].
+    DropFrequencies,
+    /// [`AugmentConfig::drop`].
+    Drop,
+    /// [`AugmentConfig::level_db`].
+    Level,
+}
+
+impl Effect {
+    /// All, in the order in which a clip goes through them.
+    pub const ALL: [Self; 8] = [
+        Self::Speed,
+        Self::Pad,
+        Self::Reverb,
+        Self::Noise,
+        Self::Channel,
+        Self::DropFrequencies,
+        Self::Drop,
+        Self::Level,
+    ];
+
+    /// Whether it is ever heard.
+    fn is_on(self, config: &AugmentConfig) -> bool {
+        let probability = match self {
+            Self::Speed => config.speed.probability,
+            Self::Pad => config.pad_s.probability,
+            Self::Reverb => config.reverb.probability,
+            Self::Noise => config.noise_snr_db.probability,
+            Self::Channel => {
+                let channel = &config.channel;
+                let draws = [channel.low_pass_hz, channel.bits, channel.clipping].map(|draw| draw.probability);
+                draws.into_iter().fold(channel.telephone, f64::max)
+            }
+            Self::DropFrequencies => config.drop_frequencies.probability,
+            Self::Drop => config.drop.probability,
+            Self::Level => config.level_db.probability,
+        };
+        probability > 0.0
+    }
+}
+
+/// What one copy of a clip goes through, in this order, each effect with its own probability; nothing for the clip as it is.
+pub type Course = Vec<Effect>;
+
+impl AugmentConfig {
+    /// The copies of a clip: SpeechBrain's `Augmenter`, for one clip. By default a single one that goes through all
+    /// effects, for which nothing is drawn.
+    pub(super) fn courses(&self, rng: &mut impl Rng) -> Vec<Course> {
+        let original = || vec![Course::new()];
+        if self.probability < 1.0 && !rng.random_bool(self.probability.max(0.0)) {
+            return original();
+        }
+        let mut effects = Effect::ALL.to_vec();
+        if self.min_effects.is_some() || self.max_effects.is_some() || self.shuffle || self.parallel {
+            effects.retain(|effect| effect.is_on(self));
+        }
+        let mut count = effects.len();
+        if self.min_effects.is_some() || self.max_effects.is_some() {
+            let (least, most) = (self.min_effects.unwrap_or(1), self.max_effects.unwrap_or(count));
+            count = rng.random_range(least..=most.max(least)).min(count);
+        }
+        if count == 0 || self.repeat == 0 {
+            return original();
+        }
+        if self.shuffle {
+            effects.shuffle(rng);
+        }
+        effects.truncate(count);
+        let once: Vec<Course> = match self.parallel {
+            true => effects.into_iter().map(|effect| vec![effect]).collect(),
+            false => vec![effects],
+        };
+        let copies = once.iter().cycle().take(once.len() * self.repeat).cloned();
+        let first = self.concat_original.then(Course::new);
+        first.into_iter().chain(copies).collect()
+    }
+
+    /// Refuses several copies of a clip, for a task that knows only one.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the keys that make copies.
+    pub(crate) fn check_single(&self) -> Result<()> {
+        if self.parallel || self.concat_original || self.repeat > 1 {
+            let reason = "this task takes one copy of a clip: expected no parallel, concat_original or repeat";
+            return Err(Error::config("[augment]", reason));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    use super::super::Draw;
+    use super::*;
+
+    fn courses(config: &AugmentConfig, seed: u64) -> Vec<Course> {
+        config.courses(&mut ChaCha8Rng::seed_from_u64(seed))
+    }
+
+    #[test]
+    fn by_default_one_copy_has_all_effects_and_nothing_is_drawn() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        assert_eq!(AugmentConfig::default().courses(&mut rng), [Effect::ALL.to_vec()]);
+        assert_eq!(rng, ChaCha8Rng::seed_from_u64(1));
+        assert!(AugmentConfig::default().check_single().is_ok());
+    }
+
+    #[test]
+    fn as_many_effects_are_chosen_as_asked_for() {
+        let never = Draw { probability: 0.0, min: 0.0, max: 0.0 };
+        let config = AugmentConfig { min_effects: Some(1), max_effects: Some(3), pad_s: never, ..Default::default() };
+        let mut counts = [0; 4];
+        for seed in 0..300 {
+            let [course] = &courses(&config, seed)[..] else { panic!("one copy") };
+            counts[course.len()] += 1;
+            // In the order of the effects, without those that are off.
+            assert_eq!(*course, [Effect::Speed, Effect::Reverb, Effect::Noise][..course.len()]);
+        }
+        assert!(counts[0] == 0 && counts[1..].iter().all(|count| (70..130).contains(count)), "{counts:?}");
+        let shuffled = AugmentConfig { shuffle: true, ..config };
+        let firsts: Vec<Effect> = (0..100).map(|seed| courses(&shuffled, seed)[0][0]).collect();
+        assert!([Effect::Level, Effect::Drop, Effect::Channel].iter().all(|effect| firsts.contains(effect)));
+        assert!(!firsts.contains(&Effect::Pad) && !firsts.contains(&Effect::DropFrequencies));
+        let none = AugmentConfig { min_effects: Some(0), max_effects: Some(0), ..Default::default() };
+        assert_eq!(courses(&none, 1), [Course::new()]);
+    }
+
+    #[test]
+    fn copies_are_parallel_repeated_and_beside_the_original() {
+        let two = AugmentConfig { max_effects: Some(2), min_effects: Some(2), ..Default::default() };
+        let (speed, pad) = (Effect::Speed, Effect::Pad);
+        assert_eq!(courses(&two, 1), [vec![speed, pad]]);
+        let parallel = AugmentConfig { parallel: true, concat_original: true, ..two.clone() };
+        assert_eq!(courses(&parallel, 1), [vec![], vec![speed], vec![pad]]);
+        let twice = AugmentConfig { repeat: 2, concat_original: true, ..two.clone() };
+        assert_eq!(courses(&twice, 1), [vec![], vec![speed, pad], vec![speed, pad]]);
+        assert!(twice.check_single().is_err() && parallel.check_single().is_err());
+        // Where a clip is left as it is, it stands once.
+        let seldom = AugmentConfig { probability: 0.25, ..parallel };
+        let changed = (0..400).filter(|seed| courses(&seldom, *seed).len() == 3).count();
+        assert!((70..130).contains(&changed), "{changed}");
+        assert!((0..400).all(|seed| [1, 3].contains(&courses(&seldom, seed).len())));
+    }
+}
