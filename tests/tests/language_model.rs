@@ -78,7 +78,7 @@ fn llama_cpp_cuts_texts_into_the_tokens_that_were_trained() {
         let (mut ids, _) = chat.encode(&dialogue);
         ids.push(chat.tokenizer().id("<|assistant|>").unwrap());
         let messages: Vec<ChatMessage> = dialogue.lines.into_iter().map(|line| line.message).collect();
-        let text = template.render(&messages, &tools).unwrap();
+        let text = template.render(&messages, &tools, None).unwrap();
         let theirs: Vec<u32> = model.tokenize(&text).into_iter().map(|id| id as u32).collect();
         assert_eq!(theirs, ids, "{text}");
     }

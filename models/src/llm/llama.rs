@@ -16,6 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use super::grammar::CallForm;
 use super::prompt::{CHATML, PromptTemplate};
+use super::template::renewed;
+use super::tools::Moment;
 use super::{Dialogue, Responder};
 use crate::{Error, Result};
 
@@ -130,6 +132,7 @@ impl LlamaResponder {
             Error::model(path, "not a GGUF file that llama.cpp can read; its log (RUST_LOG=llama_cpp=warn) says more")
         })?;
         let source = model.meta_val_str("tokenizer.chat_template").unwrap_or_else(|_| CHATML.to_owned());
+        let source = renewed(source);
         let text = |token: LlamaToken| piece(&model, token);
         let (bos, eos) = (text(model.vocab().bos()), text(model.vocab().eos()));
         let template = PromptTemplate::new(&source, &bos, &eos).map_err(|e| Error::model(path, e.to_string()))?;
@@ -156,7 +159,7 @@ impl LlamaResponder {
     /// [`Error::Engine`] when llama.cpp fails, or when there are more tokens than the context holds.
     pub fn logits(&self, tokens: &[i32]) -> Result<Vec<f32>> {
         let tokens: Vec<LlamaToken> = tokens.iter().map(|id| LlamaToken(*id)).collect();
-        LlamaDialogue::new(self.shared.clone())?.logits(&tokens)
+        LlamaDialogue::new(self.shared.clone(), None)?.logits(&tokens)
     }
 }
 
@@ -173,6 +176,10 @@ impl Responder for LlamaResponder {
     }
 
     fn dialogue(&self) -> Result<Box<dyn Dialogue>> {
-        Ok(Box::new(LlamaDialogue::new(self.shared.clone())?))
+        Ok(Box::new(LlamaDialogue::new(self.shared.clone(), None)?))
+    }
+
+    fn dialogue_at(&self, now: Moment) -> Result<Box<dyn Dialogue>> {
+        Ok(Box::new(LlamaDialogue::new(self.shared.clone(), Some(now))?))
     }
 }

@@ -123,6 +123,15 @@ pub trait Responder: Send + Sync {
     /// # Errors
     /// [`Error::Engine`](crate::Error::Engine) when the engine cannot make one.
     fn dialogue(&self) -> Result<Box<dyn Dialogue>>;
+
+    /// A dialogue for a conversation that begins `now` on the caller's clock, for models that are told the date. The
+    /// default tells them none.
+    ///
+    /// # Errors
+    /// As [`dialogue`](Self::dialogue).
+    fn dialogue_at(&self, _now: tools::Moment) -> Result<Box<dyn Dialogue>> {
+        self.dialogue()
+    }
 }
 
 /// The responder's state for one conversation: a cache of what it has read, keyed by the messages themselves, so that

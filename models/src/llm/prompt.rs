@@ -1,10 +1,16 @@
 //! From messages to a prompt: renders the chat template that a model carries, whatever Jinja it uses.
 
-use minijinja::value::{Kwargs, Value, ValueKind, from_args};
-use minijinja::{Environment, Error as JinjaError, ErrorKind, State, context};
-use serde_json::json;
+mod python;
 
-use super::{ChatMessage, Role, ToolSpec};
+use std::fmt::Write as _;
+
+use minijinja::value::Value;
+use minijinja::{Environment, Error as JinjaError, ErrorKind, context};
+use minijinja_contrib::pycompat;
+use serde::Serialize;
+
+use super::tools::Moment;
+use super::{ChatMessage, Role, ToolCall, ToolSpec};
 use crate::{Error, Result};
 
 /// A chat template with the tokens that it may name.
@@ -13,6 +19,8 @@ pub struct PromptTemplate {
     environment: Environment<'static>,
     bos: String,
     eos: String,
+    /// Whether the template knows what to do without a date.
+    may_lack_date: bool,
 }
 
 /// The form of models without a template of their own (ChatML).
@@ -20,6 +28,10 @@ pub const CHATML: &str = "{% for message in messages %}<|im_start|>{{ message.ro
                           {% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
 
 const NAME: &str = "chat";
+
+/// Steps of one prompt at the most: a hundred times what the longest published templates take for a conversation that
+/// fills its context, and a second of work.
+const LARGEST_WORK: u64 = 10_000_000;
 
 impl PromptTemplate {
     /// A template from its Jinja source; `bos` and `eos` are the texts of those tokens.
@@ -30,125 +42,144 @@ impl PromptTemplate {
         let mut environment = Environment::new();
         environment.set_trim_blocks(true);
         environment.set_lstrip_blocks(true);
-        environment.add_filter("tojson", to_json);
+        environment.add_filter("tojson", python::to_json);
         environment.add_function("raise_exception", |why: String| -> Result<Value, JinjaError> {
             Err(JinjaError::new(ErrorKind::InvalidOperation, why))
         });
-        environment.add_function("strftime_now", |_format: String| String::new());
-        environment.set_unknown_method_callback(python_method);
-        let parsed = environment.add_template_owned(NAME, source.to_owned());
+        environment.set_unknown_method_callback(pycompat::unknown_method_callback);
+        environment.set_formatter(python::write_value);
+        environment.set_fuel(Some(LARGEST_WORK));
+        let parsed = environment.add_template_owned(NAME, without_training_marks(source));
         parsed.map_err(|e| Error::invalid("chat template", "Jinja", one_line(&e)))?;
-        Ok(Self { environment, bos: bos.to_owned(), eos: eos.to_owned() })
+        let may_lack_date = source.contains("strftime_now is");
+        Ok(Self { environment, bos: bos.to_owned(), eos: eos.to_owned(), may_lack_date })
     }
 
-    /// The prompt for a reply to `messages`.
+    /// The prompt for a reply to `messages`. A template that names the date gets that of `now`; without one it takes
+    /// its own default, or where it has none, names no date.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when the template refuses the messages.
-    pub fn render(&self, messages: &[ChatMessage], tools: &[ToolSpec]) -> Result<String> {
-        let refuse = |e: JinjaError| Error::invalid("chat template", "to take these messages", one_line(&e));
-        let template = self.environment.get_template(NAME).map_err(refuse)?;
-        let messages: Vec<serde_json::Value> = messages.iter().map(message).collect();
-        let tools: Vec<serde_json::Value> = tools.iter().map(tool).collect();
-        let tools = if tools.is_empty() { Value::from(()) } else { Value::from_serialize(&tools) };
+    /// [`Error::Invalid`] when the template refuses the messages, or takes longer over them than any should.
+    pub fn render(&self, messages: &[ChatMessage], tools: &[ToolSpec], now: Option<Moment>) -> Result<String> {
+        let template = self.environment.get_template(NAME).map_err(refused)?;
+        let tools: Vec<_> = tools.iter().map(tool).collect();
+        let date = match now {
+            None if self.may_lack_date => Value::UNDEFINED,
+            now => Value::from_function(move |format: &str| now.map_or(Ok(String::new()), |now| date(now, format))),
+        };
         let prompt = template.render(context! {
-            messages => Value::from_serialize(&messages),
-            tools => tools,
+            messages => Value::from_serialize(wire_messages(messages)),
+            tools => if tools.is_empty() { Value::from(()) } else { Value::from_serialize(&tools) },
+            documents => (),
             bos_token => &self.bos,
             eos_token => &self.eos,
             add_generation_prompt => true,
             enable_thinking => false,
+            strftime_now => date,
         });
-        prompt.map_err(refuse)
+        prompt.map_err(refused)
     }
+}
+
+/// `{% generation %}` marks what a model is trained to say (transformers' extension); a prompt is the same without.
+fn without_training_marks(source: &str) -> String {
+    let (mut out, mut rest) = (String::with_capacity(source.len()), source);
+    while let Some((before, after)) = rest.split_once("{%") {
+        let Some((tag, after)) = after.split_once("%}") else { break };
+        let tag = match tag.trim_matches(|c: char| c.is_whitespace() || matches!(c, '-' | '+')) {
+            "generation" => tag.replace("generation", "if true"),
+            "endgeneration" => tag.replace("endgeneration", "endif"),
+            _ => tag.to_owned(),
+        };
+        out.extend([before, "{%", &tag, "%}"]);
+        rest = after;
+    }
+    out + rest
+}
+
+fn refused(error: JinjaError) -> Error {
+    if error.kind() == ErrorKind::OutOfFuel {
+        return Error::invalid("chat template", format!("to write a prompt in {LARGEST_WORK} steps"), "more");
+    }
+    Error::invalid("chat template", "to take these messages", one_line(&error))
+}
+
+/// `now` in a format of C's `strftime`, as far as chrono knows it.
+fn date(now: Moment, format: &str) -> Result<String, JinjaError> {
+    let wrong = || JinjaError::new(ErrorKind::InvalidOperation, format!("no date in the format {format:?}"));
+    let time = chrono::DateTime::from_timestamp_millis(now.local_ms).ok_or_else(wrong)?;
+    let mut text = String::new();
+    write!(text, "{}", time.format(format)).map_err(|_| wrong())?;
+    Ok(text)
 }
 
 fn one_line(error: &JinjaError) -> String {
     format!("{error:#}").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+// Published templates write tools and calls as they get them, in the order of keys in which their models saw them:
+// structs keep it, where a map sorts them.
+
 /// A tool as OpenAI's API and published templates name it.
-pub(super) fn tool(spec: &ToolSpec) -> serde_json::Value {
-    let ToolSpec { name, description, parameters } = spec;
-    json!({"type": "function", "function": {"name": name, "description": description, "parameters": parameters}})
+#[derive(Serialize)]
+pub(super) struct WireTool<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    function: &'a ToolSpec,
 }
 
-/// A message as published templates expect it; a call's arguments are an object.
-fn message(message: &ChatMessage) -> serde_json::Value {
-    let role = match message.role {
-        Role::System => "system",
-        Role::User => "user",
-        Role::Assistant => "assistant",
-        Role::Tool => "tool",
-    };
-    match &message.tool_call {
-        Some(call) => {
-            let function = json!({"name": call.name, "arguments": call.arguments});
-            json!({"role": role, "content": message.content, "tool_calls": [{"type": "function", "function": function}]})
-        }
-        None => json!({"role": role, "content": message.content}),
-    }
+pub(super) fn tool(spec: &ToolSpec) -> WireTool<'_> {
+    WireTool { kind: "function", function: spec }
 }
 
-/// `tojson` as Hugging Face's templates use it: plain JSON, without the escapes for HTML.
-fn to_json(value: &Value, options: Kwargs) -> Result<String, JinjaError> {
-    let indent: Option<usize> = options.get("indent").ok().flatten();
-    let broken = |e: serde_json::Error| JinjaError::new(ErrorKind::BadSerialization, e.to_string());
-    match indent {
-        Some(_) => serde_json::to_string_pretty(value).map_err(broken),
-        None => serde_json::to_string(value).map_err(broken),
-    }
+/// A message as published templates expect it.
+#[derive(Serialize)]
+struct WireMessage<'a> {
+    role: Role,
+    content: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_calls: Option<[WireCall<'a>; 1]>,
+    /// Of a result: the tool's name and the call's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_call_id: Option<String>,
 }
 
-/// The methods of Python's strings and dictionaries that published templates call.
-fn python_method(_: &State<'_, '_>, value: &Value, method: &str, args: &[Value]) -> Result<Value, JinjaError> {
-    let unknown = || JinjaError::new(ErrorKind::UnknownMethod, format!("no method {method}"));
-    if value.kind() == ValueKind::Map {
-        return match method {
-            "items" => {
-                let pairs = value.try_iter()?.map(|key| Ok(Value::from(vec![key.clone(), value.get_item(&key)?])));
-                Ok(Value::from(pairs.collect::<Result<Vec<_>, JinjaError>>()?))
-            }
-            "keys" => Ok(Value::from(value.try_iter()?.collect::<Vec<_>>())),
-            "get" => {
-                let (key, default): (Value, Option<Value>) = from_args(args)?;
-                let found = value.get_item(&key)?;
-                Ok(if found.is_undefined() { default.unwrap_or_default() } else { found })
-            }
-            _ => Err(unknown()),
-        };
+/// A call, whose arguments are an object.
+#[derive(Serialize)]
+struct WireCall<'a> {
+    id: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    function: &'a ToolCall,
+}
+
+/// Calls are numbered; Mistral's templates ask for ids of nine letters and digits. A result answers the call before it.
+fn wire_messages(messages: &[ChatMessage]) -> Vec<WireMessage<'_>> {
+    let (mut calls, mut called, mut wire) = (0, None, Vec::with_capacity(messages.len()));
+    for message in messages {
+        let call = message.tool_call.as_ref().filter(|_| message.role == Role::Assistant);
+        calls += usize::from(call.is_some());
+        let id = || format!("call{calls:05}");
+        called = call.map(|call| call.name.as_str()).or(called);
+        let result = called.filter(|_| message.role == Role::Tool);
+        wire.push(WireMessage {
+            role: message.role,
+            content: &message.content,
+            tool_calls: call.map(|call| [WireCall { id: id(), kind: "function", function: call }]),
+            name: result,
+            tool_call_id: result.map(|_| id()),
+        });
     }
-    let text = value.as_str().ok_or_else(unknown)?;
-    let first = || from_args::<(&str,)>(args).map(|(first,)| first);
-    Ok(match (method, args.len()) {
-        ("strip", 0) => Value::from(text.trim()),
-        ("lstrip", 0) => Value::from(text.trim_start()),
-        ("rstrip", 0) => Value::from(text.trim_end()),
-        ("strip", _) => Value::from(text.trim_matches(|c| first().is_ok_and(|set| set.contains(c)))),
-        ("lstrip", _) => Value::from(text.trim_start_matches(|c| first().is_ok_and(|set| set.contains(c)))),
-        ("rstrip", _) => Value::from(text.trim_end_matches(|c| first().is_ok_and(|set| set.contains(c)))),
-        ("startswith", _) => Value::from(text.starts_with(first()?)),
-        ("endswith", _) => Value::from(text.ends_with(first()?)),
-        ("upper", _) => Value::from(text.to_uppercase()),
-        ("lower", _) => Value::from(text.to_lowercase()),
-        ("title" | "capitalize", _) => Value::from(text),
-        ("split", 0) => Value::from(text.split_whitespace().map(str::to_owned).collect::<Vec<_>>()),
-        ("split", _) => {
-            let by = first()?;
-            Value::from(text.split(by).map(str::to_owned).collect::<Vec<_>>())
-        }
-        ("replace", _) => {
-            let (from, to): (&str, &str) = from_args(args)?;
-            Value::from(text.replace(from, to))
-        }
-        _ => return Err(unknown()),
-    })
+    wire
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
-    use crate::llm::ToolCall;
     use crate::llm::template::TEMPLATE;
 
     fn says(role: Role, content: &str) -> ChatMessage {
@@ -176,8 +207,8 @@ mod tests {
             r#"<|assistant|> {"name":"clock","arguments":{"at":"it's <now>","what":"time"}}<|end|>"#,
             "<|tool|> noon<|end|><|assistant|> It's noon.<|end|><|user|> thanks<|end|><|assistant|>",
         );
-        assert_eq!(template.render(&messages, &[clock()]).unwrap(), expected);
-        let bare = template.render(&[says(Role::User, "hi")], &[]).unwrap();
+        assert_eq!(template.render(&messages, &[clock()], None).unwrap(), expected);
+        let bare = template.render(&[says(Role::User, "hi")], &[], None).unwrap();
         assert_eq!(bare, "<s><|system|><|end|><|user|> hi<|end|><|assistant|>");
     }
 
@@ -185,15 +216,62 @@ mod tests {
     fn templates_in_the_python_dialect_render() {
         let source = "{%- for m in messages %}\n    {%- if m['role'].strip().startswith('us') %}\n{{- m.content.split('x')[-1] | trim }}\n    {%- endif %}\n{%- endfor %}{% for t in tools %}{% for k, v in t.function.items() %}{{ k }};{% endfor %}{% endfor %}";
         let template = PromptTemplate::new(source, "", "").unwrap();
-        let prompt = template.render(&[says(Role::User, "ax b ")], &[clock()]).unwrap();
-        assert_eq!(prompt, "bdescription;name;parameters;");
+        let prompt = template.render(&[says(Role::User, "ax b ")], &[clock()], None).unwrap();
+        assert_eq!(prompt, "bname;description;parameters;");
     }
 
     #[test]
     fn a_template_that_refuses_says_why() {
         let template = PromptTemplate::new("{{ raise_exception('roles must alternate') }}", "", "").unwrap();
-        let error = template.render(&[], &[]).unwrap_err().to_string();
+        let error = template.render(&[], &[], None).unwrap_err().to_string();
         assert!(error.contains("roles must alternate") && !error.contains('\n'), "{error}");
         assert!(PromptTemplate::new("{% for %}", "", "").is_err());
+    }
+
+    fn alone(source: &str, now: Option<Moment>) -> Result<String> {
+        PromptTemplate::new(source, "", "").unwrap().render(&[says(Role::User, "naïve \"it's\" <x>")], &[clock()], now)
+    }
+
+    #[test]
+    fn a_template_without_end_is_given_up() {
+        let nested = "{% for a in range(9999) %}{% for b in range(9999) %}{% for c in range(9999) %}x{% endfor %}\
+                      {% endfor %}{% endfor %}";
+        let error = alone(nested, None).unwrap_err().to_string();
+        assert!(error.contains("to write a prompt in 10000000 steps"), "{error}");
+        assert_eq!(
+            alone("{% for a in range(9) %}{% if a == 2 %}{% break %}{% endif %}{{ a }}{% endfor %}", None).unwrap(),
+            "01"
+        );
+    }
+
+    #[test]
+    fn a_date_is_the_callers_or_the_templates_own() {
+        let asks = "{% if strftime_now is defined %}{{ strftime_now('%d %b %Y') }}{% else %}26 Jul 2024{% endif %}";
+        let takes = "on {{ strftime_now('%Y-%m-%d') }}";
+        let now = Some(Moment::from_local_ms(1_795_455_720_000)); // 2026-11-23 17:42
+        assert_eq!(alone(asks, now).unwrap(), "23 Nov 2026");
+        assert_eq!(alone(asks, None).unwrap(), "26 Jul 2024");
+        assert_eq!(alone(takes, now).unwrap(), "on 2026-11-23");
+        assert_eq!(alone(takes, None).unwrap(), "on ");
+        assert!(alone("{{ strftime_now('%!') }}", now).is_err());
+    }
+
+    /// `json.dumps` and `str` of Python 3.11 for the same values.
+    #[test]
+    fn values_are_written_as_python_writes_them() {
+        let value = "{% set v = {'b': [1, 2.5, 'é\\'\\n', {}], 'a': none} %}";
+        for (expression, expected) in [
+            ("v | tojson", "{\"b\": [1, 2.5, \"é'\\n\", {}], \"a\": null}"),
+            ("v | tojson(ensure_ascii=true, separators=(',', ':'))", "{\"b\":[1,2.5,\"\\u00e9'\\n\",{}],\"a\":null}"),
+            (
+                "v | tojson(indent=1, sort_keys=true)",
+                "{\n \"a\": null,\n \"b\": [\n  1,\n  2.5,\n  \"é'\\n\",\n  {}\n ]\n}",
+            ),
+            ("v", "{'b': [1, 2.5, \"é'\\n\", {}], 'a': None}"),
+            ("[true, none]", "[True, None]"),
+            ("true", "True"),
+        ] {
+            assert_eq!(alone(&format!("{value}{{{{ {expression} }}}}"), None).unwrap(), expected, "{expression}");
+        }
     }
 }

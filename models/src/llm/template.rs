@@ -16,9 +16,16 @@ pub const TEMPLATE: &str = concat!(
     "{%- elif message.role == 'tool' -%}<|tool|> {{ message.content }}<|end|>",
     "{%- elif message.role == 'assistant' -%}<|assistant|>",
     "{% if message.tool_calls %}{% set call = message.tool_calls[0].function %}",
-    " {\"name\":{{ call.name | tojson }},\"arguments\":{{ call.arguments | tojson }}}",
+    " {\"name\":{{ call.name | tojson }},\"arguments\":{{ call.arguments | tojson(separators=(',', ':')) }}}",
     "{% else %} {{ message.content }}{% endif %}<|end|>",
     "{%- endif -%}",
     "{%- endfor -%}",
     "{%- if add_generation_prompt -%}<|assistant|>{%- endif -%}",
 );
+
+/// `source`, or [`TEMPLATE`] where it is the older text of it, which relied on a `tojson` that writes no spaces.
+#[cfg(feature = "llama")]
+pub(super) fn renewed(source: String) -> String {
+    let older = source == TEMPLATE.replace("(separators=(',', ':'))", "");
+    if older { TEMPLATE.to_owned() } else { source }
+}

@@ -12,6 +12,7 @@ use super::picker::Picker;
 use super::{Shared, backend, failed, piece};
 use crate::Result;
 use crate::llm::reply::{OnText, Reply};
+use crate::llm::tools::Moment;
 use crate::llm::{Cancel, ChatMessage, Dialogue, Finish, Role, ToolSpec, Usage, window};
 
 self_cell!(
@@ -26,6 +27,8 @@ self_cell!(
 pub(super) struct LlamaDialogue {
     session: Session,
     shared: Arc<Shared>,
+    /// When the conversation began, for templates that name the date: it may not change, or the cache would be lost.
+    began: Option<Moment>,
     /// What each sequence holds.
     cached: [Vec<LlamaToken>; 2],
     /// The sequence that is read into.
@@ -45,7 +48,7 @@ enum Reading {
 }
 
 impl LlamaDialogue {
-    pub(super) fn new(shared: Arc<Shared>) -> Result<Self> {
+    pub(super) fn new(shared: Arc<Shared>, began: Option<Moment>) -> Result<Self> {
         let threads = shared.options.threads as i32;
         let slice = shared.options.prefill_slice as u32;
         let params = LlamaContextParams::default()
@@ -62,6 +65,7 @@ impl LlamaDialogue {
         Ok(Self {
             session,
             shared,
+            began,
             cached: Default::default(),
             sequence: 0,
             forked: false,
@@ -94,7 +98,7 @@ impl LlamaDialogue {
 
     fn tokens(&self, messages: &[ChatMessage], tools: &[ToolSpec]) -> Result<Vec<LlamaToken>> {
         let shared = &self.shared;
-        let text = shared.template.render(messages, tools)?;
+        let text = shared.template.render(messages, tools, self.began)?;
         let bos = piece(&shared.model, shared.model.vocab().bos());
         let add_bos = shared.model.vocab().should_add_bos() && !(bos.is_empty() || text.starts_with(&bos));
         Ok(shared.model.vocab().tokenize(text.as_bytes(), add_bos, true))

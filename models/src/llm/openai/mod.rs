@@ -154,7 +154,7 @@ fn request(options: &OpenAiOptions, messages: &[ChatMessage], tools: &[ToolSpec]
         "stream": true,
     });
     if !tools.is_empty() {
-        body["tools"] = tools.iter().map(prompt::tool).collect();
+        body["tools"] = json!(tools.iter().map(prompt::tool).collect::<Vec<_>>());
     }
     body
 }
