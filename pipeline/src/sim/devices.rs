@@ -76,8 +76,7 @@ impl Tap {
     /// What was recorded since the last look, when it is `now`.
     fn take(&mut self, now: Position) -> Result<Vec<f32>> {
         let mut samples = Vec::new();
-        loop {
-            let Next::Samples(piece) = self.ring.next() else { break };
+        while let Next::Samples(piece) = self.ring.next() {
             match &mut self.resample {
                 Some(resample) => resample.push(&piece, &mut samples)?,
                 None => samples.extend(piece),

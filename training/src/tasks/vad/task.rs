@@ -148,7 +148,7 @@ impl Task for VadTask {
     }
 
     fn seconds(&self, batch: &VadBatch) -> f64 {
-        batch.mixtures as f64 * f64::from(self.train.config.window_s)
+        batch.mixtures as f64 * self.train.config.window_s
     }
 
     fn train_batches(&self, epoch: usize, seed: u64, done: usize) -> Result<Batches<VadBatch>> {
