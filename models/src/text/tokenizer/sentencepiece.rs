@@ -34,7 +34,7 @@ impl Form {
         let tidied = text.chars().filter(|c| !self.tidy || !c.is_control() || c.is_whitespace());
         let composed = tidied.map(|c| if self.tidy && blank(c) { ' ' } else { c }).nfkc();
         let text: String = composed.collect();
-        Cow::Owned(if self.fold { text.replace('ß', "ss").to_lowercase() } else { text })
+        Cow::Owned(if self.fold { text.to_lowercase() } else { text })
     }
 }
 
