@@ -85,16 +85,14 @@ pub(super) fn write(run: &Path, options: &TrainOptions, device: &Device, step: u
 
 fn program() -> Program {
     let built = [("flex", true), ("tch", cfg!(feature = "tch")), ("cuda", cfg!(feature = "cuda"))];
-    let library = match () {
-        () if cfg!(target_env = "gnu") => "-gnu",
-        () if cfg!(target_env = "musl") => "-musl",
-        () if cfg!(target_env = "msvc") => "-msvc",
-        () => "",
-    };
+    let libraries =
+        [("gnu", cfg!(target_env = "gnu")), ("musl", cfg!(target_env = "musl")), ("msvc", cfg!(target_env = "msvc"))];
+    let library = libraries.iter().find(|(_, linked)| *linked).map_or("", |(name, _)| *name);
+    let target = [std::env::consts::ARCH, std::env::consts::OS, library].join("-");
     Program {
         version: env!("CARGO_PKG_VERSION"),
         commit: commit(),
-        target: format!("{}-{}{library}", std::env::consts::ARCH, std::env::consts::OS),
+        target: target.trim_end_matches('-').to_owned(),
         backends: built.iter().filter(|(_, built)| *built).map(|(name, _)| *name).collect(),
         debug_assertions: cfg!(debug_assertions),
     }

@@ -145,7 +145,8 @@ impl TrainOptions {
     /// Refuses what cannot be meant.
     pub(super) fn check(&self) -> Result<()> {
         let epochs = if self.debug { self.debug_epochs } else { self.epochs };
-        if epochs == 0 && self.steps == 0 && !(self.minutes > 0.0) {
+        let unbounded = self.minutes <= 0.0 || self.minutes.is_nan();
+        if epochs == 0 && self.steps == 0 && unbounded {
             let reason = "expected epochs, steps or minutes above 0, found none: the run would never end";
             return Err(Error::config("[train]", reason));
         }
