@@ -169,10 +169,11 @@ fn resolve(path: &Path, overrides: &[String]) -> Result<toml::Table> {
         set(&mut table, pair)?;
     }
     let names_run = overrides.iter().filter_map(|pair| pair.split_once('=')).any(|(key, _)| key.trim() == "run");
-    if !names_run && is_debug(&table) {
-        if let Some(toml::Value::String(run)) = table.get_mut("run") {
-            *run = Path::new(run).join(DEBUG_RUN).display().to_string();
-        }
+    if !names_run
+        && is_debug(&table)
+        && let Some(toml::Value::String(run)) = table.get_mut("run")
+    {
+        *run = Path::new(run).join(DEBUG_RUN).display().to_string();
     }
     Ok(table)
 }
