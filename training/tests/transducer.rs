@@ -34,7 +34,7 @@ fn write_recipe(folder: &Path, predictor: &str) -> PathBuf {
          [chunks]\nchunk = [2, 8]\n\
          [transducer]\njoint = {{ predictor = {predictor}, predictor_dim = 32, dim = 64 }}\nchunks = [2]\n\
          left_chunks = [4]\n\
-         [train]\nbackend = \"flex\"\nepochs = 0\nsteps = 320\nlearning_rate = 4e-3\nwarmup_steps = 20\n\
+         [train]\nbackend = \"flex\"\nepochs = 0\nsteps = 640\nseed = 5\nlearning_rate = 4e-3\nwarmup_steps = 20\n\
          average_decay = 0.0\nvalid_every = 1000\n\
          [lm]\norder = 2\ntexts = [{{ kind = \"transcripts\", folder = \"clips\", weight = 1.0 }}]\n\
          [export]\nbundle = {bundle}\nname = \"tiny\"\nsummary = \"a test\"\nlicence = \"CC0-1.0\"\nrecipe = \"a test\"\n\
