@@ -9,7 +9,7 @@ PROGRAM = $${CARGO_TARGET_DIR:-target}/debug/rejoinder
 # cargo chooses the features of dependencies by all that it is asked to build. All targets ask alike (for the whole
 # workspace, and for something that may use what tests use), so that nothing is compiled twice.
 
-.PHONY: help setup demo test barista lint bench bench-train parity conversation libtorch
+.PHONY: help setup demo test templates endpoint barista lint bench bench-train parity conversation libtorch
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 14
@@ -26,6 +26,15 @@ demo: setup ## a spoken conversation: a recorded question goes in, a spoken answ
 test: ## set up and run every test
 	@scripts/setup.sh test
 	cargo test --workspace --no-fail-fast
+
+templates: setup ## the prompts of published chat templates beside those of Jinja2
+	@scripts/llama_server.sh templates
+	PYTHONPATH=.runtime/peers python3 tests/peers/templates.py .runtime/templates
+	REJOINDER_TEMPLATES=$(CURDIR)/.runtime/templates cargo test --workspace --test templates -- --nocapture
+
+endpoint: setup ## conversations with the shipped model behind llama.cpp's own server
+	@scripts/llama_server.sh
+	cargo test --workspace --test endpoint -- --nocapture
 
 barista: setup ## all spoken coffee orders of the recordings in REJOINDER_DATA as whole conversations, clean and noisy
 	REJOINDER_BARISTA_STEP=1 cargo test --workspace --test barista -- --nocapture

@@ -13,6 +13,7 @@ mod grammar;
 pub mod llama;
 pub mod openai;
 mod prompt;
+#[cfg(feature = "llama")]
 mod reply;
 pub mod template;
 pub mod tools;

@@ -47,6 +47,9 @@ impl PromptTemplate {
             Err(JinjaError::new(ErrorKind::InvalidOperation, why))
         });
         environment.set_unknown_method_callback(pycompat::unknown_method_callback);
+        environment.add_filter("string", python::string);
+        environment.add_test("iterable", python::is_iterable);
+        environment.set_debug(false); // or an error would hold all of the dialogue
         environment.set_formatter(python::write_value);
         environment.set_fuel(Some(LARGEST_WORK));
         let parsed = environment.add_template_owned(NAME, without_training_marks(source));

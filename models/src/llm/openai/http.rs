@@ -2,6 +2,8 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::ENGINE;
@@ -9,7 +11,7 @@ use super::chunked::ChunkedBody;
 use crate::{Error, Result};
 
 /// How often a wait looks whether the caller still wants the answer.
-const POLL: Duration = Duration::from_millis(20);
+const POLL: Duration = Duration::from_millis(5);
 
 /// The most bytes that are kept of a head and of a body without an event, and the most letters of it that are shown.
 pub(super) const LARGEST_HEAD: usize = 64 * 1024;
@@ -40,19 +42,39 @@ impl Endpoint {
         Ok(Self { host: host.to_owned(), port, path })
     }
 
-    fn connect(&self, timeout: Duration) -> Result<TcpStream> {
-        let place = format!("{}:{}", self.host, self.port);
-        let failed = |e: std::io::Error| Error::engine(ENGINE, format!("no connection to {place}: {e}"));
-        let host = self.host.trim_matches(['[', ']']);
-        let mut last = std::io::Error::new(ErrorKind::NotFound, "no address");
-        for address in (host, self.port).to_socket_addrs().map_err(failed)? {
-            match TcpStream::connect_timeout(&address, timeout) {
-                Ok(stream) => return Ok(stream),
-                Err(error) => last = error,
+    /// A connection; None when the caller no longer wants one. Neither a look-up of a name nor a connection can be
+    /// broken off, so both have a thread, which is left behind then and ends with them.
+    fn connect(&self, timeout: Duration, cancelled: &dyn Fn() -> bool) -> Result<Option<TcpStream>> {
+        let (host, port) = (self.host.trim_matches(['[', ']']).to_owned(), self.port);
+        let failed = |e: std::io::Error| Error::engine(ENGINE, format!("no connection to {}:{port}: {e}", self.host));
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let connect = move || {
+            let _ = sender.send(connect_to(&host, port, timeout));
+        };
+        thread::Builder::new().name("connect".into()).spawn(connect).map_err(failed)?;
+        let started = Instant::now();
+        loop {
+            if cancelled() {
+                return Ok(None);
+            }
+            match receiver.recv_timeout(POLL) {
+                Ok(connected) => return connected.map(Some).map_err(failed),
+                Err(RecvTimeoutError::Timeout) if started.elapsed() <= timeout => {}
+                Err(_) => return Err(failed(ErrorKind::TimedOut.into())),
             }
         }
-        Err(failed(last))
     }
+}
+
+fn connect_to(host: &str, port: u16, timeout: Duration) -> std::io::Result<TcpStream> {
+    let mut last = std::io::Error::new(ErrorKind::NotFound, "no address");
+    for address in (host, port).to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, timeout) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
 }
 
 /// What comes next of an answer.
@@ -85,8 +107,14 @@ enum Body {
 }
 
 impl Exchange {
-    pub(super) fn post(endpoint: &Endpoint, key: Option<&str>, body: &str, timeout: Duration) -> Result<Self> {
-        let mut stream = endpoint.connect(timeout)?;
+    /// Sends a request; None when it was `cancelled` before it was sent.
+    pub(super) fn post(
+        endpoint: &Endpoint,
+        key: Option<&str>,
+        body: &str,
+        timeout: Duration,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Option<Self>> {
         let Endpoint { host, port, path } = endpoint;
         let key = match key {
             Some(key) if key.chars().all(|c| c.is_ascii_graphic()) => format!("Authorization: Bearer {key}\r\n"),
@@ -99,11 +127,23 @@ impl Exchange {
             body.len()
         );
         let failed = |e: std::io::Error| Error::engine(ENGINE, format!("{host}:{port}: {e}"));
+        let Some(mut stream) = endpoint.connect(timeout, cancelled)? else { return Ok(None) };
         stream.set_nodelay(true).map_err(failed)?;
         stream.set_read_timeout(Some(POLL)).map_err(failed)?;
-        stream.set_write_timeout(Some(timeout)).map_err(failed)?;
-        stream.write_all(request.as_bytes()).map_err(failed)?;
-        Ok(Self { stream, timeout, head: None, buffer: Vec::new(), refusal: Vec::new() })
+        stream.set_write_timeout(Some(POLL)).map_err(failed)?;
+        let (mut rest, mut moved) = (request.as_bytes(), Instant::now());
+        while !rest.is_empty() {
+            if cancelled() {
+                return Ok(None);
+            }
+            match stream.write(rest) {
+                Ok(0) => return Err(failed(ErrorKind::WriteZero.into())),
+                Ok(count) => (rest, moved) = (&rest[count..], Instant::now()),
+                Err(e) if is_wait(&e) && moved.elapsed() <= timeout => {}
+                Err(e) => return Err(failed(e)),
+            }
+        }
+        Ok(Some(Self { stream, timeout, head: None, buffer: Vec::new(), refusal: Vec::new() }))
     }
 
     /// Waits for the next piece of the body, or until `cancelled`.
@@ -167,7 +207,7 @@ impl Exchange {
                     self.buffer.extend_from_slice(&bytes[..count]);
                     return Ok(Fill::More);
                 }
-                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {}
+                Err(e) if is_wait(&e) => {}
                 Err(e) => return Err(Error::engine(ENGINE, format!("the connection broke: {e}"))),
             }
             if started.elapsed() > self.timeout {
@@ -201,6 +241,11 @@ impl Body {
             }
         }
     }
+}
+
+/// Whether a socket only had nothing to do yet.
+fn is_wait(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
 }
 
 fn refused(status: u16, body: &[u8]) -> Error {

@@ -40,6 +40,9 @@ pub struct OpenAiOptions {
     /// Tokens of a reply at the most. Default: 256.
     #[serde(default = "default_tokens")]
     pub max_tokens: usize,
+    /// Further fields of the request, sent as they are, such as `chat_template_kwargs` or `tool_choice`. Default: none.
+    #[serde(default)]
+    pub extra: serde_json::Map<String, Value>,
     /// How long to wait for a connection, and for the next piece of a reply. Default: 30,000.
     #[serde(default = "default_timeout")]
     pub timeout_ms: u64,
@@ -103,12 +106,14 @@ impl Dialogue for OpenAiDialogue {
         let options = &self.shared.options;
         let body = request(options, messages, tools).to_string();
         let timeout = Duration::from_millis(options.timeout_ms);
-        let mut exchange = Exchange::post(&self.shared.endpoint, options.api_key.as_deref(), &body, timeout)?;
+        let (endpoint, cancelled) = (&self.shared.endpoint, || cancel.is_cancelled());
+        let sent = Exchange::post(endpoint, options.api_key.as_deref(), &body, timeout, &cancelled)?;
+        let Some(mut exchange) = sent else { return Ok(Finish::Cancelled) };
         let (mut parser, mut reply) = (SseParser::default(), StreamedReply::default());
         let (mut events, mut unread) = (Vec::new(), Some(Vec::new()));
         loop {
             // Dropping the exchange closes the socket, by which the server learns that nobody listens any more.
-            let piece = match exchange.next(&|| cancel.is_cancelled())? {
+            let piece = match exchange.next(&cancelled)? {
                 http::Piece::Cancelled => return Ok(Finish::Cancelled),
                 http::Piece::End => return unread.map_or_else(|| reply.finish(), |body| Err(no_events(&body))),
                 http::Piece::Bytes(bytes) => bytes,
@@ -156,6 +161,9 @@ fn request(options: &OpenAiOptions, messages: &[ChatMessage], tools: &[ToolSpec]
     if !tools.is_empty() {
         body["tools"] = json!(tools.iter().map(prompt::tool).collect::<Vec<_>>());
     }
+    for (name, value) in &options.extra {
+        body[name] = value.clone();
+    }
     body
 }
 
@@ -186,6 +194,7 @@ struct PartialCall {
 struct StreamedReply {
     calls: BTreeMap<u64, PartialCall>,
     reason: Option<String>,
+    begun: bool,
 }
 
 #[derive(Debug, PartialEq)]
@@ -215,10 +224,11 @@ impl StreamedReply {
         if let Some(reason) = choice.get("finish_reason").and_then(Value::as_str) {
             self.reason = Some(reason.to_owned());
         }
-        match choice.pointer("/delta/content").and_then(Value::as_str) {
-            Some(text) if !text.is_empty() && on_text(text).is_break() => Ok(Step::Broken),
-            _ => Ok(Step::More),
-        }
+        let text = choice.pointer("/delta/content").and_then(Value::as_str).unwrap_or_default();
+        // Many models begin a reply with a space, which belongs to the template, not to what is said.
+        let text = if self.begun { text } else { text.trim_start() };
+        self.begun |= !text.is_empty();
+        Ok(if !text.is_empty() && on_text(text).is_break() { Step::Broken } else { Step::More })
     }
 
     /// The first call where there are several: a spoken turn takes one step at a time.

@@ -37,6 +37,7 @@ fn serve(answer: impl Into<String>) -> (OpenAiOptions, std::thread::JoinHandle<S
         api_key: Some("secret".into()),
         temperature: 0.0,
         max_tokens: 64,
+        extra: serde_json::Map::from_iter([("seed".to_owned(), json!(7))]),
         timeout_ms: 5000,
     };
     (options, server)
@@ -64,7 +65,7 @@ fn text_is_streamed_and_the_request_is_whole() {
     let (options, server) = serve(concat!(
         "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n",
         "data: {\"choices\":[{\"finish_reason\":null,\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":null}}],\"object\":\"chat.completion.chunk\"}\n\n",
-        "data: {\"choices\":[{\"finish_reason\":null,\"index\":0,\"delta\":{\"content\":\"Hel\"}}]}\n\n",
+        "data: {\"choices\":[{\"finish_reason\":null,\"index\":0,\"delta\":{\"content\":\" Hel\"}}]}\n\n",
         "data: {\"choices\":[{\"finish_reason\":null,\"index\":0,\"delta\":{\"content\":\"lo, é!\"}}]}\n\n",
         "data: {\"choices\":[{\"finish_reason\":\"stop\",\"index\":0,\"delta\":{}}]}\n\ndata: [DONE]\n\n",
     ));
@@ -75,7 +76,7 @@ fn text_is_streamed_and_the_request_is_whole() {
     assert!(request.contains("Authorization: Bearer secret\r\n"));
     let body: Value = serde_json::from_str(request.split_once("\r\n\r\n").unwrap().1).unwrap();
     assert_eq!(body["messages"], json!([{"role": "user", "content": "hello"}]));
-    assert_eq!(body["stream"], json!(true));
+    assert_eq!((&body["stream"], &body["seed"]), (&json!(true), &json!(7)));
     assert!(body.get("tools").is_none());
 }
 
@@ -148,6 +149,31 @@ fn a_cancelled_reply_closes_the_socket() {
     let finish = dialogue.reply(&[user("a story")], &[], &cancel, &mut |_| ControlFlow::Continue(()));
     assert_eq!(finish.unwrap(), Finish::Cancelled);
     server.join().unwrap();
+}
+
+/// Nobody accepts at the address: its queue is full, so that a connection waits.
+#[test]
+fn a_cancelled_connection_is_given_up_at_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut queue = Vec::new();
+    while let Ok(stream) = std::net::TcpStream::connect_timeout(&address, Duration::from_millis(200)) {
+        queue.push(stream);
+    }
+    let url = format!("http://{address}/v1");
+    let options = OpenAiOptions { url, ..serve(HEAD).0 };
+    let cancel = Cancel::default();
+    let remote = cancel.clone();
+    let mut dialogue = OpenAiResponder::new(options).unwrap().dialogue().unwrap();
+    let canceller = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(50));
+        remote.cancel();
+        std::time::Instant::now()
+    });
+    let finish = dialogue.reply(&[user("hi")], &[], &cancel, &mut |_| ControlFlow::Continue(()));
+    let late = canceller.join().unwrap().elapsed();
+    assert_eq!(finish.unwrap(), Finish::Cancelled);
+    assert!(late < Duration::from_millis(500), "{late:?}");
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! Values as Python writes them, on whose forms published templates rely.
 
-use std::fmt::Write as _;
-use std::io;
+use std::{fmt, io};
 
 use minijinja::value::{Kwargs, Value, ValueKind};
 use minijinja::{Error as JinjaError, ErrorKind, Output, State};
@@ -132,6 +131,22 @@ impl Formatter for PythonJson {
     }
 }
 
+/// The filter `string`: Python's `str`.
+pub(super) fn string(value: &Value) -> String {
+    let mut text = String::new();
+    match value.kind() {
+        ValueKind::Undefined => {}
+        ValueKind::String => text.push_str(value.as_str().unwrap_or_default()),
+        _ => drop(python_text(&mut text, value)), // writing to a string cannot fail
+    }
+    text
+}
+
+/// The test `iterable`, by which templates ask whether there are tools: in Python, `None` is not.
+pub(super) fn is_iterable(value: &Value) -> bool {
+    !value.is_none() && value.try_iter().is_ok()
+}
+
 /// Writes a value as Python does: `True`, `None`, and the text of a list or an object in Python's own form.
 pub(super) fn write_value(out: &mut Output<'_>, _: &State<'_, '_>, value: &Value) -> Result<(), JinjaError> {
     let written = match value.kind() {
@@ -142,7 +157,7 @@ pub(super) fn write_value(out: &mut Output<'_>, _: &State<'_, '_>, value: &Value
     written.map_err(|_| JinjaError::from(ErrorKind::WriteFailure))
 }
 
-fn python_text(out: &mut Output<'_>, value: &Value) -> std::fmt::Result {
+fn python_text(out: &mut dyn fmt::Write, value: &Value) -> fmt::Result {
     match value.kind() {
         ValueKind::Undefined | ValueKind::None => out.write_str("None"),
         ValueKind::Bool => out.write_str(if value.is_true() { "True" } else { "False" }),
