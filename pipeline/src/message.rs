@@ -127,6 +127,9 @@ impl std::fmt::Display for AudioDevice {
     }
 }
 
+/// The magnitude from which sound is heard, -50 dB of full scale.
+pub(crate) const AUDIBLE: f32 = 3.2e-3;
+
 /// A piece of a reply's sound.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sound {

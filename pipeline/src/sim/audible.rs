@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use rejoinder_models::units::{Position, Samples};
 
-/// Sound below this magnitude, -50 dB of full scale, is not heard.
-const AUDIBLE: f32 = 3.2e-3;
+use crate::message::AUDIBLE;
+
 /// Silence that is shorter than this, 50 ms, belongs to the words around it.
 const GAP: Samples = Samples(800);
 

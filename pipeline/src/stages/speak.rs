@@ -5,15 +5,18 @@ use std::sync::Arc;
 
 use rejoinder_models::streaming::Streaming;
 use rejoinder_models::text::{Clause, ClauseStream};
-use rejoinder_models::tts::{Synthesizer, WordMark};
-use rejoinder_models::units::Samples;
+use rejoinder_models::tts::{SpeechChunk, Synthesizer, WordMark};
+use rejoinder_models::units::{SampleRate, Samples};
 
 use crate::Result;
-use crate::message::{Body, Message, ReplyWord, Sound, TurnId};
+use crate::message::{AUDIBLE, Body, Message, ReplyWord, Sound, TurnId};
 use crate::stage::{Outbox, Stage};
 
 /// Said once at the start, so that the first reply meets a warm synthesizer.
 const WARM_UP: &str = "hello.";
+
+/// What is kept of the silence before a reply, so that its onset is whole, in milliseconds.
+const RUN_UP_MS: f64 = 5.0;
 
 /// `speak`: cuts the reply into clauses and speaks each as soon as it is complete.
 pub(crate) struct Speak {
@@ -49,7 +52,9 @@ impl Speak {
             let mut utterance = self.synthesizer.speak(&clause.text)?;
             let began = self.sound;
             let mut reached = clause.source.start;
-            while let Some(chunk) = utterance.next_chunk()? {
+            let mut lead = LeadIn::new(began == Samples(0), self.synthesizer.sample_rate());
+            while let Some(chunk) = utterance.next_chunk()?.or_else(|| lead.rest()) {
+                let Some(chunk) = lead.pass(chunk) else { continue };
                 self.sound = self.sound + Samples(chunk.samples.len() as u64);
                 let place = |mark: WordMark| {
                     reached = self.end_of(&mark, &clause, reached);
@@ -78,6 +83,48 @@ impl Speak {
             Some(at) => reached + at + mark.text.len(),
             None => (clause.source.start + mark.text_end).clamp(reached, clause.source.end),
         }
+    }
+}
+
+/// Drops what cannot be heard at the beginning of a reply, which would be a delay and no more.
+struct LeadIn {
+    quiet: bool,
+    run_up: usize,
+    dropped: Samples,
+    words: Vec<WordMark>,
+}
+
+impl LeadIn {
+    fn new(quiet: bool, rate: SampleRate) -> Self {
+        let run_up = Samples::from_ms(RUN_UP_MS, rate).0 as usize;
+        Self { quiet, run_up, dropped: Samples(0), words: Vec::new() }
+    }
+
+    /// What is left of a chunk; its words wait for sound.
+    fn pass(&mut self, mut chunk: SpeechChunk) -> Option<SpeechChunk> {
+        if self.quiet {
+            let onset = chunk.samples.iter().position(|x| x.abs() >= AUDIBLE);
+            let silent = onset.map_or(chunk.samples.len(), |onset| onset.saturating_sub(self.run_up));
+            chunk.samples.drain(..silent);
+            self.dropped = self.dropped + Samples(silent as u64);
+            self.quiet = onset.is_none();
+            self.words.append(&mut chunk.words);
+            if self.quiet {
+                return None;
+            }
+            chunk.words = std::mem::take(&mut self.words);
+        }
+        for word in &mut chunk.words {
+            (word.start, word.end) = (word.start - self.dropped, word.end - self.dropped);
+        }
+        Some(chunk)
+    }
+
+    /// The words of an utterance that had no sound.
+    fn rest(&mut self) -> Option<SpeechChunk> {
+        let words = std::mem::take(&mut self.words);
+        self.quiet = false;
+        (!words.is_empty()).then(|| SpeechChunk { samples: Vec::new(), words })
     }
 }
 
@@ -173,6 +220,25 @@ mod tests {
         fn now(&self) -> Position {
             Position(0)
         }
+    }
+
+    #[test]
+    fn a_reply_begins_with_what_can_be_heard() {
+        let word = |start, end| WordMark { text: "w".into(), text_end: 1, start: Samples(start), end: Samples(end) };
+        let chunk = |samples: &[f32], words| SpeechChunk { samples: samples.to_vec(), words };
+        let mut lead = LeadIn::new(true, SampleRate::hz(400));
+        assert_eq!(lead.pass(chunk(&[0.001; 3], vec![word(1, 6)])), None);
+        let heard = lead.pass(chunk(&[0.0, 0.001, 0.002, 0.1, 0.0], Vec::new()));
+        assert_eq!(heard, Some(chunk(&[0.001, 0.002, 0.1, 0.0], vec![word(0, 2)])));
+        assert_eq!(lead.pass(chunk(&[0.0; 2], vec![word(8, 9)])), Some(chunk(&[0.0; 2], vec![word(4, 5)])));
+        assert_eq!(lead.rest(), None);
+
+        let mut silent = LeadIn::new(true, SampleRate::hz(400));
+        assert_eq!(silent.pass(chunk(&[0.0; 3], vec![word(0, 3)])), None);
+        assert_eq!(silent.rest().and_then(|rest| silent.pass(rest)), Some(chunk(&[], vec![word(0, 0)])));
+
+        let mut within = LeadIn::new(false, SampleRate::hz(400));
+        assert_eq!(within.pass(chunk(&[0.0; 3], Vec::new())), Some(chunk(&[0.0; 3], Vec::new())));
     }
 
     #[test]
