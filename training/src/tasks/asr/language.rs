@@ -9,6 +9,7 @@ use rejoinder_models::decode::ngram::{self, Ngram};
 use super::phones;
 use super::recipe::AsrRecipe;
 use super::tables::LmConfig;
+use super::test_texts::TestTexts;
 use crate::data::synth::TextSource;
 use crate::{Error, Result};
 
@@ -48,6 +49,7 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 
 /// The model of a bundle, where there is one, that of the recipe's texts, and those that are mixed in.
 fn model(recipe: &AsrRecipe, config: &LmConfig, base: Option<&Bundle>) -> Result<Ngram> {
+    let tests = TestTexts::of(recipe)?;
     let counted = |texts: &[TextSource], min_word_count, min_counts: &[u64]| {
         let mut sentences = Vec::new();
         for (number, source) in texts.iter().enumerate() {
@@ -57,7 +59,8 @@ fn model(recipe: &AsrRecipe, config: &LmConfig, base: Option<&Bundle>) -> Result
                 &recipe.prepare.out,
             )?);
         }
-        tracing::info!("language model: {} sentences", sentences.len());
+        let dropped = tests.keep_out(&mut sentences);
+        tracing::info!("language model: {} sentences, and {dropped} that test clips say", sentences.len());
         if sentences.is_empty() {
             return Ok(None);
         }

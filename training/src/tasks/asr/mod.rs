@@ -13,6 +13,7 @@ pub(super) mod streams;
 mod tables;
 mod task;
 mod teacher;
+mod test_texts;
 mod tokens;
 mod tune;
 

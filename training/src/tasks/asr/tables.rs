@@ -94,7 +94,8 @@ pub struct LmConfig {
     /// [mixed](rejoinder_models::decode::ngram::mix) with that of the texts. Default: none.
     #[serde(default)]
     pub bundle: Option<PathBuf>,
-    /// What is counted; weights count for nothing here. Default: nothing.
+    /// What is counted, but for sentences that share eight words in a row with a clip of the recipe's tests; weights count
+    /// for nothing here. Default: nothing.
     #[serde(default)]
     pub texts: Vec<TextSource>,
     /// Seed of made-up texts.

@@ -100,7 +100,7 @@ fn compare(
         writeln(&format!("{beam:>6} {lm_weight:>10} {word_bonus:>10} {:>8.2}", 100.0 * rate))?;
     }
     let Some((_, Tried { beam, lm_weight, word_bonus })) = rates.last() else { return Ok(()) };
-    writeln("[export.decoding]")?;
+    writeln("[export.params]")?;
     writeln(&format!("{key} = {{ beam = {beam}, lm_weight = {lm_weight:?}, word_bonus = {word_bonus:?} }}"))
 }
 
