@@ -97,6 +97,11 @@ impl FbankConfig {
         (f64::from(self.rate.get()) * f64::from(self.hop_ms) / 1000.0).round() as usize
     }
 
+    /// The length of so many values of features in seconds of sound.
+    pub fn seconds(&self, values: usize) -> f64 {
+        (values / self.bins) as f64 * f64::from(self.hop_ms) / 1000.0
+    }
+
     /// Where the highest filter ends, in hertz.
     pub fn top_hz(&self) -> f32 {
         if self.high_hz > 0.0 { self.high_hz } else { self.rate.get() as f32 / 2.0 + self.high_hz }

@@ -126,16 +126,37 @@ impl CodeBook {
         if distinct.len() <= CODES {
             return Self(distinct);
         }
-        let kept = [distinct[0], 0.0];
+        let kept: Vec<f32> = distinct.iter().copied().filter(|&value| value == distinct[0] || value == 0.0).collect();
         sorted.retain(|value| !kept.contains(value));
-        let bins = CODES - kept.len();
-        let mean = |bin: &[f32]| bin.iter().map(|&x| f64::from(x)).sum::<f64>() / bin.len() as f64;
-        let bounds = |bin: usize| bin * sorted.len() / bins..(bin + 1) * sorted.len() / bins;
-        let means = (0..bins).map(bounds).filter(|range| !range.is_empty()).map(|range| mean(&sorted[range]) as f32);
-        let mut codes: Vec<f32> = means.chain(kept).collect();
+        let means = Self::means(&sorted, CODES - kept.len());
+        let mut codes: Vec<f32> = means.into_iter().chain(kept).collect();
         codes.sort_unstable_by(f32::total_cmp);
         codes.dedup();
         Self(codes)
+    }
+
+    /// At most so many values from which sorted ones are little apart, whether they are among many or lie alone, as the
+    /// probability of the most frequent word does: half of them begin at equal distances and half with equally many
+    /// values each, and all move by Lloyd's rule ("Least squares quantization in PCM", 1982, method I).
+    fn means(sorted: &[f32], codes: usize) -> Vec<f32> {
+        const ROUNDS: usize = 12;
+        let mean = |cell: &[f32]| (cell.iter().map(|&x| f64::from(x)).sum::<f64>() / cell.len() as f64) as f32;
+        let (half, first, last) = (codes / 2, sorted[0], sorted[sorted.len() - 1]);
+        let apart = (0..half).map(|i| first + (last - first) * i as f32 / (half - 1) as f32);
+        let full = (0..half).map(|i| &sorted[i * sorted.len() / half..(i + 1) * sorted.len() / half]);
+        let mut means: Vec<f32> = apart.chain(full.filter(|cell| !cell.is_empty()).map(mean)).collect();
+        for _ in 0..ROUNDS {
+            means.sort_unstable_by(f32::total_cmp);
+            let (mut rest, mut moved) = (sorted, Vec::with_capacity(means.len()));
+            for (i, &code) in means.iter().enumerate() {
+                let to = means.get(i + 1).map_or(f32::INFINITY, |next| f32::midpoint(code, *next));
+                let (cell, after) = rest.split_at(rest.partition_point(|&value| value <= to));
+                moved.extend((!cell.is_empty()).then(|| mean(cell)));
+                rest = after;
+            }
+            means = moved;
+        }
+        means
     }
 
     fn put(&self, out: &mut Vec<u8>) {
@@ -233,5 +254,26 @@ impl<'a> Reader<'a> {
             level.children.push(u32::try_from(children).map_err(|_| self.damaged())?);
         }
         Ok(level)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_lies_alone_keeps_its_place() {
+        let rare = (0..50_000).map(|i| -16.0 + 9.0 * (f32::from(i as u16) / 50_000.0).powi(2));
+        let values: Vec<f32> = rare.chain([-228.0, -3.1, -2.4, -1.2]).collect();
+        let codes = CodeBook::of(&values);
+        assert!(codes.0.len() <= CODES);
+        let error = |value: f32| (codes.0[usize::from(codes.code(value))] - value).abs();
+        assert_eq!(error(-228.0), 0.0);
+        let largest = values.iter().map(|&value| error(value)).fold(0.0, f32::max);
+        assert!(largest < 0.06, "{largest}");
+
+        let backoffs: Vec<f32> = (0..2_000).map(|i| -(i as f32) / 500.0).chain([0.0; 900]).collect();
+        let codes = CodeBook::of(&backoffs);
+        assert_eq!(codes.0[usize::from(codes.code(0.0))], 0.0, "what nothing goes on from stays exact");
     }
 }

@@ -116,6 +116,10 @@ impl Task for KeywordTask {
         &["output"]
     }
 
+    fn seconds(&self, batch: &KeywordBatch) -> f64 {
+        self.train.fbank.config().seconds(batch.features.len())
+    }
+
     fn train_batches(&self, epoch: usize, seed: u64, done: usize) -> Result<Batches<KeywordBatch>> {
         Ok(Box::new(self.train.batches(self.batch, drawn::epoch_seed(seed, epoch), done)))
     }

@@ -75,6 +75,10 @@ impl Task for SpeakerTask {
         Metric::lowest("eer")
     }
 
+    fn seconds(&self, batch: &SpeakerBatch) -> f64 {
+        self.train.fbank.config().seconds(batch.features.len())
+    }
+
     fn train_batches(&self, epoch: usize, seed: u64, done: usize) -> Result<Batches<SpeakerBatch>> {
         self.train.train(epoch, seed, done)
     }

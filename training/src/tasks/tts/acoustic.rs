@@ -48,6 +48,8 @@ pub struct AcousticTask {
     pub net: AcousticConfig,
     /// Frames in a batch, about.
     pub batch_frames: usize,
+    /// Seconds from one frame to the next.
+    pub frame_s: f64,
     /// The judge of the mel bands.
     pub adversary: Adversary,
 }
@@ -179,6 +181,10 @@ impl Task for AcousticTask {
 
     fn metric(&self) -> Metric {
         Metric::lowest("mel")
+    }
+
+    fn seconds(&self, batch: &AcousticBatch) -> f64 {
+        batch.frame_mask.iter().map(|inside| f64::from(*inside)).sum::<f64>() * self.frame_s
     }
 
     fn train_batches(&self, epoch: usize, seed: u64, done: usize) -> Result<Batches<AcousticBatch>> {

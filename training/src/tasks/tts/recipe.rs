@@ -205,7 +205,8 @@ impl TtsRecipe {
     pub fn acoustic_task(&self, corpus: Arc<Corpus>) -> AcousticTask {
         let section = &self.acoustic;
         let adversary = Adversary { weight: section.adversarial, from: section.adversarial_from };
-        AcousticTask { corpus, net: self.acoustic_net(), batch_frames: section.batch_frames, adversary }
+        let frame_s = self.voice.geometry.hop as f64 / f64::from(self.voice.geometry.rate_hz);
+        AcousticTask { corpus, net: self.acoustic_net(), batch_frames: section.batch_frames, frame_s, adversary }
     }
 
     /// The task of the vocoder, for `device` without gradients.

@@ -233,6 +233,10 @@ impl Task for VocoderTask {
         &["judges"]
     }
 
+    fn seconds(&self, batch: &VocoderBatch) -> f64 {
+        batch.sound.len() as f64 / f64::from(self.geometry.rate_hz)
+    }
+
     fn train_batches(&self, epoch: usize, seed: u64, done: usize) -> Result<Batches<VocoderBatch>> {
         Ok(self.random(false, self.batches, seed.wrapping_add(epoch as u64), done))
     }

@@ -155,6 +155,10 @@ impl Task for TurnTask {
         import::single_file(bundle, FAMILY, self.train.fbank.config())
     }
 
+    fn seconds(&self, batch: &TurnBatch) -> f64 {
+        self.train.fbank.config().seconds(batch.features.len())
+    }
+
     fn train_batches(&self, epoch: usize, seed: u64, done: usize) -> Result<Batches<TurnBatch>> {
         Ok(Box::new(self.train.batches(self.batch, seed ^ (epoch as u64 + 1).wrapping_mul(GOLDEN), done)))
     }
