@@ -271,7 +271,7 @@ fn stages(
     let respond = Respond::new(dialogue, history, tools, calls, turns.clone(), playout.clone());
     let respond = respond.wake(taking.wake.clone()).identity(assistant.identity.clone());
     let mut stages: Vec<Box<dyn Stage>> = vec![
-        Box::new(Listen::new(front_end, detector, ending, waking, settings, turns.clone(), playout.clone())),
+        Box::new(Listen::new(front_end, detector, ending, waking, settings, playout.clone())),
         Box::new(Transcribe::new(recognizer)),
         Box::new(respond),
         Box::new(Speak::new(assistant.synthesizer.clone(), ClauseStream::new(assistant.clauses))),
