@@ -23,8 +23,8 @@ use crate::identity::Identity;
 use crate::turn::{Judge, RuleJudge, TurnTaking};
 use crate::wake::WakeWord;
 
-/// Makes the tools of one conversation, with a state of their own.
-pub type ToolboxMaker = Arc<dyn Fn() -> Toolbox + Send + Sync>;
+/// Makes the tools of one conversation, with a state of their own, given when it begins.
+pub type ToolboxMaker = Arc<dyn Fn(Moment) -> Toolbox + Send + Sync>;
 
 /// What a conversation runs on: its models and how to use them. Immutable and cheap to clone.
 #[derive(Clone)]
@@ -93,7 +93,7 @@ impl Assistant {
             instructions: config.instructions.clone(),
             memory: config.memory,
             max_tool_calls: config.max_tool_calls,
-            tools: Arc::new(move || Toolbox::assistant(&tools, local_now())),
+            tools: Arc::new(move |begins| Toolbox::assistant(&tools, begins)),
         })
     }
 }
@@ -112,9 +112,4 @@ fn open_responder(config: &ResponderConfig) -> Result<Arc<dyn Responder>> {
         ResponderConfig::Llama(path, options) => Arc::new(LlamaResponder::open(path, options.clone())?),
         ResponderConfig::OpenAi(options) => Arc::new(OpenAiResponder::new(options.clone())?),
     })
-}
-
-/// The moment at which a conversation begins, by the machine's clock and time zone.
-fn local_now() -> Moment {
-    Moment::from_local_ms(chrono::Local::now().naive_local().and_utc().timestamp_millis())
 }

@@ -9,6 +9,7 @@ use rejoinder_models::Result;
 use rejoinder_models::asr::{Recognizer, RecognizerStream, Transcript};
 use rejoinder_models::enhance::{Enhancer, EnhancerStream};
 use rejoinder_models::keyword::{KeywordSpotter, KeywordStream};
+use rejoinder_models::llm::tools::Moment;
 use rejoinder_models::llm::{Cancel, ChatMessage, Dialogue, Finish, Responder, ToolSpec, Usage};
 use rejoinder_models::speaker::{Embedding, SpeakerEncoder};
 use rejoinder_models::streaming::Streaming;
@@ -229,8 +230,8 @@ impl Responder for Metered<Arc<dyn Responder>> {
     fn name(&self) -> &str {
         self.0.name()
     }
-    fn dialogue(&self) -> Result<Box<dyn Dialogue>> {
-        Ok(Box::new(Metered(self.0.dialogue()?)))
+    fn dialogue(&self, now: Moment) -> Result<Box<dyn Dialogue>> {
+        Ok(Box::new(Metered(self.0.dialogue(now)?)))
     }
 }
 

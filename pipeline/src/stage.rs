@@ -7,7 +7,8 @@ use rejoinder_models::units::Position;
 
 use crate::Result;
 use crate::event::EventKind;
-use crate::message::{Body, Message, TurnId};
+use crate::io::playout::Playout;
+use crate::message::{Body, Message, TurnId, Turns};
 
 /// One step of the chain from microphone to loudspeaker.
 ///
@@ -33,10 +34,43 @@ pub trait Stage: Send {
     fn handle(&mut self, message: Message, out: &mut Outbox<'_>) -> Result<()>;
 }
 
+/// A change of what all stages share. Live it takes place at once; in virtual time, when the compute that led to it is
+/// over.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Effect {
+    /// This turn is the current one: work for older ones is stale, and their sound is dropped.
+    Raise(TurnId),
+    /// The sound of replies before this turn is dropped.
+    Silence(TurnId),
+    /// The reply to this turn may sound.
+    Release(TurnId),
+    /// The gain of a reply, in decibels.
+    Duck(f64),
+    /// Whether nothing is going on.
+    Idle(bool),
+}
+
+impl Effect {
+    /// Takes place.
+    pub(crate) fn apply(self, turns: &Turns, playout: &Playout) {
+        match self {
+            Self::Raise(turn) => {
+                turns.raise(turn);
+                playout.interrupt_before(turn);
+            }
+            Self::Silence(turn) => playout.interrupt_before(turn),
+            Self::Release(turn) => turns.release(turn),
+            Self::Duck(db) => playout.duck(db),
+            Self::Idle(idle) => turns.set_idle(idle),
+        }
+    }
+}
+
 /// Where a stage's results go. What for, the runner decides.
 pub(crate) trait Port {
     fn send(&mut self, turn: TurnId, body: Body) -> ControlFlow<()>;
     fn event(&mut self, at: Option<Position>, turn: TurnId, kind: EventKind);
+    fn act(&mut self, effect: Effect);
     fn now(&self) -> Position;
 }
 
@@ -62,6 +96,11 @@ impl<'a> Outbox<'a> {
     /// Tells the application of something that happened a moment ago.
     pub(crate) fn event_at(&mut self, at: Position, turn: TurnId, kind: EventKind) {
         self.0.event(Some(at), turn, kind);
+    }
+
+    /// Changes what all stages share.
+    pub(crate) fn act(&mut self, effect: Effect) {
+        self.0.act(effect);
     }
 
     /// Now, on the one clock.

@@ -8,7 +8,8 @@ use std::time::Duration;
 use common::{Parrot, RATE, assistant, speech};
 use rejoinder::turn::{Phrase, RuleJudge, RuleJudgeConfig, TurnTaking, Verdict};
 use rejoinder::{
-    Body, Control, Conversation, Cost, Event, EventKind, Message, Outbox, Session, SessionBuilder, Stage, Timelines,
+    Body, Control, Conversation, Cost, Event, EventKind, Message, Outbox, Session, SessionBuilder, Stage, StageCosts,
+    Timelines,
 };
 use rejoinder_models::audio::Clip;
 use rejoinder_models::llm::{Cancel, Role};
@@ -79,6 +80,22 @@ fn speech_over_the_reply_stops_it_and_the_history_ends_at_the_last_word_heard() 
     assert_eq!(cut.content, vec!["charlie"; heard].join(" "));
     assert_eq!(first.kept.as_deref(), Some(cut.content.as_str()));
     assert_eq!(second.text, "alpha");
+}
+
+#[test]
+fn what_listen_decides_takes_place_when_its_compute_is_over() {
+    let listen = (Duration::from_millis(8), Duration::ZERO);
+    let builder = SessionBuilder::new(&assistant(&Parrot::default()));
+    let costs = Cost::Stages(StageCosts { listen, ..StageCosts::default() });
+    let conversation = builder.simulate(&speech("300 delta 2000 alpha 500"), costs).unwrap();
+    let lines = timelines(&conversation);
+    let first = &lines.turns()[0];
+    assert_eq!(first.first_audio, first.endpoint, "the reply was ready and waited for its release");
+    let ducked = conversation.events.iter().find(|event| matches!(event.kind, EventKind::Ducked { .. })).unwrap();
+    let at = ducked.at.0 as usize;
+    let loudest =
+        |from: usize, to: usize| conversation.assistant.samples[from..to].iter().fold(0.0_f32, |a, b| a.max(b.abs()));
+    assert!(loudest(at - 64, at) > 0.29 && loudest(at + 256, at + 320) < 0.29);
 }
 
 /// Takes its time: 400 ms of it, at the cost of an output.

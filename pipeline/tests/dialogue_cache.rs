@@ -5,8 +5,10 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use rejoinder_models::llm::llama::{LlamaOptions, LlamaResponder};
-use rejoinder_models::llm::tools::Tools;
+use rejoinder_models::llm::tools::{Moment, Tools};
 use rejoinder_models::llm::{Cancel, ChatMessage, Dialogue, PERSONA, Responder, Role, ToolSpec};
+
+const NOW: Moment = Moment { local_ms: 0 };
 
 fn responder() -> LlamaResponder {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/pretrained/lm-en/model.gguf");
@@ -23,7 +25,7 @@ fn tools() -> Vec<ToolSpec> {
 
 /// A dialogue that has read the instructions and been greeted.
 fn greeted(responder: &LlamaResponder) -> (Box<dyn Dialogue>, Vec<ChatMessage>) {
-    let mut dialogue = responder.dialogue().unwrap();
+    let mut dialogue = responder.dialogue(NOW).unwrap();
     let mut messages = vec![message(Role::System, PERSONA), message(Role::User, "hello how are you")];
     let text = reply(&mut *dialogue, &messages);
     messages.push(message(Role::Assistant, &text));
@@ -124,12 +126,12 @@ fn a_context_that_is_too_small_for_both_keeps_the_branch() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/pretrained/lm-en/model.gguf");
     let first = [message(Role::System, PERSONA), message(Role::User, "hello how are you")];
     let tokens = {
-        let mut dialogue = responder().dialogue().unwrap();
+        let mut dialogue = responder().dialogue(NOW).unwrap();
         reads(&mut *dialogue, &first)
     };
     let options = LlamaOptions { context: tokens as u32 + 40, max_tokens: 24, ..LlamaOptions::default() };
     let responder = LlamaResponder::open(path, options).unwrap();
-    let mut dialogue = responder.dialogue().unwrap();
+    let mut dialogue = responder.dialogue(NOW).unwrap();
     for _ in 0..4 {
         reply(&mut *dialogue, &first);
         dialogue.fork().unwrap();
@@ -154,7 +156,7 @@ fn a_cancelled_reply_ends_with_its_token_and_a_cancelled_prompt_with_its_slice()
     dialogue.reply(&messages, &[], &cancel, &mut on_text).unwrap();
     assert_eq!(pieces, 1);
     assert!(dialogue.usage().generated - before.generated <= 2, "{:?}", dialogue.usage());
-    let mut other = responder.dialogue().unwrap();
+    let mut other = responder.dialogue(NOW).unwrap();
     other.prefill(&messages, &tools(), &cancel).unwrap();
     assert_eq!(other.usage().read, 0);
 }

@@ -2,13 +2,16 @@
 
 mod common;
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use common::{Parrot, assistant, speech};
+use rejoinder::sim::MOMENT;
 use rejoinder::{Assistant, Conversation, Cost, EventKind, SessionBuilder, Timelines, Toolbox};
-use rejoinder_models::llm::ToolSpec;
+use rejoinder_models::Result;
 use rejoinder_models::llm::tools::{Moment, Outcome, Tool, Tools};
+use rejoinder_models::llm::{Cancel, ChatMessage, Dialogue, Finish, PromptTemplate, Responder, ToolSpec};
 use serde_json::{Value, json};
 
 const COST: Cost = Cost::Fixed { step: Duration::from_micros(200), output: Duration::from_millis(2) };
@@ -58,7 +61,7 @@ impl Tool for Alarm {
 }
 
 fn alarm() -> Assistant {
-    let tools = Arc::new(move || Toolbox::of(Tools::new(vec![Box::new(Alarm::default())]), Moment::from_local_ms(0)));
+    let tools = Arc::new(|begins| Toolbox::of(Tools::new(vec![Box::new(Alarm::default())]), begins));
     Assistant { tools, ..assistant(&Parrot::default()) }
 }
 
@@ -115,4 +118,42 @@ fn what_falls_due_is_told_when_nobody_speaks() {
     let replies: Vec<_> = turns.turns().iter().map(|turn| turn.reply.as_str()).collect();
     assert_eq!(replies[2..], ["charlie charlie"], "it waits for the end of the turn that it falls into");
     assert!(turns.turns()[2].first_audio > turns.turns()[1].audio_end);
+}
+
+/// Says what a chat template says.
+struct Dated(Option<Moment>);
+
+impl Responder for Dated {
+    fn name(&self) -> &str {
+        "dated"
+    }
+    fn dialogue(&self, now: Moment) -> Result<Box<dyn Dialogue>> {
+        Ok(Box::new(Self(Some(now))))
+    }
+}
+
+impl Dialogue for Dated {
+    fn reply(
+        &mut self,
+        messages: &[ChatMessage],
+        tools: &[ToolSpec],
+        _cancel: &Cancel,
+        on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
+    ) -> Result<Finish> {
+        let template = PromptTemplate::new("{{ strftime_now('%d %B %Y') }}", "", "")?;
+        let _ = on_text(&template.render(messages, tools, self.0.expect("a conversation has begun"))?);
+        Ok(Finish::Stop)
+    }
+}
+
+#[test]
+fn tools_and_a_template_that_asks_for_the_date_are_given_the_sessions() {
+    let tools = Arc::new(|begins| {
+        assert_eq!(begins, MOMENT);
+        Toolbox::empty()
+    });
+    let assistant = Assistant { responder: Arc::new(Dated(None)), tools, ..assistant(&Parrot::default()) }.metered();
+    let builder = SessionBuilder::new(&assistant).begins_at(MOMENT);
+    let conversation = builder.simulate(&speech("300 alpha 800"), COST).expect("a conversation");
+    assert_eq!(timelines(&conversation).turns()[0].reply, "05 January 2026");
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use rejoinder::sim::MOMENT;
 use rejoinder::{Assistant, Config, Cost, Event, EventKind, History, SessionBuilder, TurnId};
 use rejoinder_models::audio::{self, Clip};
 use rejoinder_models::llm::{Cancel, Finish};
@@ -169,7 +170,7 @@ fn in_noise(clip: &Clip, noise: &[f32], snr_db: f32, number: usize) -> Clip {
 }
 
 fn converse(assistant: &Assistant, order: &Order, caller: &Clip) -> Outcome {
-    let conversation = SessionBuilder::new(assistant).simulate(caller, COST).unwrap();
+    let conversation = SessionBuilder::new(assistant).begins_at(MOMENT).simulate(caller, COST).unwrap();
     outcome(order, &conversation.events)
 }
 
@@ -193,8 +194,8 @@ fn from_text(assistant: &Assistant, order: &Order) -> Outcome {
     let (text, mut reply) = (true_text(&order.slots), String::new());
     let mut history = History::new(&assistant.instructions, assistant.memory);
     history.heard(TurnId::new(1), &text);
-    let mut dialogue = assistant.responder.dialogue().unwrap();
-    let tools = (assistant.tools)();
+    let mut dialogue = assistant.responder.dialogue(MOMENT).unwrap();
+    let tools = (assistant.tools)(MOMENT);
     let finish = dialogue.reply(history.messages(), tools.specs(), &Cancel::default(), &mut |piece| {
         reply.push_str(piece);
         std::ops::ControlFlow::Continue(())

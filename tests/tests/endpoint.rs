@@ -12,10 +12,12 @@ use std::time::{Duration, Instant};
 use rejoinder::{Assistant, Config, Cost, SessionBuilder, Timelines};
 use rejoinder_models::audio;
 use rejoinder_models::llm::openai::{OpenAiOptions, OpenAiResponder};
-use rejoinder_models::llm::tools::{Tools, check_arguments};
+use rejoinder_models::llm::tools::{Moment, Tools, check_arguments};
 use rejoinder_models::llm::{Cancel, ChatMessage, Finish, PERSONA, Responder, Role, ToolSpec};
 use rejoinder_models::{Error, Result};
 use serde_json::{Value, json};
+
+const NOW: Moment = Moment { local_ms: 0 };
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -69,7 +71,7 @@ fn says(role: Role, content: &str) -> ChatMessage {
 
 fn ask(options: OpenAiOptions, question: &str, tools: &[ToolSpec]) -> (Result<Finish>, Vec<String>) {
     let mut pieces = Vec::new();
-    let mut dialogue = OpenAiResponder::new(options).unwrap().dialogue().unwrap();
+    let mut dialogue = OpenAiResponder::new(options).unwrap().dialogue(NOW).unwrap();
     let messages = [says(Role::System, PERSONA), says(Role::User, question)];
     let finish = dialogue.reply(&messages, tools, &Cancel::default(), &mut |piece| {
         pieces.push(piece.to_owned());
@@ -105,7 +107,7 @@ fn a_tool_is_called() {
 fn a_reply_is_cancelled_in_its_middle() {
     let Some(server) = Server::start() else { return };
     let cancel = Cancel::default();
-    let mut dialogue = OpenAiResponder::new(server.options(json!({}))).unwrap().dialogue().unwrap();
+    let mut dialogue = OpenAiResponder::new(server.options(json!({}))).unwrap().dialogue(NOW).unwrap();
     let messages = [says(Role::System, PERSONA), says(Role::User, "hello")];
     let (mut pieces, mut asked) = (0, Instant::now());
     let finish = dialogue.reply(&messages, &[], &cancel, &mut |_| {

@@ -45,7 +45,7 @@ fn differences(folder: &Path) -> Vec<String> {
             let ours = template
                 .as_ref()
                 .map_err(String::clone)
-                .and_then(|t| t.render(&messages, &tools, Some(NOW)).map_err(|e| e.to_string()));
+                .and_then(|t| t.render(&messages, &tools, NOW).map_err(|e| e.to_string()));
             let theirs = golden[case]["prompt"].as_str().ok_or_else(|| golden[case]["refused"].to_string());
             let (word, difference) = match (&ours, &theirs) {
                 (Ok(ours), Ok(theirs)) if ours == theirs => ("equal", None),

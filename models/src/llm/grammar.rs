@@ -1,5 +1,7 @@
 //! A grammar in GBNF that holds a reply to text, or to one well-formed call of a tool.
 
+mod range;
+
 use std::fmt::Write as _;
 
 use serde_json::Value;
@@ -51,7 +53,8 @@ impl CallForm {
     }
 
     /// The grammar of replies that may call one of `tools`. Keys come in the order of the schema's map, optional ones
-    /// may be left out.
+    /// may be left out. Integers keep their `minimum` and `maximum`; those of other numbers are left to who
+    /// [checks](super::tools::check_arguments) the call.
     pub fn grammar(&self, tools: &[ToolSpec]) -> String {
         let mut rules = Rules::default();
         let calls: Vec<String> = tools
@@ -70,8 +73,10 @@ impl CallForm {
             format!("root ::= lead ( {} ( {} ) {close} | {first} any* )\n", around(self.open), calls.join(" | "));
         text.push_str("lead ::= [ \\n]?\nws ::= [ \\n]?\nany ::= [^\\x01]\n");
         text.push_str("char ::= [^\"\\\\\\x00-\\x1f] | \"\\\\\" ( [\"\\\\/bfnrt] | \"u\" [0-9a-fA-F] [0-9a-fA-F] [0-9a-fA-F] [0-9a-fA-F] )\n");
-        text.push_str("string ::= \"\\\"\" char* \"\\\"\"\ninteger ::= \"-\"? ( \"0\" | [1-9] [0-9]* )\n");
-        text.push_str("number ::= integer ( \".\" [0-9]+ )?\nboolean ::= \"true\" | \"false\"\n");
+        text.push_str("string ::= \"\\\"\" char* \"\\\"\"\ninteger ::= \"0\" | \"-\"? [1-9] [0-9]{0,17}\n");
+        text.push_str(
+            "number ::= \"-\"? ( \"0\" | [1-9] [0-9]* ) ( \".\" [0-9]+ )?\nboolean ::= \"true\" | \"false\"\n",
+        );
         text.push_str("json ::= string | number | boolean | \"null\" | \"[\" ws ( json ( ws \",\" ws json )* )? ws \"]\" | \"{\" ws ( string \":\" ws json ( ws \",\" ws string \":\" ws json )* )? ws \"}\"\n");
         text.push_str(&rules.text);
         text
@@ -114,7 +119,7 @@ impl Rules {
         }
         match schema.get("type").and_then(Value::as_str) {
             Some("string") => "string".into(),
-            Some("integer") => "integer".into(),
+            Some("integer") => range::integers(schema).map_or("integer".into(), |body| self.add(&body)),
             Some("number") => "number".into(),
             Some("boolean") => "boolean".into(),
             Some("array") => {
@@ -185,5 +190,6 @@ mod tests {
             assert!(defined.contains(&word), "{word}");
         }
         assert!(grammar.contains(r#""\"order_coffee\"""#), "{grammar}");
+        assert!(grammar.contains(r#"::= "-" ( "#) && !grammar.contains(" ws integer"), "{grammar}");
     }
 }

@@ -159,7 +159,7 @@ impl LlamaResponder {
     /// [`Error::Engine`] when llama.cpp fails, or when there are more tokens than the context holds.
     pub fn logits(&self, tokens: &[i32]) -> Result<Vec<f32>> {
         let tokens: Vec<LlamaToken> = tokens.iter().map(|id| LlamaToken(*id)).collect();
-        LlamaDialogue::new(self.shared.clone(), None)?.logits(&tokens)
+        LlamaDialogue::new(self.shared.clone(), Moment::from_local_ms(0))?.logits(&tokens)
     }
 }
 
@@ -175,11 +175,7 @@ impl Responder for LlamaResponder {
         &self.shared.name
     }
 
-    fn dialogue(&self) -> Result<Box<dyn Dialogue>> {
-        Ok(Box::new(LlamaDialogue::new(self.shared.clone(), None)?))
-    }
-
-    fn dialogue_at(&self, now: Moment) -> Result<Box<dyn Dialogue>> {
-        Ok(Box::new(LlamaDialogue::new(self.shared.clone(), Some(now))?))
+    fn dialogue(&self, now: Moment) -> Result<Box<dyn Dialogue>> {
+        Ok(Box::new(LlamaDialogue::new(self.shared.clone(), now)?))
     }
 }

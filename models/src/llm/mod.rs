@@ -119,20 +119,12 @@ pub trait Responder: Send + Sync {
     /// The model's name.
     fn name(&self) -> &str;
 
-    /// A dialogue for one conversation.
+    /// A dialogue for one conversation, which begins `now` on the caller's clock: models whose chat template asks for
+    /// the date are told that of `now`.
     ///
     /// # Errors
     /// [`Error::Engine`](crate::Error::Engine) when the engine cannot make one.
-    fn dialogue(&self) -> Result<Box<dyn Dialogue>>;
-
-    /// A dialogue for a conversation that begins `now` on the caller's clock, for models that are told the date. The
-    /// default tells them none.
-    ///
-    /// # Errors
-    /// As [`dialogue`](Self::dialogue).
-    fn dialogue_at(&self, _now: tools::Moment) -> Result<Box<dyn Dialogue>> {
-        self.dialogue()
-    }
+    fn dialogue(&self, now: tools::Moment) -> Result<Box<dyn Dialogue>>;
 }
 
 /// The responder's state for one conversation: a cache of what it has read, keyed by the messages themselves, so that

@@ -19,8 +19,6 @@ pub struct PromptTemplate {
     environment: Environment<'static>,
     bos: String,
     eos: String,
-    /// Whether the template knows what to do without a date.
-    may_lack_date: bool,
 }
 
 /// The form of models without a template of their own (ChatML).
@@ -54,22 +52,16 @@ impl PromptTemplate {
         environment.set_fuel(Some(LARGEST_WORK));
         let parsed = environment.add_template_owned(NAME, without_training_marks(source));
         parsed.map_err(|e| Error::invalid("chat template", "Jinja", one_line(&e)))?;
-        let may_lack_date = source.contains("strftime_now is");
-        Ok(Self { environment, bos: bos.to_owned(), eos: eos.to_owned(), may_lack_date })
+        Ok(Self { environment, bos: bos.to_owned(), eos: eos.to_owned() })
     }
 
-    /// The prompt for a reply to `messages`. A template that names the date gets that of `now`; without one it takes
-    /// its own default, or where it has none, names no date.
+    /// The prompt for a reply to `messages`. A template that names the date gets that of `now`.
     ///
     /// # Errors
     /// [`Error::Invalid`] when the template refuses the messages, or takes longer over them than any should.
-    pub fn render(&self, messages: &[ChatMessage], tools: &[ToolSpec], now: Option<Moment>) -> Result<String> {
+    pub fn render(&self, messages: &[ChatMessage], tools: &[ToolSpec], now: Moment) -> Result<String> {
         let template = self.environment.get_template(NAME).map_err(refused)?;
         let tools: Vec<_> = tools.iter().map(tool).collect();
-        let date = match now {
-            None if self.may_lack_date => Value::UNDEFINED,
-            now => Value::from_function(move |format: &str| now.map_or(Ok(String::new()), |now| date(now, format))),
-        };
         let prompt = template.render(context! {
             messages => Value::from_serialize(wire_messages(messages)),
             tools => if tools.is_empty() { Value::from(()) } else { Value::from_serialize(&tools) },
@@ -78,7 +70,7 @@ impl PromptTemplate {
             eos_token => &self.eos,
             add_generation_prompt => true,
             enable_thinking => false,
-            strftime_now => date,
+            strftime_now => Value::from_function(move |format: &str| date(now, format)),
         });
         prompt.map_err(refused)
     }
@@ -185,6 +177,9 @@ mod tests {
     use super::*;
     use crate::llm::template::TEMPLATE;
 
+    /// 2026-11-23 17:42.
+    const NOW: Moment = Moment { local_ms: 1_795_455_720_000 };
+
     fn says(role: Role, content: &str) -> ChatMessage {
         ChatMessage { role, content: content.into(), tool_call: None }
     }
@@ -210,8 +205,8 @@ mod tests {
             r#"<|assistant|> {"name":"clock","arguments":{"at":"it's <now>","what":"time"}}<|end|>"#,
             "<|tool|> noon<|end|><|assistant|> It's noon.<|end|><|user|> thanks<|end|><|assistant|>",
         );
-        assert_eq!(template.render(&messages, &[clock()], None).unwrap(), expected);
-        let bare = template.render(&[says(Role::User, "hi")], &[], None).unwrap();
+        assert_eq!(template.render(&messages, &[clock()], NOW).unwrap(), expected);
+        let bare = template.render(&[says(Role::User, "hi")], &[], NOW).unwrap();
         assert_eq!(bare, "<s><|system|><|end|><|user|> hi<|end|><|assistant|>");
     }
 
@@ -219,44 +214,40 @@ mod tests {
     fn templates_in_the_python_dialect_render() {
         let source = "{%- for m in messages %}\n    {%- if m['role'].strip().startswith('us') %}\n{{- m.content.split('x')[-1] | trim }}\n    {%- endif %}\n{%- endfor %}{% for t in tools %}{% for k, v in t.function.items() %}{{ k }};{% endfor %}{% endfor %}";
         let template = PromptTemplate::new(source, "", "").unwrap();
-        let prompt = template.render(&[says(Role::User, "ax b ")], &[clock()], None).unwrap();
+        let prompt = template.render(&[says(Role::User, "ax b ")], &[clock()], NOW).unwrap();
         assert_eq!(prompt, "bname;description;parameters;");
     }
 
     #[test]
     fn a_template_that_refuses_says_why() {
         let template = PromptTemplate::new("{{ raise_exception('roles must alternate') }}", "", "").unwrap();
-        let error = template.render(&[], &[], None).unwrap_err().to_string();
+        let error = template.render(&[], &[], NOW).unwrap_err().to_string();
         assert!(error.contains("roles must alternate") && !error.contains('\n'), "{error}");
         assert!(PromptTemplate::new("{% for %}", "", "").is_err());
     }
 
-    fn alone(source: &str, now: Option<Moment>) -> Result<String> {
-        PromptTemplate::new(source, "", "").unwrap().render(&[says(Role::User, "naïve \"it's\" <x>")], &[clock()], now)
+    fn alone(source: &str) -> Result<String> {
+        PromptTemplate::new(source, "", "").unwrap().render(&[says(Role::User, "naïve \"it's\" <x>")], &[clock()], NOW)
     }
 
     #[test]
     fn a_template_without_end_is_given_up() {
         let nested = "{% for a in range(9999) %}{% for b in range(9999) %}{% for c in range(9999) %}x{% endfor %}\
                       {% endfor %}{% endfor %}";
-        let error = alone(nested, None).unwrap_err().to_string();
+        let error = alone(nested).unwrap_err().to_string();
         assert!(error.contains("to write a prompt in 10000000 steps"), "{error}");
         assert_eq!(
-            alone("{% for a in range(9) %}{% if a == 2 %}{% break %}{% endif %}{{ a }}{% endfor %}", None).unwrap(),
+            alone("{% for a in range(9) %}{% if a == 2 %}{% break %}{% endif %}{{ a }}{% endfor %}").unwrap(),
             "01"
         );
     }
 
     #[test]
-    fn a_date_is_the_callers_or_the_templates_own() {
+    fn a_date_is_the_callers() {
         let asks = "{% if strftime_now is defined %}{{ strftime_now('%d %b %Y') }}{% else %}26 Jul 2024{% endif %}";
-        let takes = "on {{ strftime_now('%Y-%m-%d') }}";
-        let now = Some(Moment::from_local_ms(1_795_455_720_000)); // 2026-11-23 17:42
-        assert_eq!(alone(asks, now).unwrap(), "23 Nov 2026");
-        assert_eq!(alone(asks, None).unwrap(), "26 Jul 2024");
-        assert_eq!(alone(takes, now).unwrap(), "on 2026-11-23");
-        assert_eq!(alone(takes, None).unwrap(), "on ");
-        assert!(alone("{{ strftime_now('%!') }}", now).is_err());
+        assert_eq!(alone(asks).unwrap(), "23 Nov 2026");
+        assert_eq!(alone("on {{ strftime_now('%Y-%m-%d') }}").unwrap(), "on 2026-11-23");
+        assert!(alone("{{ strftime_now('%!') }}").is_err());
     }
 
     /// `json.dumps` and `str` of Python 3.11 for the same values.
@@ -274,7 +265,7 @@ mod tests {
             ("[true, none]", "[True, None]"),
             ("true", "True"),
         ] {
-            assert_eq!(alone(&format!("{value}{{{{ {expression} }}}}"), None).unwrap(), expected, "{expression}");
+            assert_eq!(alone(&format!("{value}{{{{ {expression} }}}}")).unwrap(), expected, "{expression}");
         }
     }
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};
+use rejoinder::sim::MOMENT;
 use rejoinder::{Assistant, Config, Cost, History, SessionBuilder, Timelines, TurnId};
 use rejoinder_models::asr::{Decoding, Recognizer};
 use rejoinder_models::audio::{self, Clip};
@@ -223,8 +224,9 @@ fn responder(assistant: &Assistant, rounds: usize) -> anyhow::Result<Vec<Figure>
     let (mut first, mut messages) = (Vec::new(), Vec::new());
     for question in QUESTIONS.iter().cycle().take(rounds) {
         let (turn, never) = (TurnId::new(1), Cancel::default());
-        let (mut history, mut tools) = (History::new(&assistant.instructions, assistant.memory), (assistant.tools)());
-        let mut dialogue = assistant.responder.dialogue()?;
+        let (mut history, mut tools) =
+            (History::new(&assistant.instructions, assistant.memory), (assistant.tools)(MOMENT));
+        let mut dialogue = assistant.responder.dialogue(MOMENT)?;
         dialogue.prefill(history.messages(), tools.specs(), &never)?;
         history.heard(turn, question);
         let (began, mut token) = (Instant::now(), None);

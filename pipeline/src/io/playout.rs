@@ -158,13 +158,12 @@ pub(crate) fn playback_ring(
 }
 
 impl Playout {
-    /// Looks at the playhead and appends what is new, in order.
-    pub(crate) fn poll(&self, progress: &mut Vec<Progress>) {
+    /// Looks at the playhead and appends what is new of `turn` and later ones, in order.
+    pub(crate) fn poll(&self, turn: TurnId, progress: &mut Vec<Progress>) {
         let played = self.0.heard.load(Ordering::Acquire);
-        let turns = &self.0.turns;
-        let lives = |reply: &&mut Reply| reply.cut.is_none() && !reply.finished && turns.is_current(reply.turn);
+        let lives = |reply: &&mut Reply| reply.cut.is_none() && !reply.finished && reply.turn >= turn;
         for reply in self.0.replies().iter_mut().filter(lives) {
-            if !turns.is_released(reply.turn) {
+            if !self.0.turns.is_released(reply.turn) {
                 continue;
             }
             if !reply.started && played > reply.base && reply.end != Some(reply.base) {

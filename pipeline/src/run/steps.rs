@@ -4,22 +4,24 @@
 //! Each stage is taken to have a core of its own, as its thread has live. Work of a reply that was interrupted is
 //! taken to end at once. What is outside of the assistant is a [`World`].
 
+mod port;
+
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use rejoinder_models::units::{Position, SampleRate};
+use port::{Out, StepPort};
+use rejoinder_models::units::SampleRate;
 
-use super::chain::{Chain, Failures, Stop, flow, is_true, is_wanted};
+use super::chain::{Chain, Failures, is_true, is_wanted};
 use super::cost::Cost;
 use super::world::{Step, World};
 use crate::Result;
 use crate::clock::{ns_of, position, samples_at};
 use crate::event::{Event, EventKind};
-use crate::message::{Body, Message, TurnId, Turns};
+use crate::message::{Body, Message, TurnId};
 use crate::meter;
-use crate::stage::{Port, Stage};
+use crate::stage::{Effect, Stage};
 
 /// The caller's sound comes in pieces of this length, as from a microphone.
 const BLOCK: Duration = Duration::from_millis(10);
@@ -36,6 +38,7 @@ enum Work {
     Play(Message),
     Free(usize, u64),
     Tell(Event),
+    Act(Effect),
 }
 
 impl PartialEq for Item {
@@ -147,6 +150,12 @@ impl Steps<'_> {
                 }
             }
             Work::Tell(event) => self.tell(event),
+            Work::Act(effect) => {
+                effect.apply(&self.chain.turns, &self.chain.playout);
+                if matches!(effect, Effect::Raise(_)) {
+                    self.cancel_stale();
+                }
+            }
         }
     }
 
@@ -228,13 +237,11 @@ impl Steps<'_> {
                 Out::Message(message) if next == self.slots.len() => Work::Play(message),
                 Out::Message(message) => Work::Deliver(next, message),
                 Out::Event(event) => Work::Tell(event),
+                Out::Effect(effect) => Work::Act(effect),
             };
             self.schedule(at, work);
         }
         self.schedule(end, Work::Free(index, epoch));
-        if index == 0 {
-            self.cancel_stale();
-        }
     }
 
     /// Frees the stages that work for a reply that nobody wants any more.
@@ -248,50 +255,5 @@ impl Steps<'_> {
                 self.heap.push(Reverse(Item { at: self.now, order: self.order, work: Work::Free(index, epoch) }));
             }
         }
-    }
-}
-
-enum Out {
-    Message(Message),
-    Event(Event),
-}
-
-struct StepPort<'a> {
-    turns: &'a Turns,
-    stop: &'a Stop,
-    cost: Option<(Duration, Duration)>,
-    began: Instant,
-    base: u64,
-    out: Vec<(u64, Out)>,
-}
-
-impl StepPort<'_> {
-    fn time(&self) -> u64 {
-        let spent = match self.cost {
-            None => self.began.elapsed(),
-            Some((step, output)) => {
-                let sent = self.out.iter().filter(|(_, out)| matches!(out, Out::Message(_))).count();
-                step + output * sent as u32
-            }
-        };
-        self.base + spent.as_nanos() as u64
-    }
-}
-
-impl Port for StepPort<'_> {
-    fn send(&mut self, turn: TurnId, body: Body) -> ControlFlow<()> {
-        let is_reply = body.is_reply();
-        let at = self.time();
-        self.out.push((at, Out::Message(Message { turn, at: position(at), body })));
-        flow(self.turns, self.stop, turn, is_reply)
-    }
-
-    fn event(&mut self, at: Option<Position>, turn: TurnId, kind: EventKind) {
-        let at = at.unwrap_or_else(|| self.now());
-        self.out.push((self.time(), Out::Event(Event { at, turn, kind })));
-    }
-
-    fn now(&self) -> Position {
-        position(self.time())
     }
 }

@@ -30,7 +30,7 @@ use crate::io::capture::{Captured, Microphone, Next, capture_ring};
 use crate::io::playout::{Loudspeaker, Player, Playout};
 use crate::message::{AudioDevice, Body, Control, Message, TurnId, Turns};
 use crate::meter;
-use crate::stage::{Port, Stage};
+use crate::stage::{Effect, Port, Stage};
 use crate::{Error, Result};
 
 const TO_TRANSCRIBE: usize = 4096;
@@ -312,6 +312,10 @@ impl Port for LivePort<'_> {
             reports.send(Message { turn, at, body });
         }
         events.send(Event { at, turn: turn.first(), kind });
+    }
+
+    fn act(&mut self, effect: Effect) {
+        effect.apply(&self.common.turns, &self.common.shutdown.playout);
     }
 
     fn now(&self) -> Position {

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use rejoinder_models::audio::{Clip, StreamResampler};
 use rejoinder_models::llm::Cancel;
+use rejoinder_models::llm::tools::Moment;
 use rejoinder_models::text::ClauseStream;
 use rejoinder_models::units::{Position, SampleRate, Samples};
 use rejoinder_models::vad::VadDetector;
@@ -36,6 +37,7 @@ pub struct SessionBuilder {
     capture_rate: SampleRate,
     playback_rate: Option<SampleRate>,
     controls: Vec<(Position, Control)>,
+    begins: Option<Moment>,
     stop: Cancel,
 }
 
@@ -52,6 +54,7 @@ impl SessionBuilder {
             capture_rate: SampleRate::INTERNAL,
             playback_rate: None,
             controls: Vec::new(),
+            begins: None,
             stop: Cancel::default(),
         }
     }
@@ -110,6 +113,14 @@ impl SessionBuilder {
     #[must_use]
     pub fn control_at(mut self, at: Position, control: Control) -> Self {
         self.controls.push((at, control));
+        self
+    }
+
+    /// When the conversation begins on the caller's clock, for tools and for models that are told the date. Default: now,
+    /// by the machine's clock and time zone.
+    #[must_use]
+    pub fn begins_at(mut self, moment: Moment) -> Self {
+        self.begins = Some(moment);
         self
     }
 
@@ -189,7 +200,9 @@ impl SessionBuilder {
     }
 
     fn chain(self, clock: Clock) -> Result<Chain> {
-        let Self { assistant, on_event, on_step, extra, capture_rate, playback_rate, stop, controls, .. } = self;
+        let Self { assistant, on_event, on_step, extra, capture_rate, playback_rate, stop, controls, begins, .. } =
+            self;
+        let begins = begins.unwrap_or_else(local_now);
         let turns = Turns::default();
         let from = assistant.synthesizer.sample_rate();
         let rate = playback_rate.unwrap_or(from);
@@ -205,7 +218,7 @@ impl SessionBuilder {
             None => None,
         };
         let front_end = FrontEnd::new(resampler(capture_rate, SampleRate::INTERNAL)?, cleaner);
-        let mut stages = stages(&assistant, front_end, &turns, &playout)?;
+        let mut stages = stages(&assistant, begins, front_end, &turns, &playout)?;
         for (after, stage) in extra {
             let at = stages.iter().position(|stage| stage.name() == after).ok_or_else(|| {
                 let names: Vec<_> = stages.iter().map(|stage| stage.name()).collect();
@@ -218,7 +231,13 @@ impl SessionBuilder {
     }
 }
 
-fn stages(assistant: &Assistant, front_end: FrontEnd, turns: &Turns, playout: &Playout) -> Result<Vec<Box<dyn Stage>>> {
+fn stages(
+    assistant: &Assistant,
+    begins: Moment,
+    front_end: FrontEnd,
+    turns: &Turns,
+    playout: &Playout,
+) -> Result<Vec<Box<dyn Stage>>> {
     let taking = &assistant.turn_taking;
     let min_speech_ms = assistant.segments.min_speech_ms;
     let overlap_ms = taking.overlap_ms.map_or(min_speech_ms, |ms| ms as f32);
@@ -246,13 +265,13 @@ fn stages(assistant: &Assistant, front_end: FrontEnd, turns: &Turns, playout: &P
         return Err(Error::Session(format!("the recogniser {name}: expected one for {expected}, found {found}")));
     }
     let history = History::new(&assistant.instructions, assistant.memory);
-    let dialogue = assistant.responder.dialogue()?;
-    let tools = (assistant.tools)();
+    let dialogue = assistant.responder.dialogue(begins)?;
+    let tools = (assistant.tools)(begins);
     let calls = assistant.max_tool_calls;
     let respond = Respond::new(dialogue, history, tools, calls, turns.clone(), playout.clone());
     let respond = respond.wake(taking.wake.clone()).identity(assistant.identity.clone());
     let mut stages: Vec<Box<dyn Stage>> = vec![
-        Box::new(Listen::new(front_end, detector, ending, waking, settings, turns.clone(), playout.clone())),
+        Box::new(Listen::new(front_end, detector, ending, waking, settings, playout.clone())),
         Box::new(Transcribe::new(recognizer)),
         Box::new(respond),
         Box::new(Speak::new(assistant.synthesizer.clone(), ClauseStream::new(assistant.clauses))),
@@ -261,6 +280,10 @@ fn stages(assistant: &Assistant, front_end: FrontEnd, turns: &Turns, playout: &P
         stages.insert(1, Box::new(Identify::new(identity.clone())));
     }
     Ok(stages)
+}
+
+fn local_now() -> Moment {
+    Moment::from_local_ms(chrono::Local::now().naive_local().and_utc().timestamp_millis())
 }
 
 pub(crate) fn resampler(from: SampleRate, to: SampleRate) -> Result<Option<Resample>> {

@@ -29,8 +29,6 @@ mod sound_server;
 mod utterance;
 mod voices;
 
-use std::sync::Arc;
-
 use rejoinder_models::llm::Cancel;
 use rejoinder_models::llm::tools::Moment;
 use rejoinder_models::units::SampleRate;
@@ -49,23 +47,19 @@ pub use sound_server::{SoundServer, with_priority};
 pub use utterance::Utterance;
 pub use voices::{Recording, Role, SETS_VARIABLE, Voices};
 
-use crate::dialogue::Toolbox;
 use crate::event::Event;
 use crate::{Assistant, Config, Result, SessionBuilder};
 use line::{Line, OnSound};
 
 /// When a simulated conversation takes place: a Monday morning, so that the answers are the same every time.
-const MOMENT: Moment = Moment { local_ms: 1_767_605_400_000 };
+pub const MOMENT: Moment = Moment { local_ms: 1_767_605_400_000 };
 
-/// The assistant of a configuration as it is simulated: with models whose time is told apart, and always at the same
-/// moment of the calendar.
+/// The assistant of a configuration as it is simulated: with models whose time is told apart.
 ///
 /// # Errors
 /// As [`Assistant::open`].
 pub fn assistant(config: &Config) -> Result<Assistant> {
-    let tools = config.tools.clone();
-    let tools = Arc::new(move || Toolbox::assistant(&tools, MOMENT));
-    Ok(Assistant { tools, ..Assistant::open(config)? }.metered())
+    Ok(Assistant::open(config)?.metered())
 }
 
 /// A conversation that is about to be simulated.
@@ -80,7 +74,7 @@ pub struct Simulation<'a> {
 impl<'a> Simulation<'a> {
     /// Of this assistant with a caller who has these recordings.
     pub fn new(assistant: &Assistant, scenario: &'a Scenario, voices: &'a Voices) -> Self {
-        let builder = SessionBuilder::new(assistant).playback_rate(SampleRate::INTERNAL);
+        let builder = SessionBuilder::new(assistant).playback_rate(SampleRate::INTERNAL).begins_at(MOMENT);
         Self { builder, scenario, voices, forgets: false, on_sound: None }
     }
 

@@ -11,8 +11,8 @@ use rejoinder_models::vad::{VadDetector, VadEvent};
 use crate::Result;
 use crate::event::EventKind;
 use crate::io::playout::{Playout, Progress};
-use crate::message::{AudioDevice, Body, Message, TurnId, Turns};
-use crate::stage::{Outbox, Stage};
+use crate::message::{AudioDevice, Body, Message, TurnId};
+use crate::stage::{Effect, Outbox, Stage};
 use crate::stages::recent::Recent;
 use crate::stages::{Ending, FrontEnd};
 use crate::turn::{Evidence, Input, Judge, Machine, Phrase, Policy};
@@ -54,8 +54,9 @@ pub(crate) struct Listen {
     waking: Option<Waking>,
     machine: Machine,
     settings: ListenSettings,
-    turns: Turns,
     playout: Playout,
+    /// The turn that it raised last.
+    current: TurnId,
     pending: Vec<f32>,
     recent: Recent,
     overheard: Overheard,
@@ -81,7 +82,6 @@ impl Listen {
         ending: Option<Ending>,
         waking: Option<Waking>,
         settings: ListenSettings,
-        turns: Turns,
         playout: Playout,
     ) -> Self {
         let ListenSettings { preroll, lookback, policy, .. } = &settings;
@@ -95,8 +95,8 @@ impl Listen {
             waking,
             machine: Machine::new(settings.policy),
             settings,
-            turns,
             playout,
+            current: TurnId::default(),
             pending: Vec::new(),
             recent: Recent::new(kept),
             overheard: Overheard::default(),
@@ -142,7 +142,7 @@ impl Listen {
 
     fn playback(&mut self, out: &mut Outbox<'_>) {
         let mut progress = Vec::new();
-        self.playout.poll(&mut progress);
+        self.playout.poll(self.current, &mut progress);
         for step in progress {
             match step {
                 Progress::Started(turn, at) => {
@@ -195,7 +195,7 @@ impl Listen {
         let (sound, probabilities) = self.recent.last_blocks(self.now.since(from));
         let Overheard { text, confidence, complete, .. } = &self.overheard;
         let silence = stopped.map(|stopped| self.now.since(stopped));
-        let left = self.playout.left(self.turns.current());
+        let left = self.playout.left(self.current);
         let evidence = Evidence {
             sound: &sound,
             probabilities: &probabilities,
@@ -236,7 +236,7 @@ impl Listen {
         for action in actions {
             self.perform(action, out);
         }
-        self.turns.set_idle(self.machine.is_idle());
+        out.act(Effect::Idle(self.machine.is_idle()));
         let state = self.machine.state();
         if state != before {
             out.event(self.machine.turn(), EventKind::State { state });
@@ -272,7 +272,7 @@ impl Stage for Listen {
                 out.event(message.turn, EventKind::DeviceLost { device });
                 if device == AudioDevice::Loudspeaker {
                     self.take(Input::Unheard(message.turn), out);
-                    self.playout.interrupt_before(message.turn.retry());
+                    out.act(Effect::Silence(message.turn.retry()));
                 }
             }
             Body::Found(device) => out.event(message.turn, EventKind::DeviceFound { device }),

@@ -176,7 +176,7 @@ mod tests {
     use super::*;
     use crate::event::EventKind;
     use crate::message::Turns;
-    use crate::stage::Port;
+    use crate::stage::{Effect, Port};
 
     /// Speaks ten blocks of 10 ms, and counts those that were made.
     #[derive(Default)]
@@ -217,6 +217,7 @@ mod tests {
             if self.0.is_current(turn) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         }
         fn event(&mut self, _: Option<Position>, _: TurnId, _: EventKind) {}
+        fn act(&mut self, _: Effect) {}
         fn now(&self) -> Position {
             Position(0)
         }

@@ -10,6 +10,7 @@ use rejoinder::{Assistant, Toolbox};
 use rejoinder_models::Result;
 use rejoinder_models::asr::{Recognizer, RecognizerStream, Transcript, Word};
 use rejoinder_models::audio::Clip;
+use rejoinder_models::llm::tools::Moment;
 use rejoinder_models::llm::{Cancel, ChatMessage, Dialogue, Finish, Responder, Role, ToolCall, ToolSpec};
 use rejoinder_models::text::ClauseConfig;
 use rejoinder_models::tts::{SpeechChunk, Synthesizer, Utterance, WordMark};
@@ -178,7 +179,7 @@ impl Responder for Parrot {
     fn name(&self) -> &str {
         "parrot"
     }
-    fn dialogue(&self) -> Result<Box<dyn Dialogue>> {
+    fn dialogue(&self, _now: Moment) -> Result<Box<dyn Dialogue>> {
         Ok(Box::new(self.clone()))
     }
 }
@@ -239,6 +240,6 @@ pub(crate) fn assistant(parrot: &Parrot) -> Assistant {
         instructions: "answer".to_owned(),
         memory: 40,
         max_tool_calls: 2,
-        tools: Arc::new(move || Toolbox::new(vec![clock.clone()], |_, _| "delta".to_owned())),
+        tools: Arc::new(move |_| Toolbox::new(vec![clock.clone()], |_, _| "delta".to_owned())),
     }
 }

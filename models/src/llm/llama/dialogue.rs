@@ -28,7 +28,7 @@ pub(super) struct LlamaDialogue {
     session: Session,
     shared: Arc<Shared>,
     /// When the conversation began, for templates that name the date: it may not change, or the cache would be lost.
-    began: Option<Moment>,
+    began: Moment,
     /// What each sequence holds.
     cached: [Vec<LlamaToken>; 2],
     /// The sequence that is read into.
@@ -48,7 +48,7 @@ enum Reading {
 }
 
 impl LlamaDialogue {
-    pub(super) fn new(shared: Arc<Shared>, began: Option<Moment>) -> Result<Self> {
+    pub(super) fn new(shared: Arc<Shared>, began: Moment) -> Result<Self> {
         let threads = shared.options.threads as i32;
         let slice = shared.options.prefill_slice as u32;
         let params = LlamaContextParams::default()

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use http::{Endpoint, Exchange};
 use sse::SseParser;
 
+use super::tools::Moment;
 use super::{Cancel, ChatMessage, Dialogue, Finish, Responder, Role, ToolCall, ToolSpec, prompt};
 use crate::{Error, Result};
 
@@ -86,7 +87,7 @@ impl Responder for OpenAiResponder {
         &self.shared.options.model
     }
 
-    fn dialogue(&self) -> Result<Box<dyn Dialogue>> {
+    fn dialogue(&self, _now: Moment) -> Result<Box<dyn Dialogue>> {
         Ok(Box::new(OpenAiDialogue { shared: self.shared.clone() }))
     }
 }

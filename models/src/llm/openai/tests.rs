@@ -49,7 +49,7 @@ fn user(content: &str) -> ChatMessage {
 
 fn ask(options: OpenAiOptions, tools: &[ToolSpec]) -> (Result<Finish>, String) {
     let mut text = String::new();
-    let mut dialogue = OpenAiResponder::new(options).unwrap().dialogue().unwrap();
+    let mut dialogue = OpenAiResponder::new(options).unwrap().dialogue(Moment::from_local_ms(0)).unwrap();
     let finish = dialogue.reply(&[user("hello")], tools, &Cancel::default(), &mut |piece| {
         text.push_str(piece);
         ControlFlow::Continue(())
@@ -145,7 +145,7 @@ fn a_cancelled_reply_closes_the_socket() {
         while !matches!(stream.read(&mut bytes), Ok(0) | Err(_)) {}
     });
     let options = OpenAiOptions { url, api_key: None, ..serve(HEAD).0 };
-    let mut dialogue = OpenAiResponder::new(options).unwrap().dialogue().unwrap();
+    let mut dialogue = OpenAiResponder::new(options).unwrap().dialogue(Moment::from_local_ms(0)).unwrap();
     let finish = dialogue.reply(&[user("a story")], &[], &cancel, &mut |_| ControlFlow::Continue(()));
     assert_eq!(finish.unwrap(), Finish::Cancelled);
     server.join().unwrap();
@@ -164,7 +164,7 @@ fn a_cancelled_connection_is_given_up_at_once() {
     let options = OpenAiOptions { url, ..serve(HEAD).0 };
     let cancel = Cancel::default();
     let remote = cancel.clone();
-    let mut dialogue = OpenAiResponder::new(options).unwrap().dialogue().unwrap();
+    let mut dialogue = OpenAiResponder::new(options).unwrap().dialogue(Moment::from_local_ms(0)).unwrap();
     let canceller = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(50));
         remote.cancel();

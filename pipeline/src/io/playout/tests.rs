@@ -33,14 +33,14 @@ fn a_reply_is_told_word_by_word_and_heard_whole() {
     let mut out = [0.0; 50];
     speaker.pull_heard(&mut out, 7_000_000);
     let mut progress = Vec::new();
-    playout.poll(&mut progress);
+    playout.poll(TurnId::default(), &mut progress);
     let started = Progress::Started(TurnId::new(1), Position::from_ms(7.0));
     assert_eq!(progress, [started, Progress::Word(TurnId::new(1), "one".to_owned())]);
     assert_eq!(playout.heard(TurnId::new(1)), Heard::UpTo(3));
     assert_eq!(playout.said(TurnId::new(1)).as_deref(), Some("one two"));
     speaker.pull_heard(&mut out, 0);
     progress.clear();
-    playout.poll(&mut progress);
+    playout.poll(TurnId::default(), &mut progress);
     assert_eq!(progress, [Progress::Word(TurnId::new(1), "two".to_owned()), Progress::Finished(TurnId::new(1))]);
     assert_eq!(playout.heard(TurnId::new(1)), Heard::Whole);
 }
@@ -58,7 +58,7 @@ fn an_interruption_fades_skips_and_remembers_the_last_word() {
     assert!(out[5..].iter().all(|sample| *sample == 0.0));
     assert_eq!(playout.heard(TurnId::new(1)), Heard::UpTo(3));
     let mut progress = Vec::new();
-    playout.poll(&mut progress);
+    playout.poll(TurnId::default(), &mut progress);
     assert!(progress.iter().all(|step| !matches!(step, Progress::Finished(_))));
 }
 
@@ -100,7 +100,7 @@ fn what_a_device_holds_is_heard_when_it_has_sounded() {
     let mut finished = || {
         speaker.pull(&mut out);
         let mut progress = Vec::new();
-        playout.poll(&mut progress);
+        playout.poll(TurnId::default(), &mut progress);
         progress.contains(&Progress::Finished(TurnId::new(1)))
     };
     // The reply's 100 samples have left after five blocks, and the last of them sounds 30 samples later.
@@ -114,7 +114,7 @@ fn a_reply_without_sound_is_finished_at_once() {
     let (_, mut player, _, playout) = ring();
     player.take(message(1, Body::SoundEnd)).unwrap();
     let mut progress = Vec::new();
-    playout.poll(&mut progress);
+    playout.poll(TurnId::default(), &mut progress);
     assert_eq!(progress, [Progress::Finished(TurnId::new(1))]);
     assert_eq!(playout.heard(TurnId::new(1)), Heard::Whole);
 }
@@ -193,11 +193,11 @@ fn a_reply_that_was_begun_ahead_waits_for_its_release_within_bounds() {
     assert!(!player.pump());
     let mut progress = Vec::new();
     assert!(pulled(&mut speaker, 100).iter().all(|x| *x == 0.0));
-    playout.poll(&mut progress);
+    playout.poll(TurnId::default(), &mut progress);
     assert_eq!((progress.len(), playout.heard(held), playout.made_ms(held)), (0, Heard::UpTo(0), 800.0));
     turns.release(held);
     assert_eq!(pulled(&mut speaker, 100), [0.5; 100]);
-    playout.poll(&mut progress);
+    playout.poll(TurnId::default(), &mut progress);
     assert!(matches!(progress[0], Progress::Started(turn, _) if turn == held));
     assert!(player.pump());
 }
@@ -219,7 +219,7 @@ fn a_reply_that_was_begun_ahead_in_vain_is_never_heard() {
     let loud: Vec<f32> = pulled(&mut speaker, 50).into_iter().filter(|x| *x != 0.0).collect();
     assert_eq!(loud, [0.25; 20]);
     let mut progress = Vec::new();
-    playout.poll(&mut progress);
+    playout.poll(TurnId::default(), &mut progress);
     assert!(progress.iter().all(|step| matches!(step, Progress::Started(turn, _) if *turn == again)));
 }
 

@@ -5,7 +5,7 @@ use rejoinder_models::units::Position;
 use super::{Listen, Overheard};
 use crate::event::EventKind;
 use crate::message::{Body, TurnId};
-use crate::stage::Outbox;
+use crate::stage::{Effect, Outbox};
 use crate::turn::Action;
 
 impl Listen {
@@ -13,7 +13,7 @@ impl Listen {
         match action {
             Action::Begin(turn, from) => self.begin(turn, from, out),
             Action::Take(turn) => {
-                self.raise(turn);
+                self.raise(turn, out);
                 let _ = out.send(turn, Body::Taken);
             }
             Action::Drop(turn) => {
@@ -25,26 +25,26 @@ impl Listen {
                 let _ = out.send(turn, Body::Paused { ahead: matches!(action, Action::Start(_)) });
             }
             Action::Retract(turn) => {
-                self.raise(turn);
+                self.raise(turn, out);
                 let _ = out.send(turn, Body::Resumed);
             }
             Action::End(turn, speech_end) => {
                 self.forward(turn, out);
                 out.event(turn, EventKind::Endpoint { speech_end });
-                self.turns.release(turn);
+                out.act(Effect::Release(turn));
                 let _ = out.send(turn, Body::Ended);
             }
             Action::Interrupt(turn) => out.event(turn, EventKind::Interrupted),
-            Action::Silence(turn) => self.raise(turn),
+            Action::Silence(turn) => self.raise(turn, out),
             Action::Duck => {
                 let db = self.settings.duck_db;
-                self.playout.duck(db);
-                out.event(self.turns.current(), EventKind::Ducked { db });
+                out.act(Effect::Duck(db));
+                out.event(self.current, EventKind::Ducked { db });
             }
             Action::Restore => {
-                self.playout.duck(0.0);
+                out.act(Effect::Duck(0.0));
                 if !self.machine.is_hearing() {
-                    out.event(self.turns.current(), EventKind::Restored);
+                    out.event(self.current, EventKind::Restored);
                 }
             }
             Action::Prompt(turn) => {
@@ -57,15 +57,15 @@ impl Listen {
 
     /// A turn of the assistant's own.
     fn speak_up(&mut self, turn: TurnId, why: EventKind, what: Body, out: &mut Outbox<'_>) {
-        self.raise(turn);
-        self.turns.release(turn);
+        self.raise(turn, out);
+        out.act(Effect::Release(turn));
         out.event(turn, why);
         let _ = out.send(turn, what);
     }
 
-    fn raise(&mut self, turn: TurnId) {
-        self.turns.raise(turn);
-        self.playout.interrupt_before(turn);
+    fn raise(&mut self, turn: TurnId, out: &mut Outbox<'_>) {
+        self.current = self.current.max(turn);
+        out.act(Effect::Raise(turn));
     }
 
     fn begin(&mut self, turn: TurnId, from: Position, out: &mut Outbox<'_>) {
