@@ -203,17 +203,22 @@ fn small(recipe: &Path, folder: &Path) -> Option<Small> {
             tokenizer = true;
             settings.extend(small_recogniser(name, folder));
         }
-        ("speaker", _) => add(&[
-            ("data.train", format!("[{clips}]").as_str()),
-            ("data.valid", "[]"),
-            ("data.valid_speakers", "4"),
-            ("data.valid_clips", "4"),
-            ("data.tests", test.as_str()),
-            ("batches.clips", "4"),
-            ("batches.crop_s", "1.0"),
-            ("net.channels", "64"),
-            ("net.mfa_channels", "96"),
-        ]),
+        ("speaker", name) => {
+            let sizes = match name {
+                "xvector" => [("net.tdnn_channels", "64"), ("net.pooled_channels", "96")],
+                _ => [("net.channels", "64"), ("net.mfa_channels", "96")],
+            };
+            add(&sizes);
+            add(&[
+                ("data.train", format!("[{clips}]").as_str()),
+                ("data.valid", "[]"),
+                ("data.valid_speakers", "4"),
+                ("data.valid_clips", "4"),
+                ("data.tests", test.as_str()),
+                ("batches.clips", "4"),
+                ("batches.crop_s", "1.0"),
+            ]);
+        }
         ("turn", _) => add(&[
             ("batch", "4"),
             ("data.train", format!("[{clips}]").as_str()),
