@@ -5,6 +5,7 @@
 //! is so far.
 
 pub mod convolutional;
+pub mod delay;
 pub mod smart_turn;
 
 use std::path::Path;

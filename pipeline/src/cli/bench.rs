@@ -1,6 +1,7 @@
 //! How long the parts of an assistant take, and a whole turn.
 
 mod conversation;
+mod turns;
 
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -67,6 +68,8 @@ pub(crate) struct Bench {
 enum Whole {
     /// Measure conversations with a simulated caller: delays, interruptions, mistakes, and where the time goes
     Conversation(conversation::Conversation),
+    /// Measure how many turns are cut off at what delay, by the assistant's detector of turn ends and by silence alone
+    Turns(turns::Turns),
 }
 
 /// The times of one part.
@@ -110,8 +113,10 @@ impl Figure {
 
 impl Bench {
     pub(crate) fn run(self) -> anyhow::Result<Ended> {
-        if let Some(Whole::Conversation(conversation)) = self.whole {
-            return conversation.run();
+        match self.whole {
+            Some(Whole::Conversation(conversation)) => return conversation.run(),
+            Some(Whole::Turns(turns)) => return turns.run(),
+            None => {}
         }
         ensure!(self.rounds > 0, "expected at least one round, found 0");
         let (config, assistant) = self.config.open()?;

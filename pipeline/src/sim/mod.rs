@@ -18,6 +18,7 @@ mod caller;
 mod check;
 mod devices;
 mod draw;
+mod endings;
 mod figures;
 mod line;
 mod live;
@@ -38,6 +39,7 @@ pub use caller::Said;
 pub use check::complaints;
 pub use devices::Devices;
 pub use draw::draw;
+pub use endings::{looked, patient};
 pub use figures::{Figures, Rate};
 pub use line::Record;
 pub use scenario::{

@@ -5,9 +5,9 @@ use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::conv::{Conv1d, Conv1dConfig};
 use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
-use burn::tensor::{DType, Device, Tensor, activation};
+use burn::tensor::{DType, Device, Tensor};
 
-use crate::ops::{depthwise, find, layer_norm, linear};
+use crate::ops::{depthwise, find, layer_norm, linear, relu};
 
 /// The mean of features and the inverse of their deviation, (bins) each: those of the training data in place of what
 /// stands there, not to be trained. A deviation is at least 1e-3.
@@ -100,7 +100,7 @@ impl ConvBlock {
     /// `[batch, time + kernel - 1, channels]` to `[batch, time, channels]`.
     fn branch(&self, padded: Tensor<3>) -> Tensor<3> {
         let y = depthwise(&self.depthwise, padded, 0);
-        let wide = activation::relu(linear(&self.wide, layer_norm(&self.norm, y)));
+        let wide = relu(linear(&self.wide, layer_norm(&self.norm, y)));
         linear(&self.narrow, wide).cast(DType::F32)
     }
 }

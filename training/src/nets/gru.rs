@@ -2,7 +2,7 @@ use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{DType, Device, Tensor, activation};
 
-use crate::ops::linear;
+use crate::ops::{gru, linear};
 
 /// A gated recurrent unit in PyTorch's form (`torch.nn.GRU`): the reset gate is applied after the product with the
 /// hidden state,
@@ -39,6 +39,14 @@ impl Gru {
     pub(super) fn forward(&self, x: Tensor<3>, state: Tensor<2>) -> (Tensor<3>, Tensor<2>) {
         let ([batch, frames, _], width) = (x.dims(), self.width);
         let given = linear(&self.input, x).cast(DType::F32); // (batch, frames, 3 width)
+        let Some(states) = gru(&given, &self.hidden, &state) else { return self.step_by_step(given, state) };
+        let last = states.clone().narrow(1, frames - 1, 1).reshape([batch, width]);
+        (states, last)
+    }
+
+    /// `given`: (batch, frames, 3 width), what the input says of the gates.
+    fn step_by_step(&self, given: Tensor<3>, state: Tensor<2>) -> (Tensor<3>, Tensor<2>) {
+        let ([batch, frames, _], width) = (given.dims(), self.width);
         let (mut state, mut states) = (state, Vec::with_capacity(frames));
         for frame in 0..frames {
             let given = given.clone().narrow(1, frame, 1).reshape([batch, 3 * width]);
@@ -57,9 +65,37 @@ impl Gru {
 #[cfg(test)]
 mod tests {
     use burn::module::Param;
-    use burn::tensor::TensorData;
+    use burn::tensor::{Distribution, TensorData};
 
     use super::*;
+
+    #[test]
+    fn all_steps_at_once_are_the_steps_one_by_one() {
+        let device = Device::flex().autodiff();
+        device.seed(7);
+        let random = |shape| Tensor::<2>::random(shape, Distribution::Normal(0.0, 1.0), &device).require_grad();
+        let net = Gru::new(4, 5, &device);
+        let (x, state) = (random([3 * 7, 4]), random([3, 5]));
+        let frames = || x.clone().reshape([3, 7, 4]);
+        let weights = Tensor::<3>::random([3, 7, 5], Distribution::Normal(0.0, 1.0), &device);
+        let both =
+            [net.forward(frames(), state.clone()), net.step_by_step(linear(&net.input, frames()), state.clone())];
+        let [found, expected] = both.map(|(all, last)| {
+            let gradients = ((all.clone() * weights.clone()).sum() + (last.clone() * last).sum()).backward();
+            let of =
+                |tensor: &Tensor<2>| tensor.grad(&gradients).unwrap().into_data().iter::<f32>().collect::<Vec<_>>();
+            let mut values: Vec<f32> = all.into_data().iter().collect();
+            let matrices = [&net.input, &net.hidden].map(|layer| layer.weight.val());
+            values.extend([&x, &state].into_iter().chain(&matrices).flat_map(of));
+            let bias = net.hidden.bias.as_ref().unwrap().val();
+            values.extend(bias.grad(&gradients).unwrap().into_data().iter::<f32>());
+            values
+        });
+        assert_eq!(found.len(), 3 * 7 * (5 + 4) + 3 * 5 + (4 + 5) * 15 + 15);
+        for (found, expected) in found.iter().zip(&expected) {
+            assert!((found - expected).abs() < 2e-5 * expected.abs().max(1.0), "{found}, expected {expected}");
+        }
+    }
 
     /// ```python
     /// gru = torch.nn.GRU(2, 2, batch_first=True)

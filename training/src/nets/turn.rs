@@ -3,10 +3,10 @@
 use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
-use burn::tensor::{DType, Device, Tensor, activation};
+use burn::tensor::{DType, Device, Tensor};
 
 use super::blocks::{self, Attention, ConvBlock, ConvBlockConfig};
-use crate::ops::{layer_norm, linear};
+use crate::ops::{layer_norm, linear, relu};
 
 /// Feature frames that are looked at together.
 const STACK: usize = 4;
@@ -97,7 +97,7 @@ impl TurnNet {
         let newest = x.clone().narrow(1, positions - 1, 1).reshape([batch, width]);
         let mean = x.mean_dim(1).reshape([batch, width]);
         let heard = self.dropout.forward(Tensor::cat(vec![newest, mean], 1)); // (batch, 2 width)
-        let wide = activation::relu(linear(&self.wide, heard));
+        let wide = relu(linear(&self.wide, heard));
         linear(&self.narrow, wide).cast(DType::F32).reshape([batch])
     }
 }

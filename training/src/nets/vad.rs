@@ -8,11 +8,11 @@ use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig, PaddingConfig2d};
-use burn::tensor::{DType, Device, Tensor, activation};
+use burn::tensor::{DType, Device, Tensor};
 
 use super::blocks;
 use super::gru::Gru;
-use crate::ops::{conv2d, layer_norm, linear};
+use crate::ops::{conv2d, dropout, layer_norm, linear, relu};
 
 /// Frames and bins that a convolution sees.
 const KERNEL: usize = 3;
@@ -117,17 +117,22 @@ impl VadNet {
         let x = blocks::normalise(features, &self.mean, &self.scale);
         let x = x.reshape([batch, 1, frames, bins]);
         let (x, features) = with_past(state.features, x, KERNEL - VadNetConfig::SUBSAMPLING);
-        let x = activation::relu(conv2d(&self.first, x)); // (batch, channels, frames / 2, bins / 2)
+        let x = convolve(&self.first, x); // (batch, channels, frames / 2, bins / 2)
         let (x, convolved) = with_past(state.convolved, x, KERNEL - 1);
-        let x = activation::relu(conv2d(&self.second, x)); // (batch, channels, frames / 2, bins / 4)
+        let x = convolve(&self.second, x); // (batch, channels, frames / 2, bins / 4)
         let [_, channels, frames, bands] = x.dims();
         let x = x.swap_dims(1, 2).reshape([batch, frames, channels * bands]);
-        let x = activation::relu(layer_norm(&self.norm, linear(&self.flat, x)));
-        let (x, hidden) = self.recurrent.forward(self.dropout.forward(x), state.hidden);
-        let x = activation::relu(linear(&self.wide, self.dropout.forward(x)));
+        let x = relu(layer_norm(&self.norm, linear(&self.flat, x)));
+        let (x, hidden) = self.recurrent.forward(dropout(x, &self.dropout), state.hidden);
+        let x = relu(linear(&self.wide, dropout(x, &self.dropout)));
         let log_odds = linear(&self.narrow, x).cast(DType::F32).reshape([batch, frames]);
         (log_odds, VadState { features, convolved, hidden })
     }
+}
+
+/// A convolution and what of it is above zero: (batch, channels, frames, bins), in and out.
+fn convolve(layer: &Conv2d, x: Tensor<4>) -> Tensor<4> {
+    relu(conv2d(layer, x.permute([0, 2, 3, 1]))).permute([0, 3, 1, 2])
 }
 
 /// Frames after those before, and the last `kept` of both: (batch, channels, frames, bins).

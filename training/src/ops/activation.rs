@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::BLOCK;
 use super::dropout::Keep;
 use super::fused::{Kernel, Values, handle, record};
-use super::simd::{sigmoid, vectorized};
+use super::simd::{normal, sigmoid, vectorized};
 
 /// The sigmoid linear unit, x sigmoid(x).
 pub(crate) fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
@@ -27,6 +27,38 @@ pub(crate) fn silu_dropout<const D: usize>(x: Tensor<D>, dropout: &Dropout) -> T
             record(Silu { keep }, [values], shape)
         }
         None => dropout.forward(activation::silu(x)),
+    }
+}
+
+/// The Gaussian error linear unit, x times how likely a standard normal value is to lie below x (Hendrycks and Gimpel, 2016).
+pub(crate) fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    match handle(&x) {
+        Some(values) => {
+            let shape = x.dims();
+            drop(x);
+            record(Gelu, [values], shape)
+        }
+        None => activation::gelu(x),
+    }
+}
+
+/// The rectified linear unit: x where it is above zero, else zero.
+pub(crate) fn relu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    match handle(&x) {
+        Some(_) => leaky_relu(x, 0.0),
+        None => activation::relu(x),
+    }
+}
+
+/// The leaky rectified linear unit: x, times `slope` where it is below zero.
+pub(crate) fn leaky_relu<const D: usize>(x: Tensor<D>, slope: f32) -> Tensor<D> {
+    match handle(&x) {
+        Some(values) => {
+            let shape = x.dims();
+            drop(x);
+            record(LeakyRelu { slope }, [values], shape)
+        }
+        None => activation::leaky_relu(x, f64::from(slope)),
     }
 }
 
@@ -82,6 +114,70 @@ vectorized! {
             *gradient *= gate * (1.0 + x * (1.0 - gate));
         }
     }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Gelu;
+
+impl Kernel<1> for Gelu {
+    type Saved = Values;
+
+    fn forward(&self, [x]: [Values; 1]) -> (Values, Values) {
+        let mut y = vec![0.0; x.len()];
+        y.par_chunks_mut(BLOCK).zip(x.par_chunks(BLOCK)).for_each(|(y, x)| gelu_of(x, y));
+        (y.into(), x)
+    }
+
+    fn backward(&self, x: Values, mut gradient: Values, _wanted: [bool; 1]) -> [Option<Values>; 1] {
+        let blocks = gradient.make_mut().par_chunks_mut(BLOCK).zip(x.par_chunks(BLOCK));
+        blocks.for_each(|(gradient, x)| gelu_gradient(x, gradient));
+        [Some(gradient)]
+    }
+}
+
+vectorized! {
+    fn gelu_of(x: &[f32], y: &mut [f32]) {
+        for (y, x) in y.iter_mut().zip(x) {
+            *y = x * normal(*x).0;
+        }
+    }
+}
+
+vectorized! {
+    fn gelu_gradient(x: &[f32], gradient: &mut [f32]) {
+        for (gradient, x) in gradient.iter_mut().zip(x) {
+            let (below, density) = normal(*x);
+            *gradient *= below + x * density;
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct LeakyRelu {
+    slope: f32,
+}
+
+impl Kernel<1> for LeakyRelu {
+    type Saved = Values;
+
+    fn forward(&self, [mut x]: [Values; 1]) -> (Values, Values) {
+        let slope = self.slope;
+        let saved = x.clone();
+        x.make_mut().par_chunks_mut(BLOCK).for_each(|x| x.iter_mut().for_each(|x| *x *= factor(*x, slope)));
+        (x, saved)
+    }
+
+    fn backward(&self, x: Values, mut gradient: Values, _wanted: [bool; 1]) -> [Option<Values>; 1] {
+        let slope = self.slope;
+        let blocks = gradient.make_mut().par_chunks_mut(BLOCK).zip(x.par_chunks(BLOCK));
+        blocks.for_each(|(gradient, x)| gradient.iter_mut().zip(x).for_each(|(g, x)| *g *= factor(*x, slope)));
+        [Some(gradient)]
+    }
+}
+
+#[inline(always)]
+fn factor(x: f32, slope: f32) -> f32 {
+    if x > 0.0 { 1.0 } else { slope }
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::fused::{Kernel, Values, handle, record};
 use super::simd::vectorized;
-use super::{ROWS, add_partial};
+use super::{ROWS, sum_in_order};
 
 /// Batch normalisation of what a rectifier leaves, as [`BatchNorm::forward`] with its running statistics, of channels that
 /// come last, in the type of its gains. `slope` is that of the rectifier below zero: 1 for none.
@@ -50,7 +50,7 @@ fn moments(rows: &[f32], channels: usize, slope: f32) -> [Vec<f32>; 2] {
             power(rows, centre, slope, &mut part);
             part
         });
-        let sums = parts.reduce(|| vec![0.0; channels], add_partial);
+        let sums = sum_in_order(parts, channels);
         sums.into_iter().map(|sum| scale * sum).collect::<Vec<f32>>()
     };
     let mean = average(&vec![0.0; channels], add_deviations);
@@ -89,7 +89,7 @@ impl Kernel<3> for Normalise {
             add_products(x, gradient, self, &mut part);
             part
         });
-        let mut sums = parts.reduce(|| vec![0.0; 2 * channels], add_partial);
+        let mut sums = sum_in_order(parts, 2 * channels);
         let shifts = sums.split_off(channels);
         let scale = channels as f32 / x.len() as f32;
         let blocks = gradient.make_mut().par_chunks_mut(size).zip(x.par_chunks(size));

@@ -2,9 +2,9 @@ use burn::nn::conv::Conv1d;
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
-use super::add_partial;
 use super::fused::{Kernel, Values, handle, record};
 use super::simd::vectorized;
+use super::sum_in_order;
 
 /// A depthwise convolution over time with stride 1, after `left` frames of zeros, in the type of its weights.
 ///
@@ -100,7 +100,7 @@ impl Kernel<3> for Depthwise {
             differentiate(*self, x, &taps, gradient, below, &mut part);
             part
         });
-        let mut parameters = parts.reduce(|| vec![0.0; taps.len() + self.channels], add_partial);
+        let mut parameters = sum_in_order(parts, taps.len() + self.channels);
         let bias = parameters.split_off(taps.len());
         let at = |index: usize| parameters[index % self.kernel * self.channels + index / self.kernel];
         let weight: Vec<f32> = (0..taps.len()).map(at).collect();

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::fused::{Kernel, Values, handle, record};
 use super::simd::{sum, sum_pairs, vectorized};
-use super::{ROWS, add_partial};
+use super::{ROWS, sum_in_order};
 
 /// Added to the variance: burn's default, which a layer does not tell of itself. All our layers have it.
 const EPSILON: f32 = 1e-5;
@@ -54,7 +54,7 @@ impl Kernel<3> for Normalise {
             differentiate(x, &gamma, moments, gradient, gains, shifts);
             part
         });
-        let mut parameters = parts.reduce(|| vec![0.0; 2 * width], add_partial);
+        let mut parameters = sum_in_order(parts, 2 * width);
         let shifts = parameters.split_off(width);
         [Some(gradient), Some(parameters.into()), Some(shifts.into())]
     }

@@ -63,7 +63,8 @@ pub(super) fn multiply(out: &mut [f32], stride: usize, a: Matrix<'_>, b: Matrix<
     });
 }
 
-fn multiply_alone(out: &mut [f32], stride: usize, a: Matrix<'_>, b: Matrix<'_>, add: bool) {
+/// As [`multiply`], on the thread that calls.
+pub(super) fn multiply_alone(out: &mut [f32], stride: usize, a: Matrix<'_>, b: Matrix<'_>, add: bool) {
     let ([m, k], [inner, n]) = (a.shape, b.shape);
     assert_eq!(k, inner, "the inner sizes of a product");
     assert!(n <= stride || m <= 1, "rows of a product overlap");

@@ -17,15 +17,17 @@ mod dropout;
 mod fused;
 mod given;
 mod join;
+mod largest;
 mod layer_norm;
 mod linear;
 mod log_softmax;
 mod matrix;
+mod recurrent;
 mod simd;
 mod statistics;
 mod windows;
 
-pub(crate) use activation::{glu, silu, silu_dropout};
+pub(crate) use activation::{gelu, glu, leaky_relu, relu, silu, silu_dropout};
 pub(crate) use attention::{attend, attention, find, rotate};
 pub(crate) use batch_norm::batch_norm;
 pub(crate) use conv2d::conv2d;
@@ -33,11 +35,15 @@ pub(crate) use depthwise::depthwise;
 pub(crate) use dropout::{dropout, residual};
 pub(crate) use given::given;
 pub(crate) use join::join;
+pub(crate) use largest::largest;
 pub(crate) use layer_norm::layer_norm;
 pub(crate) use linear::linear;
 pub(crate) use log_softmax::{log_denominator, log_softmax, shifted_exp};
+pub(crate) use recurrent::{gru, lstm};
 pub(crate) use statistics::{attentive_statistics, statistics};
 pub(crate) use windows::windows;
+
+use rayon::iter::IndexedParallelIterator;
 
 /// Rows that a thread takes at a time.
 const ROWS: usize = 64;
@@ -45,9 +51,12 @@ const ROWS: usize = 64;
 /// Values that a thread takes at a time, where rows do not matter.
 const BLOCK: usize = 1 << 14;
 
-/// The sum of two partial gradients.
-fn add_partial(mut sum: Vec<f32>, part: Vec<f32>) -> Vec<f32> {
-    sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+/// The sum of the parts of a gradient in their order, whichever thread made which first: a run can be repeated bit for bit.
+fn sum_in_order(parts: impl IndexedParallelIterator<Item = Vec<f32>>, length: usize) -> Vec<f32> {
+    let mut sum = vec![0.0; length];
+    for part in parts.collect::<Vec<_>>() {
+        sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+    }
     sum
 }
 

@@ -1,8 +1,8 @@
 //! Each operation beside burn's own, with its gradients by what backends differentiate themselves.
 
 use burn::module::Param;
-use burn::nn::conv::{Conv1d, Conv1dConfig};
-use burn::nn::{BatchNorm, BatchNormConfig, DropoutConfig, LayerNormConfig, LinearConfig};
+use burn::nn::conv::{Conv1d, Conv1dConfig, Conv2dConfig};
+use burn::nn::{BatchNorm, BatchNormConfig, DropoutConfig, LayerNormConfig, LinearConfig, PaddingConfig2d};
 use burn::tensor::ops::PadMode;
 use burn::tensor::{Device, Distribution, Gradients, Tensor, TensorData, activation};
 
@@ -73,6 +73,9 @@ fn activations_are_the_same() {
     let device = device();
     let x = random([3, 50, 34], &device);
     assert_same("silu", &x, &[], None::<Tensor<1>>, silu, activation::silu);
+    assert_same("gelu", &x, &[], None::<Tensor<1>>, gelu, activation::gelu);
+    assert_same("relu", &x, &[], None::<Tensor<1>>, relu, activation::relu);
+    assert_same("leaky", &x, &[], None::<Tensor<1>>, |x| leaky_relu(x, 0.2), |x| activation::leaky_relu(x, 0.2));
     assert_same("glu", &x, &[], None::<Tensor<1>>, glu, |x| activation::glu(x, 2));
     assert_same("log_softmax", &x, &[], None::<Tensor<1>>, log_softmax, |x| activation::log_softmax(x, 2));
 }
@@ -105,6 +108,35 @@ fn depthwise_convolutions_are_the_same() {
     let expected = |x: Tensor<3>| without.forward(x.swap_dims(1, 2)).swap_dims(1, 2);
     let weight = Some(without.weight.val());
     assert_same("no bias", &x, &[], weight, |x| depthwise(&without, x, 0), expected);
+}
+
+#[test]
+fn convolutions_over_two_dimensions_are_the_same() {
+    let device = device();
+    let x = random([3, 70, 9, 4], &device);
+    let flat = |y: Tensor<4>| {
+        let [batch, height, width, channels] = y.dims();
+        y.reshape([batch, height, width * channels])
+    };
+    for (padding, stride) in [
+        (PaddingConfig2d::Explicit(0, 1, 0, 1), [1, 1]),
+        (PaddingConfig2d::Explicit(2, 1, 0, 3), [2, 3]),
+        (PaddingConfig2d::Valid, [1, 2]),
+    ] {
+        let layer = Conv2dConfig::new([4, 5], [3, 2]).with_stride(stride).with_padding(padding).init(&device);
+        let expected = |x: Tensor<4>| flat(layer.forward(x.permute([0, 3, 1, 2])).permute([0, 2, 3, 1]));
+        let bias = [layer.bias.as_ref().unwrap()];
+        let weight = Some(layer.weight.val());
+        assert_same("conv2d", &x, &bias, weight, |x| flat(conv2d(&layer, x)), expected);
+    }
+}
+
+#[test]
+fn largest_values_are_the_same() {
+    let device = device();
+    let x = random([3, 70, 5, 4], &device);
+    let flat = |y: Tensor<4>| y.squeeze_dim::<3>(2);
+    assert_same("largest", &x, &[], None::<Tensor<1>>, |x| flat(largest(x)), |x| flat(x.max_dim(2)));
 }
 
 #[test]

@@ -13,6 +13,7 @@ use super::curves::Curves;
 use super::evaluate::evaluate_first;
 use super::events::Events;
 use super::observer::{At, BatchEnd, Observers, Stage, tell};
+use super::pool::without_denormals;
 use super::progress::Progress;
 use super::run::{WEIGHTS, clear};
 use super::run_log::RunLog;
@@ -47,6 +48,16 @@ pub fn fit_observed<T: Task>(
     options.check()?;
     mode.check(run)?;
     on_interrupt();
+    without_denormals(|| fit_here(task, options, run, mode, observers))
+}
+
+fn fit_here<T: Task>(
+    task: &T,
+    options: &TrainOptions,
+    run: &Path,
+    mode: RunMode,
+    observers: Observers<'_, T>,
+) -> Result<T::Net> {
     std::fs::create_dir_all(run).map_err(|e| Error::io(run, e))?;
     let mut fitter = Fitter::new(task, options, run, mode, observers)?;
     fitter.begin()?;

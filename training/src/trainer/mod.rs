@@ -19,6 +19,7 @@ mod kept;
 mod layers;
 mod observer;
 mod options;
+mod pool;
 mod precision;
 mod progress;
 mod run;

@@ -155,7 +155,7 @@ impl<T: Task, O: Observer<T> + ?Sized> Observer<T> for &mut O {
 }
 
 /// Those who look on, in the order in which they are told.
-pub type Observers<'a, T> = Vec<Box<dyn Observer<T> + 'a>>;
+pub type Observers<'a, T> = Vec<Box<dyn Observer<T> + Send + 'a>>;
 
 /// Tells each of them.
 pub(super) fn tell<T: Task>(

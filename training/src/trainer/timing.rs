@@ -5,6 +5,7 @@ use burn::module::Module;
 use burn::tensor::Device;
 use serde::Serialize;
 
+use super::pool::without_denormals;
 use super::{Precision, Task, TrainOptions, gradients, start};
 use crate::{Error, Result};
 
@@ -46,6 +47,10 @@ pub struct Timing {
 /// # Errors
 /// Any error of the task; data for fewer batches than that takes.
 pub fn time<T: Task>(task: &T, options: &TrainOptions, steps: usize) -> Result<Timing> {
+    without_denormals(|| time_here(task, options, steps))
+}
+
+fn time_here<T: Task>(task: &T, options: &TrainOptions, steps: usize) -> Result<Timing> {
     let (batches, load_ms) = load(task, options, WARMUP_STEPS + steps.max(1))?;
     let before = resident_mib();
     let device = options.backend.device()?.autodiff();

@@ -157,7 +157,7 @@ fn beside_a_sound_server(argument: &str) -> anyhow::Result<Option<i32>> {
 }
 
 /// A caller by chance in a quiet room.
-fn quiet_room() -> Scenario {
+pub(super) fn quiet_room() -> Scenario {
     let room = RoomConfig { rt60_ms: 150.0, snr_db: Some(35.0), ..RoomConfig::default() };
     Scenario { name: "quiet room".to_owned(), room, ..Scenario::default() }
 }

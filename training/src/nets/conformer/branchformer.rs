@@ -1,14 +1,13 @@
 use burn::module::{Module, Param};
 use burn::nn::conv::{Conv1d, Conv1dConfig};
 use burn::nn::{Dropout, DropoutConfig, Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig};
-use burn::tensor::activation::gelu;
 use burn::tensor::{Device, Tensor};
 
 use super::super::bottleneck::Bottleneck;
 use super::ConformerConfig;
 use super::attention::{Attention, Positions};
 use super::block::{LayerCache, Mixer};
-use crate::ops::{depthwise, dropout, layer_norm, linear, residual};
+use crate::ops::{depthwise, dropout, gelu, layer_norm, linear, residual};
 
 /// The gate's convolution begins as next to nothing beside a bias of 1, so that a fresh branch passes all on.
 const GATE_DEVIATION: f64 = 1e-6;

@@ -5,13 +5,12 @@
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig, PaddingConfig2d};
-use burn::tensor::activation::leaky_relu;
 use burn::tensor::{Device, Tensor};
 
 use super::ConformerConfig;
 use super::block::LayerCache;
 use crate::nets::lstm::Lstm;
-use crate::ops::{conv2d, layer_norm, linear};
+use crate::ops::{conv2d, dropout, largest, layer_norm, leaky_relu, linear};
 
 /// Frames and bins that a convolution sees.
 const KERNEL: usize = 3;
@@ -20,7 +19,7 @@ const POOL_BINS: usize = 2;
 /// Bins of the input for each that the recurrent layers see.
 pub(super) const BINS: usize = POOL_BINS * POOL_BINS;
 /// PyTorch's default for `LeakyReLU`.
-const SLOPE: f64 = 0.01;
+const SLOPE: f32 = 0.01;
 
 /// Two convolutions, each with layer norm over bins and channels, and a maximum over neighbouring bins.
 #[derive(Module, Debug)]
@@ -56,14 +55,14 @@ impl CnnBlock {
         let x = convolve(&self.first, &self.first_norm, x);
         let x = convolve(&self.second, &self.second_norm, x);
         let [batch, frames, bins, channels] = x.dims();
-        let pooled = x.reshape([batch * frames, bins / POOL_BINS, POOL_BINS, channels]).max_dim(2);
-        self.dropout.forward(pooled.reshape([batch, frames, bins / POOL_BINS, channels]))
+        let pooled = largest(x.reshape([batch * frames, bins / POOL_BINS, POOL_BINS, channels]));
+        dropout(pooled.reshape([batch, frames, bins / POOL_BINS, channels]), &self.dropout)
     }
 }
 
 /// (batch, frames, bins, from) to (batch, frames - 2, bins, to).
 fn convolve(conv: &Conv2d, norm: &LayerNorm, x: Tensor<4>) -> Tensor<4> {
-    let x = conv2d(conv, x.permute([0, 3, 1, 2])).permute([0, 2, 3, 1]);
+    let x = conv2d(conv, x);
     let [batch, frames, bins, channels] = x.dims();
     let x = layer_norm(norm, x.reshape([batch, frames, bins * channels]));
     leaky_relu(x, SLOPE).reshape([batch, frames, bins, channels])
@@ -72,7 +71,7 @@ fn convolve(conv: &Conv2d, norm: &LayerNorm, x: Tensor<4>) -> Tensor<4> {
 /// The maximum of every `size` frames.
 fn pool_frames(x: Tensor<4>, size: usize) -> Tensor<4> {
     let [batch, frames, bins, channels] = x.dims();
-    let pooled = x.reshape([batch, frames / size, size, bins * channels]).max_dim(2);
+    let pooled = largest(x.reshape([batch, frames / size, size, bins * channels]));
     pooled.reshape([batch, frames / size, bins, channels])
 }
 
@@ -127,7 +126,7 @@ impl Recurrent {
     pub(super) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let [batch, _, dim] = x.dims();
         let zeros = Tensor::zeros([batch, dim], &x.device());
-        self.dropout.forward(self.lstm.forward(x, (zeros.clone(), zeros)).0)
+        dropout(self.lstm.forward(x, (zeros.clone(), zeros)).0, &self.dropout)
     }
 
     /// One chunk. Hidden state and memory stand in the caches of keys and values, (1, 1, 1, dim).
@@ -135,7 +134,7 @@ impl Recurrent {
         let dim = x.dims()[2];
         let state = (hidden.reshape([1, dim]), memory.reshape([1, dim]));
         let (x, (hidden, memory)) = self.lstm.forward(x, state);
-        (self.dropout.forward(x), (hidden.reshape([1, 1, 1, dim]), memory.reshape([1, 1, 1, dim]), none))
+        (dropout(x, &self.dropout), (hidden.reshape([1, 1, 1, dim]), memory.reshape([1, 1, 1, dim]), none))
     }
 }
 
@@ -158,6 +157,6 @@ impl DnnBlock {
 
     /// (batch, frames, dim) in and out.
     pub(super) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        self.dropout.forward(leaky_relu(layer_norm(&self.norm, linear(&self.linear, x)), SLOPE))
+        dropout(leaky_relu(layer_norm(&self.norm, linear(&self.linear, x)), SLOPE), &self.dropout)
     }
 }

@@ -1,12 +1,11 @@
 use burn::module::{Module, Param};
 use burn::nn::{Dropout, DropoutConfig, Initializer, LayerNorm, LayerNormConfig};
-use burn::tensor::activation::gelu;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::ConformerConfig;
 use super::attention::Positions;
 use super::block::Mixer;
-use crate::ops::layer_norm;
+use crate::ops::{gelu, layer_norm};
 
 /// Hidden units of the mixing MLP, all heads together, as a multiple of the encoder's width: SpeechBrain's.
 const EXPANSION: usize = 4;

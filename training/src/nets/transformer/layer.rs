@@ -1,10 +1,9 @@
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, LayerNorm, Linear, LinearConfig};
-use burn::tensor::activation::gelu;
 use burn::tensor::{Device, Tensor};
 
 use super::{TransformerConfig, layer_norm};
-use crate::ops::{find, linear, residual};
+use crate::ops::{find, gelu, linear, residual};
 
 /// Attention to the tokens so far, attention to an encoder's frames where there is one, and a feed-forward part.
 #[derive(Module, Debug)]

@@ -1,15 +1,15 @@
 use burn::config::Config;
 use burn::module::{Initializer, Module, Param};
 use burn::nn::{Linear, LinearConfig};
-use burn::tensor::{DType, Device, Tensor, activation};
+use burn::tensor::{DType, Device, Tensor};
 
 use super::{Acoustic, Vocoder};
 use crate::losses::adversarial::{discriminator_loss, feature_matching_loss, generator_loss};
-use crate::ops::linear;
+use crate::ops::{leaky_relu, linear};
 
 /// Bins in a patch.
 const PATCH: usize = 8;
-const SLOPE: f64 = 0.2;
+const SLOPE: f32 = 0.2;
 /// How much matching the layers of the judge counts, beside persuading it (J. Kong, J. Kim and J. Bae, "HiFi-GAN",
 /// 2020, equation 5).
 const FEATURES: f64 = 2.0;
@@ -96,7 +96,7 @@ impl Discriminator {
 }
 
 fn leaky(x: Tensor<4>) -> Tensor<4> {
-    activation::leaky_relu(x, SLOPE)
+    leaky_relu(x, SLOPE)
 }
 
 /// Three frames, `step` apart, and `bands` patches beside each other: `[batch, frames - 2 * step, patches - bands + 1,

@@ -17,6 +17,8 @@ use gaussians::{Accumulator, Gaussians};
 
 /// States of each phone's model.
 const STATES: usize = 3;
+/// Utterances whose frames a thread counts at a time.
+const UTTERANCES: usize = 256;
 
 /// How the aligner trains.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -133,16 +135,19 @@ fn train(utterances: &[Utterance], config: &AlignerConfig) -> Gaussians {
         if after.is_some_and(|after| after.is_multiple_of(config.rounds_after_split.max(1))) {
             models.split();
         }
-        let sum = pairs
+        // Always in the same order, whichever thread is first: a run can be repeated bit for bit.
+        let parts: Vec<_> = pairs
             .par_iter()
-            .fold(
+            .fold_chunks(
+                UTTERANCES,
                 || Accumulator::new(&models),
                 |mut sum, (u, c)| {
                     c.accumulate(u, &models, &mut sum);
                     sum
                 },
             )
-            .reduce(|| Accumulator::new(&models), Accumulator::merge);
+            .collect();
+        let sum = parts.into_iter().fold(Accumulator::new(&models), Accumulator::merge);
         tracing::info!("aligner round {round}: {:.3} a frame", sum.mean_log_likelihood());
         models.update(&sum);
     }

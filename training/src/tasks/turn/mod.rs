@@ -11,7 +11,6 @@ mod recipe;
 mod task;
 
 pub use corpus::{Corpus, Turn};
-pub use measure::{Curve, Looked, Point};
 pub use moments::{Kind, Moment, MomentConfig, Silence};
 pub use recipe::TurnRecipe;
 pub use task::TurnTask;

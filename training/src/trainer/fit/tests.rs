@@ -1,5 +1,4 @@
-use std::cell::RefCell;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
 use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::{Tensor, TensorData};
@@ -240,11 +239,11 @@ fn a_gradient_that_is_not_finite_may_end_training() {
 }
 
 /// Writes down what it is told.
-struct Told(Rc<RefCell<Vec<String>>>);
+struct Told(Arc<Mutex<Vec<String>>>);
 
 impl Told {
     fn add(&self, what: &str) -> Result<()> {
-        self.0.borrow_mut().push(what.to_owned());
+        self.0.lock().unwrap().push(what.to_owned());
         Ok(())
     }
 }
@@ -282,7 +281,7 @@ impl Observer<Falling> for Told {
 #[test]
 fn observers_are_told_in_the_order_of_speechbrains_brain() {
     let run = tempfile::tempdir().unwrap();
-    let (task, told) = (Falling { metric: Metric::lowest("off") }, Rc::new(RefCell::new(Vec::new())));
+    let (task, told) = (Falling { metric: Metric::lowest("off") }, Arc::new(Mutex::new(Vec::new())));
     let observer = || Box::new(Told(told.clone()));
     let net = fit_observed(&task, &falling(2), run.path(), RunMode::New, vec![observer()]).unwrap();
     crate::trainer::evaluate_observed(&task, &net, &Device::flex(), vec![observer()]).unwrap();
@@ -303,7 +302,7 @@ fn observers_are_told_in_the_order_of_speechbrains_brain() {
         .chain(epoch(2))
         .chain(ends.map(str::to_owned))
         .collect();
-    assert_eq!(*told.borrow(), expected);
+    assert_eq!(*told.lock().unwrap(), expected);
 
     // An error of an observer ends training.
     struct Refuses;
