@@ -12,25 +12,28 @@
 //! A device may stand still: unplugged, or its sound server hangs. In place of a microphone's sound `listen` then takes
 //! silence, so that time goes on; a reply that waits for a loudspeaker is dropped, which lets `speak` go on.
 
-use std::ops::ControlFlow;
+mod port;
+
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rejoinder_models::units::{Position, SampleRate};
 
-use super::chain::{Chain, EventHandler, Failures, Shutdown, StepHandler, flow, is_true, is_wanted};
+use port::{Common, Link, LivePort};
+
+use super::chain::{Chain, EventHandler, Failures, is_wanted};
 use super::lossy::Lossy;
 use super::queue::{Policy, Receiver, Sender, Wake, queue};
 use super::watch::{Change, Watch};
 use super::world::Step;
-use crate::clock::{Clock, ns_of, position};
+use crate::clock::{ns_of, position};
 use crate::event::{Event, EventKind};
 use crate::io::capture::{Captured, Microphone, Next, capture_ring};
-use crate::io::playout::{Loudspeaker, Player, Playout};
-use crate::message::{AudioDevice, Body, Control, Message, TurnId, Turns};
+use crate::io::playout::{Loudspeaker, Playout};
+use crate::message::{AudioDevice, Body, Control, Message, TurnId};
 use crate::meter;
-use crate::stage::{Effect, Port, Stage};
+use crate::stage::Stage;
 use crate::{Error, Result};
 
 const TO_TRANSCRIBE: usize = 4096;
@@ -60,17 +63,6 @@ impl Controls {
         let message = Message { turn: TurnId::default(), at: Position(0), body: Body::Control(control) };
         self.0.send(message);
     }
-}
-
-/// What the threads of one conversation share.
-#[derive(Clone)]
-struct Common {
-    turns: Turns,
-    clock: Clock,
-    shutdown: Shutdown,
-    events: Sender<Event>,
-    reports: Option<Sender<Message>>,
-    on_step: Option<StepHandler>,
 }
 
 /// Warms the stages up and starts a thread for each. The caller's sound comes at the pace of a microphone, or as the
@@ -123,12 +115,6 @@ fn tell(events: &Receiver<Event>, mut on_event: EventHandler) {
             on_event(&Event { kind: EventKind::Overrun { queue: "events".to_owned(), lost }, ..event });
         }
     }
-}
-
-enum Link {
-    Ears(Lossy),
-    Stage(Sender<Message>),
-    Player(Box<Player>),
 }
 
 struct Worker {
@@ -261,64 +247,5 @@ impl Drop for Worker {
             self.common.events.send(Event { at: self.common.clock.now(), turn, kind });
             self.common.shutdown.now();
         }
-    }
-}
-
-struct LivePort<'a> {
-    link: &'a mut Link,
-    common: &'a Common,
-}
-
-impl Port for LivePort<'_> {
-    fn send(&mut self, turn: TurnId, body: Body) -> ControlFlow<()> {
-        let Common { turns, shutdown, .. } = self.common;
-        let is_reply = body.is_reply();
-        if is_wanted(turns, turn, &body) {
-            let message = Message { turn, at: self.now(), body };
-            match &mut *self.link {
-                Link::Ears(next) => {
-                    if !next.send(message) {
-                        return ControlFlow::Break(());
-                    }
-                }
-                Link::Stage(next) => {
-                    if !next.send(message) {
-                        return ControlFlow::Break(());
-                    }
-                }
-                Link::Player(player) => {
-                    if let Err(error) = player.take(message) {
-                        self.event(
-                            None,
-                            turn,
-                            EventKind::Failed { stage: "play".to_owned(), reason: error.to_string() },
-                        );
-                        return ControlFlow::Break(());
-                    }
-                    player.pump_all();
-                }
-            }
-        }
-        flow(turns, &shutdown.stop, turn, is_reply)
-    }
-
-    fn event(&mut self, at: Option<Position>, turn: TurnId, kind: EventKind) {
-        let Common { turns, reports, events, .. } = self.common;
-        if !is_true(turns, turn, &kind) {
-            return;
-        }
-        let at = at.unwrap_or_else(|| self.now());
-        if let Some((reports, body)) = reports.as_ref().zip(kind.report()) {
-            reports.send(Message { turn, at, body });
-        }
-        events.send(Event { at, turn: turn.first(), kind });
-    }
-
-    fn act(&mut self, effect: Effect) {
-        effect.apply(&self.common.turns, &self.common.shutdown.playout);
-    }
-
-    fn now(&self) -> Position {
-        self.common.clock.now()
     }
 }
