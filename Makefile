@@ -68,11 +68,12 @@ parity: setup ## modules beside SpeechBrain's with the same weights: outputs, gr
 	@scripts/setup.sh bench-train
 	PYTHONPATH=.runtime/pytorch:.runtime/torch python3 -W ignore tests/peers/parity.py
 
-conversation: setup ## hundreds of turns with a simulated caller: delays, interruptions, mistakes; some in real time
+conversation: setup ## hundreds of turns with a simulated caller: delays, interruptions, mistakes, cut-offs; some in real time
 	@scripts/setup.sh test
 	@mkdir -p target
 	cargo build --workspace --bin rejoinder --example embed
 	$(PROGRAM) bench conversation --json target/conversation.json
+	$(PROGRAM) bench turns --json target/turns.json
 	$(PROGRAM) bench conversation --realtime --json target/conversation-realtime.json
 
 libtorch: ## fetch libtorch's CPU kernels, on which nets train too

@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use rejoinder::sim::{
-    self, Act, CostConfig, Expect, Figures, FixedCosts, Kind, Record, RoomConfig, Scenario, Simulation, Voices,
+    self, Act, CostConfig, Expect, Figures, FixedCosts, Kind, RandomConfig, Record, RoomConfig, Scenario, Simulation,
+    Voices,
 };
 use rejoinder::{Assistant, Config, EventKind};
+use rejoinder_models::units::SampleRate;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -68,6 +70,36 @@ fn the_same_seed_gives_the_same_events_to_the_byte_and_another_seed_others() {
 }
 
 #[test]
+fn a_patient_assistant_leaves_pauses_to_silence_and_tells_what_it_knew_of_them() {
+    let random = RandomConfig {
+        pause: 1.0,
+        pause_ms: [300.0, 600.0],
+        go_on: 0.0,
+        interrupt: 0.0,
+        backchannel: 0.0,
+        cough: 0.0,
+        silence: 0.0,
+        ..RandomConfig::default()
+    };
+    let patient = sim::assistant(&sim::patient(Config::load_default().unwrap())).unwrap();
+    let record = run(&patient, &Scenario { random, ..scenario(5, 4) });
+    let silences = record.events.iter().filter_map(|event| match event.kind {
+        EventKind::Endpoint { speech_end } => Some(event.at.since(speech_end).ms(SampleRate::INTERNAL)),
+        _ => None,
+    });
+    let silences: Vec<f64> = silences.collect();
+    assert!(silences.len() == 4 && silences.iter().all(|ms| *ms >= 2_000.0), "{silences:?}");
+    let turns = sim::looked(&record, |kind| match kind {
+        EventKind::Paused { probability, .. } => Some(*probability),
+        _ => None,
+    });
+    assert_eq!(turns.len(), 4);
+    assert!(turns.iter().any(|turn| !turn.pauses.is_empty()), "{turns:?}");
+    // Looks after 100 ms and each 50 ms from there to 2 s.
+    assert!(turns.iter().all(|turn| turn.end.len() == 39 && turn.end[38] > 0.0), "{turns:?}");
+}
+
+#[test]
 fn delays_count_from_the_truth_and_a_caller_who_interrupts_is_yielded_to() {
     let script = vec![
         act(Kind::Say, "list", 300.0),
@@ -80,7 +112,7 @@ fn delays_count_from_the_truth_and_a_caller_who_interrupts_is_yielded_to() {
     let record = run(&assistant, &scenario);
     let figures = Figures::of(&record);
     assert_eq!(sim::complaints(&scenario, &record, &figures), Vec::<String>::new(), "{figures}");
-    let silence = assistant.turn_taking.policy.hangover.ms(rejoinder_models::units::SampleRate::INTERNAL);
+    let silence = assistant.turn_taking.policy.hangover.ms(SampleRate::INTERNAL);
     let delay = figures.voice_to_voice_ms;
     assert!(delay.n >= 2 && delay.p50 > 0.5 * silence && delay.p99 < silence + 900.0, "{figures}");
     let parts = [figures.endpoint_ms, figures.transcript_ms, figures.first_token_ms, figures.first_audio_ms];
