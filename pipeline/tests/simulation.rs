@@ -71,16 +71,7 @@ fn the_same_seed_gives_the_same_events_to_the_byte_and_another_seed_others() {
 
 #[test]
 fn a_patient_assistant_leaves_pauses_to_silence_and_tells_what_it_knew_of_them() {
-    let random = RandomConfig {
-        pause: 1.0,
-        pause_ms: [300.0, 600.0],
-        go_on: 0.0,
-        interrupt: 0.0,
-        backchannel: 0.0,
-        cough: 0.0,
-        silence: 0.0,
-        ..RandomConfig::default()
-    };
+    let random = RandomConfig::pausing(1.0, [300.0, 600.0]);
     let patient = sim::assistant(&sim::patient(Config::load_default().unwrap())).unwrap();
     let record = run(&patient, &Scenario { random, ..scenario(5, 4) });
     let silences = record.events.iter().filter_map(|event| match event.kind {

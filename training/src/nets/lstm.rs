@@ -31,9 +31,10 @@ impl Lstm {
     pub(super) fn forward(&self, x: Tensor<3>, state: LstmState) -> (Tensor<3>, LstmState) {
         let gates = self.gates(x); // (batch, steps, 4 dim)
         let Some(states) = lstm(&gates, &self.recurrent, &state) else { return self.step_by_step(gates, state) };
-        let [batch, steps, dim] = states.dims();
-        let half = |part: usize| states.clone().narrow(2, part * dim / 2, dim / 2);
-        let last = |part: usize| half(part).narrow(1, steps - 1, 1).reshape([batch, dim / 2]);
+        let [batch, steps, width] = states.dims();
+        let dim = width / 2;
+        let half = |part: usize| states.clone().narrow(2, part * dim, dim);
+        let last = |part: usize| half(part).narrow(1, steps - 1, 1).reshape([batch, dim]);
         (half(0), (last(0), last(1)))
     }
 

@@ -27,6 +27,8 @@ mod simd;
 mod statistics;
 mod windows;
 
+use rayon::iter::IndexedParallelIterator;
+
 pub(crate) use activation::{gelu, glu, leaky_relu, relu, silu, silu_dropout};
 pub(crate) use attention::{attend, attention, find, rotate};
 pub(crate) use batch_norm::batch_norm;
@@ -42,8 +44,6 @@ pub(crate) use log_softmax::{log_denominator, log_softmax, shifted_exp};
 pub(crate) use recurrent::{gru, lstm};
 pub(crate) use statistics::{attentive_statistics, statistics};
 pub(crate) use windows::windows;
-
-use rayon::iter::IndexedParallelIterator;
 
 /// Rows that a thread takes at a time.
 const ROWS: usize = 64;

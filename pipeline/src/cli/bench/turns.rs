@@ -111,15 +111,6 @@ impl Report {
 
 /// A caller who does nothing but say sentences, half of them with a pause.
 fn pausing() -> Scenario {
-    let random = RandomConfig {
-        pause: 0.5,
-        pause_ms: [200.0, 1_000.0],
-        go_on: 0.0,
-        interrupt: 0.0,
-        backchannel: 0.0,
-        cough: 0.0,
-        silence: 0.0,
-        ..RandomConfig::default()
-    };
+    let random = RandomConfig::pausing(0.5, [200.0, 1_000.0]);
     Scenario { name: "pauses".to_owned(), random, ..quiet_room() }
 }

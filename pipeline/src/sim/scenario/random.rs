@@ -51,6 +51,13 @@ impl Default for RandomConfig {
 }
 
 impl RandomConfig {
+    /// A caller who says one thing after another, with this chance of a pause of so many milliseconds in each, and does
+    /// nothing else.
+    pub fn pausing(pause: f64, pause_ms: [f64; 2]) -> Self {
+        let (go_on, interrupt, backchannel, cough, silence) = (0.0, 0.0, 0.0, 0.0, 0.0);
+        Self { pause, pause_ms, go_on, interrupt, backchannel, cough, silence, ..Self::default() }
+    }
+
     pub(super) fn check(&self) -> Result<(), String> {
         for (key, chance) in [
             ("pause", self.pause),
