@@ -73,8 +73,8 @@ impl Tap {
         Ok(Self { source, ring, resample: resampler(rate, RATE)?, taken: 0, offset: None, spans: Vec::new() })
     }
 
-    /// What was recorded since the last look, when it is `now`.
-    fn take(&mut self, now: Position) -> Result<Vec<f32>> {
+    /// What was recorded since the last look.
+    fn take(&mut self, clock: &Clock) -> Result<Vec<f32>> {
         let mut samples = Vec::new();
         while let Next::Samples(piece) = self.ring.next() {
             match &mut self.resample {
@@ -85,6 +85,8 @@ impl Tap {
         if samples.is_empty() {
             return Ok(samples);
         }
+        // Later than the last sample, however long this thread has slept.
+        let now = clock.now();
         let from = self.taken;
         audible(&samples, |i| Position(from + i), &mut self.spans);
         self.taken += samples.len() as u64;
@@ -146,7 +148,6 @@ pub(crate) fn run(builder: SessionBuilder, mut line: Line<'_>, devices: &Devices
     let mut mouth = Mouth::open(&devices.mouth, devices.block_ms)?;
     let (mut events, mut last) = (Vec::<Event>::new(), Instant::now());
     loop {
-        let now = clock.now();
         for told in told.try_iter() {
             match told {
                 Told::Step(step) => line.step(&step),
@@ -156,9 +157,9 @@ pub(crate) fn run(builder: SessionBuilder, mut line: Line<'_>, devices: &Devices
                 }
             }
         }
-        let heard = ear.take(now)?;
+        let heard = ear.take(&clock)?;
         line.played(&heard);
-        if !lips.take(now)?.is_empty() {
+        if !lips.take(&clock)?.is_empty() {
             last = Instant::now();
         } else if last.elapsed() > PATIENCE {
             return Err(Error::Device(format!("{} gives no sound", devices.microphone)));

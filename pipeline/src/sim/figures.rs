@@ -60,6 +60,8 @@ pub struct StageFigures {
 pub struct Figures {
     /// From the end of the caller's speech to the reply.
     pub voice_to_voice_ms: Quantiles,
+    /// The same of each utterance that was answered, by its number among all that want an answer.
+    pub voice_to_voice_by_utterance_ms: BTreeMap<usize, f64>,
     /// Of that, from the end of speech to the end of the turn.
     pub endpoint_ms: Quantiles,
     /// … from the end of the turn to the final transcript.
@@ -118,9 +120,10 @@ impl Figures {
     }
 
     fn answers(&mut self, matched: &Matched<'_>) {
-        let mut parts: [Vec<f64>; 6] = Default::default();
+        let mut parts: [Vec<f64>; 5] = Default::default();
         let said = &matched.record.said;
-        for (act, words) in said.iter().enumerate().filter(|(_, words)| words.kind.is_turn()) {
+        let utterances = said.iter().enumerate().filter(|(_, words)| words.kind.is_turn());
+        for (number, (act, words)) in utterances.enumerate() {
             let next = said[act + 1..].iter().find(|said| said.kind.is_turn());
             let waits = next.is_none_or(|next| next.start.since(words.end) >= ANSWER);
             let Some(turn) = matched.turns_of(act).last() else {
@@ -138,16 +141,17 @@ impl Figures {
             }
             let moments = path(turn, words.end, matched).filter(|path| path.is_sorted());
             if let Some(moments) = moments {
-                parts[0].push(moments[4].ms() - moments[0].ms());
-                for (part, step) in parts[1..].iter_mut().zip(moments.windows(2)) {
+                self.voice_to_voice_by_utterance_ms.insert(number, moments[4].ms() - moments[0].ms());
+                for (part, step) in parts.iter_mut().zip(moments.windows(2)) {
                     part.push(step[1].ms() - step[0].ms());
                 }
-                parts[5].push(overhead_of(turn, matched.record));
+                parts[4].push(overhead_of(turn, matched.record));
             }
         }
-        let [total, endpoint, transcript, token, audio, overhead] = parts.map(Quantiles::from_iter);
-        (self.voice_to_voice_ms, self.endpoint_ms, self.transcript_ms) = (total, endpoint, transcript);
-        (self.first_token_ms, self.first_audio_ms, self.overhead_ms) = (token, audio, overhead);
+        self.voice_to_voice_ms = self.voice_to_voice_by_utterance_ms.values().copied().collect();
+        let [endpoint, transcript, token, audio, overhead] = parts.map(Quantiles::from_iter);
+        (self.endpoint_ms, self.transcript_ms, self.first_token_ms) = (endpoint, transcript, token);
+        (self.first_audio_ms, self.overhead_ms) = (audio, overhead);
     }
 
     fn barge_ins(&mut self, matched: &Matched<'_>) {

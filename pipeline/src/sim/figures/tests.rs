@@ -67,6 +67,7 @@ fn a_turn_that_ends_before_the_words_do_is_a_false_cutoff() {
     let figures = Figures::of(&record(vec![said(Kind::Say, 1_000, 3_000)], &[(1_950, 2_255), (3_600, 5_000)], events));
     assert_eq!(figures.false_cutoffs, Rate { count: 1, of: 1 });
     assert_eq!(figures.voice_to_voice_ms.p50, 600.0, "from the end of all the words");
+    assert_eq!(figures.voice_to_voice_by_utterance_ms, [(0, 600.0)].into());
 }
 
 #[test]
