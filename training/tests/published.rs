@@ -42,6 +42,31 @@ fn two_sets_that_would_write_one_folder_are_refused() {
     assert!(error.contains("two sets write") && error.contains("out/train"), "{error}");
 }
 
+#[test]
+fn more_sets_get_folders_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    for (set, words) in [("set", "one more time"), ("other", "and again now")] {
+        text(&root.join(set), "train.tsv", &format!("client_id\tpath\tsentence\ns1\ta.mp3\t{words}\n"));
+        sound(&root.join(set), "clips/a.mp3", 100);
+    }
+    let more = |out: &str| {
+        let lines = [
+            "splits = [\"train\"]\n[[more]]".to_owned(),
+            format!("sets = \"{0}/sets\"\nout = \"{0}/{out}\"\n[more.common_voice]", root.display()),
+            format!("data_folder = \"{}/other\"\nsplits = [\"train\"]", root.display()),
+        ];
+        lines.join("\n")
+    };
+    let error = prepare(root, "common_voice", &more("out")).unwrap_err().to_string();
+    assert!(error.contains("two sets write") && error.contains("out/train"), "{error}");
+    prepare(root, "common_voice", &more("other")).unwrap();
+    assert_eq!(split(root, "train", &["wrd"]), [["one more time"]]);
+    let manifest = rows(&root.join("other/train/manifest.csv"));
+    assert_eq!(manifest[0]["wrd"], "and again now");
+    assert!(!root.join("out/dev").exists());
+}
+
 /// The rows of a manifest or list, by its columns.
 fn rows(path: &Path) -> Vec<BTreeMap<String, String>> {
     let mut reader = csv::Reader::from_path(path).unwrap();

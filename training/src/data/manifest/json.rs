@@ -94,7 +94,9 @@ pub(super) fn read(path: &Path, config: &ManifestConfig) -> Result<Vec<Item>> {
 }
 
 fn item(entry: &Entry, config: &ManifestConfig) -> Result<Item> {
-    let seconds = entry.number("duration").filter(|seconds| seconds.is_finite() && *seconds > 0.0);
+    // SpeechBrain's templates and its newer scripts name it differently.
+    let duration = entry.number("duration").or_else(|| entry.number("length"));
+    let seconds = duration.filter(|seconds| seconds.is_finite() && *seconds > 0.0);
     let wav = entry.fields.get("wav").and_then(Recording::of_value);
     let wav = wav.ok_or_else(|| entry.error("wav", "a path, or {\"file\", \"start\", \"stop\"} in samples"))?;
     let (start, stop) = (entry.bound("start")?, entry.bound("stop")?);

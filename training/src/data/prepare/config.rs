@@ -65,6 +65,9 @@ pub struct PrepareConfig {
     /// Voicebank-DEMAND.
     #[serde(default)]
     pub voicebank: Option<VoicebankConfig>,
+    /// What else is prepared, each with folders of its own.
+    #[serde(default)]
+    pub more: Vec<Self>,
 }
 
 impl PrepareConfig {
@@ -77,20 +80,25 @@ impl PrepareConfig {
 
     /// Refuses two sets that would write the same folder: the second would be taken for done.
     pub(super) fn check(&self) -> Result<()> {
-        let mut written: HashSet<PathBuf> = match self.speech.is_empty() {
-            true => HashSet::new(),
-            false => [Split::Train, Split::Valid].map(|split| self.out.join(split.folder())).into(),
-        };
-        for (layout, out) in self.published() {
-            for split in layout.splits() {
-                let folder = out.join(split);
-                if !written.insert(folder.clone()) {
-                    let reason = format!("two sets write {}; prepare each with an `out` of its own", folder.display());
-                    return Err(Error::config("[prepare]", reason));
-                }
+        let mut written = HashSet::new();
+        for folder in self.folders() {
+            if !written.insert(folder.clone()) {
+                let reason = format!("two sets write {}; prepare each with an `out` of its own", folder.display());
+                return Err(Error::config("[prepare]", reason));
             }
         }
         Ok(())
+    }
+
+    /// The folders that sets of speech become.
+    fn folders(&self) -> Vec<PathBuf> {
+        let own: &[Split] = if self.speech.is_empty() { &[] } else { &[Split::Train, Split::Valid] };
+        let own = own.iter().map(|split| self.out.join(split.folder()));
+        let published = self.published().flat_map(|(layout, out)| {
+            let splits = layout.splits().into_iter();
+            splits.map(move |split| out.join(split))
+        });
+        own.chain(published).chain(self.more.iter().flat_map(Self::folders)).collect()
     }
 
     /// The published sets, and where each is written.

@@ -33,8 +33,9 @@ use folder::FolderWriter;
 pub use config::{PrepareConfig, SpeechSet};
 pub use noise::NoiseConfig;
 pub use published::{
-    AishellConfig, CommonVoiceConfig, FsddConfig, LibrispeechConfig, LjspeechConfig, MiniLibrispeechConfig, PhoneSet,
-    SpeechCommandsConfig, Speechocean762Config, TimitConfig, VoicebankConfig, VoxcelebConfig,
+    AishellConfig, CommonVoiceConfig, CommonVoiceSplit, FsddConfig, LibrispeechConfig, LjspeechConfig,
+    MiniLibrispeechConfig, PhoneSet, SpeechCommandsConfig, Speechocean762Config, TimitConfig, VoicebankConfig,
+    VoxcelebConfig,
 };
 pub use set::{Set, SetClip};
 
@@ -102,6 +103,10 @@ pub struct Assigned {
 /// Whatever is missing or malformed in the sets, and failed writes. What is done stays done: the next call goes on.
 pub fn prepare(config: &PrepareConfig, progress: &mut dyn FnMut(&str, usize, usize)) -> Result<()> {
     config.check()?;
+    prepare_all(config, progress)
+}
+
+fn prepare_all(config: &PrepareConfig, progress: &mut dyn FnMut(&str, usize, usize)) -> Result<()> {
     prepare_speech(config, |_| true, progress)?;
     let sets = config.located();
     if let Some(noise) = &config.noise {
@@ -110,7 +115,8 @@ pub fn prepare(config: &PrepareConfig, progress: &mut dyn FnMut(&str, usize, usi
     for synth in &config.synth {
         super::synth::render(synth, sets, &config.out, progress)?;
     }
-    config.published().try_for_each(|(layout, out)| published::write(layout, out, config.manifests, progress))
+    config.published().try_for_each(|(layout, out)| published::write(layout, out, config.manifests, progress))?;
+    config.more.iter().try_for_each(|more| prepare_all(more, progress))
 }
 
 /// Writes lists of VoxCeleb's files.

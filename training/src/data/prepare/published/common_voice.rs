@@ -26,10 +26,39 @@ pub struct CommonVoiceConfig {
     /// The list of the split `test`. Default: `test.tsv` in the folder.
     #[serde(default)]
     pub test_tsv_file: Option<PathBuf>,
+    /// Which splits are prepared. Default: `train`, `dev` and `test`.
+    #[serde(default = "all_splits")]
+    pub splits: Vec<CommonVoiceSplit>,
     /// The language's code. Clips of fewer than three words stay out, in `ja` and `zh-CN` those of fewer than two
     /// letters. Default: `en`.
     #[serde(default = "english")]
     pub language: String,
+}
+
+/// A list of Common Voice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CommonVoiceSplit {
+    /// To train on.
+    Train,
+    /// To validate on.
+    Dev,
+    /// To report on.
+    Test,
+}
+
+impl CommonVoiceSplit {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Dev => "dev",
+            Self::Test => "test",
+        }
+    }
+}
+
+fn all_splits() -> Vec<CommonVoiceSplit> {
+    vec![CommonVoiceSplit::Train, CommonVoiceSplit::Dev, CommonVoiceSplit::Test]
 }
 
 fn english() -> String {
@@ -42,7 +71,7 @@ impl Layout for CommonVoiceConfig {
     }
 
     fn splits(&self) -> Vec<String> {
-        ["train", "dev", "test"].map(str::to_owned).to_vec()
+        self.splits.iter().map(|split| split.name().to_owned()).collect()
     }
 
     fn clips(&self, split: &str) -> Result<Vec<Clip>> {

@@ -25,7 +25,7 @@ mod voicebank;
 mod voxceleb;
 
 pub use aishell::AishellConfig;
-pub use common_voice::CommonVoiceConfig;
+pub use common_voice::{CommonVoiceConfig, CommonVoiceSplit};
 pub use fsdd::FsddConfig;
 pub use librispeech::{LibrispeechConfig, MiniLibrispeechConfig};
 pub use ljspeech::LjspeechConfig;
