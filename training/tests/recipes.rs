@@ -4,12 +4,14 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 mod prepared;
+mod voice;
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use rejoinder_models::card::Bundle;
 use rejoinder_models::text::Tokenizer;
+use rejoinder_models::tts::source_filter::SourceFilterConfig;
 use rejoinder_training::export::OnnxModel;
 use rejoinder_training::recipe::{self, Recipe};
 use rejoinder_training::trainer::RunMode;
@@ -151,6 +153,7 @@ fn small_recogniser(name: &str, folder: &Path) -> Vec<(&'static str, String)> {
     }
     let base = quoted(&folder.join("base"));
     match name {
+        "more_speech" => add(&[("train.start", base.as_str())]),
         "adapted" => add(&[("train.adapters.base", base.as_str()), ("lm.bundle", base.as_str())]),
         "distilled" => add(&[("distill.teacher", base.as_str()), ("net.layers", "1")]),
         "conformer_transducer" => add(&[("transducer.encoder", base.as_str()), ("transducer.frozen_steps", "1")]),
@@ -173,19 +176,87 @@ fn small_recogniser(name: &str, folder: &Path) -> Vec<(&'static str, String)> {
     settings
 }
 
-/// What makes a recipe small; nothing for recipes whose data is not made here: a voice needs recordings and their
-/// alignment.
-fn small(recipe: &Path, folder: &Path) -> Option<Small> {
+/// Recordings of one speaker, a prepared set and as LJ Speech is published; and their letters to sound.
+fn write_voice(folder: &Path) {
+    std::fs::create_dir_all(folder.join("LJSpeech-1.1/wavs")).unwrap();
+    voice::make_recordings(folder, &voice::geometry());
+    let (mut metadata, mut list) = (String::new(), csv::Reader::from_path(folder.join("manifest.csv")).unwrap());
+    for row in list.records().map(Result::unwrap) {
+        let name = format!("LJ001-{:0>4}", &row[0]);
+        std::fs::copy(folder.join(&row[1]), folder.join(format!("LJSpeech-1.1/wavs/{name}.wav"))).unwrap();
+        writeln!(metadata, "{name}|{0}|{0}", &row[2]).unwrap();
+    }
+    std::fs::write(folder.join("LJSpeech-1.1/metadata.csv"), metadata).unwrap();
+    std::fs::write(folder.join("words.dict"), voice::DICTIONARY).unwrap();
+    std::fs::write(folder.join("sentences.txt"), "so me\n").unwrap();
+    let settings = ["run", "g2p.dictionary"].map(|key| match key {
+        "run" => format!("run={}", quoted(&folder.join("g2p"))),
+        key => format!("{key}={}", quoted(&folder.join("words.dict"))),
+    });
+    let counts = ["g2p.held_out=0", "g2p.min_unit_count=1", "g2p.min_count=1", "g2p.order=3"].map(str::to_owned);
+    let recipe = recipe::open(&folder_of_recipes().join("g2p/cmudict.toml"), &[&settings[..], &counts[..]].concat());
+    recipe.unwrap().train(RunMode::New).unwrap();
+}
+
+/// What makes a recipe of a voice small.
+fn small_voice(name: &str, folder: &Path) -> Vec<(&'static str, String)> {
+    let (recordings, mut settings) = (folder.join("voice"), Vec::new());
+    let mut add = |pairs: &[(&'static str, &str)]| settings.extend(pairs.iter().map(|(k, v)| (*k, (*v).to_owned())));
+    for part in [["acoustic.train.debug", "acoustic.train.backend"], ["vocoder.train.debug", "vocoder.train.backend"]] {
+        add(&[(part[0], "true"), (part[1], "\"flex\"")]);
+    }
+    let SourceFilterConfig { rate_hz, hop, fft, harmonic_order, noise_order } = voice::geometry();
+    let geometry = format!(
+        "{{ rate_hz = {rate_hz}, hop = {hop}, fft = {fft}, harmonic_order = {harmonic_order}, \
+         noise_order = {noise_order} }}"
+    );
+    add(&[
+        ("g2p", quoted(&recordings.join("g2p")).as_str()),
+        ("corpus", quoted(&folder.join("corpus")).as_str()),
+        ("voice.geometry", geometry.as_str()),
+        ("voice.held_out", "1"),
+        ("voice.mels", "30"),
+        ("acoustic.width", "32"),
+        ("acoustic.encoder_blocks", "1"),
+        ("acoustic.decoder_blocks", "1"),
+        ("acoustic.adversarial_from", "1"),
+        ("vocoder.width", "32"),
+        ("vocoder.blocks", "1"),
+        ("vocoder.segments", "2"),
+        ("vocoder.segment_frames", "32"),
+        ("vocoder.adversarial_from", "1"),
+        ("evaluate.sentences", quoted(&recordings.join("sentences.txt")).as_str()),
+        ("evaluate.recogniser", quoted(&folder.join("base")).as_str()),
+    ]);
+    if name == "ljspeech" {
+        let save = recordings.join("lists");
+        add(&[
+            ("prepare.ljspeech.data_folder", quoted(&recordings.join("LJSpeech-1.1")).as_str()),
+            ("prepare.ljspeech.save_folder", quoted(&save).as_str()),
+            ("voice.manifest", quoted(&save.join("train.csv")).as_str()),
+        ]);
+    } else {
+        add(&[("voice.manifest", quoted(&recordings.join("manifest.csv")).as_str())]);
+    }
+    settings
+}
+
+/// What makes a recipe small.
+fn small(recipe: &Path, folder: &Path) -> Small {
     let clips = quoted(&folder.join("clips"));
     let test = format!("[{{ name = \"hum\", clips = [{clips}] }}]");
     let (mut tokenizer, mut settings) = (false, vec![("run", quoted(&folder.join("run")))]);
-    let task = recipe.parent()?.file_name()?.to_str()?;
+    let name = |path: Option<&Path>| path.and_then(Path::file_stem).unwrap().to_str().unwrap().to_owned();
+    let (task, name) = (name(recipe.parent()), name(Some(recipe)));
+    let task = task.as_str();
     let mut add = |pairs: &[(&'static str, &str)]| settings.extend(pairs.iter().map(|(k, v)| (*k, (*v).to_owned())));
     if task != "g2p" {
-        let bundle = quoted(&folder.join("bundle"));
-        add(&[("train.debug", "true"), ("train.backend", "\"flex\""), ("export.bundle", bundle.as_str())]);
+        add(&[("export.bundle", quoted(&folder.join("bundle")).as_str())]);
     }
-    match (task, recipe.file_stem()?.to_str()?) {
+    if !["g2p", "tts"].contains(&task) {
+        add(&[("train.debug", "true"), ("train.backend", "\"flex\"")]);
+    }
+    match (task, name.as_str()) {
         ("asr", "token_lm") => {
             tokenizer = true;
             add(&[
@@ -270,9 +341,10 @@ fn small(recipe: &Path, folder: &Path) -> Option<Small> {
             ("g2p.dictionary", quoted(&folder.join("sets/words/tiny.dict")).as_str()),
             ("g2p.min_unit_count", "1"),
         ]),
-        _ => return None,
+        ("tts", name) => settings.extend(small_voice(name, folder)),
+        _ => panic!("{}: nothing makes it small", recipe.display()),
     }
-    Some(Small { tokenizer, settings })
+    Small { tokenizer, settings }
 }
 
 #[test]
@@ -290,21 +362,25 @@ fn recipes_run_in_debug_mode() {
     let folder = tempfile::tempdir().unwrap();
     write_clips(&folder.path().join("clips"));
     write_dictionary(&folder.path().join("sets/words/tiny.dict"));
+    write_voice(&folder.path().join("voice"));
     Tokenizer::characters(' '..='z').unwrap().write(folder.path().join("tokens.txt")).unwrap();
     // The recogniser that others begin with, or learn from.
     let path = folder_of_recipes().join("asr/conformer_ctc.toml");
-    let mut base = small(&path, folder.path()).unwrap();
+    let mut base = small(&path, folder.path());
     base.settings.push(("run", quoted(&folder.path().join("base_run"))));
     base.settings.push(("export.bundle", quoted(&folder.path().join("base"))));
     let recipe = base.open(&path, &[]);
     recipe.tokenizer().and_then(|()| recipe.train(RunMode::New)).and_then(|()| recipe.export()).unwrap();
     for path in recipes() {
         let began = std::time::Instant::now();
-        let Some(small) = small(&path, folder.path()) else { continue };
+        let small = small(&path, folder.path());
         let recipe = small.open(&path, &[]);
         let step = |name: &str, result: rejoinder_training::Result<()>| {
             result.unwrap_or_else(|e| panic!("{}, {name}: {e}", path.display()));
         };
+        if path.starts_with(folder_of_recipes().join("tts")) {
+            step("prepare", recipe.prepare());
+        }
         if small.tokenizer {
             step("tokenizer", recipe.tokenizer());
         }
@@ -312,9 +388,10 @@ fn recipes_run_in_debug_mode() {
         step("export", recipe.export());
         step("evaluate", recipe.evaluate());
         let name = path.strip_prefix(folder_of_recipes()).unwrap().display().to_string();
-        // A letters-to-sound model is no net, the language model stands in a file of llama.cpp's, and an adaptation has
-        // begun with a bundle before.
-        if !["g2p/cmudict.toml", "lm/rejoinder.toml", "asr/adapted.toml"].contains(&name.as_str()) {
+        // A letters-to-sound model is no net, the language model stands in a file of llama.cpp's, an adaptation has begun
+        // with a bundle before, and a voice's two nets have a test of their own.
+        let others = ["g2p/cmudict.toml", "lm/rejoinder.toml", "asr/adapted.toml"];
+        if !others.contains(&name.as_str()) && !name.starts_with("tts") {
             small.comes_back(&path, folder.path());
         }
         eprintln!("{name}: {:.1?}", began.elapsed());

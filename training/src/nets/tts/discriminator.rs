@@ -10,6 +10,8 @@ use crate::ops::{leaky_relu, linear};
 /// Bins in a patch.
 const PATCH: usize = 8;
 const SLOPE: f32 = 0.2;
+/// Frames that a score is made of.
+pub const JUDGED_FRAMES: usize = 13;
 /// How much matching the layers of the judge counts, beside persuading it (J. Kong, J. Kim and J. Bae, "HiFi-GAN",
 /// 2020, equation 5).
 const FEATURES: f64 = 2.0;
@@ -81,7 +83,7 @@ impl Discriminator {
     /// The scores, 1 for what was recorded, and what each layer saw.
     ///
     /// # Shapes
-    /// - spectrogram: `[batch, frames, bins]`, of about zero mean and unit variance
+    /// - spectrogram: `[batch, frames, bins]`, [`JUDGED_FRAMES`] at least, of about zero mean and unit variance
     /// - scores: `[batch, frames - 12, patches, 1]`
     pub fn forward(&self, spectrogram: Tensor<3>) -> (Tensor<4>, Vec<Tensor<4>>) {
         let [batch, frames, bins] = spectrogram.dims();

@@ -5,7 +5,7 @@ mod discriminator;
 mod vocoder;
 
 pub use acoustic::{Acoustic, AcousticConfig, Decoder, Encoded, Encoder};
-pub use discriminator::{Discriminator, DiscriminatorConfig, Game, JudgedAcoustic, JudgedVocoder, play};
+pub use discriminator::{Discriminator, DiscriminatorConfig, Game, JUDGED_FRAMES, JudgedAcoustic, JudgedVocoder, play};
 pub use vocoder::{Vocoder, VocoderConfig};
 
 /// Numbers that describe where a frame lies in its token.

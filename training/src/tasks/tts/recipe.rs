@@ -210,7 +210,10 @@ impl TtsRecipe {
     }
 
     /// The task of the vocoder, for `device` without gradients.
-    pub fn vocoder_task(&self, corpus: Arc<Corpus>, device: &Device) -> VocoderTask {
+    ///
+    /// # Errors
+    /// Segments that are too short for the judges, where they play.
+    pub fn vocoder_task(&self, corpus: Arc<Corpus>, device: &Device) -> Result<VocoderTask> {
         let section = &self.vocoder;
         let sizes = [section.segments, section.segment_frames, section.batches];
         let adversary = Adversary { weight: section.adversarial, from: section.adversarial_from };
@@ -278,7 +281,7 @@ impl Recipe for TtsRecipe {
             let run = self.run_of(*part);
             match part {
                 Part::Vocoder => {
-                    let task = self.vocoder_task(Arc::clone(&corpus), &self.vocoder.train.backend.device()?);
+                    let task = self.vocoder_task(Arc::clone(&corpus), &self.vocoder.train.backend.device()?)?;
                     trainer::fit(&task, &self.vocoder.train, &run, mode)?;
                 }
                 Part::Acoustic => {

@@ -12,7 +12,7 @@ use super::corpus::{Corpus, Utterance};
 use super::mel::MelConfig;
 use crate::import::check_family;
 use crate::losses::spectral::{Comparison, Renderer, SpectralDistance};
-use crate::nets::tts::{DiscriminatorConfig, JudgedVocoder, Vocoder, VocoderConfig, play};
+use crate::nets::tts::{DiscriminatorConfig, JUDGED_FRAMES, JudgedVocoder, Vocoder, VocoderConfig, play};
 use crate::trainer::{Batches, Figure, Loss, Task};
 use crate::{Error, Result};
 
@@ -82,6 +82,9 @@ pub struct VocoderBatch {
 impl VocoderTask {
     /// `segments` of `segment_frames` a batch, `batches` an epoch. The matrices of the loss lie on `device`, which
     /// is without gradients.
+    ///
+    /// # Errors
+    /// Segments that are too short for the judges, where they play.
     pub fn new(
         corpus: Arc<Corpus>,
         geometry: &SourceFilterConfig,
@@ -89,8 +92,14 @@ impl VocoderTask {
         [segments, segment_frames, batches]: [usize; 3],
         adversary: Adversary,
         device: &Device,
-    ) -> Self {
-        Self {
+    ) -> Result<Self> {
+        let hop = WINDOWS[0] / 4;
+        let least = ((JUDGED_FRAMES + 3) * hop).div_ceil(geometry.hop) + 1;
+        if adversary.weight > 0.0 && segment_frames < least {
+            let wanted = format!("expected at least {least}, of which the judges see enough, found {segment_frames}");
+            return Err(Error::config("vocoder.segment_frames", wanted));
+        }
+        Ok(Self {
             corpus,
             geometry: geometry.clone(),
             net,
@@ -100,7 +109,7 @@ impl VocoderTask {
             adversary,
             training: Rig::new(geometry, &device.clone().autodiff()),
             validation: Rig::new(geometry, device),
-        }
+        })
     }
 
     /// The cepstra of the spectral envelope that the mel bands show, as a linear map of the net's inputs: `[inputs,
