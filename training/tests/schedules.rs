@@ -92,7 +92,7 @@ fn validations_lower_the_rate_as_speechbrains_do() {
 fn a_run_without_progress_ends_when_speechbrains_does() {
     let Golden { figures, stopper, .. } = golden();
     for Stopper { patience, not_before, validations } in stopper {
-        let stopping = EarlyStopping { metric: "wer".to_owned(), patience, not_before };
+        let stopping = EarlyStopping { metric: "wer".to_owned(), direction: None, patience, not_before };
         let mut state = ValidationState::default();
         for figure in &figures {
             if state.is_over(Some(&stopping)) {

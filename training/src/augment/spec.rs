@@ -79,7 +79,7 @@ pub fn spec_augment(config: &SpecConfig, features: &mut [f32], bins: usize, rng:
         features.chunks_exact_mut(bins).for_each(|row| row[columns.clone()].copy_from_slice(&means[columns.clone()]));
     }
     let masks = (config.time_masks as f64 * frames as f64 / 1000.0).ceil() as usize;
-    let longest = config.time_frames.min((config.time_share * frames as f64) as usize);
+    let longest = config.time_frames.min((config.time_share * frames as f64) as usize).min(frames);
     for _ in 0..masks {
         let width = rng.random_range(0..=longest);
         let start = rng.random_range(0..=frames - width);

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::TrainOptions;
+use super::{Metric, TrainOptions};
 use crate::{Error, Result};
 
 /// The share of the best figure by which a new one must be lower.
@@ -62,12 +62,25 @@ impl Anneal {
     }
 }
 
-/// Ends training when a figure of the validation no longer falls: SpeechBrain's `EpochCounterWithStopper`.
+/// Which way a figure is better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// Less.
+    Min,
+    /// More.
+    Max,
+}
+
+/// Ends training when a figure of the validation no longer gets better: SpeechBrain's `EpochCounterWithStopper`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EarlyStopping {
-    /// The figure; lower is better.
+    /// The figure.
     pub metric: String,
+    /// Which way it is better. Default: that of the task's own figure, of others `min`.
+    #[serde(default)]
+    pub direction: Option<Direction>,
     /// Validations without a new best after which training ends.
     pub patience: usize,
     /// Validations at the beginning that do not count. Default: 0.
@@ -103,7 +116,13 @@ impl ValidationState {
     ///
     /// # Errors
     /// [`Error::Config`] for a figure that the task does not have.
-    pub(super) fn update(&mut self, options: &TrainOptions, figures: &[(&'static str, f64)]) -> Result<()> {
+    pub(super) fn update(
+        &mut self,
+        options: &TrainOptions,
+        metric: &Metric,
+        figures: &[(&'static str, f64)],
+    ) -> Result<()> {
+        let falling = |figure: f64| if metric.is_highest() { -figure } else { figure };
         let find = |key: &str, metric: &str| {
             let found = figures.iter().find(|(name, _)| *name == metric).map(|(_, value)| *value);
             found.ok_or_else(|| {
@@ -116,14 +135,15 @@ impl ValidationState {
             None => None,
         };
         let stopping = match &options.early_stopping {
-            Some(stopping) => Some((stopping, find("train.early_stopping.metric", &stopping.metric)?)),
+            Some(stopping) => Some((stopping, falling(find("train.early_stopping.metric", &stopping.metric)?))),
             None => None,
         };
         self.take(anneal, stopping);
         Ok(())
     }
 
-    /// Takes the figures of a validation: the one to anneal by and the one to stop by.
+    /// Takes the figures of a validation: the one to anneal by and the one to stop by, both of which are better when lower.
+    /// One that is not finite is no improvement.
     pub fn take(&mut self, anneal: Option<(&Anneal, f64)>, stopping: Option<(&EarlyStopping, f64)>) {
         self.validations += 1;
         if let Some((anneal, figure)) = anneal {
@@ -133,7 +153,7 @@ impl ValidationState {
         if self.validations <= stopping.not_before {
             return;
         }
-        if self.best.is_none_or(|best| figure < (1.0 - LEAST_GAIN) * best) {
+        if figure.is_finite() && self.best.is_none_or(|best| best - figure > LEAST_GAIN * best.abs()) {
             self.best = Some(figure);
             self.since_best = 0;
         } else {
@@ -156,8 +176,9 @@ impl ValidationState {
                 }
             }
             Anneal::Plateau { factor, patience, not_before, .. } => {
-                if self.validations <= not_before || self.anchor.is_none_or(|best| figure <= best) {
-                    self.anchor = Some(figure);
+                let is_better = figure.is_finite() && self.anchor.is_none_or(|best| figure <= best);
+                if self.validations <= not_before || is_better {
+                    self.anchor = Some(figure).filter(|figure| figure.is_finite()).or(self.anchor);
                     self.waited = if self.validations <= not_before { self.waited } else { 0 };
                 } else {
                     self.wait(factor, patience);

@@ -45,8 +45,8 @@ impl<'a> Course<'a> {
     }
 
     pub(super) fn is_checkpoint_due(&self, step: usize) -> bool {
-        let steps = self.options.ckpt_interval_steps;
-        self.saved.elapsed().as_secs_f64() > self.options.ckpt_interval_minutes * 60.0
+        let (minutes, steps) = (self.options.ckpt_interval_minutes, self.options.ckpt_interval_steps);
+        (minutes > 0.0 && self.saved.elapsed().as_secs_f64() > minutes * 60.0)
             || (steps > 0 && step - self.saved_step >= steps)
     }
 

@@ -182,7 +182,7 @@ impl<'a, T: Task> Fitter<'a, T> {
         self.state.best.retain(|kept| kept.metric == metric && kept.path(run).is_file());
         self.course = Course::from(self.options, &self.state);
         let fresh = self.net.take().ok_or_else(in_use)?;
-        if self.average.is_some() {
+        if self.average.is_some() && self.state.average_updates > 0 {
             let average = self.load_weights(fresh.clone(), &folder.join("average.bpk"))?;
             self.average = Some(Average::resume(self.options.average_decay, &average, self.state.average_updates));
         }
@@ -257,6 +257,10 @@ impl<'a, T: Task> Fitter<'a, T> {
             self.save()?;
         }
         outcome?;
+        if self.state.batches == 0 {
+            let reason = "an epoch has no batch; check the shares of the data, and that there are clips enough for one";
+            return Err(Error::data("training data", reason));
+        }
         let (figures, at) = (self.meter.means(), self.at());
         let net = self.net.as_ref().ok_or_else(in_use)?;
         tell(&mut self.observers, |observer| observer.on_stage_end(Stage::Train, &figures, net, &at))
@@ -389,7 +393,7 @@ impl<'a, T: Task> Fitter<'a, T> {
             other => other?,
         };
         let figures = meter.means();
-        self.state.validation.update(self.options, &figures)?;
+        self.state.validation.update(self.options, &self.metric, &figures)?;
         self.state.validated = self.state.step;
         self.keep(&net, epoch, &figures)?;
         let at = At { epoch, ..self.at() };

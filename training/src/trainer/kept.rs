@@ -33,6 +33,11 @@ impl Metric {
         &self.name
     }
 
+    /// Whether more is better.
+    pub fn is_highest(&self) -> bool {
+        self.highest
+    }
+
     /// Whether `figure` is better than `other`, or as good.
     fn is_as_good(&self, figure: f64, other: f64) -> bool {
         if self.highest { figure >= other } else { figure <= other }

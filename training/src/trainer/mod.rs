@@ -33,7 +33,7 @@ use burn::tensor::{Device, Tensor};
 use rejoinder_models::card::Bundle;
 
 pub use adapters::{AdaptersConfig, HoulsbyConfig, LoraConfig};
-pub use anneal::{Anneal, EarlyStopping, ValidationState};
+pub use anneal::{Anneal, Direction, EarlyStopping, ValidationState};
 pub use average::Average;
 pub use checkpoint::{Checkpoint, load_weights, save_weights};
 pub use evaluate::{evaluate, evaluate_observed};

@@ -4,7 +4,7 @@ use burn::optim::{AdamWConfig, ModuleOptimizer};
 use serde::de::IntoDeserializer;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{AdaptersConfig, Anneal, EarlyStopping, Metric, Precision, Schedule};
+use super::{AdaptersConfig, Anneal, Direction, EarlyStopping, Metric, Precision, Schedule};
 use crate::device::Backend;
 use crate::{Error, Result};
 
@@ -62,7 +62,7 @@ pub struct TrainOptions {
     /// Whether the mean of all that are kept is exported in the place of the best: SpeechBrain's `average_checkpoints`.
     /// Default: false.
     pub average_best: bool,
-    /// Minutes between checkpoints. Default: 5.
+    /// Minutes between checkpoints, 0 for none by the clock. Default: 5.
     pub ckpt_interval_minutes: f64,
     /// Steps between checkpoints, whichever comes first; 0, the default, for none by steps.
     pub ckpt_interval_steps: usize,
@@ -159,7 +159,10 @@ impl TrainOptions {
     /// The figure by which weights are kept, where the task has `metric`.
     pub(super) fn metric(&self, metric: Metric) -> Metric {
         match &self.early_stopping {
-            Some(stopping) if stopping.metric != metric.name() => Metric::lowest(stopping.metric.clone()),
+            Some(EarlyStopping { metric: name, direction: Some(Direction::Max), .. }) => Metric::highest(name.clone()),
+            Some(EarlyStopping { metric: name, direction, .. }) if direction.is_some() || name != metric.name() => {
+                Metric::lowest(name.clone())
+            }
             _ => metric,
         }
     }

@@ -25,7 +25,8 @@ pub enum Schedule {
 }
 
 impl Schedule {
-    /// The rate as a share of the peak, at `step` (from 0) and after `progress` (0 to 1) of the run.
+    /// The rate as a share of the peak, at `step` (from 0) and after `progress` (0 to 1) of the run, which moves from
+    /// epoch to epoch where nothing else bounds the run.
     pub fn factor(self, step: usize, warmup_steps: usize, progress: f64) -> f64 {
         let warmup = warmup_steps.max(1) as f64;
         if matches!(self, Self::TriStage) && (step as f64) < warmup {
@@ -39,8 +40,11 @@ impl Schedule {
         let progress = progress.clamp(0.0, 1.0);
         match self {
             Self::Linear => {
+                if progress == 0.0 {
+                    return 1.0;
+                }
                 // The steps of the run, by how far it has come.
-                let all = if progress > 0.0 { done / progress } else { f64::INFINITY };
+                let all = done / progress;
                 ((all - step) / (all - warmup).max(1.0)).max(0.0)
             }
             Self::TriStage => 0.05_f64.powf(((progress - 0.5) / 0.5).max(0.0)),
@@ -64,5 +68,12 @@ mod tests {
             assert!((schedule.factor(99, 100, 0.0) - 1.0).abs() < 1e-9);
             assert!(schedule.factor(9_999, 100, 1.0) <= 0.101);
         }
+    }
+
+    #[test]
+    fn the_linear_schedule_stays_at_the_peak_until_it_knows_how_far_it_is() {
+        assert_eq!([0, 1, 500].map(|step| Schedule::Linear.factor(step, 1, 0.0)), [1.0; 3]);
+        assert!((Schedule::Linear.factor(1_000, 0, 0.5) - 0.5).abs() < 2e-3);
+        assert_eq!(Schedule::Linear.factor(2_000, 0, 1.0), 0.0);
     }
 }

@@ -6,7 +6,7 @@ use burn::tensor::{Tensor, TensorData};
 use super::*;
 use crate::device::Backend;
 use crate::trainer::run::EVENTS;
-use crate::trainer::{Batches, EarlyStopping, Figure, Loss, Observer, Schedule};
+use crate::trainer::{Batches, Direction, EarlyStopping, Figure, Loss, Observer, Schedule};
 
 /// A net of one weight, whose gradient is the batch.
 struct OneWeight(Vec<f32>);
@@ -71,6 +71,15 @@ fn a_step_follows_the_mean_of_what_was_gathered() {
         let mean = log[0]["grad_norm"].as_f64().unwrap();
         assert!((mean - norms / f64::from(steps)).abs() < 1e-6, "{batches:?}: {mean}");
     }
+}
+
+#[test]
+fn an_epoch_without_batches_is_an_error() {
+    let run = tempfile::tempdir().unwrap();
+    let options = TrainOptions { steps: 5, ..options(0) };
+    let message = fit(&OneWeight(Vec::new()), &options, run.path(), RunMode::New).map(drop).unwrap_err().to_string();
+    assert!(message.contains("an epoch has no batch"), "{message}");
+    assert!(!run.path().join(WEIGHTS).exists());
 }
 
 #[test]
@@ -173,7 +182,7 @@ fn kept_files(run: &Path) -> Vec<String> {
 #[test]
 fn the_best_of_the_validated_nets_is_exported() {
     let (lowest, highest) = (Metric::lowest("off"), Metric::highest("near"));
-    let stopping = Some(EarlyStopping { metric: "size".into(), patience: 9, not_before: 0 });
+    let stop = |direction, patience| Some(EarlyStopping { metric: "size".into(), direction, patience, not_before: 0 });
     for (metric, options, expected, files) in [
         (&lowest, falling(6), 0.7, vec!["step_3.bpk"]),
         (&highest, falling(6), 0.7, vec!["step_3.bpk"]),
@@ -185,7 +194,14 @@ fn the_best_of_the_validated_nets_is_exported() {
             vec!["step_3.bpk", "step_4.bpk"],
         ),
         // What ends training is what is kept by.
-        (&lowest, TrainOptions { early_stopping: stopping, ..falling(6) }, 0.4, vec!["step_6.bpk"]),
+        (&lowest, TrainOptions { early_stopping: stop(None, 9), ..falling(6) }, 0.4, vec!["step_6.bpk"]),
+        // It falls from the first on, so that more of it never comes.
+        (
+            &lowest,
+            TrainOptions { early_stopping: stop(Some(Direction::Max), 2), ..falling(6) },
+            0.9,
+            vec!["step_1.bpk"],
+        ),
         // The last weights are among those to choose of, though no validation falls on them.
         (&lowest, TrainOptions { valid_every: 2, ..falling(3) }, 0.7, vec!["step_3.bpk"]),
     ] {
