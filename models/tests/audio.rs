@@ -125,12 +125,15 @@ fn a_damaged_header_and_samples_that_are_no_numbers_are_told() {
     let mut floats = good[..44].to_vec();
     (floats[20], floats[34], floats[32]) = (3, 32, 4);
     floats[28..32].copy_from_slice(&64_000_u32.to_le_bytes());
-    for i in 0..8_000 {
-        let sample: f32 = if i == 4_000 { f32::NAN } else { 0.5 };
-        floats.extend(sample.to_le_bytes());
+    for (odd, shown) in [(f32::NAN, "NaN"), (-2e6, "-2000000")] {
+        floats.truncate(44);
+        for i in 0..8_000 {
+            let sample: f32 = if i == 4_000 { odd } else { 0.5 };
+            floats.extend(sample.to_le_bytes());
+        }
+        std::fs::write(&path, &floats).unwrap();
+        assert_eq!(message(&path), format!("damaged: at 0.250 s it holds {shown}; expected samples"));
     }
-    std::fs::write(&path, &floats).unwrap();
-    assert_eq!(message(&path), "damaged: at 0.250 s it holds NaN; expected numbers");
 }
 
 #[test]

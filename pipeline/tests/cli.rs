@@ -110,6 +110,20 @@ fn silence_and_noise_are_no_conversation() {
 }
 
 #[test]
+fn events_take_no_other_files_place_and_are_not_lost_in_silence() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let input = folder.path().join("caller.wav").display().to_string();
+    std::fs::copy(fixture("sum.wav"), &input).expect("a copy");
+    let output = folder.path().join("out.wav").display().to_string();
+    for (taken, what) in [(&input, "the caller's recording"), (&output, "where the conversation goes")] {
+        let line = error(&["converse", "--input", &input, "--output", &output, "--events", taken]);
+        assert_eq!(line, format!("{taken}: this is {what}; name another file for the events"));
+    }
+    let line = error(&["converse", "--input", &input, "--output", &output, "--events", "/dev/full"]);
+    assert!(line.starts_with("/dev/full: ") && line.contains("No space"), "{line}");
+}
+
+#[test]
 fn a_conversation_in_real_time_ends_well() {
     let folder = tempfile::tempdir().expect("a folder");
     let heard = folder.path().join("out.wav").display().to_string();
@@ -151,10 +165,12 @@ fn a_text_is_spoken_into_a_file() {
     output(&["speak", "It is half past five.", "-o", &path.display().to_string()]);
     let clip = audio::read(&path).expect("speech");
     assert!((0.5..6.0).contains(&clip.seconds()) && clip.rms() > 0.01, "{} s", clip.seconds());
-    assert_eq!(
-        error(&["speak", " ... ", "-o", &path.display().to_string()]),
-        "expected a text with something to pronounce, found \" ... \""
-    );
+    for unspeakable in [" ... ", "\u{4f60}\u{597d}"] {
+        let path = folder.path().join("nothing.wav");
+        let line = error(&["speak", unspeakable, "-o", &path.display().to_string()]);
+        assert_eq!(line, format!("expected a text with something to pronounce, found {unspeakable:?}"));
+        assert!(!path.exists());
+    }
 }
 
 #[test]

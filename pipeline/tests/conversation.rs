@@ -8,11 +8,12 @@ use std::time::Duration;
 use common::{Parrot, RATE, assistant, speech};
 use rejoinder::turn::{Phrase, RuleJudge, RuleJudgeConfig, TurnTaking, Verdict};
 use rejoinder::{
-    Body, Control, Conversation, Cost, Event, EventKind, Message, Outbox, Session, SessionBuilder, Stage, StageCosts,
-    Timelines,
+    Assistant, Body, Control, Conversation, Cost, Event, EventKind, Message, Outbox, Session, SessionBuilder, Stage,
+    StageCosts, Timelines,
 };
 use rejoinder_models::audio::Clip;
-use rejoinder_models::llm::{Cancel, Role};
+use rejoinder_models::llm::tools::Moment;
+use rejoinder_models::llm::{Cancel, ChatMessage, Dialogue, Finish, Responder, Role, ToolCall, ToolSpec};
 use rejoinder_models::units::{Position, SampleRate, Samples};
 
 const COST: Cost = Cost::Fixed { step: Duration::from_micros(200), output: Duration::from_millis(2) };
@@ -138,6 +139,49 @@ fn a_tool_is_called_and_the_reply_goes_on_with_its_result() {
     let asked = parrot.0.lock().unwrap().clone();
     let roles: Vec<_> = asked[1].iter().map(|message| message.role).collect();
     assert_eq!(roles, [Role::System, Role::User, Role::Assistant, Role::Tool]);
+}
+
+/// Calls a tool whether it is given one or not, as an endpoint may.
+#[derive(Clone, Default)]
+struct Insistent(Arc<Mutex<Vec<Vec<ChatMessage>>>>);
+
+impl Responder for Insistent {
+    fn name(&self) -> &str {
+        "insistent"
+    }
+    fn dialogue(&self, _now: Moment) -> rejoinder_models::Result<Box<dyn Dialogue>> {
+        Ok(Box::new(self.clone()))
+    }
+}
+
+impl Dialogue for Insistent {
+    fn reply(
+        &mut self,
+        messages: &[ChatMessage],
+        _tools: &[ToolSpec],
+        _cancel: &Cancel,
+        _on_text: &mut dyn FnMut(&str) -> std::ops::ControlFlow<()>,
+    ) -> rejoinder_models::Result<Finish> {
+        self.0.lock().unwrap().push(messages.to_vec());
+        Ok(Finish::Tool(ToolCall { name: "clock".to_owned(), arguments: serde_json::json!({}) }))
+    }
+}
+
+#[test]
+fn a_model_that_calls_tools_without_end_is_stopped() {
+    let insistent = Insistent::default();
+    let assistant = Assistant { responder: Arc::new(insistent.clone()), ..assistant(&Parrot::default()) };
+    let conversation = SessionBuilder::new(&assistant).simulate(&speech("300 alpha 1500 time 500"), COST).unwrap();
+    let lines = timelines(&conversation);
+    let expected = "respond: the model calls `clock` after dialogue.max_tool_calls = 2 calls for one reply";
+    assert_eq!(lines.turns()[0].failed.as_deref(), Some(expected));
+    let asked = insistent.0.lock().unwrap().clone();
+    assert_eq!(asked.len(), 6, "three times in each of two turns");
+    let last = asked.last().unwrap();
+    let (calls, results) = last.iter().fold((0, 0), |(calls, results), message| {
+        (calls + usize::from(message.tool_call.is_some()), results + usize::from(message.role == Role::Tool))
+    });
+    assert_eq!((calls, results), (4, 4), "each call in the history has its result: {last:?}");
 }
 
 #[test]

@@ -22,3 +22,9 @@ pub use read::{read, read_at, read_bytes, read_channels};
 pub use resample::{StreamResampler, resample};
 pub use span::{Span, read_span};
 pub use write::{WavWriter, write_wav, write_wav_channels};
+
+/// Whether a sample may be sound: a number, and no more than 120 dB above full scale, beyond which filters overflow. Files
+/// of floats that go up to 32,768 are common.
+pub fn is_sound(sample: f32) -> bool {
+    sample.abs() <= 1e6
+}

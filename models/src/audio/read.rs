@@ -15,7 +15,7 @@ use symphonia::core::packet::Packet;
 
 use super::opus::OpusDecoder;
 use super::sphere;
-use crate::audio::Clip;
+use crate::audio::{Clip, is_sound};
 use crate::units::SampleRate;
 use crate::{Error, Result};
 
@@ -255,10 +255,10 @@ impl PacketDecoder {
                     }
                     (*channels, *rate) = (found, found_rate);
                     buffer.copy_to_vec_interleaved(scratch);
-                    if let Some(at) = scratch.iter().position(|sample| !sample.is_finite()) {
+                    if let Some(at) = scratch.iter().position(|sample| !is_sound(*sample)) {
                         let (second, found) = ((samples.len() + at) / *channels, scratch[at]);
                         let second = second as f64 / f64::from(*rate);
-                        let reason = format!("damaged: at {second:.3} s it holds {found}; expected numbers");
+                        let reason = format!("damaged: at {second:.3} s it holds {found}; expected samples");
                         return Err(Error::audio(name, reason));
                     }
                     samples.append(scratch);

@@ -76,17 +76,26 @@ pub struct ToolSpec {
 
 /// A flag by which another thread ends a reply. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct Cancel(Arc<AtomicBool>);
+pub struct Cancel {
+    own: Arc<AtomicBool>,
+    /// That of the work which this is part of.
+    whole: Option<Arc<AtomicBool>>,
+}
 
 impl Cancel {
     /// Asks for the work to stop.
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::Release);
+        self.own.store(true, Ordering::Release);
     }
 
-    /// Whether the work was asked to stop.
+    /// Whether the work, or what it is part of, was asked to stop.
     pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.own.load(Ordering::Acquire) || self.whole.as_ref().is_some_and(|whole| whole.load(Ordering::Acquire))
+    }
+
+    /// A flag for a part of the work, which ends with the whole as well.
+    pub fn part(&self) -> Self {
+        Self { own: Arc::default(), whole: Some(self.own.clone()) }
     }
 }
 

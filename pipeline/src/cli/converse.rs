@@ -34,9 +34,14 @@ pub(crate) struct Converse {
     events: Option<PathBuf>,
 }
 
-/// Whether two paths lead to one file.
+/// Whether two paths lead to one file, be it there or not.
 fn same_file(a: &Path, b: &Path) -> bool {
-    a.canonicalize().is_ok_and(|a| b.canonicalize().is_ok_and(|b| a == b))
+    let place = |path: &Path| {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        path.canonicalize()
+            .or_else(|_| Ok::<_, std::io::Error>(folder.canonicalize()?.join(path.file_name().unwrap_or_default())))
+    };
+    place(a).is_ok_and(|a| place(b).is_ok_and(|b| a == b))
 }
 
 impl Converse {
@@ -44,10 +49,17 @@ impl Converse {
         if same_file(&self.input, &self.output) {
             bail!("{}: this is the caller's recording; name another file for the conversation", self.output.display());
         }
+        if let Some(events) = &self.events {
+            let taken = [(&self.input, "the caller's recording"), (&self.output, "where the conversation goes")];
+            if let Some((_, what)) = taken.iter().find(|(path, _)| same_file(path, events)) {
+                bail!("{}: this is {what}; name another file for the events", events.display());
+            }
+        }
         let caller = audio::read(&self.input)?;
         let (_, assistant) = self.config.open()?;
         let stop = interrupt_flag()?;
         let mut printer = Printer::new(self.events.as_deref(), stop.clone())?;
+        let trouble = printer.trouble();
         let builder = SessionBuilder::new(&assistant).stop_flag(stop.clone());
         let (spoke, failed) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
         let (speaks, fails) = (spoke.clone(), failed.clone());
@@ -66,6 +78,7 @@ impl Converse {
             file.write(&[&heard.caller.samples, &heard.assistant.samples])?;
             file.finish()?;
         }
+        trouble.check()?;
         if !spoke.load(Ordering::Relaxed) && !stop.is_cancelled() {
             writeln!(std::io::stdout(), "nobody spoke in {}", self.input.display())?;
         }

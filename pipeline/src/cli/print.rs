@@ -1,46 +1,70 @@
 //! A conversation as a person reads it, and as a program does.
 
 use std::fs::File;
-use std::io::{BufWriter, Stdout, Write};
-use std::path::Path;
+use std::io::{BufWriter, ErrorKind, Stdout, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use rejoinder::turn::Verdict;
 use rejoinder::{AudioDevice, Event, EventKind, Timeline, Timelines};
 use rejoinder_models::llm::Cancel;
 
-/// Prints events to the standard output and, as JSON lines, to a file. Where the reader of the output is gone, it ends
-/// the conversation.
+/// Prints events to the standard output and, as JSON lines, to a file. Where the reader of the output is gone, or
+/// nothing can be written any more, it ends the conversation.
 pub(crate) struct Printer {
     out: Stdout,
-    events: Option<BufWriter<File>>,
+    events: Option<(PathBuf, BufWriter<File>)>,
     lines: Timelines,
     in_reply: bool,
     /// The text of a reply that was begun ahead, until it is known whether it is the turn's.
     ahead: Option<String>,
     stop: Cancel,
+    trouble: Trouble,
+}
+
+/// Why a printer has ended a conversation, if it has.
+#[derive(Clone, Default)]
+pub(crate) struct Trouble(Arc<OnceLock<String>>);
+
+impl Trouble {
+    /// What could not be written. A reader that is gone is no trouble.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        self.0.get().map_or(Ok(()), |reason| Err(anyhow!("{reason}")))
+    }
 }
 
 impl Printer {
     pub(crate) fn new(events: Option<&Path>, stop: Cancel) -> anyhow::Result<Self> {
-        let create = |path: &Path| File::create(path).with_context(|| path.display().to_string());
-        let events = events.map(create).transpose()?.map(BufWriter::new);
-        Ok(Self { out: std::io::stdout(), events, lines: Timelines::default(), in_reply: false, ahead: None, stop })
+        let create = |path: &Path| -> anyhow::Result<_> {
+            let file = File::create(path).with_context(|| path.display().to_string())?;
+            Ok((path.to_owned(), BufWriter::new(file)))
+        };
+        let (out, events, trouble) = (std::io::stdout(), events.map(create).transpose()?, Trouble::default());
+        Ok(Self { out, events, lines: Timelines::default(), in_reply: false, ahead: None, stop, trouble })
+    }
+
+    /// What is told when nothing could be written any more.
+    pub(crate) fn trouble(&self) -> Trouble {
+        self.trouble.clone()
     }
 
     pub(crate) fn event(&mut self, event: &Event) {
         self.lines.take(event);
-        if self.write(event).is_err() {
+        let logged = self
+            .events
+            .as_mut()
+            .map_or(Ok(()), |(path, file)| log(file, event).map_err(|error| (path.display().to_string(), error)));
+        let outcome = logged.and_then(|()| self.write(event).map_err(|error| ("standard output".to_owned(), error)));
+        if let Err((place, error)) = outcome {
+            if error.kind() != ErrorKind::BrokenPipe {
+                self.trouble.0.get_or_init(|| format!("{place}: {error}"));
+            }
             self.stop.cancel();
         }
     }
 
     fn write(&mut self, event: &Event) -> std::io::Result<()> {
-        if let Some(file) = &mut self.events {
-            serde_json::to_writer(&mut *file, event)?;
-            file.write_all(b"\n")?;
-            file.flush()?;
-        }
         let at = event.at.ms() / 1e3;
         match (&event.kind, &mut self.ahead) {
             (EventKind::SpeculationStarted { .. }, _) => self.ahead = Some(String::new()),
@@ -88,6 +112,12 @@ impl Printer {
         writeln!(self.out, "            {}", timeline(turn))?;
         self.out.flush()
     }
+}
+
+fn log(file: &mut BufWriter<File>, event: &Event) -> std::io::Result<()> {
+    serde_json::to_writer(&mut *file, event)?;
+    file.write_all(b"\n")?;
+    file.flush()
 }
 
 fn line(kind: &EventKind) -> Option<String> {

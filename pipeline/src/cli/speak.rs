@@ -2,7 +2,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::ensure;
+use anyhow::bail;
 use clap::Args;
 use rejoinder_models::audio::WavWriter;
 use rejoinder_models::streaming::Streaming;
@@ -32,23 +32,31 @@ impl Speak {
         let (mut stream, mut clauses) = (ClauseStream::new(config.clauses), Vec::new());
         stream.push(&self.text, &mut clauses)?;
         stream.flush(&mut clauses)?;
-        ensure!(!clauses.is_empty(), "expected a text with something to pronounce, found {:?}", self.text);
         let rate = synthesizer.sample_rate();
-        let mut file = WavWriter::create(&self.output, rate, 1)?;
-        let (began, mut first, mut length) = (Instant::now(), None, Samples(0));
-        for clause in clauses {
+        let (mut file, began, mut first, mut length) = (None, Instant::now(), None, Samples(0));
+        'spoken: for clause in clauses {
             let mut utterance = synthesizer.speak(&clause.text)?;
             while let Some(chunk) = utterance.next_chunk()? {
                 first = first.or_else(|| Some(began.elapsed()));
+                let file = match &mut file {
+                    Some(file) => file,
+                    None => file.insert(WavWriter::create(&self.output, rate, 1)?),
+                };
                 file.write(&[&chunk.samples])?;
                 length = length + Samples(chunk.samples.len() as u64);
                 if stop.is_cancelled() {
-                    file.finish()?;
-                    return Ok(Ended::Interrupted);
+                    break 'spoken;
                 }
             }
         }
+        // Letters that the voice does not know are passed over.
+        let Some(file) = file.filter(|_| length.0 > 0) else {
+            bail!("expected a text with something to pronounce, found {:?}", self.text);
+        };
         file.finish()?;
+        if stop.is_cancelled() {
+            return Ok(Ended::Interrupted);
+        }
         let (spoken, took) = (length.ms(rate) / 1e3, began.elapsed().as_secs_f64());
         let first = first.unwrap_or_default().as_secs_f64() * 1e3;
         let path = self.output.display();

@@ -37,6 +37,7 @@ impl Talk {
         let assistant = rejoinder::Assistant::open(&config)?;
         let stop = interrupt_flag()?;
         let mut printer = Printer::new(self.events.as_deref(), stop.clone())?;
+        let trouble = printer.trouble();
         let builder = SessionBuilder::new(&assistant).stop_flag(stop);
         let builder = builder.on_event(move |event| printer.event(event));
         let session = builder.source(source).sink(sink).start()?;
@@ -48,6 +49,7 @@ impl Talk {
         writeln!(out, "listening")?;
         out.flush()?;
         session.wait()?;
+        trouble.check()?;
         Ok(Ended::Interrupted)
     }
 }

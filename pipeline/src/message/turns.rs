@@ -92,9 +92,15 @@ struct Shared {
     released: AtomicU64,
     busy: AtomicBool,
     running: Mutex<Option<(TurnId, Cancel)>>,
+    stop: Cancel,
 }
 
 impl Turns {
+    /// Those of a conversation that ends with this flag.
+    pub(crate) fn until(stop: Cancel) -> Self {
+        Self(Arc::new(Shared { stop, ..Shared::default() }))
+    }
+
     /// The current turn.
     pub(crate) fn current(&self) -> TurnId {
         TurnId(self.0.current.load(Ordering::Acquire))
@@ -136,9 +142,9 @@ impl Turns {
         self.0.busy.store(!idle, Ordering::Release);
     }
 
-    /// A flag that is raised when `turn` becomes stale. One reply runs at a time: a second call replaces the first.
+    /// A flag that is raised when `turn` becomes stale or the conversation is to end. One reply runs at a time: a second call replaces the first.
     pub(crate) fn guard(&self, turn: TurnId) -> Cancel {
-        let cancel = Cancel::default();
+        let cancel = self.0.stop.part();
         let mut running = self.0.running.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.is_current(turn) {
             cancel.cancel();
@@ -160,6 +166,19 @@ mod tests {
         assert!(turns.is_current(TurnId::new(1)) && !cancel.is_cancelled());
         turns.raise(TurnId::new(2));
         assert!(!turns.is_current(TurnId::new(1)) && cancel.is_cancelled());
+    }
+
+    #[test]
+    fn the_end_of_the_conversation_ends_what_runs() {
+        let stop = Cancel::default();
+        let turns = Turns::until(stop.clone());
+        let cancel = turns.guard(TurnId::new(1));
+        assert!(!cancel.is_cancelled());
+        cancel.cancel();
+        assert!(!stop.is_cancelled(), "a turn that is over ends nothing else");
+        let cancel = turns.guard(TurnId::new(2));
+        stop.cancel();
+        assert!(cancel.is_cancelled());
     }
 
     #[test]

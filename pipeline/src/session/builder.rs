@@ -203,7 +203,7 @@ impl SessionBuilder {
         let Self { assistant, on_event, on_step, extra, capture_rate, playback_rate, stop, controls, begins, .. } =
             self;
         let begins = begins.unwrap_or_else(local_now);
-        let turns = Turns::default();
+        let turns = Turns::until(stop.clone());
         let from = assistant.synthesizer.sample_rate();
         let rate = playback_rate.unwrap_or(from);
         let out = resampler(from, rate)?;

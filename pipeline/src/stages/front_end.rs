@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use rejoinder_models::audio::is_sound;
 use rejoinder_models::enhance::{EnhancerStream, Sample};
 
 use crate::Result;
@@ -29,11 +30,11 @@ impl FrontEnd {
         Self { resample, cleaner, heard: Vec::new() }
     }
 
-    /// Takes what was captured and appends what is ready. A sample that is no number is taken for silence: filters and
-    /// nets with a state would never get rid of it.
+    /// Takes what was captured and appends what is ready. A sample that is none, such as NaN, is taken for silence:
+    /// filters and nets with a state would never get rid of it.
     pub(crate) fn push(&mut self, captured: &[f32], out: &mut Vec<f32>) -> Result<()> {
-        let finite = |sample: &f32| if sample.is_finite() { *sample } else { 0.0 };
-        let captured: Cow<'_, [f32]> = match captured.iter().all(|sample| sample.is_finite()) {
+        let finite = |sample: &f32| if is_sound(*sample) { *sample } else { 0.0 };
+        let captured: Cow<'_, [f32]> = match captured.iter().all(|sample| is_sound(*sample)) {
             true => captured.into(),
             false => captured.iter().map(finite).collect(),
         };

@@ -9,25 +9,28 @@ use crate::message::{Body, Message, TurnId};
 use crate::stage::{Outbox, Stage};
 
 /// After so much sound of a turn the voice is looked at while the caller speaks, so that the end of the turn waits for
-/// nothing. A shorter turn is looked at in its first pause.
+/// nothing. A shorter turn is looked at in its pauses, as often as it has become twice as long.
 const LOOKS_MS: [f64; 2] = [1_500.0, 4_000.0];
 
 /// `identify`: the sound of one turn, and whose it is.
 pub(crate) struct Identify {
     identity: Identity,
     sound: Vec<f32>,
+    /// How many of [`LOOKS_MS`] are over.
     looks: usize,
+    /// Samples that were heard at the last look.
+    looked_at: usize,
     found: Identified,
 }
 
 impl Identify {
     pub(crate) fn new(identity: Identity) -> Self {
-        Self { identity, sound: Vec::new(), looks: 0, found: Identified::default() }
+        Self { identity, sound: Vec::new(), looks: 0, looked_at: 0, found: Identified::default() }
     }
 
     fn begin(&mut self) {
         self.sound.clear();
-        self.looks = 0;
+        (self.looks, self.looked_at) = (0, 0);
         self.found = Identified::default();
     }
 
@@ -35,13 +38,19 @@ impl Identify {
         let Some(due_ms) = LOOKS_MS.get(self.looks) else { return };
         self.sound.extend_from_slice(samples);
         if self.sound.len() as u64 >= Samples::from_ms(*due_ms, SampleRate::INTERNAL).0 {
+            self.looks += 1;
             self.look(turn, out);
         }
     }
 
+    /// Whether so little was heard at the last look that what came since tells more.
+    fn has_more(&self) -> bool {
+        self.looked_at == 0 || self.sound.len() >= 2 * self.looked_at
+    }
+
     /// Looks whose voice it is. A failure is told, and costs the caller their name, not their turn.
     fn look(&mut self, turn: TurnId, out: &mut Outbox<'_>) {
-        self.looks += 1;
+        self.looked_at = self.sound.len();
         self.found = self.identity.identify(&self.sound).unwrap_or_else(|error| {
             out.event(turn, EventKind::Degraded { stage: self.name().to_owned(), reason: error.to_string() });
             Identified::default()
@@ -65,7 +74,7 @@ impl Stage for Identify {
         match &message.body {
             Body::Began(_) => self.begin(),
             Body::Heard(samples) => self.heard(turn, samples, out),
-            Body::Paused { .. } | Body::Ended if self.looks == 0 => self.look(turn, out),
+            Body::Paused { .. } | Body::Ended if self.has_more() => self.look(turn, out),
             _ => {}
         }
         if message.body == Body::Ended {

@@ -9,7 +9,6 @@ use rejoinder_models::asr::Transcript;
 use rejoinder_models::llm::{Cancel, Dialogue, Finish, ToolCall, ToolSpec};
 use rejoinder_models::units::Position;
 
-use crate::Result;
 use crate::dialogue::{History, Toolbox};
 use crate::event::EventKind;
 use crate::identity::Identity;
@@ -17,6 +16,7 @@ use crate::io::playout::Playout;
 use crate::message::{Body, Message, TurnId, Turns};
 use crate::stage::{Outbox, Stage};
 use crate::turn::Phrase;
+use crate::{Error, Result};
 
 /// `respond`: one dialogue with a model, its history and its tools.
 pub(crate) struct Respond {
@@ -210,7 +210,14 @@ impl Respond {
             Ok(Finish::Tool(call)) => Some(call.clone()),
             _ => None,
         };
+        // An endpoint may call tools that it was not told of. A call without a result must not stand in the history.
+        let (call, beyond) = if draft.calls < self.max_tool_calls { (call, None) } else { (None, call) };
         history.said(turn, start, &draft.text[start..], call);
+        if let Some(ToolCall { name, .. }) = beyond {
+            let most = self.max_tool_calls;
+            let reason = format!("the model calls `{name}` after dialogue.max_tool_calls = {most} calls for one reply");
+            return Err(Error::Session(reason));
+        }
         Ok(finish?)
     }
 

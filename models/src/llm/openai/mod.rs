@@ -116,7 +116,7 @@ impl Dialogue for OpenAiDialogue {
             // Dropping the exchange closes the socket, by which the server learns that nobody listens any more.
             let piece = match exchange.next(&cancelled)? {
                 http::Piece::Cancelled => return Ok(Finish::Cancelled),
-                http::Piece::End => return unread.map_or_else(|| reply.finish(), |body| Err(no_events(&body))),
+                http::Piece::End => return unread.map_or_else(|| reply.finish(false), |body| Err(no_events(&body))),
                 http::Piece::Bytes(bytes) => bytes,
             };
             parser.push(&piece, &mut events);
@@ -128,7 +128,7 @@ impl Dialogue for OpenAiDialogue {
                 match reply.event(&event, on_text)? {
                     Step::More => {}
                     Step::Broken => return Ok(Finish::Cancelled),
-                    Step::Done => return reply.finish(),
+                    Step::Done => return reply.finish(true),
                 }
             }
         }
@@ -232,8 +232,12 @@ impl StreamedReply {
         Ok(if !text.is_empty() && on_text(text).is_break() { Step::Broken } else { Step::More })
     }
 
-    /// The first call where there are several: a spoken turn takes one step at a time.
-    fn finish(self) -> Result<Finish> {
+    /// The first call where there are several: a spoken turn takes one step at a time. `done` where the server has said
+    /// that it has nothing to add, which stands for a reason as well.
+    fn finish(self, done: bool) -> Result<Finish> {
+        if self.reason.is_none() && !done {
+            return Err(Error::engine(ENGINE, "the endpoint closed the connection in the middle of a reply"));
+        }
         if let Some((_, PartialCall { name, arguments })) = self.calls.into_iter().next() {
             let arguments = if arguments.trim().is_empty() { "{}" } else { arguments.as_str() };
             let arguments = serde_json::from_str(arguments).map_err(|e| {
@@ -243,8 +247,7 @@ impl StreamedReply {
         }
         match self.reason.as_deref() {
             Some("length") => Ok(Finish::Length),
-            Some(_) => Ok(Finish::Stop),
-            None => Err(Error::engine(ENGINE, "the endpoint closed the connection in the middle of a reply")),
+            _ => Ok(Finish::Stop),
         }
     }
 }

@@ -124,10 +124,19 @@ fn failures_say_what_the_endpoint_said() {
     let (options, _server) =
         serve("HTTP/1.1 200 OK\r\n\r\ndata: {\"choices\":[{\"delta\":{\"content\":\"Hel\"}}]}\n\n");
     assert!(ask(options, &[]).0.unwrap_err().to_string().contains("in the middle"));
+    let called = "HTTP/1.1 200 OK\r\n\r\ndata: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"function\":{\"name\":\"clock\"}}]}}]}\n\n";
+    assert!(ask(serve(called).0, &[]).0.unwrap_err().to_string().contains("in the middle"));
     let (options, _server) = serve("HTTP/1.1 200 OK\r\n\r\ndata: {\"error\":{\"message\":\"context is full\"}}\n\n");
     assert!(ask(options, &[]).0.unwrap_err().to_string().contains("context is full"));
     let gone = OpenAiOptions { url: "http://127.0.0.1:9/v1".into(), ..serve(HEAD).0 };
     assert!(ask(gone, &[]).0.unwrap_err().to_string().contains("no connection to 127.0.0.1:9"));
+}
+
+#[test]
+fn a_reply_that_is_done_needs_no_reason() {
+    let text = "data: {\"choices\":[{\"delta\":{\"content\":\"Hello.\"}}]}\n\ndata: [DONE]\n\n";
+    let (finish, said) = ask(serve(format!("HTTP/1.1 200 OK\r\n\r\n{text}")).0, &[]);
+    assert_eq!((finish.unwrap(), said.as_str()), (Finish::Stop, "Hello."));
 }
 
 #[test]
