@@ -24,7 +24,7 @@ const WORDS: [&str; 4] = ["one tone", "two tones", "no tone", "a tone or two"];
 
 /// Both recipes learn all from these: no epoch is a whole number of steps, and checkpoints fall into its middle.
 const TRAIN: &str = "[train]\nbackend = \"flex\"\nepochs = 0\nsteps = 40\nlearning_rate = 2e-3\nwarmup_steps = 5\n\
-                     average_decay = 0.9\nvalid_every = 3\ngrad_accumulation_factor = 2\nckpt_interval_minutes = 0.0\n";
+                     average_decay = 0.9\nvalid_every = 3\ngrad_accumulation_factor = 2\nckpt_interval_steps = 1\n";
 
 const EXPORT: &str = "[export]\nbundle = \"none\"\nname = \"none\"\nlicence = \"none\"\nsummary = \"none\"\n\
                       recipe = \"none\"\ndata = []\n";
