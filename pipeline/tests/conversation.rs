@@ -162,7 +162,7 @@ impl Dialogue for Insistent {
         _cancel: &Cancel,
         _on_text: &mut dyn FnMut(&str) -> std::ops::ControlFlow<()>,
     ) -> rejoinder_models::Result<Finish> {
-        self.0.lock().unwrap().push(messages.to_vec());
+        self.0.lock().expect("no test panicked here").push(messages.to_vec());
         Ok(Finish::Tool(ToolCall { name: "clock".to_owned(), arguments: serde_json::json!({}) }))
     }
 }
