@@ -38,10 +38,10 @@ pub(crate) struct Converse {
 fn same_file(a: &Path, b: &Path) -> bool {
     let place = |path: &Path| {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        path.canonicalize()
-            .or_else(|_| Ok::<_, std::io::Error>(folder.canonicalize()?.join(path.file_name().unwrap_or_default())))
+        let there = path.canonicalize().ok();
+        there.or_else(|| Some(folder.canonicalize().ok()?.join(path.file_name()?)))
     };
-    place(a).is_ok_and(|a| place(b).is_ok_and(|b| a == b))
+    place(a).is_some_and(|a| place(b).is_some_and(|b| a == b))
 }
 
 impl Converse {

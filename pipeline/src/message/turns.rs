@@ -142,7 +142,8 @@ impl Turns {
         self.0.busy.store(!idle, Ordering::Release);
     }
 
-    /// A flag that is raised when `turn` becomes stale or the conversation is to end. One reply runs at a time: a second call replaces the first.
+    /// A flag that is raised when `turn` becomes stale or the conversation is to end. One reply runs at a time: a second
+    /// call replaces the first.
     pub(crate) fn guard(&self, turn: TurnId) -> Cancel {
         let cancel = self.0.stop.part();
         let mut running = self.0.running.lock().unwrap_or_else(PoisonError::into_inner);

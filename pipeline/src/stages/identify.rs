@@ -43,7 +43,7 @@ impl Identify {
         }
     }
 
-    /// Whether so little was heard at the last look that what came since tells more.
+    /// Whether twice as much was heard as at the last look.
     fn has_more(&self) -> bool {
         self.looked_at == 0 || self.sound.len() >= 2 * self.looked_at
     }
