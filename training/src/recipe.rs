@@ -208,7 +208,8 @@ fn set(table: &mut toml::Table, pair: &str) -> Result<()> {
         .unwrap_or_else(|| toml::Value::String(value.to_owned()));
     let mut parts: Vec<_> = key.trim().split('.').collect();
     let last = parts.pop().filter(|last| !last.is_empty()).ok_or_else(|| mistake("expected a key before ="))?;
-    let ours = BY_OTHER_NAMES.iter().find(|(theirs, _)| parts.last() == Some(&"train") && *theirs == last);
+    let trains = parts.last() == Some(&"train");
+    let ours = BY_OTHER_NAMES.iter().find(|(theirs, ours)| trains && [*theirs, *ours].contains(&last));
     let last = ours.map_or(last, |(_, ours)| ours);
     let mut place = table;
     for part in parts {
@@ -217,6 +218,9 @@ fn set(table: &mut toml::Table, pair: &str) -> Result<()> {
             .or_insert_with(|| toml::Value::Table(toml::Table::new()))
             .as_table_mut()
             .ok_or_else(|| mistake("the key leads through something that is no table"))?;
+    }
+    if let Some((theirs, _)) = ours {
+        place.remove(*theirs);
     }
     place.insert(last.to_owned(), value);
     Ok(())
@@ -254,6 +258,11 @@ mod tests {
         set(&mut table, "net.device=unheard").unwrap();
         assert_eq!(table["train"]["steps"].as_integer(), Some(30));
         assert_eq!(table["net"]["device"].as_str(), Some("unheard"));
+        for key in ["steps", "optimizer_step_limit"] {
+            let mut table: toml::Table = "[train]\noptimizer_step_limit = 1\n".parse().unwrap();
+            set(&mut table, &format!("train.{key}=20")).unwrap();
+            assert_eq!(table.to_string(), "[train]\nsteps = 20\n");
+        }
     }
 
     #[test]

@@ -74,10 +74,10 @@ fn validations_lower_the_rate_as_speechbrains_do() {
     let Golden { figures, new_bob, plateau, .. } = golden();
     let metric = || "wer".to_owned();
     let bobs = new_bob.into_iter().map(|NewBob { factor, threshold, patience, scales }| {
-        (Anneal::NewBob { metric: metric(), factor, threshold, patience }, scales)
+        (Anneal::NewBob { metric: metric(), direction: None, factor, threshold, patience }, scales)
     });
     let plateaus = plateau.into_iter().map(|Plateau { factor, patience, not_before, scales }| {
-        (Anneal::Plateau { metric: metric(), factor, patience, not_before }, scales)
+        (Anneal::Plateau { metric: metric(), direction: None, factor, patience, not_before }, scales)
     });
     for (anneal, scales) in bobs.chain(plateaus) {
         let mut state = ValidationState::default();

@@ -79,12 +79,6 @@ impl Curve {
         let safe = self.0.iter().filter(|point| point.cut_off <= cut_off + 1e-9);
         safe.min_by(|a, b| a.delay_ms.total_cmp(&b.delay_ms)).copied()
     }
-
-    /// What comes of one way.
-    pub fn at(&self, threshold: f32, hangover_ms: usize) -> Option<Point> {
-        let same = |point: &&Point| (point.threshold - threshold).abs() < 1e-4 && point.hangover_ms == hangover_ms;
-        self.0.iter().find(same).copied()
-    }
 }
 
 /// eot-bench's figures of a curve: none where no way is as fast, or as safe.
@@ -152,7 +146,5 @@ mod tests {
         assert_eq!(silence.within_ms(300.0).unwrap().cut_off, 0.5);
         // A pause of 9 looks lasts 500 ms: silence may only decide at the next look.
         assert_eq!(silence.within_share(0.0).unwrap().delay_ms, 550.0);
-        let way = Curve::of(&turns, true).at(0.85, 600).unwrap();
-        assert_eq!((way.cut_off, way.delay_ms), (0.0, (100.0 + 600.0) / 2.0));
     }
 }

@@ -37,11 +37,13 @@ impl Validate {
         let (hangover_ms, patience_ms) = (ms(policy.hangover), ms(policy.patience));
         match &config.turn_detector {
             Some(path) => {
-                let EndRule { threshold, likely_after, .. } = config.turn_taking.end;
-                write!(out, "    a turn ends when {} is sure of it by {threshold}", path.display())?;
-                if let Some(after) = likely_after {
-                    write!(out, ", when it is likely after {} ms of silence", ms(after))?;
-                }
+                let EndRule { threshold, after, .. } = config.turn_taking.end;
+                let after_ms = ms(after);
+                write!(
+                    out,
+                    "    a turn ends when {} is sure of it by {threshold} after {after_ms} ms",
+                    path.display()
+                )?;
                 writeln!(out, ", or after {hangover_ms} ms of silence, {patience_ms} where it is unfinished")?;
             }
             None => writeln!(out, "    a turn ends after {hangover_ms} ms of silence")?,

@@ -33,10 +33,7 @@ fn mistakes_are_told_in_one_line_with_the_key_and_what_is_allowed() {
         ("[turn]\nmin_silence_ms = 700", "turn.min_silence_ms: expected 0 to 600, found 700"),
         ("[turn]\nno_answer = { after_ms = 5 }", "turn.no_answer.after_ms: expected 1000 to 600000, found 5"),
         ("[turn]\nno_answer = { after_ms = 5000, prompt = \"?\" }", "turn.no_answer.prompt: expected something to say"),
-        (
-            "[turn]\nend = { model = \"turn-en\", likely_ms = 650 }",
-            "turn.end.likely_ms: expected 200 to 600, found 650",
-        ),
+        ("[turn]\nend = { model = \"turn-en\", after_ms = 650 }", "turn.end.after_ms: expected 0 to 600, found 650"),
         ("[turn]\nwake = { phrase = \"\" }", "turn.wake.phrase: expected words, found none"),
         ("[turn]\nwake = { phrase = \"hi\", threshold = 0.4 }", "turn.wake.threshold: nothing to compare it with"),
         ("[turn]\nwake = { phrase = \"hi\", model = \"nowhere\" }", "turn.wake.model: nowhere: no such model"),

@@ -63,11 +63,11 @@ pub struct RawEnd {
     /// The probability from which a turn is over. Default: 0.7.
     #[serde(default = "end_threshold")]
     pub threshold: f32,
-    /// Silence after which a turn is over if that is likelier than not, from `turn.min_silence_ms` to `turn.hangover_ms`.
-    /// Default: none, a turn that does not reach the threshold lasts until `turn.hangover_ms`.
-    pub likely_ms: Option<f64>,
+    /// A shorter silence is never the end of a turn: some sounds are silent for as long within a word. Default: 150, or
+    /// `turn.hangover_ms` where that is less.
+    pub after_ms: Option<f64>,
     /// The probability below which a turn is unfinished, so that the silence may last for `patience_ms`. Default:
-    /// 0.1, or `threshold` where that is less.
+    /// 0.2, or `threshold` where that is less.
     pub unfinished: Option<f32>,
 }
 
@@ -228,10 +228,9 @@ fn rule(end: &RawEnd, turn: &RawTurn) -> Result<EndRule, String> {
     within("turn.end.threshold", f64::from(end.threshold), 0.0, 1.0)?;
     let unfinished = end.unfinished.unwrap_or_else(|| EndRule::default().unfinished.min(end.threshold));
     within("turn.end.unfinished", f64::from(unfinished), 0.0, f64::from(end.threshold))?;
-    if let Some(ms) = end.likely_ms {
-        within("turn.end.likely_ms", ms, turn.min_silence_ms, turn.hangover_ms)?;
-    }
-    Ok(EndRule { threshold: end.threshold, likely_after: end.likely_ms.map(samples), unfinished })
+    let after_ms = end.after_ms.unwrap_or_else(|| ms(EndRule::default().after).min(turn.hangover_ms));
+    within("turn.end.after_ms", after_ms, 0.0, turn.hangover_ms)?;
+    Ok(EndRule { threshold: end.threshold, after: samples(after_ms), unfinished })
 }
 
 fn judge(config: &RuleJudgeConfig) -> Result<(), String> {

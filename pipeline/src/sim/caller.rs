@@ -93,7 +93,9 @@ impl Caller {
             EventKind::Interrupted if floor.sounding => floor.sounding = false,
             EventKind::AudioFinished | EventKind::NoReply | EventKind::Failed { .. } | EventKind::DeviceLost { .. } => {
                 floor.sounding &= event.kind != EventKind::AudioFinished;
-                if self.speaking.is_none() && !floor.sounding {
+                // Turns that a noise opens get no reply, however many there are; the caller does not wait for them.
+                let counts = event.kind == EventKind::AudioFinished || floor.done.is_none();
+                if self.speaking.is_none() && !floor.sounding && counts {
                     floor.done = Some(event.at.max(floor.words_end));
                 }
             }
@@ -255,6 +257,17 @@ mod tests {
         run(&mut caller, 2_000);
         let kinds: Vec<_> = caller.said().iter().map(|said| said.kind).collect();
         assert_eq!(kinds, [Kind::Say, Kind::Say]);
+    }
+
+    #[test]
+    fn turns_without_a_reply_that_noise_opens_hold_nobody_up() {
+        let mut caller = caller(&[(Kind::Say, 0.0), (Kind::Say, 1_500.0)]);
+        run(&mut caller, 3_000);
+        for _ in 0..4 {
+            tell(&mut caller, EventKind::NoReply);
+            run(&mut caller, 1_000);
+        }
+        assert_eq!(caller.said().len(), 2);
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub fn patient(mut config: Config) -> Config {
     let longest = Samples::from_ms(LONGEST_MS as f64, SampleRate::INTERNAL);
     let policy = &mut config.turn_taking.policy;
     (policy.hangover, policy.patience) = (longest, longest);
-    config.turn_taking.end = EndRule { threshold: f32::INFINITY, likely_after: None, unfinished: 0.0 };
+    config.turn_taking.end = EndRule { threshold: f32::INFINITY, unfinished: 0.0, ..EndRule::default() };
     config
 }
 

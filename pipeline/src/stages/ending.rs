@@ -1,3 +1,5 @@
+use std::collections::VecDeque;
+
 use rejoinder_models::turn::{TurnDetector, TurnStream, with_text};
 use rejoinder_models::units::{Position, SampleRate, Samples};
 
@@ -7,6 +9,10 @@ use crate::turn::{EndRule, Outlook};
 
 /// A pause is looked at when it has lasted so long, and again each time that it has lasted so much longer.
 const STEP: Samples = Samples(SampleRate::INTERNAL.get() as u64 / 20);
+/// How many looks at a pause are averaged: what a detector says of the same words changes a little from look to look.
+const AVERAGED: usize = 3;
+/// Log-odds beyond this, a probability of 0.9999, are no surer.
+const SUREST: f32 = 9.2;
 
 /// Asks a detector of turn ends as a pause grows longer.
 pub(crate) struct Ending {
@@ -15,11 +21,19 @@ pub(crate) struct Ending {
     rule: EndRule,
     /// The pause that was looked at last, and how many steps long it was.
     looked: Option<(Position, u64)>,
+    /// The log-odds of its last looks.
+    log_odds: VecDeque<f32>,
 }
 
 impl Ending {
     pub(crate) fn new(detector: &dyn TurnDetector, rule: EndRule) -> Result<Self> {
-        Ok(Self { stream: detector.stream()?, window: detector.window(), rule, looked: None })
+        Ok(Self {
+            stream: detector.stream()?,
+            window: detector.window(),
+            rule,
+            looked: None,
+            log_odds: VecDeque::new(),
+        })
     }
 
     /// How much of a turn the detector hears.
@@ -32,24 +46,38 @@ impl Ending {
         let look = Some((stopped, now.since(stopped).0 / STEP.0));
         let due = self.looked != look && look.is_some_and(|(_, steps)| steps > 0);
         if due {
+            if self.looked.is_none_or(|(pause, _)| pause != stopped) {
+                self.log_odds.clear();
+            }
             self.looked = look;
         }
         due
     }
 
-    /// How likely it is that the turn is over, by its sound up to now and, where the transcript up to the pause is
-    /// known, by how well that ends; and what follows for a turn that had lasted for `spoken` before a pause of
-    /// `silence`.
+    /// How likely it is that the turn is over, by its sound in the last looks at the pause and, where the transcript up
+    /// to the pause is known, by how well that ends; and what follows for a turn that had lasted for `spoken` before a
+    /// pause of `silence`.
     pub(crate) fn judge(
         &mut self,
         sound: &[f32],
         (spoken, silence): (Samples, Samples),
         words: Option<f32>,
     ) -> Result<(EventKind, Outlook)> {
-        let sound = self.stream.probability(sound)?;
+        let look = self.stream.probability(sound)?;
+        let sound = self.average(look);
         let probability = words.map_or(sound, |ratio| with_text(sound, ratio));
         let outlook = self.rule.outlook(probability, spoken, silence);
         Ok((EventKind::Paused { probability, sound, words }, outlook))
+    }
+
+    /// The mean of the log-odds of this look and those before it, as a probability.
+    fn average(&mut self, probability: f32) -> f32 {
+        if self.log_odds.len() == AVERAGED {
+            self.log_odds.pop_front();
+        }
+        self.log_odds.push_back((probability / (1.0 - probability)).ln().clamp(-SUREST, SUREST));
+        let mean = self.log_odds.iter().sum::<f32>() / self.log_odds.len() as f32;
+        1.0 / (1.0 + (-mean).exp())
     }
 }
 
@@ -86,9 +114,21 @@ mod tests {
         assert_eq!(looks(&mut ending, 800, 0..26), 5);
         assert_eq!(looks(&mut ending, 800, 25..30), 0);
         assert_eq!(looks(&mut ending, 9_000, 0..11), 2);
-        let mut judge = |sound: f32, text| ending.judge(&[0.01, sound], (Samples(16_000), Samples(800)), text).unwrap();
-        let paused = |probability, words| EventKind::Paused { probability, sound: 0.4, words };
-        assert_eq!(judge(0.4, None), (paused(0.4, None), Outlook::Undecided));
-        assert_eq!(judge(0.4, Some(3.0)), (paused(2.0 / 3.0, Some(3.0)), Outlook::Complete));
+    }
+
+    #[test]
+    fn looks_at_one_pause_are_averaged_and_weighed_with_the_words() {
+        let rule = EndRule { threshold: 0.6, after: Samples(0), unfinished: 0.1 };
+        let mut ending = Ending::new(&Loudness, rule).unwrap();
+        let mut look = |at: u64, steps: u64, sound: f32, words| {
+            assert!(ending.is_due(Position(at), Position(at + 800 * steps)));
+            let (paused, outlook) = ending.judge(&[0.01, sound], (Samples(16_000), Samples(800)), words).unwrap();
+            let EventKind::Paused { probability, sound, .. } = paused else { panic!("not {paused:?}") };
+            ((probability * 100.0).round(), (sound * 100.0).round(), outlook)
+        };
+        assert_eq!(look(800, 1, 0.4, None), (40.0, 40.0, Outlook::Undecided));
+        // Odds of 2/3 and 6: a mean of 2.
+        assert_eq!(look(800, 2, 6.0 / 7.0, None), (67.0, 67.0, Outlook::Complete));
+        assert_eq!(look(90_000, 1, 0.4, Some(3.0)), (67.0, 40.0, Outlook::Complete));
     }
 }

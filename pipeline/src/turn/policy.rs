@@ -91,29 +91,27 @@ impl Default for TurnTaking {
 /// What follows from the probability that a turn is over.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EndRule {
-    /// From this probability on the turn is over at once.
+    /// From this probability on the turn is over.
     pub threshold: f32,
-    /// After so much silence it is over if that is likelier than not; none where silence alone decides then.
-    pub likely_after: Option<Samples>,
+    /// A shorter silence is never its end: sounds such as "t" are silent for as long within a word.
+    pub after: Samples,
     /// Below this probability it is unfinished.
     pub unfinished: f32,
 }
 
 impl Default for EndRule {
     fn default() -> Self {
-        Self { threshold: 0.7, likely_after: None, unfinished: 0.1 }
+        Self { threshold: 0.7, after: Samples::from_ms(150.0, SampleRate::INTERNAL), unfinished: 0.2 }
     }
 }
 
 /// Detectors learn from sentences: a shorter turn, such as "yes", may sound unfinished to them and be all.
 const SENTENCE: Samples = Samples(SampleRate::INTERNAL.get() as u64 * 7 / 10);
-const LIKELIER_THAN_NOT: f32 = 0.5;
 
 impl EndRule {
     /// For a turn that had lasted for `spoken` before a pause that has lasted for `silence`.
     pub fn outlook(&self, probability: f32, spoken: Samples, silence: Samples) -> Outlook {
-        let likely = self.likely_after.is_some_and(|after| silence >= after) && probability >= LIKELIER_THAN_NOT;
-        if probability >= self.threshold || likely {
+        if probability >= self.threshold && silence >= self.after {
             Outlook::Complete
         } else if probability < self.unfinished && spoken >= SENTENCE {
             Outlook::Unfinished
@@ -128,18 +126,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_likely_ends_a_turn_when_the_silence_has_lasted() {
-        let rule = EndRule { threshold: 0.9, likely_after: Some(Samples(7_200)), unfinished: 0.1 };
+    fn a_turn_is_over_when_it_sounds_so_in_more_than_a_gap_between_sounds() {
+        let rule = EndRule { threshold: 0.9, after: Samples(2_400), unfinished: 0.1 };
         let outlook = |probability, silence| rule.outlook(probability, Samples(16_000), Samples(silence));
-        assert_eq!(outlook(0.9, 800), Outlook::Complete);
-        assert_eq!(outlook(0.89, 7_199), Outlook::Undecided);
-        assert_eq!(outlook(0.5, 7_200), Outlook::Complete);
-        assert_eq!(outlook(0.49, 9_600), Outlook::Undecided);
+        assert_eq!(outlook(0.9, 2_400), Outlook::Complete);
+        assert_eq!(outlook(0.99, 2_399), Outlook::Undecided);
+        assert_eq!(outlook(0.89, 9_600), Outlook::Undecided);
         assert_eq!(outlook(0.09, 9_600), Outlook::Unfinished);
-        assert_eq!(
-            EndRule { likely_after: None, ..rule }.outlook(0.89, Samples(0), Samples(9_600)),
-            Outlook::Undecided
-        );
+        assert_eq!(outlook(0.09, 800), Outlook::Unfinished);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::{Error, Result};
 /// The share of the best figure by which a new one must be lower.
 const LEAST_GAIN: f64 = 1e-6;
 
-/// How the learning rate falls by a figure of the validation, on top of the schedule. Lower figures are better.
+/// How the learning rate falls by a figure of the validation, on top of the schedule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Anneal {
@@ -15,6 +15,9 @@ pub enum Anneal {
     NewBob {
         /// The figure, such as `wer`.
         metric: String,
+        /// Which way it is better. Default: as the best weights are kept by it, of other figures `min`.
+        #[serde(default)]
+        direction: Option<Direction>,
         /// What the rate is multiplied with. Default: 0.5.
         #[serde(default = "half")]
         factor: f64,
@@ -29,6 +32,9 @@ pub enum Anneal {
     Plateau {
         /// The figure.
         metric: String,
+        /// Which way it is better. Default: as for `new_bob`.
+        #[serde(default)]
+        direction: Option<Direction>,
         /// What the rate is multiplied with. Default: 0.5.
         #[serde(default = "half")]
         factor: f64,
@@ -59,6 +65,12 @@ impl Anneal {
         match self {
             Self::NewBob { metric, .. } | Self::Plateau { metric, .. } => metric,
         }
+    }
+
+    /// Whether more is better, where the best weights are kept by `kept`.
+    fn rises(&self, kept: &Metric) -> bool {
+        let (Self::NewBob { direction, .. } | Self::Plateau { direction, .. }) = self;
+        direction.map_or(self.metric() == kept.name() && kept.is_highest(), |direction| direction == Direction::Max)
     }
 }
 
@@ -122,7 +134,7 @@ impl ValidationState {
         metric: &Metric,
         figures: &[(&'static str, f64)],
     ) -> Result<()> {
-        let falling = |figure: f64| if metric.is_highest() { -figure } else { figure };
+        let falling = |figure: f64, rises: bool| if rises { -figure } else { figure };
         let find = |key: &str, metric: &str| {
             let found = figures.iter().find(|(name, _)| *name == metric).map(|(_, value)| *value);
             found.ok_or_else(|| {
@@ -131,11 +143,17 @@ impl ValidationState {
             })
         };
         let anneal = match &options.anneal {
-            Some(anneal) => Some((anneal, find("train.anneal.metric", anneal.metric())?)),
+            Some(anneal) => {
+                let figure = find("train.anneal.metric", anneal.metric())?;
+                Some((anneal, falling(figure, anneal.rises(metric))))
+            }
             None => None,
         };
         let stopping = match &options.early_stopping {
-            Some(stopping) => Some((stopping, falling(find("train.early_stopping.metric", &stopping.metric)?))),
+            Some(stopping) => {
+                let figure = find("train.early_stopping.metric", &stopping.metric)?;
+                Some((stopping, falling(figure, metric.is_highest())))
+            }
             None => None,
         };
         self.take(anneal, stopping);
@@ -170,7 +188,8 @@ impl ValidationState {
         match *anneal {
             Anneal::NewBob { factor, threshold, patience, .. } => {
                 let before = self.anchor.replace(figure);
-                let improvement = before.map(|before| if before == 0.0 { 0.0 } else { (before - figure) / before });
+                let improvement =
+                    before.map(|before| if before == 0.0 { 0.0 } else { (before - figure) / before.abs() });
                 if improvement.is_some_and(|improvement| improvement < threshold) {
                     self.wait(factor, patience);
                 }
@@ -194,5 +213,29 @@ impl ValidationState {
             self.scale *= factor;
             self.waited = 0;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_that_rises_is_annealed_when_it_falls() {
+        let scale = |direction, metric: &Metric, figures: [f64; 3]| {
+            let text = "[anneal]\nkind = \"new_bob\"\nmetric = \"f1\"";
+            let mut options: TrainOptions = toml::from_str(text).unwrap();
+            if let Some(Anneal::NewBob { direction: of, .. }) = &mut options.anneal {
+                *of = direction;
+            }
+            let mut state = ValidationState::default();
+            figures.iter().for_each(|figure| state.update(&options, metric, &[("f1", *figure)]).unwrap());
+            state.scale
+        };
+        let (own, other) = (Metric::highest("f1"), Metric::lowest("loss"));
+        assert_eq!(scale(None, &own, [0.5, 0.6, 0.7]), 1.0);
+        assert_eq!(scale(None, &own, [0.7, 0.6, 0.5]), 0.25);
+        assert_eq!(scale(Some(Direction::Max), &other, [0.5, 0.6, 0.7]), 1.0);
+        assert_eq!(scale(None, &other, [0.5, 0.6, 0.7]), 0.25);
     }
 }

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
-use rejoinder::EventKind;
-use rejoinder::sim::{self, RandomConfig, Scenario, Simulation};
-use rejoinder_models::turn::delay::{Curve, Looked, Point, Trade};
-use rejoinder_models::units::SampleRate;
+use rejoinder::sim::{self, Figures, RandomConfig, Rate, Record, Scenario, Simulation};
+use rejoinder::{Config, EventKind};
+use rejoinder_models::quantiles::Quantiles;
+use rejoinder_models::turn::delay::{Curve, Looked, Trade};
 use serde::Serialize;
 
 use super::conversation::quiet_room;
@@ -41,8 +41,16 @@ struct Report {
     sound_and_words: Trade,
     sound: Trade,
     silence: Trade,
-    /// With the assistant's own threshold and hangover; none where no detector is asked, or they lie between what is tried.
-    configured: Option<Point>,
+    /// What the assistant as it is configured does with the same caller.
+    configured: Configured,
+}
+
+#[derive(Serialize)]
+struct Configured {
+    /// Turns that were taken for over before their end, in a pause of any length.
+    cut_off: Rate,
+    /// From the end of speech to the end of the turn.
+    delay_ms: Quantiles,
 }
 
 impl Turns {
@@ -55,12 +63,15 @@ impl Turns {
         scenario.seed = self.seed.unwrap_or(scenario.seed);
         scenario.cost = sim::CostConfig::Measured;
         let config = self.config.load()?;
-        let (rule, hangover) = (config.turn_taking.end, config.turn_taking.policy.hangover);
         let decides = config.turn_detector.is_some();
-        let assistant = sim::assistant(&sim::patient(config))?;
         let voices = simulate::voices(&scenario)?;
         let stop = interrupt_flag()?;
-        let record = Simulation::new(&assistant, &scenario, &voices).stop_flag(stop.clone()).run()?;
+        let run = |config: &Config| -> anyhow::Result<Record> {
+            let assistant = sim::assistant(config)?;
+            Ok(Simulation::new(&assistant, &scenario, &voices).stop_flag(stop.clone()).run()?)
+        };
+        let figures = Figures::of(&run(&config)?);
+        let record = run(&sim::patient(config))?;
         if stop.is_cancelled() {
             return Ok(Ended::Interrupted);
         }
@@ -73,14 +84,13 @@ impl Turns {
             _ => None,
         });
         let trade = |turns: &[Looked], detector| Trade::of(&Curve::of(turns, detector && decides));
-        let hangover_ms = hangover.ms(SampleRate::INTERNAL).round() as usize;
         let report = Report {
             turns: both.len(),
             with_pauses: both.iter().filter(|turn| !turn.pauses.is_empty()).count(),
             sound_and_words: trade(&both, true),
             sound: trade(&alone, true),
             silence: trade(&both, false),
-            configured: Curve::of(&both, decides).at(rule.threshold, hangover_ms),
+            configured: Configured { cut_off: figures.false_cutoffs, delay_ms: figures.endpoint_ms },
         };
         report.print(&mut std::io::stdout())?;
         if let Some(path) = &self.json {
@@ -98,14 +108,12 @@ impl Report {
         {
             writeln!(out, "{}", trade.row(by))?;
         }
-        if let Some(Point { threshold, hangover_ms, cut_off, delay_ms }) = self.configured {
-            let share = 100.0 * cut_off;
-            writeln!(
-                out,
-                "\nwith {threshold:.2} and {hangover_ms} ms: {share:.1} % cut off, {delay_ms:.0} ms in the mean"
-            )?;
-        }
-        Ok(())
+        let Configured { cut_off, delay_ms: Quantiles { p50, p95, .. } } = &self.configured;
+        let share = 100.0 * cut_off.share();
+        writeln!(
+            out,
+            "\nas configured: {share:.1} % cut off, {p50:.0} ms in the median, {p95:.0} at the 95th percentile"
+        )
     }
 }
 
