@@ -53,7 +53,7 @@ pub enum EventKind {
     Paused {
         /// How likely it is that the caller has said all, 0 to 1: by the sound, and by the words where they are known.
         probability: f32,
-        /// How likely it is by the sound alone.
+        /// How likely it is by the sound alone, in the mean of the last looks at the pause.
         sound: f32,
         /// How much likelier a sentence ends after these words than after any, as a ratio of odds; none where the
         /// words up to the pause are not known yet.
