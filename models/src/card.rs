@@ -22,7 +22,7 @@ pub use task::Task;
 use crate::features::FbankConfig;
 use crate::runtime::ElementType;
 use crate::units::SampleRate;
-use crate::{Error, Result};
+use crate::{Error, Result, in_one_line};
 
 /// The metadata key under which an ONNX file carries its card.
 pub const CARD_KEY: &str = "rejoinder.card";
@@ -263,7 +263,7 @@ impl ModelCard {
     pub fn params<T: serde::de::DeserializeOwned>(&self, path: &Path) -> Result<T> {
         let read = toml::Value::Table(self.params.clone()).try_into();
         read.map_err(|e: toml::de::Error| {
-            Error::model(path, format!("[params] of the card: {}", one_line(e.message())))
+            Error::model(path, format!("[params] of the card: {}", in_one_line(e.message())))
         })
     }
 
@@ -295,9 +295,5 @@ impl ModelCard {
 fn toml_error(path: &Path, text: &str, error: &toml::de::Error) -> Error {
     let line = error.span().map(|span| text[..span.start].matches('\n').count() + 1);
     let place = line.map_or_else(String::new, |line| format!("line {line}: "));
-    Error::model(path, format!("{place}{}", one_line(error.message())))
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    Error::model(path, format!("{place}{}", in_one_line(error.message())))
 }

@@ -60,12 +60,17 @@ pub enum Error {
 pub fn one_line(error: &(dyn std::error::Error + 'static)) -> String {
     let mut line = String::new();
     for cause in std::iter::successors(Some(error), |error| error.source()) {
-        let cause = cause.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        let cause = in_one_line(cause);
         if !line.ends_with(&cause) {
             line = if line.is_empty() { cause } else { format!("{line}: {cause}") };
         }
     }
     line
+}
+
+/// A message in one line, with one space where there was any white space.
+pub fn in_one_line(message: impl std::fmt::Display) -> String {
+    message.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 impl Error {

@@ -25,4 +25,4 @@ pub mod zoo;
 mod error;
 mod frame_net;
 
-pub use error::{Error, Result, one_line};
+pub use error::{Error, Result, in_one_line, one_line};

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 use toml::{Table, Value};
 
+use crate::in_one_line;
+
 /// Why a file, or one that it includes, could not be read.
 #[derive(Debug, Error)]
 pub enum VariantError {
@@ -75,8 +77,7 @@ pub fn parse(text: &str, path: &Path, whole: &[&str]) -> Result<Variant, Variant
 /// What a file says itself, and the name of the one that it includes.
 fn parted(text: &str, path: &Path) -> Result<(Table, Option<String>), VariantError> {
     let wrong = |reason: String| VariantError::Toml { path: path.to_owned(), reason };
-    let one_line = |error: toml::de::Error| error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut table: Table = text.parse().map_err(|error| wrong(one_line(error)))?;
+    let mut table: Table = text.parse().map_err(|error: toml::de::Error| wrong(in_one_line(error)))?;
     match table.remove("include") {
         None => Ok((table, None)),
         Some(Value::String(name)) => Ok((table, Some(name))),

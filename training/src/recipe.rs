@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use rejoinder_models::in_one_line;
 use rejoinder_models::text::Tokenizer;
 use rejoinder_models::variant::{self, VariantError};
 use serde::{Deserialize, Serialize};
@@ -147,7 +148,7 @@ pub(crate) fn read_tokens(path: &Path) -> Result<Tokenizer> {
 pub fn open(path: &Path, overrides: &[String]) -> Result<Box<dyn Recipe>> {
     let place = path.display().to_string();
     let table = resolve(path, overrides)?;
-    let recipe = table.try_into::<AnyRecipe>().map_err(|e| Error::config(&place, one_line(&e)))?;
+    let recipe = table.try_into::<AnyRecipe>().map_err(|e| Error::config(&place, in_one_line(&e)))?;
     Ok(match recipe {
         AnyRecipe::Asr(recipe) => recipe,
         AnyRecipe::Lm(recipe) => recipe,
@@ -191,11 +192,6 @@ pub(crate) fn table(path: &Path) -> Result<toml::Table> {
         VariantError::Io { path, source } => Error::io(path, source),
         VariantError::Toml { path, reason } => Error::config(path.display().to_string(), reason),
     })
-}
-
-/// What is wrong with a table, in one line.
-pub(crate) fn one_line(error: &toml::de::Error) -> String {
-    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn set(table: &mut toml::Table, pair: &str) -> Result<()> {

@@ -14,9 +14,11 @@ use rejoinder_models::features::Fbank;
 use rejoinder_models::runtime::{Runtime, RuntimeConfig, RuntimeKind, Tensor as Data, find_onnxruntime, open};
 use rejoinder_models::tts::phones;
 use rejoinder_models::units::SampleRate;
+use rejoinder_training::export::gguf::{GgufFile, GgufInfo, Storage, gguf};
 use rejoinder_training::import::Weights;
 use rejoinder_training::nets::conformer::{Conformer, ConformerConfig};
 use rejoinder_training::nets::keyword::KeywordNetConfig;
+use rejoinder_training::nets::llama::LlamaConfig;
 use rejoinder_training::nets::speaker::EncoderConfig;
 use rejoinder_training::nets::tts::{AcousticConfig, POSITION_WIDTH, VocoderConfig};
 use rejoinder_training::nets::turn::TurnNetConfig;
@@ -222,6 +224,20 @@ fn the_shipped_recogniser_says_what_its_file_says() {
             }
         }
     }
+}
+
+#[test]
+fn the_shipped_language_model_comes_back_to_the_byte() {
+    let bundle = shipped("lm-en");
+    let path = bundle.path(MODEL_ROLE).unwrap();
+    let config: LlamaConfig = net("lm/rejoinder.toml");
+    let tokenizer = GgufFile::read(&path).unwrap().tokenizer().unwrap();
+    let weights = Weights::of_bundle(&bundle, &[(MODEL_ROLE, "")]).unwrap();
+    let llama = weights.load(config.init(tokenizer.len(), &Device::flex()), &[]).unwrap();
+    let (name, licence) = (&bundle.card().name, &bundle.card().licence);
+    let info = GgufInfo { name, licence, context: 512, storage: Storage::Q8_0 };
+    let again = gguf(&llama, &config, &tokenizer, &info).unwrap();
+    assert!(again == std::fs::read(&path).unwrap(), "its file has changed");
 }
 
 #[test]

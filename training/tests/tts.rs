@@ -1,7 +1,7 @@
 //! The voice recipe in small: a corpus that the test makes itself is learnt by heart, exported, and spoken.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
-mod voice;
+mod tiny_voice;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,35 +18,7 @@ use rejoinder_training::recipe;
 use rejoinder_training::tasks::tts::MelConfig;
 use rejoinder_training::trainer::{self, RunMode, Task};
 
-use voice::{DICTIONARY, geometry, make_recordings};
-
-fn write_recipes(folder: &Path) {
-    let at = |name: &str| folder.join(name).display().to_string();
-    std::fs::write(folder.join("words.dict"), DICTIONARY).unwrap();
-    let g2p = format!(
-        "task = \"g2p\"\nrun = {:?}\n[g2p]\ndictionary = {:?}\nheld_out = 0\nmin_unit_count = 1\nmin_count = 1\norder = 3\n",
-        at("g2p"),
-        at("words.dict")
-    );
-    std::fs::write(folder.join("g2p.toml"), g2p).unwrap();
-    let train = "epochs = 0\nlearning_rate = 4e-3\nwarmup_steps = 10\naverage_decay = 0.0\nbackend = \"flex\"\n";
-    let tts = format!(
-        "task = \"tts\"\nrun = {:?}\ng2p = {:?}\ncorpus = {:?}\n\
-         [voice]\nmanifest = {:?}\nheld_out = 1\nmels = 30\n\
-         [voice.geometry]\nrate_hz = 16000\nhop = 200\nfft = 800\nharmonic_order = 40\nnoise_order = 20\n\
-         [acoustic]\nwidth = 32\nencoder_blocks = 2\ndecoder_blocks = 2\ndropout = 0.0\nbatch_frames = 800\n\
-         [acoustic.train]\nsteps = 150\n{train}\
-         [vocoder]\nwidth = 32\nblocks = 2\nsegments = 2\nsegment_frames = 24\nbatches = 10\n\
-         [vocoder.train]\nsteps = 60\n{train}\
-         [export]\nbundle = {:?}\nname = \"tiny\"\nsummary = \"a test\"\nlicence = \"CC0-1.0\"\nrecipe = \"a test\"\ndata = [\"made up\"]\n",
-        at("run"),
-        at("g2p"),
-        at("corpus"),
-        at("manifest.csv"),
-        at("bundle")
-    );
-    std::fs::write(folder.join("tts.toml"), tts).unwrap();
-}
+use tiny_voice::voice::geometry;
 
 fn speak(voice: &RejoinderVoice, script: &Script, text: &str, piece: Option<usize>) -> (Vec<f32>, Vec<String>) {
     let mut utterance = voice.speak_script(script, text, piece).unwrap();
@@ -65,9 +37,7 @@ fn speak(voice: &RejoinderVoice, script: &Script, text: &str, piece: Option<usiz
 fn a_tiny_voice_is_learnt_by_heart_exported_and_spoken() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let geometry = geometry();
-    make_recordings(folder, &geometry);
-    write_recipes(folder);
+    tiny_voice::write(folder);
     recipe::open(&folder.join("g2p.toml"), &[]).unwrap().train(RunMode::New).unwrap();
     let voice = recipe::open(&folder.join("tts.toml"), &[]).unwrap();
     voice.prepare().unwrap();
@@ -96,7 +66,7 @@ fn a_tiny_voice_is_learnt_by_heart_exported_and_spoken() {
         let off = pieces.iter().zip(&whole).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(off < 1e-3, "pieces of {piece:?} frames differ by {off}");
     }
-    assert_spectra(&whole, &geometry);
+    assert_spectra(&whole, &geometry());
     assert!(speak(&voice, &Script::default(), "", None).0.is_empty());
     assert_eq!(voice.sample_rate().get(), 16_000);
 }
@@ -136,9 +106,7 @@ fn assert_spectra(samples: &[f32], geometry: &SourceFilterConfig) {
 fn the_acoustic_task_counts_every_utterance_once_an_epoch() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let geometry = geometry();
-    make_recordings(folder, &geometry);
-    write_recipes(folder);
+    tiny_voice::write(folder);
     recipe::open(&folder.join("g2p.toml"), &[]).unwrap().train(RunMode::New).unwrap();
     recipe::open(&folder.join("tts.toml"), &[]).unwrap().prepare().unwrap();
     let text = std::fs::read_to_string(folder.join("tts.toml")).unwrap();

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::tools::Moment;
 use super::{ChatMessage, Role, ToolCall, ToolSpec};
-use crate::{Error, Result};
+use crate::{Error, Result, in_one_line};
 
 /// A chat template with the tokens that it may name.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ impl PromptTemplate {
         environment.set_formatter(python::write_value);
         environment.set_fuel(Some(LARGEST_WORK));
         let parsed = environment.add_template_owned(NAME, without_training_marks(source));
-        parsed.map_err(|e| Error::invalid("chat template", "Jinja", one_line(&e)))?;
+        parsed.map_err(|e| Error::invalid("chat template", "Jinja", whole(&e)))?;
         Ok(Self { environment, bos: bos.to_owned(), eos: eos.to_owned() })
     }
 
@@ -96,7 +96,7 @@ fn refused(error: JinjaError) -> Error {
     if error.kind() == ErrorKind::OutOfFuel {
         return Error::invalid("chat template", format!("to write a prompt in {LARGEST_WORK} steps"), "more");
     }
-    Error::invalid("chat template", "to take these messages", one_line(&error))
+    Error::invalid("chat template", "to take these messages", whole(&error))
 }
 
 /// `now` in a format of C's `strftime`, as far as chrono knows it.
@@ -108,8 +108,9 @@ fn date(now: Moment, format: &str) -> Result<String, JinjaError> {
     Ok(text)
 }
 
-fn one_line(error: &JinjaError) -> String {
-    format!("{error:#}").split_whitespace().collect::<Vec<_>>().join(" ")
+/// With its causes.
+fn whole(error: &JinjaError) -> String {
+    in_one_line(format_args!("{error:#}"))
 }
 
 // Published templates write tools and calls as they get them, in the order of keys in which their models saw them:

@@ -12,7 +12,7 @@ use ort::value::{DynValue, Outlet, TensorElementType, Value, ValueType};
 
 use super::bind::{order_inputs, wanted_outputs};
 use super::{ElementType, Model, Port, Provider, Runtime, RuntimeConfig, Session, Tensor};
-use crate::{Error, Result};
+use crate::{Error, Result, in_one_line};
 
 const NAME: &str = "onnxruntime";
 
@@ -64,7 +64,7 @@ impl OrtRuntime {
 fn create_environment(library: &Path) -> Result<Environment> {
     let builder = ort::init_from(library).map_err(|e| {
         let hint = "install a fitting one with `pip install --target .runtime --no-deps onnxruntime==1.31.1`";
-        Error::engine(NAME, format!("{}: {hint}", one_line(&e.to_string())))
+        Error::engine(NAME, format!("{}: {hint}", in_one_line(&e)))
     })?;
     let logger = |level: LogLevel, category: &str, _id: &str, _place: &str, message: &str| match level {
         LogLevel::Error | LogLevel::Fatal => tracing::error!(category, "onnxruntime: {message}"),
@@ -83,10 +83,10 @@ impl Runtime for OrtRuntime {
 
     fn open(&self, path: &Path) -> Result<Arc<dyn Model>> {
         std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
-        let session = self.commit(path).map_err(|e| Error::model(path, one_line(e.message())))?;
+        let session = self.commit(path).map_err(|e| Error::model(path, in_one_line(e.message())))?;
         let inputs = ports(path, session.inputs())?;
         let outputs = ports(path, session.outputs())?;
-        let metadata = read_metadata(&session).map_err(|e| Error::model(path, one_line(e.message())))?;
+        let metadata = read_metadata(&session).map_err(|e| Error::model(path, in_one_line(e.message())))?;
         Ok(Arc::new(OrtModel {
             inputs: inputs.into(),
             outputs: outputs.into(),
@@ -171,7 +171,7 @@ fn from_value(value: &DynValue, port: &Port) -> Result<Tensor> {
         ElementType::I32 => value.try_extract_array::<i32>().map(|a| Tensor::I32(a.to_owned())),
         ElementType::Bool => value.try_extract_array::<bool>().map(|a| Tensor::Bool(a.to_owned())),
     };
-    tensor.map_err(|e| Error::engine(NAME, format!("output `{}`: {}", port.name, one_line(e.message()))))
+    tensor.map_err(|e| Error::engine(NAME, format!("output `{}`: {}", port.name, in_one_line(e.message()))))
 }
 
 fn ports(path: &Path, outlets: &[Outlet]) -> Result<Vec<Port>> {
@@ -211,11 +211,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn engine_error(error: ort::Error) -> Error {
-    Error::engine(NAME, one_line(error.message()))
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    Error::engine(NAME, in_one_line(error.message()))
 }
 
 #[cfg(test)]

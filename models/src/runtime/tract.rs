@@ -9,7 +9,7 @@ use tract_onnx::tract_hir::infer::InferenceFact;
 
 use super::bind::{order_inputs, wanted_outputs};
 use super::{ElementType, Port, Session, Tensor as Ours};
-use crate::{Error, Result};
+use crate::{Error, Result, in_one_line};
 
 const NAME: &str = "tract";
 
@@ -25,7 +25,7 @@ impl super::Runtime for TractRuntime {
 
     fn open(&self, path: &Path) -> Result<Arc<dyn super::Model>> {
         std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
-        let broken = |e: TractError| Error::model(path, one_line(&e));
+        let broken = |e: TractError| Error::model(path, whole(&e));
         let framework = tract_onnx::onnx();
         let proto = framework.proto_model_for_path(path).map_err(broken)?;
         let graph = proto.graph.as_ref().ok_or_else(|| Error::model(path, "the file holds no graph"))?;
@@ -185,7 +185,7 @@ fn from_value(value: &Tensor, port: &Port) -> Result<Ours> {
         ElementType::I32 => cast.to_plain_array_view::<i32>().map(|a| Ours::I32(a.to_owned())),
         ElementType::Bool => cast.to_plain_array_view::<bool>().map(|a| Ours::Bool(a.to_owned())),
     };
-    tensor.map_err(|e| Error::engine(NAME, format!("output `{}`: {}", port.name, one_line(&e))))
+    tensor.map_err(|e| Error::engine(NAME, format!("output `{}`: {}", port.name, whole(&e))))
 }
 
 fn datum_type(element: ElementType) -> DatumType {
@@ -231,9 +231,10 @@ fn axis(dimension: &pb::tensor_shape_proto::Dimension) -> Option<usize> {
 }
 
 fn engine_error(error: TractError) -> Error {
-    Error::engine(NAME, one_line(&error))
+    Error::engine(NAME, whole(&error))
 }
 
-fn one_line(error: &TractError) -> String {
-    format!("{error:#}").split_whitespace().collect::<Vec<_>>().join(" ")
+/// With its causes.
+fn whole(error: &TractError) -> String {
+    in_one_line(format_args!("{error:#}"))
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Embedding, SpeakerEncoder};
 use crate::units::Samples;
-use crate::{Error, Result};
+use crate::{Error, Result, in_one_line};
 
 /// The enrolled voices: a TOML file that a person can read and cut down.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,8 +50,7 @@ impl Voices {
     /// [`Error::Io`] when it cannot be read; [`Error::Model`] when it holds something else, naming the key.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
-        let reason = |e: toml::de::Error| e.message().split_whitespace().collect::<Vec<_>>().join(" ");
-        toml::from_str(&text).map_err(|e| Error::model(path, reason(e)))
+        toml::from_str(&text).map_err(|e: toml::de::Error| Error::model(path, in_one_line(e.message())))
     }
 
     /// Writes a file.

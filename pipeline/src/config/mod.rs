@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rejoinder_models::asr::Decoding;
 use rejoinder_models::card::{Bundle, LatencyChoice};
+use rejoinder_models::in_one_line;
 use rejoinder_models::llm::llama::LlamaOptions;
 use rejoinder_models::llm::openai::{OpenAiOptions, OpenAiResponder};
 use rejoinder_models::llm::tools::Tools;
@@ -298,8 +299,7 @@ const TYPES: [(&str, &str); 5] = [
 
 /// In one line and in plain words.
 fn plain(message: &str) -> String {
-    let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
-    TYPES.iter().fold(message, |message, (parsed, plain)| message.replace(parsed, plain))
+    TYPES.iter().fold(in_one_line(message), |message, (parsed, plain)| message.replace(parsed, plain))
 }
 
 fn one_line(text: &str, error: &toml::de::Error) -> String {

@@ -6,6 +6,7 @@ use rejoinder_models::card::{Bundle, MODEL_ROLE, TOKENS_ROLE};
 use rejoinder_models::features::FbankConfig;
 use rejoinder_models::text::Tokenizer;
 
+use crate::export::gguf::{FAMILY as GGUF_FAMILY, GgufFile};
 use crate::{Error, Result};
 
 /// The file beside the weights of a run with its tokens.
@@ -22,7 +23,7 @@ pub(crate) fn is_bundle(path: &Path) -> bool {
 /// Missing or damaged tokens.
 pub(crate) fn tokens(path: &Path) -> Result<Tokenizer> {
     if is_bundle(path) {
-        return Ok(Tokenizer::parse(&Bundle::open(path)?.text(TOKENS_ROLE)?)?);
+        return tokens_of(&Bundle::open(path)?);
     }
     let file = if path.is_dir() { path.join(TOKENS) } else { path.with_file_name(TOKENS) };
     if !file.is_file() {
@@ -30,6 +31,14 @@ pub(crate) fn tokens(path: &Path) -> Result<Tokenizer> {
         return Err(Error::data(path.display().to_string(), reason));
     }
     Ok(Tokenizer::read(file)?)
+}
+
+/// The tokens of a bundle: those of a language model are in its file.
+fn tokens_of(bundle: &Bundle) -> Result<Tokenizer> {
+    if bundle.card().family == GGUF_FAMILY {
+        return GgufFile::read(&bundle.path(MODEL_ROLE)?)?.tokenizer();
+    }
+    Ok(Tokenizer::parse(&bundle.text(TOKENS_ROLE)?)?)
 }
 
 /// Refuses a bundle of another family.
@@ -59,7 +68,7 @@ pub(crate) fn single_file(
 
 /// Refuses a bundle whose net says other tokens.
 pub(crate) fn check_tokens(bundle: &Bundle, tokens: &Tokenizer) -> Result<()> {
-    if Tokenizer::parse(&bundle.text(TOKENS_ROLE)?)?.pieces() == tokens.pieces() {
+    if tokens_of(bundle)?.pieces() == tokens.pieces() {
         return Ok(());
     }
     let reason =

@@ -7,6 +7,7 @@ use burn::tensor::{Bool, Int, Tensor, TensorData};
 use rejoinder_models::card::Bundle;
 
 use crate::export::OnnxModel;
+use crate::export::gguf::GgufFile;
 use crate::{Error, Result};
 
 /// Misfits that an error names; it counts the others.
@@ -39,7 +40,7 @@ impl Weights {
         Ok(Self { place: path.to_owned(), tensors: tensors.iter().map(read).collect::<Result<_>>()? })
     }
 
-    /// The weights in ONNX files of a bundle that `export` has written, as 32-bit floats. `files` are their roles, each with
+    /// The weights in files of a bundle that `export` has written, ONNX or GGUF, as 32-bit floats. `files` are their roles, each with
     /// the module that is in it, which is empty for the net itself.
     ///
     /// # Errors
@@ -48,7 +49,11 @@ impl Weights {
         let mut tensors = BTreeMap::new();
         for (role, module) in files {
             let path = bundle.path(role)?;
-            let weights = OnnxModel::read(&path)?.weights().map_err(|reason| Error::checkpoint(&path, reason))?;
+            let weights = match path.extension().is_some_and(|extension| extension == "gguf") {
+                true => GgufFile::read(&path)?.weights(),
+                false => OnnxModel::read(&path)?.weights(),
+            };
+            let weights = weights.map_err(|reason| Error::checkpoint(&path, reason))?;
             if weights.is_empty() {
                 return Err(Error::checkpoint(
                     &path,

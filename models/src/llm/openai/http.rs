@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::ENGINE;
 use super::chunked::ChunkedBody;
-use crate::{Error, Result};
+use crate::{Error, Result, in_one_line};
 
 /// How often a wait looks whether the caller still wants the answer.
 const POLL: Duration = Duration::from_millis(5);
@@ -257,7 +257,7 @@ fn refused(status: u16, body: &[u8]) -> Error {
 /// The beginning of a body, in one line.
 pub(super) fn shown(body: &[u8]) -> String {
     let text: String = String::from_utf8_lossy(body).chars().take(SHOWN).collect();
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    in_one_line(text)
 }
 
 enum Fill {

@@ -1,8 +1,9 @@
 //! The file: keys with values, and tensors (`gguf.md` in ggml's documentation).
 
+use burn::tensor::f16;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result};
+use crate::Error;
 
 /// How matrices are stored; vectors are f32 always.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,9 +16,15 @@ pub enum Storage {
     Q8_0,
 }
 
-const ALIGNMENT: usize = 32;
+pub(super) const MAGIC: &[u8] = b"GGUF";
+pub(super) const VERSION: u32 = 3;
+pub(super) const ALIGNMENT: usize = 32;
+/// Values in a block of `q8_0`, and the bytes of one with its scale.
+pub(super) const Q8_VALUES: usize = 32;
+pub(super) const Q8_BYTES: usize = Q8_VALUES + 2;
 
 /// The value of a key.
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Value {
     U32(u32),
     F32(f32),
@@ -82,8 +89,8 @@ pub(super) struct Stored {
 
 /// The bytes of a file with these keys and tensors.
 pub(super) fn write(metadata: &[(String, Value)], tensors: &[Stored]) -> Vec<u8> {
-    let mut out: Vec<u8> = b"GGUF".to_vec();
-    out.extend(3u32.to_le_bytes());
+    let mut out: Vec<u8> = MAGIC.to_vec();
+    out.extend(VERSION.to_le_bytes());
     out.extend((tensors.len() as u64).to_le_bytes());
     out.extend((metadata.len() as u64).to_le_bytes());
     for (key, value) in metadata {
@@ -115,15 +122,15 @@ pub(super) fn vector(name: &str, values: Vec<f32>) -> Stored {
 }
 
 /// A matrix of rows of `width`.
-pub(super) fn matrix(name: &str, values: Vec<f32>, width: usize, storage: Storage) -> Result<Stored> {
+pub(super) fn matrix(name: &str, values: Vec<f32>, width: usize, storage: Storage) -> crate::Result<Stored> {
     let dims = vec![width as u64, (values.len() / width) as u64];
     let (code, bytes) = match storage {
-        Storage::F16 => (1, values.iter().flat_map(|value| half(*value).to_le_bytes()).collect()),
-        Storage::Q8_0 if !width.is_multiple_of(32) => {
-            let reason = format!("{name}: expected a width in steps of 32 for q8_0, found {width}");
+        Storage::F16 => (1, values.iter().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect()),
+        Storage::Q8_0 if !width.is_multiple_of(Q8_VALUES) => {
+            let reason = format!("{name}: expected a width in steps of {Q8_VALUES} for q8_0, found {width}");
             return Err(Error::data("gguf", reason));
         }
-        Storage::Q8_0 => (8, values.chunks(32).flat_map(q8_block).collect()),
+        Storage::Q8_0 => (8, values.chunks(Q8_VALUES).flat_map(q8_block).collect()),
     };
     Ok(Stored { name: name.into(), dims, code, bytes })
 }
@@ -134,56 +141,12 @@ fn q8_block(values: &[f32]) -> Vec<u8> {
     let scale = largest / 127.0;
     let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
     let quantized = values.iter().map(|value| (value * inverse).round() as i8 as u8);
-    half(scale).to_le_bytes().into_iter().chain(quantized).collect()
-}
-
-/// The nearest IEEE 754 half float, ties to even.
-fn half(value: f32) -> u16 {
-    let bits = value.to_bits();
-    let sign = ((bits >> 16) & 0x8000) as u16;
-    let magnitude = bits & 0x7fff_ffff;
-    if magnitude > 0x7f80_0000 {
-        return sign | 0x7e00;
-    }
-    // 65520 and above round to infinity.
-    if magnitude >= 0x477f_f000 {
-        return sign | 0x7c00;
-    }
-    if magnitude < 0x3880_0000 {
-        // Subnormal halves are multiples of 2^-24; scaling is exact, and adding 2^23 rounds to an integer.
-        let scaled = f32::from_bits(magnitude) * 16_777_216.0;
-        let rounded = (scaled + 8_388_608.0) - 8_388_608.0;
-        return sign | rounded as u16;
-    }
-    let odd = (magnitude >> 13) & 1;
-    let rounded = magnitude + 0xfff + odd;
-    sign | ((rounded - 0x3800_0000) >> 13) as u16
+    f16::from_f32(scale).to_le_bytes().into_iter().chain(quantized).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn halves_are_those_of_ieee_754() {
-        // numpy: np.float16(x).view(np.uint16)
-        let known = [
-            (0.0, 0x0000),
-            (1.0, 0x3c00),
-            (-2.5, 0xc100),
-            (0.1, 0x2e66),
-            (65504.0, 0x7bff),
-            (65520.0, 0x7c00),
-            (6.103_515_6e-5, 0x0400),
-            (5.960_464_5e-8, 0x0001),
-            (1e-9, 0x0000),
-            (1.000_488_3, 0x3c00),
-            (1.001_464_8, 0x3c02),
-        ];
-        for (value, bits) in known {
-            assert_eq!(half(value), bits, "{value}");
-        }
-    }
 
     #[test]
     fn blocks_keep_values_within_half_a_step() {

@@ -1,6 +1,9 @@
-//! Writes a Llama as a GGUF file (version 3; `gguf.md` in ggml's documentation), with tokenizer and chat template.
+//! Writes a Llama as a GGUF file (version 3; `gguf.md` in ggml's documentation), with tokenizer and chat template, and
+//! reads such a file.
 
+mod file;
 mod format;
+mod parse;
 
 use burn::tensor::Tensor;
 use rejoinder_models::llm::template::{CONTROLS, TEMPLATE};
@@ -8,6 +11,7 @@ use rejoinder_models::text::Tokenizer;
 
 use crate::nets::llama::{Block, Llama, LlamaConfig};
 use crate::{Error, Result};
+pub use file::GgufFile;
 pub use format::Storage;
 use format::{Stored, Value, matrix, vector, write};
 
@@ -23,6 +27,13 @@ pub struct GgufInfo<'a> {
     /// How matrices are stored.
     pub storage: Storage,
 }
+
+/// The family of a bundle with such a file.
+pub(crate) const FAMILY: &str = "gguf";
+
+const TOKENS: &str = "tokenizer.ggml.tokens";
+const HEADS: &str = "llama.attention.head_count";
+const KV_HEADS: &str = "llama.attention.head_count_kv";
 
 /// The bytes of a GGUF file of `net`.
 ///
@@ -51,15 +62,15 @@ fn metadata(config: &LlamaConfig, tokenizer: &Tokenizer, info: &GgufInfo<'_>) ->
         ("llama.embedding_length", count(config.dim)),
         ("llama.block_count", count(config.layers)),
         ("llama.feed_forward_length", count(config.feed_forward)),
-        ("llama.attention.head_count", count(config.heads)),
-        ("llama.attention.head_count_kv", count(config.kv_heads)),
+        (HEADS, count(config.heads)),
+        (KV_HEADS, count(config.kv_heads)),
         ("llama.attention.layer_norm_rms_epsilon", Value::F32(config.norm_epsilon as f32)),
         ("llama.rope.dimension_count", count(config.head_dim())),
         ("llama.rope.freq_base", Value::F32(config.rope_base)),
         ("llama.vocab_size", count(tokenizer.len())),
         ("tokenizer.ggml.model", Value::Text("llama".into())),
         ("tokenizer.ggml.pre", Value::Text("default".into())),
-        ("tokenizer.ggml.tokens", Value::Texts(tokenizer.pieces().to_vec())),
+        (TOKENS, Value::Texts(tokenizer.pieces().to_vec())),
         ("tokenizer.ggml.scores", Value::F32s((0..tokenizer.len()).map(|id| -(id as f32)).collect())),
         ("tokenizer.ggml.token_type", Value::I32s(kinds)),
         ("tokenizer.ggml.bos_token_id", control("<s>")?),
@@ -130,10 +141,18 @@ fn block_tensors(
 /// `LlamaModel.permute` of its converter does.
 fn neighbours(rows: &[f32], heads: usize, head_dim: usize, width: usize) -> Vec<f32> {
     let half = head_dim / 2;
-    let order = (0..heads * head_dim).map(|row| {
-        let (head, within) = (row / head_dim, row % head_dim);
-        head * head_dim + within / 2 + (within % 2) * half
-    });
+    reordered(rows, heads, head_dim, width, |within| within / 2 + (within % 2) * half)
+}
+
+/// What [`neighbours`] was made of.
+fn halves(rows: &[f32], heads: usize, head_dim: usize, width: usize) -> Vec<f32> {
+    let half = (head_dim / 2).max(1);
+    reordered(rows, heads, head_dim, width, |within| 2 * (within % half) + within / half)
+}
+
+/// Rows in another order within each head: `from` tells for each of its rows which one comes there.
+fn reordered(rows: &[f32], heads: usize, head_dim: usize, width: usize, from: impl Fn(usize) -> usize) -> Vec<f32> {
+    let order = (0..heads * head_dim).map(|row| row / head_dim * head_dim + from(row % head_dim));
     order.flat_map(|row| rows[row * width..(row + 1) * width].iter().copied()).collect()
 }
 
@@ -148,6 +167,8 @@ mod tests {
     #[test]
     fn rows_of_a_head_alternate_its_halves() {
         let rows: Vec<f32> = (0..8).map(|row| row as f32).collect();
-        assert_eq!(neighbours(&rows, 2, 4, 1), [0.0, 2.0, 1.0, 3.0, 4.0, 6.0, 5.0, 7.0]);
+        let alternating = neighbours(&rows, 2, 4, 1);
+        assert_eq!(alternating, [0.0, 2.0, 1.0, 3.0, 4.0, 6.0, 5.0, 7.0]);
+        assert_eq!(halves(&alternating, 2, 4, 1), rows);
     }
 }

@@ -5,6 +5,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use rejoinder_models::card::{Bundle, MODEL_ROLE};
 use rejoinder_models::features::FbankConfig;
+use rejoinder_models::in_one_line;
 use rejoinder_models::text::Tokenizer;
 use serde::{Deserialize, Serialize};
 
@@ -146,7 +147,7 @@ type Learnt = (Weights, ConformerConfig, FbankConfig);
 fn trained(run: &Path) -> Result<Learnt> {
     let path = run.join(recipe::RESOLVED);
     let parsed = recipe::table(&path)?.try_into::<AsrRecipe>();
-    let recipe = parsed.map_err(|e| Error::config(path.display().to_string(), recipe::one_line(&e)))?;
+    let recipe = parsed.map_err(|e| Error::config(path.display().to_string(), in_one_line(&e)))?;
     Ok((Weights::of_run(&run.join("net.bpk"))?, recipe.net, recipe.features))
 }
 

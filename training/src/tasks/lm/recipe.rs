@@ -14,10 +14,11 @@ use super::packing::PackingConfig;
 use super::task::{Exact, LmTask};
 use crate::data::dialogue::{Dialogue, Domain, Noise, SPOKEN_MIX, Writer, WriterConfig, spoken_sentences};
 use crate::export::ExportConfig;
-use crate::export::gguf::{GgufInfo, Storage, gguf};
+use crate::export::gguf::{FAMILY, GgufInfo, Storage, gguf};
+use crate::import;
 use crate::nets::llama::{Llama, LlamaConfig};
 use crate::recipe::{self, Recipe};
-use crate::trainer::{self, RunMode, Timing, TrainOptions};
+use crate::trainer::{self, RunMode, Task, Timing, TrainOptions};
 use crate::{Error, Result};
 
 /// A recipe with `task = "lm"`.
@@ -103,13 +104,21 @@ impl LmRecipe {
         })
     }
 
-    /// The net with the weights of the run, for inference on `device`.
+    /// The net with the weights of the run, for inference on `device`; where nothing was trained, with those that the run
+    /// would start with, so that a bundle can be measured and written again.
     ///
     /// # Errors
-    /// A run without weights.
+    /// A run that has no weights and starts with none.
     pub fn trained(&self, device: &Device) -> Result<Llama> {
-        let vocabulary = recipe::read_tokens(&self.tokens_path())?.len();
-        trainer::load_weights(self.net.init(vocabulary, device), &self.run.join("net.bpk"))
+        let (task, path) = (self.task()?, self.run.join("net.bpk"));
+        let fresh = task.net(device);
+        match &self.train.start {
+            Some(start) if !path.exists() => {
+                tracing::info!("nothing was trained in {}: the weights of {}", self.run.display(), start.display());
+                import::begin(&task, fresh, start)
+            }
+            _ => trainer::load_weights(fresh, &path),
+        }
     }
 
     /// How often greedy decoding is exact.
@@ -211,9 +220,14 @@ impl Recipe for LmRecipe {
 
     fn tokenizer(&self) -> Result<()> {
         fs::create_dir_all(&self.run).map_err(|e| Error::io(&self.run, e))?;
-        let noise = self.noise()?;
-        let dialogues = self.dialogues(&noise, self.tokenizer.dialogues);
-        let tokenizer = chat::learn_vocabulary(dialogues, self.tokenizer.pieces)?;
+        // A net that is there already keeps its tokens.
+        let tokenizer = match &self.train.start {
+            Some(start) => import::tokens(start)?,
+            None => {
+                let noise = self.noise()?;
+                chat::learn_vocabulary(self.dialogues(&noise, self.tokenizer.dialogues), self.tokenizer.pieces)?
+            }
+        };
         Ok(tokenizer.write(self.tokens_path())?)
     }
 
@@ -256,7 +270,7 @@ const TRAINED_CONTEXT: usize = 512;
 impl LmRecipe {
     /// The card, with the figures of `evaluate` where it has run.
     fn card(&self) -> ModelCard {
-        let mut card = self.export.card(CardTask::Llm, "gguf");
+        let mut card = self.export.card(CardTask::Llm, FAMILY);
         card.language = Some("en".into());
         let results = fs::read_to_string(self.run.join(RESULTS)).ok();
         let results: Results = results.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();

@@ -2,11 +2,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use rejoinder_models::card::{Bundle, MODEL_ROLE};
 
 use super::chat::Chat;
 use super::packing::{LmBatch, Packer, PackingConfig};
 use crate::Result;
 use crate::data::dialogue::{Domain, Noise, WriterConfig};
+use crate::export::gguf::FAMILY;
+use crate::import::{check_family, check_tokens};
 use crate::nets::llama::{Llama, LlamaConfig};
 use crate::trainer::{Batches, Figure, Loss, Task};
 
@@ -103,6 +106,12 @@ impl Task for LmTask {
 
     fn net(&self, device: &Device) -> Llama {
         self.net.init(self.chat.tokenizer().len(), device)
+    }
+
+    fn weights_in(&self, bundle: &Bundle) -> Result<Vec<(&'static str, &'static str)>> {
+        check_family(bundle, FAMILY)?;
+        check_tokens(bundle, self.chat.tokenizer())?;
+        Ok(vec![(MODEL_ROLE, "")])
     }
 
     fn train_batches(&self, epoch: usize, seed: u64, done: usize) -> Result<Batches<LmBatch>> {

@@ -56,6 +56,7 @@ impl Examples {
     fn features(&self, moment: &Moment, rng: &mut ChaCha8Rng) -> Result<Vec<f32>> {
         let mut recording = Vec::new();
         self.corpus.read(&mut self.corpus.readers()?, moment.turn, &mut recording)?;
+        let moment = moment.clone().between_words(&recording, &self.moments, rng);
         let look = moment.look(&self.moments, rng);
         let silence = Moment::silence(&self.moments, rng);
         let mut sound = moment.sound(&recording, look, silence);
