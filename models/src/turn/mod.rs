@@ -64,13 +64,15 @@ pub fn open(path: &Path, runtime: &dyn Runtime) -> Result<Arc<dyn TurnDetector>>
     }
 }
 
-/// What words may change: a recogniser mishears, and people end where no sentence does.
-const MOST_BY_TEXT: f32 = 16.0;
+/// By how much words may lower and raise the odds: a recogniser mishears, people end where no sentence does, and go on
+/// after a whole one.
+const BY_TEXT: [f32; 2] = [1.0 / 16.0, 40.0];
 
 /// The probability that a turn is over by its sound and by its words: Bayes' rule on the odds, as if the two were
 /// independent. `ratio` is [`Transcript::ending`](crate::asr::Transcript::ending).
 pub fn with_text(probability: f32, ratio: f32) -> f32 {
-    let odds = probability * ratio.clamp(1.0 / MOST_BY_TEXT, MOST_BY_TEXT);
+    let [least, most] = BY_TEXT;
+    let odds = probability * ratio.clamp(least, most);
     odds / (odds + 1.0 - probability)
 }
 

@@ -11,8 +11,9 @@ use crate::turn::{EndRule, Outlook};
 const STEP: Samples = Samples(SampleRate::INTERNAL.get() as u64 / 20);
 /// How many looks at a pause are averaged: what a detector says of the same words changes a little from look to look.
 const AVERAGED: usize = 3;
-/// Log-odds beyond this, a probability of 0.9999, are no surer.
-const SUREST: f32 = 9.2;
+/// Log-odds beyond this, a probability of 0.92, are no surer: a detector that learnt from statements is as certain of
+/// questions, whose melody it takes for that of a clause, and words have to be able to tell it.
+const SUREST: f32 = 2.5;
 
 /// Asks a detector of turn ends as a pause grows longer.
 pub(crate) struct Ending {
@@ -130,5 +131,7 @@ mod tests {
         // Odds of 2/3 and 6: a mean of 2.
         assert_eq!(look(800, 2, 6.0 / 7.0, None), (67.0, 67.0, Outlook::Complete));
         assert_eq!(look(90_000, 1, 0.4, Some(3.0)), (67.0, 40.0, Outlook::Complete));
+        // Log-odds of -9 count as -2.5, a ratio of 200 as one of 40.
+        assert_eq!(look(180_000, 1, 1e-4, Some(200.0)), (77.0, 8.0, Outlook::Complete));
     }
 }

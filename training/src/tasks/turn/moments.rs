@@ -185,3 +185,24 @@ fn quietest(sound: &[f32], length: usize) -> Option<Range<usize>> {
     let (number, _) = pieces.min_by(|(_, a), (_, b)| energy(a).total_cmp(&energy(b)))?;
     Some(number * length..(number + 1) * length)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quiet_cut_is_where_no_sound_is() {
+        let silent = 9_000..9_600;
+        let sample = |n: usize| if silent.contains(&n) { 0.0 } else { 0.1 * (n as f32 * 0.3).sin() };
+        let recording: Vec<f32> = (0..16_000).map(sample).collect();
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let mut stop = |kind, quiet_cuts| {
+            let moment = Moment { turn: 0, stop: 8_000, silence: 0, kind };
+            let config = MomentConfig { quiet_cuts, ..MomentConfig::default() };
+            moment.between_words(&recording, &config, &mut rng).stop
+        };
+        assert!(silent.contains(&stop(Kind::Cut, 1.0)));
+        assert_eq!(stop(Kind::Cut, 0.0), 8_000);
+        assert_eq!(stop(Kind::Pause, 1.0), 8_000);
+    }
+}
