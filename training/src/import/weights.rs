@@ -40,8 +40,8 @@ impl Weights {
         Ok(Self { place: path.to_owned(), tensors: tensors.iter().map(read).collect::<Result<_>>()? })
     }
 
-    /// The weights in files of a bundle that `export` has written, ONNX or GGUF, as 32-bit floats. `files` are their roles, each with
-    /// the module that is in it, which is empty for the net itself.
+    /// The weights in files of a bundle that `export` has written, ONNX or GGUF, as 32-bit floats. `files` are their roles,
+    /// each with the module that is in it, which is empty for the net itself.
     ///
     /// # Errors
     /// A file that the bundle lacks, or that is damaged; [`Error::Checkpoint`] for one without weights.
