@@ -13,6 +13,13 @@ pub use weights::Weights;
 use crate::Result;
 use crate::trainer::Task;
 
+/// What stands in for the weights of a run in which nothing was trained: those that it would start with, if it does.
+pub(crate) fn stand_in<'a>(weights: &Path, start: Option<&'a Path>) -> Option<&'a Path> {
+    let start = start.filter(|_| !weights.exists())?;
+    tracing::info!("{}: nothing was trained; the weights of {} stand in", weights.display(), start.display());
+    Some(start)
+}
+
 /// A task's net with the weights at `path`: `net.bpk` of a run, or the folder of a bundle.
 ///
 /// # Errors

@@ -114,12 +114,9 @@ impl AsrRecipe {
     /// A run that has no weights and starts with none.
     pub fn trained(&self, device: &burn::tensor::Device) -> Result<crate::nets::conformer::Conformer> {
         let path = self.weights_path();
-        match &self.train.start {
-            Some(start) if !path.exists() => {
-                tracing::info!("nothing was trained in {}: the weights of {}", self.run.display(), start.display());
-                self.loaded(start, &[])
-            }
-            _ => trainer::load_weights(self.fresh(device)?, &path),
+        match import::stand_in(&path, self.train.start.as_deref()) {
+            Some(start) => self.loaded(start, &[]),
+            None => trainer::load_weights(self.fresh(device)?, &path),
         }
     }
 

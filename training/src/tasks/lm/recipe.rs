@@ -112,12 +112,9 @@ impl LmRecipe {
     pub fn trained(&self, device: &Device) -> Result<Llama> {
         let (task, path) = (self.task()?, self.run.join("net.bpk"));
         let fresh = task.net(device);
-        match &self.train.start {
-            Some(start) if !path.exists() => {
-                tracing::info!("nothing was trained in {}: the weights of {}", self.run.display(), start.display());
-                import::begin(&task, fresh, start)
-            }
-            _ => trainer::load_weights(fresh, &path),
+        match import::stand_in(&path, self.train.start.as_deref()) {
+            Some(start) => import::begin(&task, fresh, start),
+            None => trainer::load_weights(fresh, &path),
         }
     }
 
