@@ -3,10 +3,14 @@
 
 #[path = "../../training/tests/tiny_recogniser/mod.rs"]
 mod tiny_recogniser;
+#[path = "../../training/tests/tiny_turn/mod.rs"]
+mod tiny_turn;
+#[path = "../../training/tests/tiny_vad/mod.rs"]
+mod tiny_vad;
 #[path = "../../training/tests/tiny_voice/mod.rs"]
 mod tiny_voice;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rejoinder::{Assistant, Config, Cost, EventKind, SessionBuilder, Timelines};
 use rejoinder_models::audio::Clip;
@@ -15,11 +19,18 @@ use rejoinder_training::recipe::{self, Recipe};
 use rejoinder_training::trainer::RunMode;
 use tiny_recogniser::made_clips::{SENTENCES, read_aloud};
 
-/// The default assistant with other models.
-fn assistant(folder: &Path, recognizer: &Path, voice: &Path) -> Assistant {
+/// The default assistant, with the models that were trained in `hears` and `speaks`.
+fn assistant(hears: &Path, speaks: &Path) -> Assistant {
     let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/assistants/default.toml");
-    let text = format!("include = {default:?}\n[asr]\nmodel = {recognizer:?}\n[tts]\nmodel = {voice:?}\n");
-    let path = folder.join("assistant.toml");
+    let text = format!(
+        "include = {default:?}\n[vad]\nkind = \"crdnn\"\nmodel = {:?}\n[turn.end]\nmodel = {:?}\n\
+         [asr]\nmodel = {:?}\n[tts]\nmodel = {:?}\n",
+        hears.join("vad"),
+        hears.join("turn"),
+        hears.join("bundle"),
+        speaks.join("bundle")
+    );
+    let path = hears.join("assistant.toml");
     std::fs::write(&path, text).unwrap();
     Assistant::open(&Config::load(&path).unwrap()).unwrap()
 }
@@ -29,32 +40,38 @@ fn open(path: &Path, settings: &[&str]) -> Box<dyn Recipe> {
     recipe::open(path, &settings).unwrap()
 }
 
-fn recogniser(folder: &Path) -> (PathBuf, Vec<Vec<f32>>) {
+/// A recogniser, a detector of voice activity, and one of turn ends that has learnt on what the other takes for speech.
+fn ears(folder: &Path) -> Vec<Vec<f32>> {
     let clips = read_aloud(&folder.join("clips"));
     // In a conversation words begin anywhere in a chunk.
     let anywhere = "augment.pad_s={ probability = 1.0, min = 0.0, max = 0.6 }";
-    let recipe = open(&tiny_recogniser::write_recipe(folder), &[anywhere, "train.steps=400"]);
-    recipe.tokenizer().unwrap();
-    recipe.train(RunMode::New).unwrap();
-    recipe.export().unwrap();
-    (folder.join("bundle"), clips)
+    let recogniser = open(&tiny_recogniser::write_recipe(folder), &[anywhere, "train.steps=400"]);
+    recogniser.tokenizer().unwrap();
+    let vad = open(&tiny_vad::write_recipe(folder, "clips"), &[]);
+    let heard = format!("vad={{ kind = \"crdnn\", model = {:?} }}", folder.join("vad"));
+    let turn = open(&tiny_turn::write_recipe(folder, "clips"), &[&heard, "data.least_s=0.3", "moments.cuts=1.0"]);
+    for recipe in [recogniser, vad, turn] {
+        recipe.train(RunMode::New).unwrap();
+        recipe.export().unwrap();
+    }
+    clips
 }
 
-fn voice(folder: &Path) -> PathBuf {
+fn voice(folder: &Path) {
     tiny_voice::write(folder);
     open(&folder.join("g2p.toml"), &[]).train(RunMode::New).unwrap();
     let recipe = open(&folder.join("tts.toml"), &[]);
     recipe.prepare().unwrap();
     recipe.train(RunMode::New).unwrap();
     recipe.export().unwrap();
-    folder.join("bundle")
 }
 
 #[test]
-fn a_recogniser_and_a_voice_that_were_just_trained_hold_a_conversation() {
+fn ears_and_a_voice_that_were_just_trained_hold_a_conversation() {
     let (hears, speaks) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (recognizer, clips) = recogniser(hears.path());
-    let assistant = assistant(hears.path(), &recognizer, &voice(speaks.path()));
+    let clips = ears(hears.path());
+    voice(speaks.path());
+    let assistant = assistant(hears.path(), speaks.path());
     let asked = SENTENCES.iter().position(|sentence| *sentence == "what time is it").unwrap();
     let silence = vec![0.0; SampleRate::INTERNAL.get() as usize];
     let caller = Clip::new([silence.as_slice(), &clips[asked], &silence].concat(), SampleRate::INTERNAL);

@@ -8,7 +8,7 @@ mod pieces;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use made_clips::{SENTENCES, no_augmentation, read_aloud};
+use made_clips::{SENTENCES, read_aloud};
 use pieces::in_pieces;
 use rejoinder_models::asr::{ConformerAttention, Decoding, Recognizer, transcribe};
 use rejoinder_models::card::{Bundle, LatencyChoice, TOKEN_LM_ROLE};
@@ -22,7 +22,6 @@ fn write_recipes(folder: &Path) -> [PathBuf; 2] {
     let at = |name: &str| format!("{:?}", folder.join(name).display().to_string());
     let [run, clips, out, bundle] = [at("run"), at("clips"), at(""), at("bundle")];
     let [lm_run, lm_bundle, tokens] = [at("lm"), at("lm-bundle"), at("run/tokens.txt")];
-    let augment = no_augmentation();
     let texts = "texts = [{ kind = \"transcripts\", folder = \"clips\", weight = 1.0 }]";
     let export = "summary = \"a test\"\nlicence = \"CC0-1.0\"\nrecipe = \"a test\"\ndata = [\"made up\"]\n";
     let attention = format!(
@@ -31,7 +30,6 @@ fn write_recipes(folder: &Path) -> [PathBuf; 2] {
          [prepare]\nsets = {out}\nout = {out}\n\
          [tokenizer]\nvocabulary = 40\n\
          [data]\ntrain = [{{ folder = {clips} }}]\nvalid = {clips}\ntests = [{clips}]\n\
-         {augment}\
          [net]\nbins = 80\ndim = 64\nlayers = 2\nheads = 2\nfeed_forward = 128\nkernel = 5\nchannels = 64\nchunk = 4\n\
          left = 16\ndropout = 0.0\n\
          [chunks]\nchunk = [2, 8]\n\

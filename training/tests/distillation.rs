@@ -22,11 +22,9 @@ fn write_clips(folder: &Path, words: [&str; 3]) {
 
 fn recipe(folder: &Path, run: &str, clips: &str, dim: usize, distill: &str) -> AsrRecipe {
     let root = folder.display();
-    let never = "{ probability = 0.0, min = 1.0, max = 1.0 }";
     let text = format!(
         "run = \"{root}/{run}\"\n[prepare]\nsets = \"{root}\"\nout = \"{root}\"\n[tokenizer]\nvocabulary = 12\n\
          [data]\ntrain = [{{ folder = \"{root}/{clips}\" }}]\nvalid = \"{root}/right\"\ntests = []\n\
-         [augment]\nspeed = {never}\npad_s = {never}\nspec = {{ probability = 0.0 }}\n\
          [loader]\nmax_seconds = 8.0\nworkers = 1\n\
          [net]\nbins = 80\ndim = {dim}\nlayers = 1\nheads = 2\nfeed_forward = 32\nkernel = 5\nchannels = 16\nchunk = 4\n\
          left = 8\ndropout = 0.0\n\

@@ -4,7 +4,6 @@
 mod prepared;
 
 use std::f32::consts::TAU;
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -52,20 +51,12 @@ fn write_clips(folder: &Path, words: &[&str]) {
 
 fn write_recipe(folder: &Path) -> PathBuf {
     let at = |name: &str| folder.join(name).display().to_string();
-    let never = "{ probability = 0.0, min = 1.0, max = 1.0 }";
-    let mut augment = String::from("[augment]\nchannel = { telephone = 0.0, ");
-    for (key, end) in [("low_pass_hz", ", "), ("bits", ", "), ("clipping", " }\n")] {
-        write!(augment, "{key} = {never}{end}").unwrap();
-    }
-    for key in ["speed", "reverb", "level_db", "drop"] {
-        writeln!(augment, "{key} = {never}").unwrap();
-    }
     let recipe = format!(
         "task = \"keyword\"\nrun = {:?}\nbatch = 16\nkeywords = [\"rise\", \"fall\"]\n\
          [prepare]\nsets = {:?}\nout = {:?}\n\
          [data]\nspoken = [{:?}]\nothers = [{:?}]\nvalid_others = [{:?}]\ntest_others = [{:?}]\n\
-         [features]\nflavour = \"kaldi\"\nbins = 40\n[examples]\nwindow_s = 1.2\n{augment}\
-         noise_snr_db = {{ probability = 1.0, min = 20.0, max = 40.0 }}\n\
+         [features]\nflavour = \"kaldi\"\nbins = 40\n[examples]\nwindow_s = 1.2\n\
+         [augment]\nnoise_snr_db = {{ probability = 1.0, min = 20.0, max = 40.0 }}\n\
          [net]\nbins = 40\nwidth = 16\nblocks = 2\nkernel = 9\ndropout = 0.0\n\
          [train]\nbackend = \"flex\"\nepochs = 0\nsteps = 160\nlearning_rate = 5e-3\nwarmup_steps = 10\n\
          average_decay = 0.0\nvalid_every = 1000\n\

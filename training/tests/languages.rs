@@ -6,7 +6,7 @@ mod made_clips;
 
 use std::path::Path;
 
-use made_clips::{no_augmentation, read_aloud};
+use made_clips::read_aloud;
 use rejoinder_models::asr::{ConformerCtc, Decoding, transcribe};
 use rejoinder_models::audio::{Clip, write_wav};
 use rejoinder_models::card::Bundle;
@@ -42,7 +42,6 @@ fn write_recipe(folder: &Path) -> std::path::PathBuf {
          [tokenizer]\nvocabulary = 100\ntext = \"characters\"\nlanguage = \"zh\"\n\
          [data]\ntrain = [{{ folder = {:?} }}]\nvalid = {:?}\ntests = [{:?}]\n\
          manifest = {{ replacements = {{ data_root = {:?} }} }}\n\
-         {}\
          [net]\nbins = 80\ndim = 64\nlayers = 2\nheads = 2\nfeed_forward = 128\nkernel = 5\nchannels = 64\nchunk = 4\n\
          left = 16\ndropout = 0.0\n\
          [train]\nbackend = \"flex\"\nepochs = 0\nsteps = 200\nlearning_rate = 4e-3\nwarmup_steps = 20\n\
@@ -58,7 +57,6 @@ fn write_recipe(folder: &Path) -> std::path::PathBuf {
         at("out/dev"),
         at("out/test/manifest.json"),
         at("set"),
-        no_augmentation(),
         at("bundle")
     );
     let path = folder.join("asr.toml");

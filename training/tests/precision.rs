@@ -25,11 +25,9 @@ fn write_clips(folder: &Path) {
 
 fn recipe(folder: &Path, precision: &str) -> String {
     let root = folder.display();
-    let never = "{ probability = 0.0, min = 1.0, max = 1.0 }";
     format!(
         "run = \"{root}/{precision}\"\n[prepare]\nsets = \"{root}\"\nout = \"{root}\"\n[tokenizer]\nvocabulary = 12\n\
          [data]\ntrain = [{{ folder = \"{root}/clips\" }}]\nvalid = \"{root}/clips\"\ntests = []\n\
-         [augment]\nspeed = {never}\npad_s = {never}\nspec = {{ probability = 0.0 }}\n\
          [loader]\nmax_seconds = 8.0\nworkers = 1\n\
          [net]\nbins = 80\ndim = 32\nlayers = 2\nheads = 2\nfeed_forward = 64\nkernel = 5\nchannels = 32\nchunk = 4\n\
          left = 8\ndropout = 0.0\n\

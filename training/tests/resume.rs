@@ -136,12 +136,21 @@ impl ModuleVisitor for Bits {
     }
 }
 
+/// What changes clips in a run: effects that draw much and little.
+const AUGMENT: &str = "[augment]\nreverb = { probability = 0.3, min = 0.3, max = 1.0 }\n\
+    noise_snr_db = { probability = 0.5, min = 5.0, max = 30.0 }\n\
+    level_db = { probability = 0.9, min = -30.0, max = -1.0 }\n\
+    channel = { telephone = 0.1 }\nspec = { probability = 0.9, warp_probability = 0.5 }\n";
+
 /// A recogniser of the clips, with more in its table of training.
 fn asr_recipe(more: &str) -> String {
     format!(
         "task = \"asr\"\nrun = \"FOLDER/whole\"\n[prepare]\nsets = \"FOLDER\"\nout = \"FOLDER\"\n\
          [tokenizer]\nvocabulary = 14\n\
          [data]\ntrain = [{{ folder = \"FOLDER/clips\" }}]\nvalid = \"FOLDER/clips\"\ntests = []\n\
+         {AUGMENT}\
+         speed = {{ probability = 0.7, min = 0.87, max = 1.15 }}\n\
+         pad_s = {{ probability = 0.5, min = 0.0, max = 0.3 }}\n\
          [loader]\nmax_seconds = 6.0\nworkers = 2\n\
          [net]\nbins = 80\ndim = 16\nlayers = 1\nheads = 2\nfeed_forward = 32\nkernel = 5\nchannels = 16\nchunk = 4\n\
          left = 8\ndropout = 0.2\n{TRAIN}{}{more}{EXPORT}",
@@ -195,11 +204,10 @@ fn a_killed_adaptation_goes_on_bit_for_bit() {
 
 /// A net of the clips' speakers, which has batch normalisations.
 fn speaker_recipe(more: &str) -> String {
-    let never = "{ probability = 0.0, min = 1.0, max = 1.0 }";
     format!(
         "task = \"speaker\"\nrun = \"FOLDER/whole\"\n[prepare]\n\
          [data]\ntrain = [\"FOLDER/clips\"]\nvalid_speakers = 2\nvalid_clips = 4\ntests = []\n\
-         [augment]\nspeed = {never}\npad_s = {never}\n[batches]\nclips = 3\ncrop_s = 0.5\neach = 3\nspeeds = [1.0, 1.1]\n\
+         {AUGMENT}[batches]\nclips = 3\ncrop_s = 0.5\neach = 3\nspeeds = [1.0, 1.1]\n\
          [net]\nkind = \"ecapa\"\nchannels = 16\nmfa_channels = 24\nres2net_scale = 4\nse_channels = 8\n\
          attention_channels = 8\nlin_neurons = 16\n{TRAIN}{}{more}{EXPORT}",
         anneal("eer")

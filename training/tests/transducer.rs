@@ -7,7 +7,7 @@ mod pieces;
 
 use std::path::{Path, PathBuf};
 
-use made_clips::{SENTENCES, no_augmentation, read_aloud};
+use made_clips::{SENTENCES, read_aloud};
 use pieces::in_pieces;
 use rejoinder_models::asr::{ConformerTransducer, Decoding, Recognizer, transcribe};
 use rejoinder_models::card::{Bundle, LatencyChoice};
@@ -21,14 +21,12 @@ use rejoinder_training::trainer::RunMode;
 fn write_recipe(folder: &Path, predictor: &str) -> PathBuf {
     let at = |name: &str| format!("{:?}", folder.join(name).display().to_string());
     let [run, clips, out, bundle] = [at("run"), at("clips"), at(""), at("bundle")];
-    let augment = no_augmentation();
     let recipe = format!(
         "task = \"transducer\"\nrun = {run}\n\
          latencies = [{{ chunk = 2, left = 8 }}, {{ chunk = 4, left = 16 }}, {{ chunk = 8, left = 32 }}]\n\
          [prepare]\nsets = {out}\nout = {out}\n\
          [tokenizer]\nvocabulary = 40\n\
          [data]\ntrain = [{{ folder = {clips} }}]\nvalid = {clips}\ntests = [{clips}]\n\
-         {augment}\
          [net]\nbins = 80\ndim = 64\nlayers = 2\nheads = 2\nfeed_forward = 128\nkernel = 5\nchannels = 64\nchunk = 4\n\
          left = 16\ndropout = 0.0\n\
          [chunks]\nchunk = [2, 8]\n\

@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 mod noise;
+mod tiny_turn;
 
 use std::f32::consts::TAU;
-use std::fmt::Write;
 use std::path::Path;
 
 use rejoinder_models::runtime::{self, RuntimeConfig, RuntimeKind};
@@ -61,49 +61,17 @@ fn write_turns(folder: &Path, turns: usize) {
     manifest.write(folder.join(MANIFEST)).unwrap();
 }
 
-fn write_recipe(folder: &Path) -> std::path::PathBuf {
-    let at = |name: &str| folder.join(name).display().to_string();
-    let never = "{ probability = 0.0, min = 1.0, max = 1.0 }";
-    let mut augment = String::from("[augment]\nchannel = { telephone = 0.0, ");
-    for (key, end) in [("low_pass_hz", ", "), ("bits", ", "), ("clipping", " }\n")] {
-        write!(augment, "{key} = {never}{end}").unwrap();
-    }
-    for key in ["speed", "reverb", "noise_snr_db", "level_db"] {
-        writeln!(augment, "{key} = {never}").unwrap();
-    }
-    let recipe = format!(
-        "task = \"turn\"\nrun = {:?}\nbatch = 24\n[prepare]\nsets = {:?}\nout = {:?}\n\
-         [data]\ntrain = [{:?}]\nvalid = {:?}\ntests = [{:?}]\n\
-         [features]\nflavour = \"kaldi\"\nbins = 40\n[moments]\npauses = 2\ncuts = 0.0\nlook_ms = [100, 250]\nmade_silence = 0.2\ngated_silence = 0.0\n{augment}\
-         [net]\nbins = 40\nframes = 120\nwidth = 32\nblocks = 2\nkernel = 5\nheads = 2\ndropout = 0.0\n\
-         [train]\nbackend = \"flex\"\nepochs = 0\nsteps = 500\nlearning_rate = 3e-3\nwarmup_steps = 10\n\
-         average_decay = 0.0\nvalid_every = 1000\n\
-         [export]\nbundle = {:?}\nname = \"tiny\"\nsummary = \"a test\"\nlicence = \"CC0-1.0\"\nrecipe = \"a test\"\n\
-         data = [\"made up\"]\n[evaluate]\ncard = true\n",
-        at("run"),
-        at("sets"),
-        at(""),
-        at("turns"),
-        at("turns"),
-        at("turns"),
-        at("bundle")
-    );
-    let path = folder.join("turn.toml");
-    std::fs::write(&path, recipe).unwrap();
-    path
-}
-
 #[test]
 fn a_tiny_detector_learns_which_pauses_are_ends() {
     let folder = tempfile::tempdir().unwrap();
     write_turns(&folder.path().join("turns"), 100);
-    let recipe = recipe::open(&write_recipe(folder.path()), &[]).unwrap();
+    let recipe = recipe::open(&tiny_turn::write_recipe(folder.path(), "turns"), &[]).unwrap();
     recipe.train(RunMode::New).unwrap();
     recipe.export().unwrap();
     recipe.evaluate().unwrap();
 
     let runtime = runtime::open(&RuntimeConfig::of(RuntimeKind::Tract)).unwrap();
-    let detector = turn::open(&folder.path().join("bundle"), runtime.as_ref()).unwrap();
+    let detector = turn::open(&folder.path().join("turn"), runtime.as_ref()).unwrap();
     let mut stream = detector.stream().unwrap();
     let (mut right, mut all) = (0, 0);
     for number in 100..120 {
@@ -117,8 +85,8 @@ fn a_tiny_detector_learns_which_pauses_are_ends() {
     // Not every buzz is speech to the voice activity detector, so that some of what is learnt is wrong; to say always that
     // the caller goes on would be right in three of five cases.
     assert!(right * 10 >= all * 7, "{right} of {all}");
-    let card = rejoinder_models::card::Bundle::open(&folder.path().join("bundle")).unwrap().card().clone();
+    let card = rejoinder_models::card::Bundle::open(&folder.path().join("turn")).unwrap().card().clone();
     assert!(card.results.keys().any(|what| what.starts_with("turns of turns cut off")), "{:?}", card.results);
-    let saved = std::fs::read_to_string(folder.path().join("run/results.json")).unwrap();
+    let saved = std::fs::read_to_string(folder.path().join("turn-run/results.json")).unwrap();
     assert!(saved.contains("\"silence\""), "{saved}");
 }

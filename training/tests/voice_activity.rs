@@ -3,10 +3,10 @@
 
 mod noise;
 mod prepared;
+mod tiny_vad;
 
 use std::f32::consts::TAU;
-use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rejoinder_models::runtime::{self, RuntimeConfig, RuntimeKind};
 use rejoinder_models::streaming::Streaming;
@@ -36,42 +36,11 @@ fn write_clips(folder: &Path) {
     prepared::write_clips(folder, (0..12).map(clip));
 }
 
-fn write_recipe(folder: &Path) -> PathBuf {
-    let at = |name: &str| folder.join(name).display().to_string();
-    let never = "{ probability = 0.0, min = 1.0, max = 1.0 }";
-    let mut augment = String::from("[augment]\nchannel = { telephone = 0.0, ");
-    for (key, end) in [("low_pass_hz", ", "), ("bits", ", "), ("clipping", " }\n")] {
-        write!(augment, "{key} = {never}{end}").unwrap();
-    }
-    writeln!(augment, "reverb = {never}\nnoise_snr_db = {{ probability = 1.0, min = 10.0, max = 30.0 }}").unwrap();
-    let recipe = format!(
-        "task = \"vad\"\nrun = {:?}\nbatch = 8\n[prepare]\nsets = {:?}\nout = {:?}\n\
-         [data]\ntrain = [{:?}]\nvalid = [{:?}]\ntests = [{:?}]\n\
-         [features]\nflavour = \"kaldi\"\nbins = 40\n\
-         [mixtures]\nwindow_s = 2.0\ncount = 64\nsilent = 0.0\npause_s = [0.3, 1.0]\n{augment}\
-         [net]\nbins = 40\nchannels = 4\nwidth = 16\nhidden = 8\ndropout = 0.0\n\
-         [train]\nbackend = \"flex\"\nepochs = 0\nsteps = 120\nlearning_rate = 1e-2\nwarmup_steps = 10\n\
-         average_decay = 0.0\nvalid_every = 1000\n\
-         [export]\nbundle = {:?}\nname = \"tiny\"\nsummary = \"a test\"\nlicence = \"CC0-1.0\"\nrecipe = \"a test\"\n\
-         data = [\"made up\"]\n[evaluate]\nmixtures = 4\nmixture_s = 10\ncard = true\n",
-        at("run"),
-        at("sets"),
-        at(""),
-        at("voices"),
-        at("voices"),
-        at("voices"),
-        at("bundle")
-    );
-    let path = folder.join("vad.toml");
-    std::fs::write(&path, recipe).unwrap();
-    path
-}
-
 #[test]
 fn a_tiny_detector_learns_voices_and_hears_them_in_any_pieces() {
     let folder = tempfile::tempdir().unwrap();
     write_clips(&folder.path().join("voices"));
-    let recipe = recipe::open(&write_recipe(folder.path()), &[]).unwrap();
+    let recipe = recipe::open(&tiny_vad::write_recipe(folder.path(), "voices"), &[]).unwrap();
     recipe.train(RunMode::New).unwrap();
     recipe.export().unwrap();
     recipe.evaluate().unwrap();
@@ -81,7 +50,7 @@ fn a_tiny_detector_learns_voices_and_hears_them_in_any_pieces() {
         let voice = utterance(number);
         sound[from..from + 10_400].iter_mut().zip(&voice[2_400..]).for_each(|(heard, said)| *heard += said);
     }
-    let config = VadConfig::Crdnn(CrdnnConfig { model: folder.path().join("bundle") });
+    let config = VadConfig::Crdnn(CrdnnConfig { model: folder.path().join("vad") });
     let engines = [RuntimeKind::Tract, RuntimeKind::Ort].map(|kind| runtime::open(&RuntimeConfig::of(kind)));
     for runtime in engines.into_iter().flatten() {
         let vad = config.open(runtime.as_ref()).unwrap();
@@ -115,6 +84,6 @@ fn a_tiny_detector_learns_voices_and_hears_them_in_any_pieces() {
             assert_eq!(hear(pieces), whole, "{pieces:?}");
         }
     }
-    let card = rejoinder_models::card::Bundle::open(&folder.path().join("bundle")).unwrap().card().clone();
+    let card = rejoinder_models::card::Bundle::open(&folder.path().join("vad")).unwrap().card().clone();
     assert!(card.results.keys().any(|what| what.ends_with("vad-crdnn")), "{:?}", card.results);
 }

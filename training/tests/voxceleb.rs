@@ -79,10 +79,6 @@ trials = "{1}"
 [features]
 flavour = "speechbrain"
 bins = 20
-[augment]
-speed = {{ probability = 0.0, min = 1.0, max = 1.0 }}
-pad_s = {{ probability = 0.0, min = 0.0, max = 0.0 }}
-spec = {{ probability = 0.0, warp_probability = 0.0 }}
 [batches]
 clips = 8
 crop_s = 0.6

@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::Draw;
 
 /// Which channel effects, how often and how strong.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BandConfig {
-    /// How often a clip goes through a telephone: 300 Hz to 3.4 kHz, mu-law.
+    /// How often a clip goes through a telephone: 300 Hz to 3.4 kHz, mu-law. Default: 0.
     pub telephone: f64,
     /// A low-pass; the degree is its corner in Hz.
     pub low_pass_hz: Draw,
@@ -19,17 +19,6 @@ pub struct BandConfig {
     pub bits: Draw,
     /// Clipping; the degree is the share of the peak that is left.
     pub clipping: Draw,
-}
-
-impl Default for BandConfig {
-    fn default() -> Self {
-        Self {
-            telephone: 0.08,
-            low_pass_hz: Draw { probability: 0.12, min: 3000.0, max: 7500.0 },
-            bits: Draw { probability: 0.05, min: 7.0, max: 11.0 },
-            clipping: Draw { probability: 0.05, min: 0.3, max: 0.9 },
-        }
-    }
 }
 
 impl BandConfig {

@@ -40,6 +40,20 @@ impl Effect {
         Self::Level,
     ];
 
+    /// Its key in the table.
+    fn key(self) -> &'static str {
+        match self {
+            Self::Speed => "speed",
+            Self::Pad => "pad_s",
+            Self::Reverb => "reverb",
+            Self::Noise => "noise_snr_db",
+            Self::Channel => "channel",
+            Self::DropFrequencies => "drop_frequencies",
+            Self::Drop => "drop",
+            Self::Level => "level_db",
+        }
+    }
+
     /// Whether it is ever heard.
     fn is_on(self, config: &AugmentConfig) -> bool {
         let probability = match self {
@@ -107,6 +121,19 @@ impl AugmentConfig {
         }
         Ok(())
     }
+
+    /// Refuses effects that would change what a task learns, for it knows `why`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the first of them that is on.
+    pub(crate) fn check_without(&self, effects: &[Effect], why: &str) -> Result<()> {
+        match effects.iter().find(|effect| effect.is_on(self)) {
+            Some(effect) => {
+                Err(Error::config(format!("augment.{}", effect.key()), format!("expected none, since {why}")))
+            }
+            None => Ok(()),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -131,8 +158,12 @@ mod tests {
 
     #[test]
     fn as_many_effects_are_chosen_as_asked_for() {
-        let never = Draw { probability: 0.0, min: 0.0, max: 0.0 };
-        let config = AugmentConfig { min_effects: Some(1), max_effects: Some(3), pad_s: never, ..Default::default() };
+        let config = AugmentConfig {
+            min_effects: Some(1),
+            max_effects: Some(3),
+            pad_s: Draw::default(),
+            ..AugmentConfig::of_all_kinds()
+        };
         let mut counts = [0; 4];
         for seed in 0..300 {
             let [course] = &courses(&config, seed)[..] else { panic!("one copy") };
@@ -150,8 +181,16 @@ mod tests {
     }
 
     #[test]
+    fn an_effect_that_a_task_cannot_have_is_named() {
+        let all = AugmentConfig::of_all_kinds();
+        let refused = all.check_without(&[Effect::DropFrequencies, Effect::Drop], "it is a test").unwrap_err();
+        assert_eq!(refused.to_string(), "augment.drop: expected none, since it is a test");
+        assert!(AugmentConfig::default().check_without(&Effect::ALL, "it is a test").is_ok());
+    }
+
+    #[test]
     fn copies_are_parallel_repeated_and_beside_the_original() {
-        let two = AugmentConfig { max_effects: Some(2), min_effects: Some(2), ..Default::default() };
+        let two = AugmentConfig { max_effects: Some(2), min_effects: Some(2), ..AugmentConfig::of_all_kinds() };
         let (speed, pad) = (Effect::Speed, Effect::Pad);
         assert_eq!(courses(&two, 1), [vec![speed, pad]]);
         let parallel = AugmentConfig { parallel: true, concat_original: true, ..two.clone() };

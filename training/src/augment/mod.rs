@@ -31,7 +31,7 @@ pub use speed::resample_by;
 const SYNTHETIC_ROOMS: usize = 64;
 
 /// An effect that is applied with a probability, to a degree drawn evenly from a range.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Draw {
     /// How often, in [0, 1].
@@ -54,9 +54,10 @@ fn happens(probability: f64, rng: &mut impl Rng) -> bool {
     probability > 0.0 && rng.random_bool(probability.min(1.0))
 }
 
-/// Which effects, how often and how strong; and how many of them, and of a clip.
+/// Which effects, how often and how strong; and how many of them, and of a clip. What is not given stays away: by default
+/// nothing is changed.
 ///
-/// By default a clip becomes one clip, which goes through all effects in their order, each with its own probability.
+/// A clip becomes one clip, which goes through all effects in their order, each with its own probability.
 /// Otherwise as SpeechBrain's `Augmenter` has it: of the effects that are on, so many as are drawn between `min_effects`
 /// and `max_effects`, in turn or in parallel, `repeat` times, beside the original or in its place. Copies keep their
 /// clip's labels.
@@ -109,15 +110,33 @@ impl Default for AugmentConfig {
             parallel: false,
             concat_original: false,
             repeat: 1,
-            speed: Draw { probability: 0.7, min: 0.87, max: 1.15 },
-            pad_s: Draw { probability: 0.5, min: 0.0, max: 0.3 },
-            reverb: Draw { probability: 0.3, min: 0.3, max: 1.0 },
-            noise_snr_db: Draw { probability: 0.5, min: 5.0, max: 30.0 },
+            speed: Draw::default(),
+            pad_s: Draw::default(),
+            reverb: Draw::default(),
+            noise_snr_db: Draw::default(),
             channel: BandConfig::default(),
             drop_frequencies: NotchConfig::default(),
-            drop: Draw { probability: 0.1, min: 0.01, max: 0.05 },
-            level_db: Draw { probability: 0.9, min: -30.0, max: -1.0 },
+            drop: Draw::default(),
+            level_db: Draw::default(),
             spec: SpecConfig::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+impl AugmentConfig {
+    /// Everything but dropped frequencies, from time to time.
+    pub(crate) fn of_all_kinds() -> Self {
+        let draw = |probability, min, max| Draw { probability, min, max };
+        Self {
+            speed: draw(0.7, 0.87, 1.15),
+            pad_s: draw(0.5, 0.0, 0.3),
+            reverb: draw(0.3, 0.3, 1.0),
+            noise_snr_db: draw(0.5, 5.0, 30.0),
+            channel: BandConfig { telephone: 0.1, clipping: draw(0.1, 0.3, 0.9), ..BandConfig::default() },
+            drop: draw(0.1, 0.01, 0.05),
+            level_db: draw(0.9, -30.0, -1.0),
+            ..Self::default()
         }
     }
 }
@@ -294,7 +313,7 @@ mod tests {
         let mut noise = Bank::default();
         noise.push("white", &synthetic_noise(NoiseKind::White, 16_000, 16_000, &mut rng));
         Augmenter {
-            config: AugmentConfig::default(),
+            config: AugmentConfig::of_all_kinds(),
             noise,
             rooms: Rooms::synthetic(4, 16_000, &mut rng),
             sample_rate_hz: 16_000,

@@ -188,7 +188,7 @@ mod tests {
     }
 
     fn front(augment: bool) -> Arc<Front> {
-        let augmenter = augment.then(|| Augmenter::open(AugmentConfig::default(), None, None, 16_000).unwrap());
+        let augmenter = augment.then(|| Augmenter::open(AugmentConfig::of_all_kinds(), None, None, 16_000).unwrap());
         Arc::new(Front { fbank: Fbank::new(FbankConfig::kaldi()).unwrap(), augmenter })
     }
 
@@ -204,9 +204,9 @@ mod tests {
             let config = LoaderConfig { shuffle: false, ..LoaderConfig::default() };
             dataset.batches(&config, &Arc::new(front), 0, 0).unwrap().next().unwrap().unwrap()
         };
-        let usual = batch(AugmentConfig::default());
+        let usual = batch(AugmentConfig::of_all_kinds());
         assert_eq!((&usual.clips[..], &usual.token_lengths[..]), (&[0, 1, 2][..], &[1, 2, 3][..]));
-        let twice = AugmentConfig { concat_original: true, repeat: 2, ..AugmentConfig::default() };
+        let twice = AugmentConfig { concat_original: true, repeat: 2, ..AugmentConfig::of_all_kinds() };
         let copied = batch(twice);
         assert_eq!(copied.clips, [0, 0, 0, 1, 1, 1, 2, 2, 2]);
         assert_eq!(copied.token_lengths, [1, 1, 1, 2, 2, 2, 3, 3, 3]);

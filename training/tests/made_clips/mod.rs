@@ -3,7 +3,6 @@
 #[path = "../prepared/mod.rs"]
 mod prepared;
 
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use rejoinder_models::audio::resample;
@@ -36,17 +35,4 @@ pub(crate) fn read_aloud(folder: &Path) -> Vec<Vec<f32>> {
     });
     write_clips(folder, named);
     clips
-}
-
-/// The tables of a recipe that leave the clips as they are.
-pub(crate) fn no_augmentation() -> String {
-    let never = "{ probability = 0.0, min = 1.0, max = 1.0 }";
-    let mut augment = String::from("[augment]\nspec = { probability = 0.0 }\nchannel = { telephone = 0.0, ");
-    for (key, end) in [("low_pass_hz", ", "), ("bits", ", "), ("clipping", " }\n")] {
-        write!(augment, "{key} = {never}{end}").unwrap();
-    }
-    for key in ["speed", "pad_s", "reverb", "noise_snr_db", "drop", "level_db"] {
-        writeln!(augment, "{key} = {never}").unwrap();
-    }
-    augment
 }

@@ -5,7 +5,7 @@ pub(crate) mod made_clips;
 
 use std::path::{Path, PathBuf};
 
-use made_clips::{no_augmentation, voice};
+use made_clips::voice;
 
 /// A dictionary that lacks some of the words, which are then read by their letters.
 const DICTIONARY: &str = "a AH\na(2) EY\nset S EH T\ntimer T AY M ER\nstop S T AA P\nthe DH AH\nthe(2) DH IY\n\
@@ -16,14 +16,12 @@ pub(crate) fn write_recipe(folder: &Path) -> PathBuf {
     let at = |name: &str| folder.join(name).display().to_string();
     std::fs::create_dir_all(folder.join("sets/words")).unwrap();
     std::fs::write(folder.join("sets/words/tiny.dict"), DICTIONARY).unwrap();
-    let augment = no_augmentation();
     let recipe = format!(
         "task = \"asr\"\nrun = {:?}\n\
          latencies = [{{ chunk = 2, left = 8 }}, {{ chunk = 8, left = 24 }}]\n\
          [prepare]\nsets = {:?}\nout = {:?}\n\
          [tokenizer]\nvocabulary = 40\n\
          [data]\ntrain = [{{ folder = {:?} }}]\nvalid = {:?}\ntests = [{:?}]\n\
-         {augment}\
          [net]\nbins = 80\ndim = 64\nlayers = 2\nheads = 2\nfeed_forward = 128\nkernel = 5\nchannels = 64\nchunk = 4\n\
          left = 16\ndropout = 0.0\n\
          [train]\nbackend = \"flex\"\nepochs = 0\nsteps = 160\nlearning_rate = 4e-3\nwarmup_steps = 20\n\

@@ -9,7 +9,7 @@ use super::corpus::{Corpus, Part};
 use super::examples::ExampleConfig;
 use super::measure;
 use super::task::KeywordTask;
-use crate::augment::{AugmentConfig, Augmenter, Draw};
+use crate::augment::{AugmentConfig, Augmenter, Draw, Effect};
 use crate::data::labels::{LABELS, LabelEncoder};
 use crate::data::prepare::{self, PrepareConfig};
 use crate::export::ExportConfig;
@@ -169,9 +169,9 @@ impl KeywordRecipe {
 
     pub(super) fn augmenter(&self) -> Result<(Draw, Augmenter)> {
         self.augment.check_single()?;
-        let mut config = self.augment.clone();
-        let speed = config.speed;
-        (config.speed.probability, config.pad_s.probability) = (0.0, 0.0);
+        self.augment.check_without(&[Effect::Pad], "a window holds a keyword at a place of its own")?;
+        let speed = self.augment.speed;
+        let config = AugmentConfig { speed: Draw::default(), ..self.augment.clone() };
         let (noise, rooms) = (self.data.noise.as_deref(), self.data.rooms.as_deref());
         let rate = Fbank::new(self.features.clone())?.rate().get();
         Ok((speed, Augmenter::open(config, noise, rooms, rate)?))

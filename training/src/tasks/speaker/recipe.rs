@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::batches::{BatchConfig, Loader};
 use super::task::SpeakerTask;
-use crate::augment::{AugmentConfig, Augmenter};
+use crate::augment::{AugmentConfig, Augmenter, Effect};
 use crate::data::labels::{LABELS, LabelEncoder};
 use crate::data::prepare::{self, PrepareConfig, VoxcelebConfig};
 use crate::data::speakers::SpeakerDataset;
@@ -191,11 +191,8 @@ impl SpeakerRecipe {
             let reason = "expected at least 2 clips, a crop_s of at least 0.5, and speeds from 0.5 to 2";
             return Err(Error::config("[batches]", reason));
         }
-        if self.augment.speed.probability > 0.0 || self.augment.pad_s.probability > 0.0 {
-            let reason =
-                "expected a probability of 0 for speed and pad_s, which change a clip's length; see batches.speeds";
-            return Err(Error::config("[augment]", reason));
-        }
+        let longer = [Effect::Speed, Effect::Pad];
+        self.augment.check_without(&longer, "clips of a batch are equally long; for speed see batches.speeds")?;
         if let Some(mistake) = self.net.mistake() {
             return Err(Error::config("[net]", mistake));
         }

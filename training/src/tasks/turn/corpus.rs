@@ -1,7 +1,9 @@
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use rayon::prelude::*;
+use rejoinder_models::runtime::{self, RuntimeConfig};
 use rejoinder_models::streaming::Streaming;
 use rejoinder_models::vad::{SegmenterConfig, Vad, VadConfig, VadDetector, VadEvent};
 
@@ -15,7 +17,7 @@ use crate::{Error, Result};
 pub struct Turn {
     /// Its name in the pack.
     pub id: String,
-    /// Stretches of speech, in samples, as a conversation's voice activity detector finds them. At least one.
+    /// Stretches of speech, in samples, as the recipe's voice activity detector finds them. At least one.
     pub speech: Vec<Range<usize>>,
     source: usize,
 }
@@ -26,9 +28,41 @@ pub struct Corpus {
     packs: Vec<Pack>,
 }
 
-/// How pauses are found: as in a conversation, with the shortest silence that is looked at.
-pub(super) fn segments() -> SegmenterConfig {
-    SegmenterConfig { min_silence_ms: 100.0, ..SegmenterConfig::default() }
+/// Who tells where speech is in a recording, which is what a conversation that asks the net has to do in the same way.
+pub(super) struct Listener {
+    vad: Arc<dyn Vad>,
+    segments: SegmenterConfig,
+}
+
+impl Listener {
+    /// # Errors
+    /// As [`VadConfig::open`] and [`SegmenterConfig::check`].
+    pub(super) fn open(vad: &VadConfig, segments: SegmenterConfig) -> Result<Self> {
+        segments.check()?;
+        let runtime = runtime::open(&RuntimeConfig::default())?;
+        Ok(Self { vad: vad.open(runtime.as_ref())?, segments })
+    }
+
+    /// Stretches of speech, in samples.
+    fn stretches(&self, samples: &[f32]) -> Result<Vec<Range<usize>>> {
+        let mut detector = VadDetector::new(self.vad.as_ref(), self.segments)?;
+        let mut events = Vec::new();
+        detector.push(samples, &mut events)?;
+        detector.flush(&mut events)?;
+        let mut speech: Vec<Range<usize>> = Vec::new();
+        for event in events {
+            match event {
+                VadEvent::SpeechStarted { at, .. } => speech.push(at.0 as usize..samples.len()),
+                VadEvent::SpeechStopped { at, .. } => {
+                    if let Some(last) = speech.last_mut() {
+                        last.end = (at.0 as usize).min(samples.len());
+                    }
+                }
+            }
+        }
+        speech.retain(|stretch| !stretch.is_empty());
+        Ok(speech)
+    }
 }
 
 impl Corpus {
@@ -37,10 +71,7 @@ impl Corpus {
     ///
     /// # Errors
     /// A missing or malformed file, or a pack at another rate than 16 kHz.
-    pub fn open(folders: &[PathBuf], least_s: f64, most: usize) -> Result<Self> {
-        let vad = VadConfig::default();
-        let vad =
-            vad.open(rejoinder_models::runtime::open(&rejoinder_models::runtime::RuntimeConfig::default())?.as_ref())?;
+    pub(super) fn open(folders: &[PathBuf], listener: &Listener, least_s: f64, most: usize) -> Result<Self> {
         let (mut turns, mut packs) = (Vec::new(), Vec::new());
         for (source, folder) in folders.iter().enumerate() {
             let (manifest, pack) = (Manifest::read(manifest::locate(folder))?, Pack::open(folder.join(PACK))?);
@@ -51,7 +82,7 @@ impl Corpus {
                 ids = (0..most).map(|n| ids[n * all / most].clone()).collect();
             }
             let pieces = ids.chunks(64).collect::<Vec<_>>().into_par_iter();
-            let found = pieces.map(|ids| find(ids, source, &pack, vad.as_ref())).collect::<Result<Vec<_>>>()?;
+            let found = pieces.map(|ids| find(ids, source, &pack, listener)).collect::<Result<Vec<_>>>()?;
             turns.extend(found.into_iter().flatten());
             packs.push(pack);
         }
@@ -79,35 +110,15 @@ impl Corpus {
     }
 }
 
-fn find(ids: &[String], source: usize, pack: &Pack, vad: &dyn Vad) -> Result<Vec<Turn>> {
+fn find(ids: &[String], source: usize, pack: &Pack, listener: &Listener) -> Result<Vec<Turn>> {
     let mut reader = pack.reader_at(SAMPLE_RATE_HZ)?;
     let (mut samples, mut turns) = (Vec::new(), Vec::new());
     for id in ids {
         reader.read(id, &mut samples)?;
-        let speech = stretches(&samples, vad)?;
+        let speech = listener.stretches(&samples)?;
         if !speech.is_empty() {
             turns.push(Turn { id: id.clone(), speech, source });
         }
     }
     Ok(turns)
-}
-
-fn stretches(samples: &[f32], vad: &dyn Vad) -> Result<Vec<Range<usize>>> {
-    let mut detector = VadDetector::new(vad, segments())?;
-    let mut events = Vec::new();
-    detector.push(samples, &mut events)?;
-    detector.flush(&mut events)?;
-    let mut speech: Vec<Range<usize>> = Vec::new();
-    for event in events {
-        match event {
-            VadEvent::SpeechStarted { at, .. } => speech.push(at.0 as usize..samples.len()),
-            VadEvent::SpeechStopped { at, .. } => {
-                if let Some(last) = speech.last_mut() {
-                    last.end = (at.0 as usize).min(samples.len());
-                }
-            }
-        }
-    }
-    speech.retain(|stretch| !stretch.is_empty());
-    Ok(speech)
 }

@@ -54,7 +54,8 @@ pub(super) fn evaluate(recipe: &TurnRecipe) -> Result<()> {
 
 /// Asks a detector at every look of every pause of the turns in a folder.
 fn look_at(folder: &Path, recipe: &TurnRecipe, detector: &dyn TurnDetector) -> Result<Vec<Looked>> {
-    let corpus = Corpus::open(&[PathBuf::from(folder)], recipe.data.least_s, recipe.evaluate.clips)?;
+    let corpus =
+        Corpus::open(&[PathBuf::from(folder)], &recipe.listener()?, recipe.data.least_s, recipe.evaluate.clips)?;
     let each = |number: usize| -> Result<Looked> {
         let (mut stream, mut recording) = (detector.stream()?, Vec::new());
         corpus.read(&mut corpus.readers()?, number, &mut recording)?;

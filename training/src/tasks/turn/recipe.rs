@@ -2,12 +2,14 @@ use std::path::PathBuf;
 
 use burn::tensor::Device;
 use rejoinder_models::features::{Fbank, FbankConfig};
+use rejoinder_models::vad::{SegmenterConfig, VadConfig};
 use serde::{Deserialize, Serialize};
 
+use super::corpus::Listener;
 use super::measure;
 use super::moments::MomentConfig;
 use super::task::TurnTask;
-use crate::augment::{AugmentConfig, Augmenter};
+use crate::augment::{AugmentConfig, Augmenter, Effect};
 use crate::data::prepare::{self, PrepareConfig};
 use crate::export::ExportConfig;
 use crate::nets::turn::{TurnNet, TurnNetConfig};
@@ -28,6 +30,13 @@ pub struct TurnRecipe {
     /// Features; default: the kaldi flavour.
     #[serde(default = "FbankConfig::kaldi")]
     pub features: FbankConfig,
+    /// What finds the pauses of a recording. It should be what a conversation will listen with: where a pause begins, and
+    /// which are heard at all, is learnt too. Default: the embedded detector.
+    #[serde(default)]
+    pub vad: VadConfig,
+    /// How long speech and silence must last, likewise. Default: silence from 60 ms on, speech from 40 ms on.
+    #[serde(default = "segments")]
+    pub segments: SegmenterConfig,
     /// Which moments an epoch sees.
     #[serde(default)]
     pub moments: MomentConfig,
@@ -51,6 +60,10 @@ pub struct TurnRecipe {
 
 fn batch() -> usize {
     64
+}
+
+fn segments() -> SegmenterConfig {
+    SegmenterConfig { min_speech_ms: 40.0, min_silence_ms: 60.0, ..SegmenterConfig::default() }
 }
 
 /// The data of a turn detector: prepared folders of clips, each of which is one turn. Transcripts are not needed.
@@ -107,12 +120,15 @@ impl TurnRecipe {
         TurnTask::new(self)
     }
 
+    pub(super) fn listener(&self) -> Result<Listener> {
+        Listener::open(&self.vad, self.segments)
+    }
+
     pub(super) fn augmenter(&self) -> Result<Augmenter> {
         self.augment.check_single()?;
-        let mut config = self.augment.clone();
-        (config.pad_s.probability, config.drop.probability) = (0.0, 0.0);
+        self.augment.check_without(&[Effect::Pad, Effect::Drop], "silence is what is learnt")?;
         let rate = Fbank::new(self.features.clone())?.rate().get();
-        Augmenter::open(config, self.data.noise.as_deref(), self.data.rooms.as_deref(), rate)
+        Augmenter::open(self.augment.clone(), self.data.noise.as_deref(), self.data.rooms.as_deref(), rate)
     }
 }
 

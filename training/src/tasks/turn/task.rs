@@ -112,8 +112,9 @@ impl TurnTask {
             let (moments, fbank) = (recipe.moments.clone(), fbank.clone());
             Arc::new(Examples { corpus, moments, fbank, frames: recipe.net.frames, augmenter })
         };
-        let train = Corpus::open(&recipe.data.train, recipe.data.least_s, 0)?;
-        let valid = Corpus::open(std::slice::from_ref(&recipe.data.valid), recipe.data.least_s, 0)?;
+        let listener = recipe.listener()?;
+        let train = Corpus::open(&recipe.data.train, &listener, recipe.data.least_s, 0)?;
+        let valid = Corpus::open(std::slice::from_ref(&recipe.data.valid), &listener, recipe.data.least_s, 0)?;
         let pauses: usize = train.turns().iter().map(|turn| turn.speech.len() - 1).sum();
         tracing::info!(
             "{} turns with {pauses} pauses to train on, {} to validate",

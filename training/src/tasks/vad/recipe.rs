@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::measure;
 use super::mixture::MixtureConfig;
 use super::task::VadTask;
-use crate::augment::{AugmentConfig, Augmenter};
+use crate::augment::{AugmentConfig, Augmenter, Effect};
 use crate::data::prepare::{self, PrepareConfig, SAMPLE_RATE_HZ};
 use crate::export::ExportConfig;
 use crate::losses::BinaryLoss;
@@ -33,7 +33,7 @@ pub struct VadRecipe {
     /// What mixtures are like.
     #[serde(default)]
     pub mixtures: MixtureConfig,
-    /// What changes the sound of a mixture. Speed and silence are never changed: it is known when somebody speaks.
+    /// What changes the sound of a mixture. Its speed and its silences stay: it is known when somebody speaks.
     #[serde(default)]
     pub augment: AugmentConfig,
     /// The shape of the net.
@@ -120,9 +120,9 @@ impl VadRecipe {
 
     pub(super) fn augmenter(&self, noise: Option<&Path>) -> Result<Augmenter> {
         self.augment.check_single()?;
-        let mut config = self.augment.clone();
-        (config.speed.probability, config.pad_s.probability, config.drop.probability) = (0.0, 0.0, 0.0);
-        Augmenter::open(config, noise, self.data.rooms.as_deref(), SAMPLE_RATE_HZ)
+        let moved = [Effect::Speed, Effect::Pad, Effect::Drop];
+        self.augment.check_without(&moved, "it is known of each frame whether somebody speaks in it")?;
+        Augmenter::open(self.augment.clone(), noise, self.data.rooms.as_deref(), SAMPLE_RATE_HZ)
     }
 }
 
