@@ -15,6 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const FIFO: [&str; 2] = ["-f", "15"];
 /// 480 frames at 48 kHz, as the assistant's configs have it.
 const BLOCK_MS: f64 = 10.0;
+/// Where this process is killed, nobody ends the server: it does so itself, a minute after its last client has gone.
+const EXIT_IDLE: &str = "--exit-idle-time=60";
 /// The servers that this process has started: each has a folder of its own.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
@@ -42,7 +44,7 @@ impl SoundServer {
         };
         let socket = socket(&folder);
         let mut command = with_priority("pulseaudio");
-        command.args(["-n", "--daemonize=no", "--exit-idle-time=-1", "--disallow-exit=yes", "--use-pid-file=no"]);
+        command.args(["-n", "--daemonize=no", EXIT_IDLE, "--disallow-exit=yes", "--use-pid-file=no"]);
         command.args([sink("spk", 2), sink("mic_feed", 1)]);
         command.arg(format!("--load=module-native-protocol-unix auth-anonymous=1 socket={}", socket.display()));
         command.env("XDG_RUNTIME_DIR", &folder).stdout(Stdio::null()).stderr(Stdio::null());
