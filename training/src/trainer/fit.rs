@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use burn::module::{Module, ParamGroup};
-use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::optim::ModuleOptimizer;
 use burn::tensor::Device;
 
 use super::adapters;
@@ -18,10 +18,9 @@ use super::progress::Progress;
 use super::run::{WEIGHTS, clear};
 use super::run_log::RunLog;
 use super::{
-    Average, Checkpoint, Kept, Meter, Metric, RunMode, Task, TrainOptions, environment, gradients, interrupted, kept,
+    Average, Checkpoint, Kept, Meter, Metric, RunMode, Task, TrainOptions, environment, interrupted, kept,
     load_weights, on_interrupt, save_weights, start,
 };
-use crate::random::seed;
 use crate::{Error, Result};
 
 /// Trains a task's net in a run folder until its limit, and returns the net to export: the best of the validated ones,
@@ -76,24 +75,6 @@ fn fit_here<T: Task>(
     }
     fitter.save()?;
     fitter.end()
-}
-
-/// Gradients of the batches of a step.
-#[derive(Default)]
-struct Gathered {
-    sum: Option<GradientsParams>,
-    /// How many batches are in the sum.
-    batches: usize,
-}
-
-impl Gathered {
-    fn add<M: Module>(&mut self, net: &M, mut grads: GradientsParams) {
-        self.batches += 1;
-        match &mut self.sum {
-            Some(sum) => gradients::add(net, sum, &mut grads),
-            None => self.sum = Some(grads),
-        }
-    }
 }
 
 /// Where a run stood, and its net without gradients.
@@ -267,7 +248,7 @@ impl<'a, T: Task> Fitter<'a, T> {
     }
 
     fn steps(&mut self, batches: &mut dyn Iterator<Item = Result<T::Batch>>) -> Result<()> {
-        let mut gathered = Gathered::default();
+        let mut gathered = step::Gathered::default();
         let factor = self.options.grad_accumulation_factor.max(1);
         // Gradients that are being gathered stand in no checkpoint: one that is written meanwhile is of before.
         let mut before: Before<T> = None;
@@ -310,74 +291,6 @@ impl<'a, T: Task> Fitter<'a, T> {
             self.state = state;
             self.net = Some(net);
         }
-    }
-
-    /// Seeds dropout and whatever else the net draws. It depends on the batch alone, so that a resumed run draws what
-    /// one that was never interrupted does.
-    fn batch_seed(&self) -> u64 {
-        seed(&[self.options.seed, self.state.epoch as u64, self.state.batches as u64])
-    }
-
-    /// Adds the gradients of one batch, unless its loss is not finite. Returns the figures of its loss.
-    fn backward(&mut self, batch: T::Batch, gathered: &mut Gathered) -> Result<Vec<(&'static str, f64)>> {
-        let precision = self.options.precision;
-        let of_step = precision.of_step(self.net()?);
-        let loss = self.task.loss(&of_step, batch, self.state.step, &self.device)?;
-        let total = f64::from(loss.total.clone().into_scalar::<f32>());
-        if !total.is_finite() || loss.parts.iter().any(|(_, value)| !value.is_finite()) {
-            drop(of_step);
-            return self.skip("loss").map(|()| Vec::new());
-        }
-        let grads = precision.gradients(&loss.total, &*of_step);
-        drop(of_step);
-        for (name, value) in &loss.parts {
-            self.meter.add(name, *value);
-        }
-        gathered.add(self.net()?, grads);
-        Ok(loss.parts)
-    }
-
-    /// A step along the mean of the gradients that were gathered, if there are any.
-    fn step(&mut self, gathered: Gathered) -> Result<()> {
-        let Gathered { sum: Some(mut grads), batches } = gathered else { return Ok(()) };
-        let norm = gradients::norm(self.net()?, &grads) / batches as f64;
-        if !norm.is_finite() {
-            if !self.options.skip_nonfinite_grads {
-                let message = format!("step {}: the gradient is not finite; lower learning_rate", self.state.step);
-                return Err(Error::Training(message));
-            }
-            return self.skip("gradient");
-        }
-        self.state.nonfinite = 0;
-        let clip = match self.options.max_grad_norm {
-            limit if limit > 0.0 && norm > limit => limit / norm,
-            _ => 1.0,
-        };
-        let factor = clip / batches as f64;
-        if factor != 1.0 {
-            gradients::scale(self.net()?, &mut grads, factor);
-        }
-        self.meter.add("grad_norm", norm);
-        let rate = self.course.rate(&self.state);
-        let net = self.net.take().ok_or_else(in_use)?;
-        let net = self.optimizer.step(rate, net, grads);
-        if let Some(average) = &mut self.average {
-            average.update(&net);
-        }
-        self.net = Some(net);
-        self.state.step += 1;
-        Ok(())
-    }
-
-    fn skip(&mut self, what: &str) -> Result<()> {
-        self.state.nonfinite += 1;
-        let (step, skipped) = (self.state.step, self.state.nonfinite);
-        tracing::warn!("step {step}: the {what} is not finite, skipped ({skipped} in a row)");
-        if skipped > self.options.nonfinite_patience {
-            let message = format!("{skipped} steps in a row without a finite {what}; lower learning_rate");
-            return Err(Error::Training(message));
-        }
-        Ok(())
     }
 
     /// Validates the net after this many epochs.
@@ -426,5 +339,6 @@ fn in_use() -> Error {
     Error::Training("the net is in use".into())
 }
 
+mod step;
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,110 @@
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+
+use super::{BandConfig, NotchConfig, SpecConfig};
+
+/// An effect that is applied with a probability, to a degree drawn evenly from a range.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Draw {
+    /// How often, in [0, 1].
+    pub probability: f64,
+    /// The least degree.
+    pub min: f32,
+    /// The greatest degree.
+    pub max: f32,
+}
+
+impl Draw {
+    /// The degree, or nothing where the effect stays away.
+    pub fn draw(&self, rng: &mut impl Rng) -> Option<f32> {
+        rng.random_bool(self.probability.clamp(0.0, 1.0)).then(|| rng.random_range(self.min..=self.max.max(self.min)))
+    }
+}
+
+/// Which effects, how often and how strong; and how many of them, and of a clip. What is not given stays away: by default
+/// nothing is changed.
+///
+/// A clip becomes one clip, which goes through all effects in their order, each with its own probability.
+/// Otherwise as SpeechBrain's `Augmenter` has it: of the effects that are on, so many as are drawn between `min_effects`
+/// and `max_effects`, in turn or in parallel, `repeat` times, beside the original or in its place. Copies keep their
+/// clip's labels.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AugmentConfig {
+    /// How often a clip is changed at all. Default: 1.
+    pub probability: f64,
+    /// The fewest effects. Default: all; 1 where `max_effects` is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_effects: Option<usize>,
+    /// The most effects. Default: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_effects: Option<usize>,
+    /// Whether effects are chosen, and follow each other, at random. Default: false, the first ones in their order.
+    pub shuffle: bool,
+    /// Whether each effect makes a copy of its own. Default: false.
+    pub parallel: bool,
+    /// Whether the clip as it is comes first. Default: false.
+    pub concat_original: bool,
+    /// How often all this is done. Default: 1.
+    pub repeat: usize,
+    /// Faster (above 1) or slower playback; pitch and vocal tract go with it.
+    pub speed: Draw,
+    /// Silence before and after, each in seconds.
+    pub pad_s: Draw,
+    /// Room response; the degree is how much of it is mixed in, 1 for all.
+    pub reverb: Draw,
+    /// Added noise; the degree is the signal-to-noise ratio in dB.
+    pub noise_snr_db: Draw,
+    /// A transmission channel; the degree chooses none of its settings, see [`BandConfig`].
+    pub channel: BandConfig,
+    /// Narrow bands of frequency that drop out.
+    pub drop_frequencies: NotchConfig,
+    /// The share of a clip that drops out, in pieces of 10 to 60 ms.
+    pub drop: Draw,
+    /// The peak level in dB below full scale, as a negative number.
+    pub level_db: Draw,
+    /// Masks on features.
+    pub spec: SpecConfig,
+}
+
+impl Default for AugmentConfig {
+    fn default() -> Self {
+        Self {
+            probability: 1.0,
+            min_effects: None,
+            max_effects: None,
+            shuffle: false,
+            parallel: false,
+            concat_original: false,
+            repeat: 1,
+            speed: Draw::default(),
+            pad_s: Draw::default(),
+            reverb: Draw::default(),
+            noise_snr_db: Draw::default(),
+            channel: BandConfig::default(),
+            drop_frequencies: NotchConfig::default(),
+            drop: Draw::default(),
+            level_db: Draw::default(),
+            spec: SpecConfig::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+impl AugmentConfig {
+    /// Everything but dropped frequencies, from time to time.
+    pub(crate) fn of_all_kinds() -> Self {
+        let draw = |probability, min, max| Draw { probability, min, max };
+        Self {
+            speed: draw(0.7, 0.87, 1.15),
+            pad_s: draw(0.5, 0.0, 0.3),
+            reverb: draw(0.3, 0.3, 1.0),
+            noise_snr_db: draw(0.5, 5.0, 30.0),
+            channel: BandConfig { telephone: 0.1, clipping: draw(0.1, 0.3, 0.9), ..BandConfig::default() },
+            drop: draw(0.1, 0.01, 0.05),
+            level_db: draw(0.9, -30.0, -1.0),
+            ..Self::default()
+        }
+    }
+}
