@@ -83,7 +83,7 @@ fn nets_of_floats_say_what_their_files_say() {
     let on = |data: &TensorData| data.clone();
     for runtime in engines() {
         let bundle = shipped("vad-en");
-        let config: VadNetConfig = net("vad/crdnn.toml");
+        let config: VadNetConfig = net("vad/more_speech.toml");
         let vad = Weights::of_bundle(&bundle, &main).unwrap().load(config.init(&device), &[]).unwrap();
         let fresh = vad.state(1, &device);
         let x = wave(&[1, 2, config.bins]);
@@ -243,13 +243,13 @@ fn the_shipped_language_model_comes_back_to_the_byte() {
 #[test]
 fn weights_that_do_not_fit_are_told_by_name() {
     let (device, bundle) = (Device::flex(), shipped("vad-en"));
-    let config: VadNetConfig = net("vad/crdnn.toml");
+    let config: VadNetConfig = net("vad/more_speech.toml");
     let message = |config: VadNetConfig| {
         let weights = Weights::of_bundle(&bundle, &[(MODEL_ROLE, "")]).unwrap();
         weights.load(config.init(&device), &[]).unwrap_err().to_string()
     };
     let hidden = message(config.clone().with_hidden(24));
-    assert!(hidden.contains("narrow.weight: expected [24, 1], found [1, 16, 1]"), "{hidden}");
+    assert!(hidden.contains("narrow.weight: expected [24, 1], found [1, 32, 1]"), "{hidden}");
     assert!(hidden.contains("vad-en: ") && hidden.contains("wide.bias: expected [24]"), "{hidden}");
     let weights = Weights::of_bundle(&shipped("keyword-en"), &[(MODEL_ROLE, "")]).unwrap();
     let other = weights.load(config.init(&device), &[]).unwrap_err().to_string();
