@@ -25,6 +25,9 @@ pub struct MixtureConfig {
     pub count: usize,
     /// How often nobody speaks in a mixture. Default: 0.1.
     pub silent: f64,
+    /// How often somebody speaks already when a mixture begins, as seldom happens when a microphone is opened: a net that
+    /// has not heard the noise yet takes it for speech as often as it has learnt to expect that. Default: 0.1.
+    pub amid_speech: f64,
     /// How often an utterance begins before the one before is over. Default: 0.1.
     pub overlap: f64,
     /// The pause between utterances, in seconds, drawn evenly on a logarithmic scale. Default: 0.1 to 4.
@@ -35,7 +38,15 @@ pub struct MixtureConfig {
 
 impl Default for MixtureConfig {
     fn default() -> Self {
-        Self { window_s: 5.0, count: 1_600, silent: 0.1, overlap: 0.1, pause_s: [0.1, 4.0], level_db: [-40.0, -16.0] }
+        Self {
+            window_s: 5.0,
+            count: 1_600,
+            silent: 0.1,
+            amid_speech: 0.1,
+            overlap: 0.1,
+            pause_s: [0.1, 4.0],
+            level_db: [-40.0, -16.0],
+        }
     }
 }
 
@@ -106,8 +117,8 @@ impl Utterances {
             mixture.sound.iter_mut().zip(noise).for_each(|(sample, noise)| *sample = (gain * noise).clamp(-1.0, 1.0));
             return Ok(mixture);
         }
-        // The first utterance may have begun before the mixture is listened to.
-        let mut at = rng.random_range(-(frames as i64).min(200)..150);
+        let begun = rng.random_bool(config.amid_speech);
+        let mut at = rng.random_range(if begun { -(frames as i64).min(200)..0 } else { 0..(frames as i64 / 2).max(1) });
         while at < frames as i64 {
             let (samples, spoken) = self.utterance(readers, rng)?;
             let rms = 10.0_f32.powf(rng.random_range(config.level_db[0]..config.level_db[1]) / 20.0);
