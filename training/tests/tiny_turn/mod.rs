@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// Writes a recipe that learns from the prepared turns in `folder/turns`, and exports to `folder/turn`.
+/// Writes a recipe that learns from the prepared folder `turns` in `folder`, and exports to `folder/turn`.
 pub(crate) fn write_recipe(folder: &Path, turns: &str) -> PathBuf {
     let at = |name: &str| folder.join(name).display().to_string();
     let recipe = format!(

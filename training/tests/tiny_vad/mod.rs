@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// Writes a recipe that learns from the prepared clips in `folder/clips`, and exports to `folder/vad`.
+/// Writes a recipe that learns from the prepared folder `clips` in `folder`, and exports to `folder/vad`.
 pub(crate) fn write_recipe(folder: &Path, clips: &str) -> PathBuf {
     let at = |name: &str| folder.join(name).display().to_string();
     let recipe = format!(
