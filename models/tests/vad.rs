@@ -11,13 +11,18 @@ use rejoinder_models::runtime::{self, RuntimeConfig, RuntimeKind};
 use rejoinder_models::streaming::Streaming;
 use rejoinder_models::units::{Position, SampleRate, Samples};
 use rejoinder_models::vad::{
-    Aggressiveness, Crdnn, Earshot, Segmenter, SegmenterConfig, Vad, VadConfig, VadDetector, VadEvent, Webrtc,
+    Aggressiveness, Crdnn, Earshot, Hysteresis, Segmenter, SegmenterConfig, Vad, VadConfig, VadDetector, VadEvent,
+    Webrtc,
 };
 
 const FRAME: Samples = Samples(160);
 
 fn segments(config: SegmenterConfig, probabilities: &[f32]) -> Vec<VadEvent> {
-    let mut segmenter = Segmenter::new(config).unwrap();
+    smoothed_segments(Hysteresis::default(), config, probabilities)
+}
+
+fn smoothed_segments(hysteresis: Hysteresis, config: SegmenterConfig, probabilities: &[f32]) -> Vec<VadEvent> {
+    let mut segmenter = Segmenter::new(hysteresis, config).unwrap();
     let mut events: Vec<_> = probabilities.iter().filter_map(|&p| segmenter.push(p, FRAME)).collect();
     events.extend(segmenter.flush());
     events
@@ -37,7 +42,7 @@ fn runs(runs: &[(f32, usize)]) -> Vec<f32> {
 }
 
 fn config() -> SegmenterConfig {
-    SegmenterConfig { min_speech_ms: 100.0, min_silence_ms: 300.0, pad_ms: 0.0, ..SegmenterConfig::default() }
+    SegmenterConfig { min_speech_ms: 100.0, min_silence_ms: 300.0, pad_ms: 0.0 }
 }
 
 #[test]
@@ -56,7 +61,7 @@ fn short_sounds_and_short_pauses_do_not_count() {
 
 #[test]
 fn what_speech_must_last_may_change_on_the_way() {
-    let mut segmenter = Segmenter::new(config()).unwrap();
+    let mut segmenter = Segmenter::new(Hysteresis::default(), config()).unwrap();
     let push = |segmenter: &mut Segmenter, probability| segmenter.push(probability, FRAME);
     assert!((0..9).all(|_| push(&mut segmenter, 0.9).is_none()));
     segmenter.set_min_speech_ms(20.0);
@@ -83,20 +88,36 @@ fn padding_stays_within_the_audio_and_apart_from_the_stretch_before() {
 
 #[test]
 fn smoothing_bridges_the_gaps_of_a_detector_that_only_says_yes_or_no() {
-    let smooth = SegmenterConfig { smooth_ms: 60.0, min_silence_ms: 50.0, ..config() };
+    let smooth = Hysteresis { smooth_ms: 60.0, ..Hysteresis::default() };
+    let config = SegmenterConfig { min_silence_ms: 50.0, ..config() };
     let flicker: Vec<f32> = (0..100).map(|at| if at % 8 < 6 { 1.0 } else { 0.0 }).collect();
-    assert_eq!(segments(smooth, &flicker).len(), 2);
+    assert_eq!(smoothed_segments(smooth, config, &flicker).len(), 2);
 }
 
 #[test]
 fn configs_are_strict() {
-    let typo = serde_json::from_str::<SegmenterConfig>(r#"{"treshold": 0.4}"#).unwrap_err().to_string();
+    let typo = serde_json::from_str::<Hysteresis>(r#"{"treshold": 0.4}"#).unwrap_err().to_string();
     assert!(typo.contains("unknown field `treshold`"), "{typo}");
-    let wrong = Segmenter::new(SegmenterConfig { release: 0.7, ..config() }).unwrap_err().to_string();
+    let hysteresis = Hysteresis { release: 0.7, ..Hysteresis::default() };
+    let wrong = Segmenter::new(hysteresis, config()).unwrap_err().to_string();
     assert_eq!(wrong, "release of the voice activity segmenter: expected 0 to 0.5, found 0.7");
     assert!(serde_json::from_str::<VadConfig>(r#"{"kind": "earshot", "mode": 2}"#).is_err());
     let webrtc: VadConfig = serde_json::from_str(r#"{"kind": "webrtc", "aggressiveness": "quality"}"#).unwrap();
     assert!(matches!(webrtc, VadConfig::Webrtc(config) if config.aggressiveness == Aggressiveness::Quality));
+}
+
+#[test]
+fn what_probabilities_mean_is_the_detectors_own_unless_a_config_says_otherwise() {
+    let tract = runtime::open(&RuntimeConfig::of(RuntimeKind::Tract)).unwrap();
+    let opened = |config: &str| {
+        let config: VadConfig = serde_json::from_str(config).unwrap();
+        config.open(tract.as_ref()).unwrap().hysteresis()
+    };
+    let plain = Hysteresis::default();
+    assert_eq!(opened(r#"{"kind": "earshot"}"#), plain);
+    assert_eq!(opened(r#"{"kind": "webrtc"}"#), Hysteresis { smooth_ms: 60.0, ..plain });
+    let low = Hysteresis { threshold: 0.3, release: 0.2, ..plain };
+    assert_eq!(opened(r#"{"kind": "webrtc", "hysteresis": {"threshold": 0.3, "release": 0.2}}"#), low);
 }
 
 /// A buzz with three formants that comes and goes, over a little noise.
@@ -122,11 +143,6 @@ fn families() -> Vec<Box<dyn Vad>> {
     vec![Box::new(Earshot), Box::new(Webrtc::default()), Box::new(OURS.clone())]
 }
 
-/// How the probabilities of each family are cut.
-fn cutting() -> [SegmenterConfig; 3] {
-    [SegmenterConfig::default(), smoothed(), SegmenterConfig::default()]
-}
-
 #[test]
 fn silence_is_no_speech_and_a_frame_of_another_length_is_refused() {
     for vad in families() {
@@ -149,7 +165,7 @@ proptest! {
         mut cuts in prop::collection::vec(0usize..40_000, 0..16),
     ) {
         let samples = voice_like(length);
-        let config = SegmenterConfig { min_silence_ms: 120.0, smooth_ms: 20.0, ..SegmenterConfig::default() };
+        let config = SegmenterConfig { min_silence_ms: 120.0, ..SegmenterConfig::default() };
         let mut detector = VadDetector::new(families()[family].as_ref(), config).unwrap();
         let (mut whole, mut pieces) = (Vec::new(), Vec::new());
         detector.push(&samples, &mut whole).unwrap();
@@ -177,8 +193,8 @@ fn sentence() -> Vec<f32> {
 fn a_sentence_is_one_stretch_of_speech() {
     let samples = sentence();
     let (first, last) = loud_part(&samples);
-    for (vad, config) in families().into_iter().zip(cutting()) {
-        let mut detector = VadDetector::new(vad.as_ref(), config).unwrap();
+    for vad in families() {
+        let mut detector = VadDetector::new(vad.as_ref(), SegmenterConfig::default()).unwrap();
         let mut events = Vec::new();
         detector.push(&samples, &mut events).unwrap();
         let [VadEvent::SpeechStarted { at: start, .. }, VadEvent::SpeechStopped { at: stop, decided_at }] = events[..]
@@ -189,11 +205,6 @@ fn a_sentence_is_one_stretch_of_speech() {
         assert!(apart(start, first) < 80.0 && apart(stop, last) < 260.0, "{}: {start:?} {stop:?}", vad.name());
         assert!(decided_at.since(stop).ms(SampleRate::INTERNAL) <= 300.0);
     }
-}
-
-/// A detector that says only yes or no needs smoothing.
-fn smoothed() -> SegmenterConfig {
-    SegmenterConfig { smooth_ms: 50.0, ..SegmenterConfig::default() }
 }
 
 /// golden/silero.py wrote the probabilities of versions 4.0, 5.0 and 6.2.3, and says where the files come from.
@@ -216,7 +227,7 @@ fn silero_equals_its_own_wrapper() {
     for (name, expected) in there {
         compared += 1;
         let expected: Vec<f32> = serde_json::from_value(expected["probabilities"].clone()).unwrap();
-        let config = VadConfig::Silero(SileroConfig { path: folder.join(name) });
+        let config = VadConfig::Silero(SileroConfig { path: folder.join(name), hysteresis: None });
         let mut stream = config.open(runtime.as_ref()).unwrap().stream().unwrap();
         for round in 0..2 {
             let found: Vec<f32> =
@@ -291,7 +302,7 @@ fn median(values: &mut [f64]) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-fn score(vad: &dyn Vad, config: &SegmenterConfig, clips: &[Vec<f32>], noise: &[f32], snr_db: f32) -> Score {
+fn score(vad: &dyn Vad, clips: &[Vec<f32>], noise: &[f32], snr_db: f32) -> Score {
     let mut score = Score::default();
     let margin = 24_000;
     for (at, clip) in clips.iter().enumerate() {
@@ -302,7 +313,7 @@ fn score(vad: &dyn Vad, config: &SegmenterConfig, clips: &[Vec<f32>], noise: &[f
         let gain = (power(&clip[first..last]) / power(&noise).max(1e-12) / 10f32.powf(snr_db / 10.0)).sqrt();
         let mut mix: Vec<f32> = noise.iter().map(|x| x * gain).collect();
         mix[margin..].iter_mut().zip(clip).for_each(|(mix, clip)| *mix += clip);
-        let mut detector = VadDetector::new(vad, *config).unwrap();
+        let mut detector = VadDetector::new(vad, SegmenterConfig::default()).unwrap();
         let mut events = Vec::new();
         detector.push(&mix, &mut events).unwrap();
         detector.flush(&mut events).unwrap();
@@ -332,9 +343,9 @@ fn real_speech_is_found_where_it_is() {
     let read = |path: &PathBuf| audio::read_at(path, SampleRate::INTERNAL).unwrap().samples;
     let clips: Vec<_> = some(&folder.join("kathleen/audio"), 12).iter().map(read).collect();
     let noise = read(&folder.join("noise_misc/kitchen.opus"));
-    for (vad, config) in families().into_iter().zip(cutting()) {
+    for vad in families() {
         for snr_db in [60.0, 20.0, 10.0] {
-            let mut score = score(vad.as_ref(), &config, &clips, &noise, snr_db);
+            let mut score = score(vad.as_ref(), &clips, &noise, snr_db);
             let (start, stop) = (median(&mut score.starts_ms), median(&mut score.stops_ms));
             println!(
                 "{:8} {snr_db:3} dB: {} of {} found, {} too early, median start {start:+.0} ms, stop {stop:+.0} ms",

@@ -16,7 +16,7 @@ use rejoinder_models::streaming::Streaming;
 use rejoinder_models::tts::{SpeechChunk, Synthesizer, Utterance};
 use rejoinder_models::turn::{TurnDetector, TurnStream};
 use rejoinder_models::units::{SampleRate, Samples};
-use rejoinder_models::vad::{Vad, VadStream};
+use rejoinder_models::vad::{Hysteresis, Vad, VadStream};
 
 use crate::{Assistant, Identity, WakeWord};
 
@@ -116,6 +116,9 @@ impl EnhancerStream for Metered<Box<dyn EnhancerStream>> {
 impl Vad for Metered<Arc<dyn Vad>> {
     fn name(&self) -> &'static str {
         self.0.name()
+    }
+    fn hysteresis(&self) -> Hysteresis {
+        self.0.hysteresis()
     }
     fn stream(&self) -> Result<Box<dyn VadStream>> {
         Ok(Box::new(Metered(self.0.stream()?)))

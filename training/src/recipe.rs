@@ -186,9 +186,13 @@ fn is_debug(table: &toml::Table) -> bool {
     tables().any(|(key, inner)| (key == "train" && debug(inner)) || is_debug(inner))
 }
 
+/// The tables whose other keys depend on their `kind`. (Those of nets are not among them: what kinds of nets share, a variant
+/// keeps.)
+const TAGGED: [&str; 1] = ["vad"];
+
 /// A recipe's table, with those that it includes.
 pub(crate) fn table(path: &Path) -> Result<toml::Table> {
-    variant::read(path, &[]).map(|variant| variant.table).map_err(|error| match error {
+    variant::read(path, &TAGGED).map(|variant| variant.table).map_err(|error| match error {
         VariantError::Io { path, source } => Error::io(path, source),
         VariantError::Toml { path, reason } => Error::config(path.display().to_string(), reason),
     })

@@ -50,7 +50,7 @@ fn a_tiny_detector_learns_voices_and_hears_them_in_any_pieces() {
         let voice = utterance(number);
         sound[from..from + 10_400].iter_mut().zip(&voice[2_400..]).for_each(|(heard, said)| *heard += said);
     }
-    let config = VadConfig::Crdnn(CrdnnConfig { model: folder.path().join("vad") });
+    let config = VadConfig::Crdnn(CrdnnConfig { model: folder.path().join("vad"), hysteresis: None });
     let engines = [RuntimeKind::Tract, RuntimeKind::Ort].map(|kind| runtime::open(&RuntimeConfig::of(kind)));
     for runtime in engines.into_iter().flatten() {
         let vad = config.open(runtime.as_ref()).unwrap();

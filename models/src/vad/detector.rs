@@ -14,14 +14,14 @@ impl VadDetector {
     /// A detector for one stream of audio.
     ///
     /// # Errors
-    /// As [`SegmenterConfig::check`] and [`Vad::stream`], and [`Error::Invalid`] for a detector of another rate.
+    /// As [`Segmenter::new`] and [`Vad::stream`], and [`Error::Invalid`] for a detector of another rate.
     pub fn new(vad: &dyn Vad, config: SegmenterConfig) -> Result<Self> {
         let stream = vad.stream()?;
         if stream.sample_rate() != SampleRate::INTERNAL {
             let what = format!("sample rate of {}", vad.name());
             return Err(Error::invalid(what, SampleRate::INTERNAL.to_string(), stream.sample_rate()));
         }
-        Ok(Self { stream, segmenter: Segmenter::new(config)?, pending: Vec::new() })
+        Ok(Self { stream, segmenter: Segmenter::new(vad.hysteresis(), config)?, pending: Vec::new() })
     }
 
     /// Whether speech has begun, by the events so far, and not ended.

@@ -15,7 +15,7 @@ pub use config::{CrdnnConfig, EarshotConfig, SileroConfig, VadConfig, WebrtcConf
 pub use crdnn::Crdnn;
 pub use detector::VadDetector;
 pub use earshot::Earshot;
-pub use segmenter::{Segmenter, SegmenterConfig, VadEvent};
+pub use segmenter::{Hysteresis, Segmenter, SegmenterConfig, VadEvent};
 pub use silero::Silero;
 pub use webrtc::{Aggressiveness, Webrtc};
 
@@ -26,6 +26,11 @@ use crate::{Error, Result};
 pub trait Vad: Send + Sync {
     /// The family's name, as in a config.
     fn name(&self) -> &'static str;
+
+    /// From which of its probabilities on a frame is speech.
+    fn hysteresis(&self) -> Hysteresis {
+        Hysteresis::default()
+    }
 
     /// A detector for one stream of audio.
     ///

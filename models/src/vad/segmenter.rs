@@ -3,15 +3,42 @@ use serde::{Deserialize, Serialize};
 use crate::units::{Position, SampleRate, Samples};
 use crate::{Error, Result};
 
-/// When speech begins and ends.
+/// What a detector's probabilities mean: each detector is sure of speech in its own way.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct SegmenterConfig {
+pub struct Hysteresis {
     /// The probability from which a frame is speech, 0 to 1. Default: 0.5.
     pub threshold: f32,
     /// The probability below which a frame is silence, at most `threshold`. In between, what was goes on.
     /// Default: 0.35.
     pub release: f32,
+    /// The time constant of the exponential smoothing of probabilities, in milliseconds; 0 for none. Detectors that
+    /// answer only yes or no need it. Default: 0.
+    pub smooth_ms: f32,
+}
+
+impl Default for Hysteresis {
+    fn default() -> Self {
+        Self { threshold: 0.5, release: 0.35, smooth_ms: 0.0 }
+    }
+}
+
+impl Hysteresis {
+    /// Looks for impossible values.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], naming the value.
+    pub fn check(&self) -> Result<()> {
+        range("threshold", self.threshold, 1.0)?;
+        range("release", self.release, self.threshold)?;
+        range("smooth_ms", self.smooth_ms, 10_000.0)
+    }
+}
+
+/// How long speech and silence must last to count.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SegmenterConfig {
     /// How long speech must last before it counts, in milliseconds. Default: 100.
     pub min_speech_ms: f32,
     /// How long silence must last before speech has ended, in milliseconds. Default: 300.
@@ -19,21 +46,11 @@ pub struct SegmenterConfig {
     /// By how much stretches of speech are widened on both sides, in milliseconds: the first and last sounds are
     /// often too quiet to be recognised. Default: 30.
     pub pad_ms: f32,
-    /// The time constant of the exponential smoothing of probabilities, in milliseconds; 0 for none. Detectors that
-    /// answer only yes or no need it. Default: 0.
-    pub smooth_ms: f32,
 }
 
 impl Default for SegmenterConfig {
     fn default() -> Self {
-        Self {
-            threshold: 0.5,
-            release: 0.35,
-            min_speech_ms: 100.0,
-            min_silence_ms: 300.0,
-            pad_ms: 30.0,
-            smooth_ms: 0.0,
-        }
+        Self { min_speech_ms: 100.0, min_silence_ms: 300.0, pad_ms: 30.0 }
     }
 }
 
@@ -43,19 +60,17 @@ impl SegmenterConfig {
     /// # Errors
     /// [`Error::Invalid`], naming the value.
     pub fn check(&self) -> Result<()> {
-        let range = |what: &str, value: f32, high: f32| {
-            if (0.0..=high).contains(&value) {
-                return Ok(());
-            }
-            Err(Error::invalid(format!("{what} of the voice activity segmenter"), format!("0 to {high}"), value))
-        };
-        range("threshold", self.threshold, 1.0)?;
-        range("release", self.release, self.threshold)?;
         range("min_speech_ms", self.min_speech_ms, 60_000.0)?;
         range("min_silence_ms", self.min_silence_ms, 60_000.0)?;
-        range("pad_ms", self.pad_ms, 10_000.0)?;
-        range("smooth_ms", self.smooth_ms, 10_000.0)
+        range("pad_ms", self.pad_ms, 10_000.0)
     }
+}
+
+fn range(what: &str, value: f32, high: f32) -> Result<()> {
+    if (0.0..=high).contains(&value) {
+        return Ok(());
+    }
+    Err(Error::invalid(format!("{what} of the voice activity segmenter"), format!("0 to {high}"), value))
 }
 
 /// A boundary of speech.
@@ -82,6 +97,7 @@ pub enum VadEvent {
 /// reads no clock.
 #[derive(Clone, Debug)]
 pub struct Segmenter {
+    hysteresis: Hysteresis,
     config: SegmenterConfig,
     state: State,
     smoothed: Option<f32>,
@@ -105,11 +121,12 @@ impl Segmenter {
     /// A segmenter that has heard nothing yet.
     ///
     /// # Errors
-    /// As [`SegmenterConfig::check`].
-    pub fn new(config: SegmenterConfig) -> Result<Self> {
+    /// As [`Hysteresis::check`] and [`SegmenterConfig::check`].
+    pub fn new(hysteresis: Hysteresis, config: SegmenterConfig) -> Result<Self> {
+        hysteresis.check()?;
         config.check()?;
         let (now, last_stop) = Default::default();
-        Ok(Self { config, state: State::Silence, smoothed: None, now, last_stop })
+        Ok(Self { hysteresis, config, state: State::Silence, smoothed: None, now, last_stop })
     }
 
     /// Whether speech has begun, by the events so far, and not ended.
@@ -132,8 +149,8 @@ impl Segmenter {
         let start = self.now;
         self.now = start + length;
         let probability = self.smooth(probability, length);
-        let speech = probability >= self.config.threshold;
-        let silence = probability < self.config.release;
+        let speech = probability >= self.hysteresis.threshold;
+        let silence = probability < self.hysteresis.release;
         self.state = match self.state {
             State::Silence if speech => State::Rising(start),
             State::Rising(_) if silence => State::Silence,
@@ -167,7 +184,7 @@ impl Segmenter {
     }
 
     fn smooth(&mut self, probability: f32, length: Samples) -> f32 {
-        let share = match self.config.smooth_ms {
+        let share = match self.hysteresis.smooth_ms {
             0.0 => 1.0,
             tau => 1.0 - (-length.ms(SampleRate::INTERNAL) as f32 / tau).exp(),
         };

@@ -2,11 +2,14 @@ use serde::{Deserialize, Serialize};
 use webrtc_vad::{SampleRate as Rate, Vad as Raw, VadMode};
 
 use crate::units::SampleRate;
-use crate::vad::{Vad, VadStream, check_frame};
+use crate::vad::{Hysteresis, Vad, VadStream, check_frame};
 use crate::{Error, Result};
 
 /// 10 ms, the shortest frame that the detector takes.
 const FRAME_SAMPLES: usize = SampleRate::INTERNAL.get() as usize / 100;
+
+/// The time constant that makes of its yes and no something between.
+const SMOOTH_MS: f32 = 60.0;
 
 /// How sure the detector must be. The more aggressive, the more speech it misses, and the less noise it takes for
 /// speech.
@@ -40,6 +43,10 @@ impl Webrtc {
 impl Vad for Webrtc {
     fn name(&self) -> &'static str {
         "webrtc"
+    }
+
+    fn hysteresis(&self) -> Hysteresis {
+        Hysteresis { smooth_ms: SMOOTH_MS, ..Hysteresis::default() }
     }
 
     fn stream(&self) -> Result<Box<dyn VadStream>> {

@@ -15,7 +15,7 @@ use rejoinder_models::llm::openai::{OpenAiOptions, OpenAiResponder};
 use rejoinder_models::llm::tools::Tools;
 use rejoinder_models::runtime::RuntimeConfig;
 use rejoinder_models::text::ClauseConfig;
-use rejoinder_models::vad::{CrdnnConfig, SegmenterConfig, SileroConfig, VadConfig};
+use rejoinder_models::vad::{SegmenterConfig, VadConfig};
 use rejoinder_models::variant::{self, Variant};
 use rejoinder_models::zoo;
 
@@ -42,7 +42,7 @@ pub struct Config {
     pub audio: AudioConfig,
     /// Is somebody speaking?
     pub vad: VadConfig,
-    /// When speech begins and ends.
+    /// How long speech and silence must last to count.
     pub segments: SegmenterConfig,
     /// Who may take the floor, and when a turn is over.
     pub turn_taking: TurnTaking,
@@ -153,6 +153,7 @@ impl Config {
 impl RawConfig {
     /// `files` are that which was read and those that it includes.
     fn resolve(self, files: &[PathBuf]) -> Result<Config, String> {
+        self.vad.check().map_err(|error| format!("vad.hysteresis: {error}"))?;
         self.segments.check().map_err(|error| format!("segments: {error}"))?;
         within("audio.block_ms", self.audio.block_ms, 1.0, 200.0)?;
         self.audio.enhance.check().map_err(|error| format!("audio.enhance.{error}"))?;
@@ -266,13 +267,14 @@ fn model(key: &str, value: &str, files: &[PathBuf]) -> Result<PathBuf, String> {
 }
 
 /// A detector whose file, where it has one, was found.
-fn vad(vad: VadConfig, files: &[PathBuf]) -> Result<VadConfig, String> {
+fn vad(mut vad: VadConfig, files: &[PathBuf]) -> Result<VadConfig, String> {
     let found = |key, path: &Path| model(key, &path.to_string_lossy(), files);
-    Ok(match vad {
-        VadConfig::Crdnn(crdnn) => VadConfig::Crdnn(CrdnnConfig { model: found("vad.model", &crdnn.model)? }),
-        VadConfig::Silero(silero) => VadConfig::Silero(SileroConfig { path: found("vad.path", &silero.path)? }),
-        VadConfig::Earshot(_) | VadConfig::Webrtc(_) => vad,
-    })
+    match &mut vad {
+        VadConfig::Crdnn(crdnn) => crdnn.model = found("vad.model", &crdnn.model)?,
+        VadConfig::Silero(silero) => silero.path = found("vad.path", &silero.path)?,
+        VadConfig::Earshot(_) | VadConfig::Webrtc(_) => {}
+    }
+    Ok(vad)
 }
 
 fn tools(wanted: Option<Vec<String>>) -> Result<Vec<String>, String> {

@@ -26,7 +26,7 @@ pub struct RawConfig {
     /// Is somebody speaking?
     #[serde(default)]
     pub vad: VadConfig,
-    /// When speech begins and ends.
+    /// How long speech and silence must last to count.
     #[serde(default)]
     pub segments: SegmenterConfig,
     /// Who may take the floor, and when a turn is over.

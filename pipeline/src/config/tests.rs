@@ -20,7 +20,7 @@ fn what_is_left_out_has_its_default() {
 #[test]
 fn mistakes_are_told_in_one_line_with_the_key_and_what_is_allowed() {
     for (extra, expected) in [
-        ("[vad]\nkind = \"earshot\"\ntreshold = 0.4", "unknown field `treshold`"),
+        ("[vad]\nkind = \"earshot\"\nmode = 4", "unknown field `mode`"),
         ("[vad]\nkind = \"earshod\"", "unknown variant `earshod`, expected one of `earshot`, `webrtc`, `silero`"),
         ("[audio.enhance]\nnoise = \"some\"", "unknown variant `some`, expected one of `low`, `moderate`, `high`"),
         ("[audio.enhance]\nmax_gain_db = 99", "audio.enhance.max_gain_db: expected 0 to 50, found 99"),
@@ -44,7 +44,11 @@ fn mistakes_are_told_in_one_line_with_the_key_and_what_is_allowed() {
         ("[interruption.judge]\nvoiced = 2", "interruption.judge.voiced: expected 0 to 1, found 2"),
         ("[speculation]\nmax_held_ms = -1", "speculation.max_held_ms: expected 0 to 60000, found -1"),
         ("[speculation]\nstarts = 1", "unknown field `starts`"),
-        ("[segments]\nthreshold = 2.0", "threshold of the voice activity segmenter: expected 0 to 1, found 2"),
+        ("[vad]\nkind = \"webrtc\"\nhysteresis = { threshold = 2 }", "vad.hysteresis: threshold of the voice activity"),
+        (
+            "[segments]\nmin_speech_ms = -1",
+            "min_speech_ms of the voice activity segmenter: expected 0 to 60000, found -1",
+        ),
         ("[clauses]\nmax_chars = 0", "clauses.max_chars: expected 1 or more, found 0"),
         ("[vad]\nkind = \"silero\"\npath = \"nowhere.onnx\"", "vad.path: nowhere.onnx: no such model"),
         ("[vad]\nkind = \"crdnn\"\nmodel = \"nope\"", "vad.model: nope: no such model"),

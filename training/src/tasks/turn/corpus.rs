@@ -36,7 +36,7 @@ pub(super) struct Listener {
 
 impl Listener {
     /// # Errors
-    /// As [`VadConfig::open`] and [`SegmenterConfig::check`].
+    /// As [`VadConfig::open`] and [`VadDetector::new`].
     pub(super) fn open(vad: &VadConfig, segments: SegmenterConfig) -> Result<Self> {
         segments.check()?;
         let runtime = runtime::open(&RuntimeConfig::default())?;

@@ -66,11 +66,12 @@ pub(super) fn evaluate(recipe: &VadRecipe) -> Result<()> {
 /// The bundle first.
 fn detectors(recipe: &VadRecipe) -> Result<Vec<Arc<dyn Vad>>> {
     let mut configs = vec![
-        VadConfig::Crdnn(CrdnnConfig { model: recipe.export.bundle.clone() }),
+        VadConfig::Crdnn(CrdnnConfig { model: recipe.export.bundle.clone(), hysteresis: None }),
         VadConfig::default(),
         VadConfig::Webrtc(WebrtcConfig::default()),
     ];
-    configs.extend(recipe.evaluate.silero.clone().map(|path| VadConfig::Silero(SileroConfig { path })));
+    configs
+        .extend(recipe.evaluate.silero.clone().map(|path| VadConfig::Silero(SileroConfig { path, hysteresis: None })));
     let runtime = runtime::open(&RuntimeConfig::default())?;
     Ok(configs.iter().map(|config| config.open(runtime.as_ref())).collect::<rejoinder_models::Result<_>>()?)
 }
@@ -98,10 +99,11 @@ fn measure(vad: &dyn Vad, mixtures: &[Mixture], segments: SegmenterConfig) -> Re
         Ok((probabilities(vad, mixture)?, delays, speech.len()))
     };
     let measured = mixtures.par_iter().map(each).collect::<Result<Vec<_>>>()?;
+    let threshold = vad.hysteresis().threshold;
     let (mut counts, mut all, mut stretches) = (Counts::default(), Delays::default(), 0);
     for (mixture, (probabilities, delays, number)) in mixtures.iter().zip(measured) {
         let frames = probabilities.iter().zip(&mixture.speech);
-        frames.for_each(|(probability, speech)| counts.add(*probability >= segments.threshold, *speech));
+        frames.for_each(|(probability, speech)| counts.add(*probability >= threshold, *speech));
         all.onsets.extend(delays.onsets);
         all.offsets.extend(delays.offsets);
         (all.missed, stretches) = (all.missed + delays.missed, stretches + number);

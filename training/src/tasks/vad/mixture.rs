@@ -4,7 +4,7 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::augment::Augmenter;
+use crate::augment::{Augmenter, Draw, mix_at_snr};
 use crate::data::energy::{FRAME, power, speech};
 use crate::data::pack::{Pack, PackReader};
 use crate::data::prepare::{Prepared, SAMPLE_RATE_HZ};
@@ -14,6 +14,13 @@ use crate::{Error, Result};
 const LONGEST_S: usize = 6;
 /// The level of noise in a mixture without speech: root mean square, as a range of decibels.
 const NOISE_DB: [f32; 2] = [-60.0, -20.0];
+
+/// Frames between two utterances of a voice in the background.
+const BREATH: usize = 10;
+/// How much of a voice in the background is reverberated, as a range.
+const BABBLE_WET: [f32; 2] = [0.3, 1.0];
+/// How far a voice in the background may lie below the loudest, in decibels.
+const BABBLE_DEPTH_DB: f32 = 10.0;
 
 /// What mixtures are like.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,6 +41,11 @@ pub struct MixtureConfig {
     pub pause_s: [f64; 2],
     /// The level of an utterance, as a root mean square in decibels. Default: -40 to -16.
     pub level_db: [f32; 2],
+    /// How often others talk in the background, all the time and for nobody here, so that it is no speech; and how far
+    /// above them the mixture lies, in decibels of mean power. Default: never.
+    pub babble_snr_db: Draw,
+    /// The fewest and the most who do. Default: 4 to 9.
+    pub babble_voices: [usize; 2],
 }
 
 impl Default for MixtureConfig {
@@ -46,6 +58,8 @@ impl Default for MixtureConfig {
             overlap: 0.1,
             pause_s: [0.1, 4.0],
             level_db: [-40.0, -16.0],
+            babble_snr_db: Draw::default(),
+            babble_voices: [4, 9],
         }
     }
 }
@@ -112,7 +126,10 @@ impl Utterances {
         let mut mixture = Mixture { sound: vec![0.0; frames * FRAME], speech: vec![false; frames] };
         if rng.random_bool(config.silent) {
             let rms = 10.0_f32.powf(rng.random_range(NOISE_DB[0]..NOISE_DB[1]) / 20.0);
-            let noise = augmenter.noise.draw(mixture.sound.len(), rng).unwrap_or_default();
+            let noise = match config.babble_snr_db.draw(rng) {
+                Some(_) => self.babble(readers, config, augmenter, frames, rng)?,
+                None => augmenter.noise.draw(mixture.sound.len(), rng).unwrap_or_default(),
+            };
             let gain = rms / power(&noise).sqrt().max(1e-6);
             mixture.sound.iter_mut().zip(noise).for_each(|(sample, noise)| *sample = (gain * noise).clamp(-1.0, 1.0));
             return Ok(mixture);
@@ -129,8 +146,40 @@ impl Utterances {
             let overlaps = rng.random_bool(config.overlap);
             at += spoken.len() as i64 + if overlaps { -(pause.min(spoken.len() as i64 / 2)) } else { pause };
         }
+        if let Some(snr_db) = config.babble_snr_db.draw(rng) {
+            mix_at_snr(&mut mixture.sound, &self.babble(readers, config, augmenter, frames, rng)?, snr_db);
+        }
         augmenter.waveform(&mut mixture.sound, rng);
         Ok(mixture)
+    }
+
+    /// So many frames of 10 ms of several people who go on talking, each from another place of one or more rooms.
+    fn babble(
+        &self,
+        readers: &mut [PackReader],
+        config: &MixtureConfig,
+        augmenter: &Augmenter,
+        frames: usize,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Vec<f32>> {
+        let mut babble = vec![0.0; frames * FRAME];
+        let [fewest, most] = config.babble_voices;
+        for _ in 0..rng.random_range(fewest..=most.max(fewest)) {
+            let mut voice = Vec::new();
+            while voice.len() < babble.len() {
+                voice.append(&mut self.utterance(readers, rng)?.0);
+                voice.resize(voice.len() + BREATH * FRAME, 0.0);
+            }
+            // Not all begin a sentence when the mixture begins.
+            let begun = rng.random_range(0..voice.len());
+            voice.rotate_left(begun);
+            voice.truncate(babble.len());
+            augmenter.rooms.apply(&mut voice, rng.random_range(BABBLE_WET[0]..BABBLE_WET[1]), rng);
+            let depth = 10.0_f32.powf(-rng.random_range(0.0..BABBLE_DEPTH_DB) / 20.0);
+            let gain = depth / power(&voice).sqrt().max(1e-6);
+            babble.iter_mut().zip(voice).for_each(|(sum, sample)| *sum += gain * sample);
+        }
+        Ok(babble)
     }
 }
 
