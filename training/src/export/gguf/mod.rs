@@ -1,6 +1,8 @@
 //! Writes a Llama as a GGUF file (version 3; `gguf.md` in ggml's documentation), with tokenizer and chat template, and
 //! reads such a file.
 
+#[cfg(feature = "llama")]
+mod check;
 mod file;
 mod format;
 mod parse;
@@ -11,6 +13,8 @@ use rejoinder_models::text::Tokenizer;
 
 use crate::nets::llama::{Block, Llama, LlamaConfig};
 use crate::{Error, Result};
+#[cfg(feature = "llama")]
+pub use check::{LLAMA_CPP, check_parity};
 pub use file::GgufFile;
 pub use format::Storage;
 use format::{Stored, Value, matrix, vector, write};

@@ -15,6 +15,8 @@ use super::task::{Exact, LmTask};
 use crate::data::dialogue::{Dialogue, Domain, Noise, SPOKEN_MIX, Writer, WriterConfig, spoken_sentences};
 use crate::export::ExportConfig;
 use crate::export::gguf::{FAMILY, GgufInfo, Storage, gguf};
+#[cfg(feature = "llama")]
+use crate::export::gguf::{LLAMA_CPP, check_parity};
 use crate::import;
 use crate::nets::llama::{Llama, LlamaConfig};
 use crate::recipe::{self, Recipe};
@@ -255,16 +257,51 @@ impl Recipe for LmRecipe {
             storage: self.storage,
         };
         let bytes = gguf(&net, &self.net, &tokenizer, &info)?;
+        let mut card = self.card();
+        self.check(&net, &bytes, &mut card)?;
         let file = NewFile::new(MODEL_ROLE, "model.gguf", bytes);
-        Bundle::write(&self.export.bundle, self.card(), &[file])?;
+        let bundle = Bundle::write(&self.export.bundle, card, &[file])?;
+        let (root, parity) = (bundle.root().display(), &bundle.card().parity);
+        tracing::info!("{root}: {} bytes, largest difference to the net {parity:?}", bundle.bytes());
         Ok(())
     }
 }
+
+/// Dialogues that an export is checked with, and the tokens after which scores are compared: some of each dialogue.
+#[cfg(feature = "llama")]
+const CHECKED: usize = 4;
+#[cfg(feature = "llama")]
+const CHECKED_TOKENS: [usize; 4] = [1, 2, 17, 120];
 
 /// The context that the file declares, at the least: rotary positions carry a little further than the rows of training.
 const TRAINED_CONTEXT: usize = 512;
 
 impl LmRecipe {
+    /// Compares what llama.cpp computes with the bytes of a file with what the net computes, on the card.
+    #[cfg(feature = "llama")]
+    fn check(&self, net: &Llama, bytes: &[u8], card: &mut ModelCard) -> Result<()> {
+        let folder = &self.export.bundle;
+        let path = folder.join(".model.gguf.unchecked");
+        let io = |source| Error::io(&path, source);
+        fs::create_dir_all(folder).and_then(|()| fs::write(&path, bytes)).map_err(io)?;
+        let chat = self.task()?.chat;
+        let tokens = |dialogue| chat.encode(&dialogue).0.into_iter().map(|id| id as i32).collect();
+        let dialogues: Vec<Vec<i32>> = self.dialogues(&Noise::default(), CHECKED).map(tokens).collect();
+        let begun = |length: usize| dialogues.iter().map(move |ids| ids[..length.min(ids.len())].to_vec());
+        let texts: Vec<Vec<i32>> = CHECKED_TOKENS.into_iter().flat_map(begun).collect();
+        let difference = check_parity(&path, self.storage, &texts, |ids| net.score(ids, &Device::flex()));
+        fs::remove_file(&path).map_err(io)?;
+        card.parity.insert(LLAMA_CPP.to_owned(), difference?);
+        Ok(())
+    }
+
+    #[cfg(not(feature = "llama"))]
+    #[allow(clippy::unnecessary_wraps, clippy::unused_self, reason = "with the feature it looks, and may fail")]
+    fn check(&self, _: &Llama, _: &[u8], _: &mut ModelCard) -> Result<()> {
+        tracing::warn!("the file is not checked: this program was built without llama.cpp");
+        Ok(())
+    }
+
     /// The card, with the figures of `evaluate` where it has run.
     fn card(&self) -> ModelCard {
         let mut card = self.export.card(CardTask::Llm, FAMILY);
