@@ -159,6 +159,24 @@ fn interrupt(program: &std::process::Child) {
 }
 
 #[test]
+fn a_bench_with_the_costs_of_its_scenario_comes_out_the_same_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let voices = repository().join("tests/fixtures/caller");
+    let scenario = format!("name = \"two\"\nturns = 2\nvoices = {voices:?}\n[cost]\nkind = \"fixed\"\n");
+    let scenario = write(folder.path(), "two.toml", scenario.as_bytes());
+    let delays = |name: &str| {
+        let json = folder.path().join(name).display().to_string();
+        let replay = folder.path().join("failed.toml").display().to_string();
+        output(&["bench", "conversation", "--scenario", &scenario, "--json", &json, "--replay", &replay]);
+        let text = std::fs::read_to_string(json).expect("figures");
+        serde_json::from_str::<serde_json::Value>(&text).expect("JSON")["voice_to_voice_by_utterance_ms"].clone()
+    };
+    let first = delays("first.json");
+    assert_eq!(first, delays("second.json"));
+    assert_eq!(first.as_object().map(serde_json::Map::len), Some(2));
+}
+
+#[test]
 fn a_text_is_spoken_into_a_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("spoken.wav");

@@ -25,7 +25,7 @@ const REALTIME_TURNS: usize = 20;
 pub(crate) struct Conversation {
     #[command(flatten)]
     config: ConfigOption,
-    /// What happens: a file such as those in configs/scenarios [default: chance, in a quiet room]
+    /// What happens: a file such as those in configs/scenarios [default: chance, in a quiet room, at measured costs]
     #[arg(long, value_name = "FILE")]
     scenario: Option<PathBuf>,
     /// How often the caller speaks [default: 200, in real time 20]
@@ -96,7 +96,6 @@ impl Conversation {
         let usual = if self.realtime { REALTIME_TURNS } else { 200 };
         scenario.turns = self.turns.unwrap_or(if self.scenario.is_some() { scenario.turns } else { usual });
         scenario.seed = self.seed.unwrap_or(scenario.seed);
-        scenario.cost = sim::CostConfig::Measured;
         let config = self.config.load()?;
         let assistant = sim::assistant(&config)?;
         scenario.config = Some(config.path);

@@ -61,7 +61,6 @@ impl Turns {
         };
         scenario.turns = self.turns;
         scenario.seed = self.seed.unwrap_or(scenario.seed);
-        scenario.cost = sim::CostConfig::Measured;
         let config = self.config.load()?;
         let decides = config.turn_detector.is_some();
         let voices = simulate::voices(&scenario)?;
