@@ -280,11 +280,11 @@ impl LmRecipe {
     /// Compares what llama.cpp computes with the bytes of a file with what the net computes, on the card.
     #[cfg(feature = "llama")]
     fn check(&self, net: &Llama, bytes: &[u8], card: &mut ModelCard) -> Result<()> {
+        let chat = self.task()?.chat;
         let folder = &self.export.bundle;
         let path = folder.join(".model.gguf.unchecked");
         let io = |source| Error::io(&path, source);
         fs::create_dir_all(folder).and_then(|()| fs::write(&path, bytes)).map_err(io)?;
-        let chat = self.task()?.chat;
         let tokens = |dialogue| chat.encode(&dialogue).0.into_iter().map(|id| id as i32).collect();
         let dialogues: Vec<Vec<i32>> = self.dialogues(&Noise::default(), CHECKED).map(tokens).collect();
         let begun = |length: usize| dialogues.iter().map(move |ids| ids[..length.min(ids.len())].to_vec());
