@@ -3,6 +3,8 @@
 
 #[path = "../../training/tests/tiny_recogniser/mod.rs"]
 mod tiny_recogniser;
+#[path = "../../training/tests/tiny_spotter/mod.rs"]
+mod tiny_spotter;
 #[path = "../../training/tests/tiny_turn/mod.rs"]
 mod tiny_turn;
 #[path = "../../training/tests/tiny_vad/mod.rs"]
@@ -12,25 +14,31 @@ mod tiny_voice;
 
 use std::path::Path;
 
-use rejoinder::{Assistant, Config, Cost, EventKind, SessionBuilder, Timelines};
+use rejoinder::{Assistant, Config, Cost, SessionBuilder, Timelines};
 use rejoinder_models::audio::Clip;
 use rejoinder_models::units::SampleRate;
 use rejoinder_training::recipe::{self, Recipe};
 use rejoinder_training::trainer::RunMode;
 use tiny_recogniser::made_clips::{SENTENCES, read_aloud};
 
-/// The default assistant, with the models that were trained in `hears` and `speaks`.
-fn assistant(hears: &Path, speaks: &Path) -> Assistant {
+/// What calls the assistant.
+const WAKE: &str = "good morning";
+
+/// An assistant that nothing but the models which were trained in `trained` and `speaks` makes.
+fn assistant(trained: &Path, speaks: &Path) -> Assistant {
     let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/assistants/default.toml");
     let text = format!(
         "include = {default:?}\n[vad]\nkind = \"crdnn\"\nmodel = {:?}\n[turn.end]\nmodel = {:?}\n\
-         [asr]\nmodel = {:?}\n[tts]\nmodel = {:?}\n",
-        hears.join("vad"),
-        hears.join("turn"),
-        hears.join("bundle"),
+         [turn.wake]\nmodel = {:?}\nphrase = {WAKE:?}\nfollow_up_ms = 4000\n\
+         [asr]\nmodel = {:?}\n[llm]\nmodel = {:?}\n[tts]\nmodel = {:?}\n",
+        trained.join("vad"),
+        trained.join("turn"),
+        trained.join("spotter"),
+        trained.join("bundle"),
+        trained.join("lm"),
         speaks.join("bundle")
     );
-    let path = hears.join("assistant.toml");
+    let path = trained.join("assistant.toml");
     std::fs::write(&path, text).unwrap();
     Assistant::open(&Config::load(&path).unwrap()).unwrap()
 }
@@ -40,7 +48,8 @@ fn open(path: &Path, settings: &[&str]) -> Box<dyn Recipe> {
     recipe::open(path, &settings).unwrap()
 }
 
-/// A recogniser, a detector of voice activity, and one of turn ends that has learnt on what the other takes for speech.
+/// A recogniser, a spotter, a detector of voice activity, and one of turn ends that has learnt on what the other takes for
+/// speech.
 fn ears(folder: &Path) -> Vec<Vec<f32>> {
     let clips = read_aloud(&folder.join("clips"));
     // In a conversation words begin anywhere in a chunk.
@@ -50,7 +59,10 @@ fn ears(folder: &Path) -> Vec<Vec<f32>> {
     let vad = open(&tiny_vad::write_recipe(folder, "clips"), &[]);
     let heard = format!("vad={{ kind = \"crdnn\", model = {:?} }}", folder.join("vad"));
     let turn = open(&tiny_turn::write_recipe(folder, "clips"), &[&heard, "data.least_s=0.3", "moments.cuts=1.0"]);
-    for recipe in [recogniser, vad, turn] {
+    let spotter = tiny_spotter::write_recipe(folder, &[WAKE], "clips", "clips");
+    let clips_of = |part: &str| format!("data.{part}_spoken=[{:?}]", folder.join("clips"));
+    let spotter = open(&spotter, &[&clips_of("valid"), &clips_of("test"), "examples={ window_s = 1.6, others = 5.0 }"]);
+    for recipe in [recogniser, vad, turn, spotter] {
         recipe.train(RunMode::New).unwrap();
         recipe.export().unwrap();
     }
@@ -66,21 +78,47 @@ fn voice(folder: &Path) {
     recipe.export().unwrap();
 }
 
+/// A language model that knows how to tell the time.
+fn mind(folder: &Path) {
+    let recipe = format!(
+        "task = \"lm\"\nrun = {:?}\n[tokenizer]\npieces = 500\ndialogues = 300\n\
+         [writer]\nmix = [[\"clock\", 1.0]]\nnoisy_percent = 0\nmax_turns = 2\n\
+         [packing]\ncontext = 192\nrows = 4\nbatches = 20\nvalid_batches = 1\nother_every = 0\n\
+         [net]\ndim = 64\nlayers = 2\nheads = 4\nkv_heads = 2\nfeed_forward = 96\ntied = false\n\
+         [train]\nbackend = \"flex\"\nepochs = 0\nsteps = 200\nlearning_rate = 1e-2\nwarmup_steps = 10\n\
+         average_decay = 0.0\nvalid_every = 1000\n\
+         [export]\nbundle = {:?}\nname = \"tiny\"\nsummary = \"a test\"\nlicence = \"CC0-1.0\"\nrecipe = \"a test\"\n\
+         data = [\"made up\"]\n",
+        folder.join("lm-run"),
+        folder.join("lm")
+    );
+    let path = folder.join("lm.toml");
+    std::fs::write(&path, recipe).unwrap();
+    let recipe = open(&path, &[]);
+    recipe.tokenizer().unwrap();
+    recipe.train(RunMode::New).unwrap();
+    recipe.export().unwrap();
+}
+
 #[test]
-fn ears_and_a_voice_that_were_just_trained_hold_a_conversation() {
-    let (hears, speaks) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let clips = ears(hears.path());
+fn an_assistant_of_models_that_were_just_trained_holds_a_conversation() {
+    let (trained, speaks) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let clips = ears(trained.path());
+    mind(trained.path());
     voice(speaks.path());
-    let assistant = assistant(hears.path(), speaks.path());
-    let asked = SENTENCES.iter().position(|sentence| *sentence == "what time is it").unwrap();
-    let silence = vec![0.0; SampleRate::INTERNAL.get() as usize];
-    let caller = Clip::new([silence.as_slice(), &clips[asked], &silence].concat(), SampleRate::INTERNAL);
+    let assistant = assistant(trained.path(), speaks.path());
+    let said = |text: &str| &clips[SENTENCES.iter().position(|sentence| *sentence == text).unwrap()];
+    let question = "what time is it";
+    let silence = vec![0.0; 2 * SampleRate::INTERNAL.get() as usize];
+    let caller = [&silence, said(question), &silence, said(WAKE), &silence, said(question), &silence];
+    let caller = Clip::new(caller.map(Vec::as_slice).concat(), SampleRate::INTERNAL);
     let conversation = SessionBuilder::new(&assistant).simulate(&caller, Cost::Measured).unwrap();
     let lines: Timelines = conversation.events.iter().collect();
-    let [turn] = lines.turns() else { panic!("expected one turn, found {:?}", lines.turns()) };
-    assert_eq!(turn.text, SENTENCES[asked]);
-    let used = conversation.events.iter().any(|event| matches!(&event.kind, EventKind::ToolCalled { .. }));
-    assert!(used && !turn.reply.is_empty(), "{:?}", conversation.events);
+    // Whoever asks before they have called the assistant is not heard.
+    let [call, turn] = lines.turns() else { panic!("expected a call and a question, found {:?}", lines.turns()) };
+    assert_eq!((call.text.as_str(), call.reply.as_str()), (WAKE, ""));
+    assert_eq!((turn.text.as_str(), turn.tools.as_slice()), (question, &["clock".to_owned()][..]));
+    assert!(turn.reply.starts_with("It's "), "{}", turn.reply);
     let loudest = conversation.assistant.samples.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
     assert!(loudest > 0.02, "{} is not spoken", turn.reply);
 }

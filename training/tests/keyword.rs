@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 mod prepared;
+mod tiny_spotter;
 
 use std::f32::consts::TAU;
 use std::path::{Path, PathBuf};
@@ -50,30 +51,7 @@ fn write_clips(folder: &Path, words: &[&str]) {
 }
 
 fn write_recipe(folder: &Path) -> PathBuf {
-    let at = |name: &str| folder.join(name).display().to_string();
-    let recipe = format!(
-        "task = \"keyword\"\nrun = {:?}\nbatch = 16\nkeywords = [\"rise\", \"fall\"]\n\
-         [prepare]\nsets = {:?}\nout = {:?}\n\
-         [data]\nspoken = [{:?}]\nothers = [{:?}]\nvalid_others = [{:?}]\ntest_others = [{:?}]\n\
-         [features]\nflavour = \"kaldi\"\nbins = 40\n[examples]\nwindow_s = 1.2\n\
-         [augment]\nnoise_snr_db = {{ probability = 1.0, min = 20.0, max = 40.0 }}\n\
-         [net]\nbins = 40\nwidth = 16\nblocks = 2\nkernel = 9\ndropout = 0.0\n\
-         [train]\nbackend = \"flex\"\nepochs = 0\nsteps = 160\nlearning_rate = 5e-3\nwarmup_steps = 10\n\
-         average_decay = 0.0\nvalid_every = 1000\n\
-         [export]\nbundle = {:?}\nname = \"tiny\"\nsummary = \"a test\"\nlicence = \"CC0-1.0\"\nrecipe = \"a test\"\n\
-         data = [\"made up\"]\n[evaluate]\ncard = true\n",
-        at("run"),
-        at("sets"),
-        at(""),
-        at("words"),
-        at("others"),
-        at("others"),
-        at("others"),
-        at("bundle")
-    );
-    let path = folder.join("keyword.toml");
-    std::fs::write(&path, recipe).unwrap();
-    path
+    tiny_spotter::write_recipe(folder, &["rise", "fall"], "words", "others")
 }
 
 /// Detections in a sound that comes in pieces of these lengths, over and over.
@@ -99,7 +77,7 @@ fn a_tiny_spotter_learns_its_words_and_hears_them_in_any_pieces() {
     write_clips(&folder.path().join("others"), &["flat"]);
     let recipe = recipe::open(&write_recipe(folder.path()), &[]).unwrap();
     recipe.train(RunMode::New).unwrap();
-    let classes = std::fs::read_to_string(folder.path().join("run/label_encoder.txt")).unwrap();
+    let classes = std::fs::read_to_string(folder.path().join("spotter-run/label_encoder.txt")).unwrap();
     assert_eq!(classes, "'rise' => 0\n'fall' => 1\n================\n'starting_index' => 0\n");
     // What the net has learnt as its first class stays that, in whatever order a recipe names its keywords.
     let turned = ["keywords=[\"fall\", \"rise\"]".to_owned()];
@@ -113,7 +91,7 @@ fn a_tiny_spotter_learns_its_words_and_hears_them_in_any_pieces() {
         ends.push(sound.len() - 1_600);
         sound.resize(sound.len() + 19_200, 0.0);
     }
-    let open = |kind| zoo::open_keyword_spotter(&folder.path().join("bundle"), &RuntimeConfig::of(kind));
+    let open = |kind| zoo::open_keyword_spotter(&folder.path().join("spotter"), &RuntimeConfig::of(kind));
     let engines: Vec<Arc<dyn KeywordSpotter>> =
         [RuntimeKind::Tract, RuntimeKind::Ort].into_iter().filter_map(|kind| open(kind).ok()).collect();
     assert!(!engines.is_empty());
@@ -130,7 +108,7 @@ fn a_tiny_spotter_learns_its_words_and_hears_them_in_any_pieces() {
             assert_eq!(spot(spotter.as_ref(), &sound, pieces), whole, "{pieces:?}");
         }
     }
-    let card = rejoinder_models::card::Bundle::open(&folder.path().join("bundle")).unwrap().card().clone();
+    let card = rejoinder_models::card::Bundle::open(&folder.path().join("spotter")).unwrap().card().clone();
     assert!(card.results.keys().any(|what| what.starts_with("keywords detected, %, of 8")), "{:?}", card.results);
 }
 

@@ -59,7 +59,7 @@ impl ShoppingList {
     fn add(&mut self, named: Vec<String>) -> String {
         let said = spoken::list(&named);
         for item in named {
-            if !self.items.contains(&item) {
+            if !self.items.iter().any(|known| bare(known) == bare(&item)) {
                 self.items.push(item);
             }
         }
@@ -67,12 +67,32 @@ impl ShoppingList {
     }
 
     fn remove(&mut self, named: &[String]) -> Outcome {
-        let (found, missing): (Vec<&String>, Vec<&String>) = named.iter().partition(|item| self.items.contains(item));
-        if found.is_empty() {
-            return Err(format!("{} not on the list", spoken::list(&missing)));
+        let (mut removed, mut missing) = (Vec::new(), Vec::new());
+        for name in named {
+            match self.find(name) {
+                Some(at) => removed.push(self.items.remove(at)),
+                None => missing.push(name),
+            }
         }
-        let said = spoken::list(&found);
-        self.items.retain(|item| !named.contains(item));
-        Ok(format!("{said} removed"))
+        match removed.as_slice() {
+            [] => Err(format!("{} not on the list", spoken::list(&missing))),
+            removed => Ok(format!("{} removed", spoken::list(removed))),
+        }
     }
+
+    /// Where the item stands that is called so: the one of this very name, else the only one whose name has these words
+    /// in it, as "bread" is in "gluten free bread".
+    fn find(&self, name: &str) -> Option<usize> {
+        let exact = self.items.iter().position(|item| bare(item) == bare(name));
+        let has_words = |item: &String| bare(name).split(' ').all(|word| item.split(' ').any(|other| other == word));
+        exact.or_else(|| {
+            let mut like = (0..self.items.len()).filter(|at| has_words(&self.items[*at]));
+            like.next().filter(|_| like.next().is_none())
+        })
+    }
+}
+
+/// A name without its article.
+fn bare(name: &str) -> &str {
+    ["a ", "an ", "the ", "some "].into_iter().find_map(|article| name.strip_prefix(article)).unwrap_or(name)
 }

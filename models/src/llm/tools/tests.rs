@@ -116,6 +116,24 @@ fn the_list_keeps_what_is_added() {
 }
 
 #[test]
+fn items_are_found_as_people_name_them() {
+    let mut tools = Tools::default();
+    let mut ask =
+        |action: &str, items: &[&str]| run(&mut tools, "shopping", json!({"action": action, "items": items}), NOW);
+    ask("add", &["a birthday cake", "gluten free bread", "rye bread", "cake"]).unwrap();
+    ask("add", &["the cake", "birthday cake"]).unwrap();
+    assert_eq!(ask("read", &[]).unwrap(), "a birthday cake, gluten free bread, rye bread and cake");
+    assert_eq!(ask("remove", &["cake"]).unwrap(), "cake removed");
+    assert_eq!(ask("remove", &["bread"]).unwrap_err(), "bread not on the list");
+    assert_eq!(
+        ask("remove", &["the rye bread", "the birthday cake"]).unwrap(),
+        "rye bread and a birthday cake removed"
+    );
+    assert_eq!(ask("remove", &["some bread", "milk"]).unwrap(), "gluten free bread removed");
+    assert_eq!(ask("read", &[]).unwrap(), "nothing");
+}
+
+#[test]
 fn an_order_is_read_back_and_bad_arguments_are_named() {
     let mut tools = Tools::default();
     let order = json!({"coffeeDrink": "iced mocha", "size": "small", "roast": "dark roast", "sugarAmount": "a lot of brown sugar"});

@@ -1,6 +1,6 @@
 //! Small talk, and requests that the assistant has to refuse.
 
-use super::phrase::{Chance, pick, say, tidy};
+use super::phrase::{Chance, pick, say, say_one, tidy};
 use super::timers::{polite_end, polite_start};
 
 /// What a person may say, and the answers to it.
@@ -359,19 +359,108 @@ pub(crate) const REFUSALS: &[Topic] = &[
         ],
         replies: &["I'm sorry, I can't do that."],
     },
+    Topic {
+        asks: &[
+            "(set|make|put on|i need) an alarm (for|at) (six|seven|eight|six thirty|half past seven|noon|five|nine|ten) (am|a m|pm|in the morning|o'clock|tomorrow|)",
+            "(wake me up|wake me|get me up) (at|tomorrow at) (six|seven|eight|seven thirty|quarter to eight|five|noon) (am|in the morning|o'clock|)",
+            "(set|make) (an|the|my) alarm",
+            "remind me at (five|noon|six|eight|three|half past four) to (call mom|leave|go to bed|take my pills|eat)",
+            "(set|make) a reminder for (tomorrow|monday|tonight|noon|eight o'clock)",
+        ],
+        replies: &["I'm sorry, I can only set timers, such as for ten minutes."],
+    },
+    Topic {
+        asks: &[
+            "(how much is|how much are|convert|what's|what are) (a hundred|one hundred|fifty|ten|five|twenty|two hundred|a thousand) (dollars|euros|pounds|yen|francs) (in|to|into) (dollars|euros|pounds|yen|francs)",
+            "what's the (exchange rate|price of gold|dollar worth)",
+            "(what does|how much does) (a car|a house|this|bread|a phone|petrol) cost",
+            "how much money do i have",
+        ],
+        replies: &["I'm sorry, I can't look up prices or convert money."],
+    },
+    Topic {
+        asks: &[
+            "(what's|what is|calculate|tell me) the (square|cube) root of (four|nine|sixteen|twenty five|eighty one|one hundred|two|eight|twenty seven)",
+            "(what's|what is) (two|three|five|ten|seven) to the power of (two|three|ten|five|eight)",
+            "(solve|can you solve) (an|this|the) equation",
+            "(what's|what is) the (sine|cosine|logarithm) of (thirty|ninety|ten|one hundred)",
+            "(what's|what is) (three|five|six) factorial",
+        ],
+        replies: &["I'm sorry, I can only add, subtract, multiply and divide."],
+    },
+    Topic {
+        asks: &[
+            "how (many days|long|many weeks) (is it|) (until|till|to) (christmas|easter|halloween|new year|my birthday|the weekend|friday|summer|monday)",
+            "when (is|was) (christmas|easter|thanksgiving|halloween|mother's day|the next holiday|my birthday)",
+            "what day (is|was) (christmas|the fourth of july|my birthday|new year's eve) (on|this year|)",
+        ],
+        replies: &["I'm sorry, I don't have a calendar."],
+    },
+    Topic {
+        asks: &[
+            "(flip|toss) a coin",
+            "roll (a|the) (die|dice)",
+            "(pick|choose|think of|give me) a (random|) (number|card|color) (between one and ten|between one and a hundred|)",
+            "(spell|how do you spell|can you spell) (banana|tomorrow|necessary|rhythm|my name|restaurant)",
+            "what rhymes with (orange|blue|time|day|cat)",
+            "(count|can you count) to (ten|twenty|one hundred)",
+            "say the alphabet",
+        ],
+        replies: &["I'm sorry, I can't do that."],
+    },
+    Topic {
+        asks: &[
+            "what's for (dinner|lunch|breakfast)",
+            "what should i (eat|cook|wear|do|buy|watch|read) (today|tonight|tomorrow|)",
+            "how (far|big|old) is (the moon|the sun|the earth|mars)",
+            "how do (planes fly|birds fly|i tie a tie|i cook rice|i boil an egg|magnets work)",
+            "what (is|are) (gravity|a black hole|love|dinosaurs|quantum physics|a computer)",
+            "what does (that|it|gravity|serendipity|this word) mean",
+        ],
+        replies: &["I'm sorry, I don't know that."],
+    },
 ];
+
+/// Requests that name anything at all, as `{w}`, and are refused whatever it is.
+pub(crate) const OPEN_REFUSALS: &[Topic] = &[
+    Topic {
+        asks: &[
+            "who (is|was) {w} (|{v})",
+            "what is (a|the|) {w}",
+            "where is {w}",
+            "(how old|how tall|how big|how far) is {w}",
+            "when was {w} (|{v}) born",
+            "what's the capital of {w}",
+            "(what|who) was the first {w}",
+            "(tell me about|do you know) {w} (|{v})",
+        ],
+        replies: &["I'm sorry, I don't know that."],
+    },
+    Topic { asks: &["(play|put on) {w} (|{v}|by {v})"], replies: &["I'm sorry, I can't play music."] },
+    Topic { asks: &["(call|phone) {w}"], replies: &["I'm sorry, I can't make phone calls."] },
+    Topic {
+        asks: &["(send a message to|text|write to|email) {w}"],
+        replies: &["I'm sorry, I can't send or read messages."],
+    },
+    Topic { asks: &["(what's|how's) the weather (like|) in {w}"], replies: &["I'm sorry, I can't check the weather."] },
+    Topic { asks: &["(search for|look up|google) {w} (|{v})"], replies: &["I'm sorry, I can't search the internet."] },
+    Topic {
+        asks: &["(how do i get to|how far is it to|take me to|directions to) {w}"],
+        replies: &["I'm sorry, I can't help with directions."],
+    },
+    Topic {
+        asks: &["how do you say {w} in (french|spanish|german|italian)", "translate {w}"],
+        replies: &["I'm sorry, I can't translate."],
+    },
+];
+
+/// How people ask for the joke.
+pub(crate) const JOKE: &str = "tell me a joke";
 
 /// Longer answers, in two parts: where a person is likely to cut in, and the rest.
 pub(crate) const STORIES: &[(&[&str], &str, &str)] = &[
     (
-        &[
-            "tell me a joke",
-            "(do you know|make) a joke",
-            "make me laugh",
-            "say something funny",
-            "tell me something funny",
-            "another joke",
-        ],
+        &[JOKE, "(do you know|make) a joke", "make me laugh", "say something funny", "tell me something funny"],
         "Why did the coffee go to the police?",
         "Because it got mugged.",
     ),
@@ -432,6 +521,25 @@ pub(crate) fn ask(rng: &mut Chance, asks: &[&'static str]) -> String {
     let said = say(rng, template, &[]);
     tidy(&format!("{} {said} {}", polite_start(rng), polite_end(rng)))
 }
+
+/// A request that names `words`, as said.
+pub(crate) fn ask_of(rng: &mut Chance, topic: &Topic, words: [&str; 2]) -> String {
+    let said = say_one(rng, topic.asks, &[("w", words[0]), ("v", words[1])]);
+    tidy(&format!("{} {said} {}", polite_start(rng), polite_end(rng)))
+}
+
+/// What a person says to hear another joke, and the answers, in turn.
+pub(crate) fn another(rng: &mut Chance) -> String {
+    say(
+        rng,
+        "(another one|one more|tell me another one|another joke|tell me another joke|do you know another one|more)",
+        &[],
+    )
+}
+
+/// The answers to [`another`], in turn.
+pub(crate) const ANOTHER: [&str; 2] =
+    ["Why did the clock leave the kitchen? It had too much time on its hands.", "I'm sorry, I don't know another one."];
 
 /// What a person says to hear the last reply once more.
 pub(crate) fn again(rng: &mut Chance) -> String {

@@ -155,7 +155,10 @@ impl Noise {
         let words: Vec<String> = (0..count)
             .map(|_| {
                 let any = if chance(rng, 60) { self.anything.choose(rng).cloned() } else { None };
-                any.unwrap_or_else(|| LIGHT.choose(rng).map_or_else(String::new, |word| misspell(rng, word)))
+                any.unwrap_or_else(|| {
+                    let word = meaningless(rng);
+                    misspell(rng, word)
+                })
             })
             .collect();
         words.join(" ")
@@ -178,6 +181,13 @@ fn confuse<'a>(rng: &mut Chance, sentence: &'a str, rate: f64, keep: &[&str]) ->
         rest = rest[length..].trim_start();
     }
     parts
+}
+
+/// A light word that is no greeting, which would mean something by itself.
+fn meaningless(rng: &mut Chance) -> &'static str {
+    const MEANT: [&str; 7] = ["hi", "hey", "hello", "okay", "well", "thanks", "please"];
+    let words: Vec<&str> = LIGHT.into_iter().filter(|word| !MEANT.contains(word)).collect();
+    words.choose(rng).copied().unwrap_or("the")
 }
 
 fn misspell(rng: &mut Chance, word: &str) -> String {

@@ -27,11 +27,7 @@ impl Scene<'_> {
         match self.domain {
             Domain::Coffee => self.coffee(),
             Domain::Chat => self.chat(),
-            Domain::Refusal => {
-                if let Some(topic) = chat::REFUSALS.choose(self.rng) {
-                    self.topic(topic);
-                }
-            }
+            Domain::Refusal => self.refusal(),
             Domain::Clock => {
                 let (said, arguments) = timers::clock(self.rng);
                 let opener = if arguments.get("days").is_some() { "That's" } else { "It's" };
@@ -200,8 +196,25 @@ impl Scene<'_> {
     fn topic(&mut self, topic: &chat::Topic) {
         let said = chat::ask(self.rng, topic.asks);
         self.hear(&said);
+        self.answer(topic);
+    }
+
+    fn answer(&mut self, topic: &chat::Topic) {
         if let Some(reply) = topic.replies.choose(self.rng) {
             self.say((*reply).to_owned());
+        }
+    }
+
+    fn refusal(&mut self) {
+        let noise = self.noise;
+        let open = chat::OPEN_REFUSALS.choose(self.rng).filter(|_| chance(self.rng, 40));
+        let words = open.and_then(|_| Some([noise.any_word(self.rng)?, noise.any_word(self.rng)?]));
+        if let (Some(topic), Some(words)) = (open, words) {
+            let said = chat::ask_of(self.rng, topic, words);
+            self.hear_all_but(&said, &words);
+            self.answer(topic);
+        } else if let Some(topic) = chat::REFUSALS.choose(self.rng) {
+            self.topic(topic);
         }
     }
 
@@ -212,7 +225,17 @@ impl Scene<'_> {
         self.hear(&said);
         let whole = format!("{first} {rest}");
         if chance(self.rng, 50) {
-            return self.push(Role::Assistant, whole, None, true);
+            self.push(Role::Assistant, whole, None, true);
+            let joke = asks.contains(&chat::JOKE);
+            for answer in chat::ANOTHER.into_iter().filter(|_| joke) {
+                if chance(self.rng, 40) {
+                    break;
+                }
+                let said = chat::another(self.rng);
+                self.hear(&said);
+                self.push(Role::Assistant, answer.to_owned(), None, true);
+            }
+            return;
         }
         let words: Vec<&str> = whole.split(' ').collect();
         let heard = self.rng.random_range(1..words.len());
@@ -226,7 +249,7 @@ impl Scene<'_> {
     fn timers(&mut self) {
         let label = match self.rng.random_range(0..100) {
             0..27 => timers::LABELS.choose(self.rng).copied(),
-            27..35 => self.noise.any_word(self.rng),
+            27..40 => self.noise.any_word(self.rng),
             _ => None,
         };
         let keep: Vec<&str> = label.into_iter().filter(|label| !timers::LABELS.contains(label)).collect();
@@ -265,7 +288,7 @@ impl Scene<'_> {
     }
 
     fn sums(&mut self) {
-        let (said, arguments) = sums::sum(self.rng);
+        let (said, arguments) = if chance(self.rng, 3) { sums::by_zero(self.rng) } else { sums::sum(self.rng) };
         let last = arguments["expression"].as_str().and_then(|text| rejoinder_models::llm::tools::evaluate(text).ok());
         let result = self.ask_tool(&said, "calculate", arguments);
         self.reply(&result, |result| format!("That's {result}."));
@@ -279,22 +302,16 @@ impl Scene<'_> {
     }
 
     fn shopping(&mut self) {
-        let noise = self.noise;
-        let items = shopping::open_items(self.rng, |rng| noise.any_word(rng));
-        let names: Vec<&str> = items.iter().map(String::as_str).collect();
-        let unknown: Vec<&str> = names.iter().filter(|name| !shopping::ITEMS.contains(name)).copied().collect();
-        let keep: Vec<&str> = unknown.iter().flat_map(|name| name.split(' ').chain(["and"])).collect();
         match self.rng.random_range(0..10) {
             0..5 => {
-                let said = shopping::add(self.rng, &names);
-                self.hear_all_but(&said, &keep);
-                let result = self.call("shopping", json!({"action": "add", "items": items}));
+                let noise = self.noise;
+                let items = shopping::open_items(self.rng, |rng| noise.any_word(rng));
+                let result = self.shop("add", shopping::add, &items);
                 self.reply(&result, |result| format!("Okay, {result}."));
             }
             5 | 6 => {
-                let said = shopping::remove(self.rng, &names);
-                self.hear_all_but(&said, &keep);
-                let result = self.call("shopping", json!({"action": "remove", "items": items}));
+                let items = self.to_remove();
+                let result = self.shop("remove", shopping::remove, &items);
                 self.reply(&result, |result| format!("Okay, {result}."));
             }
             7 | 8 => {
@@ -311,6 +328,39 @@ impl Scene<'_> {
                 self.reply(&result, |result| format!("Okay, {result}."));
             }
         }
+    }
+
+    /// Asks for an action with items, whose uncommon words are heard right.
+    fn shop(&mut self, action: &str, ask: fn(&mut Chance, &[&str]) -> String, items: &[String]) -> String {
+        let names: Vec<&str> = items.iter().map(String::as_str).collect();
+        let uncommon = names.iter().filter(|name| !shopping::ITEMS.contains(name));
+        let keep: Vec<&str> = uncommon.flat_map(|name| name.split(' ').chain(["and"])).collect();
+        let named = shopping::with_articles(self.rng, &names);
+        let named: Vec<&str> = named.iter().map(String::as_str).collect();
+        let said = ask(self.rng, &named);
+        self.hear_all_but(&said, &keep);
+        self.call("shopping", json!({"action": action, "items": items}))
+    }
+
+    /// Items to take off the list: mostly one or two that were put there before, by the last word of a name now and then.
+    fn to_remove(&mut self) -> Vec<String> {
+        let noise = self.noise;
+        let added = self.lines.iter().filter_map(|line| line.message.tool_call.as_ref());
+        let added = added
+            .filter(|call| call.arguments["action"] == "add")
+            .filter_map(|call| call.arguments["items"].as_array());
+        let added: Vec<&str> = added.flatten().filter_map(Value::as_str).collect();
+        if added.is_empty() || chance(self.rng, 20) {
+            return shopping::open_items(self.rng, |rng| noise.any_word(rng));
+        }
+        let count = self.rng.random_range(1..=2);
+        let chosen = added.choose_multiple(self.rng, count);
+        let names: Vec<&str> = chosen.copied().collect();
+        let name = |name: &str| match name.rsplit_once(' ') {
+            Some((_, last)) if chance(self.rng, 20) => last.to_owned(),
+            _ => name.to_owned(),
+        };
+        names.into_iter().map(name).collect()
     }
 }
 

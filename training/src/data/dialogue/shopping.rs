@@ -117,17 +117,22 @@ pub(crate) fn items(rng: &mut Chance) -> Vec<&'static str> {
     ITEMS.choose_multiple(rng, count).copied().collect()
 }
 
-/// Items of which about a third are none that everybody buys: `other` gives words for those.
+/// Items of which about half are none that everybody buys: `other` gives words for those.
 pub(crate) fn open_items<'a>(rng: &mut Chance, mut other: impl FnMut(&mut Chance) -> Option<&'a str>) -> Vec<String> {
     const KINDS: [&str; 12] =
         ["fresh", "organic", "frozen", "green", "red", "sliced", "canned", "small", "dried", "sweet", "white", "two"];
     let known = items(rng);
     let mut chosen: Vec<String> = Vec::new();
     for item in known {
-        let item = match rng.random_range(0..10) {
-            0 => format!("{} {item}", KINDS.choose(rng).unwrap_or(&"fresh")),
-            1 | 2 => other(rng).unwrap_or(item).to_owned(),
-            3 => [other(rng).unwrap_or(item), other(rng).unwrap_or("food")].join(" "),
+        let mut word = |rng: &mut Chance| other(rng).unwrap_or(item).to_owned();
+        let item = match rng.random_range(0..20) {
+            0 | 1 => format!("{} {item}", KINDS.choose(rng).unwrap_or(&"fresh")),
+            2..6 => word(rng),
+            6..9 => [word(rng), word(rng)].join(" "),
+            9 => [word(rng), word(rng), word(rng)].join(" "),
+            10 => format!("{} {item}", word(rng)),
+            11 => format!("{} {}", say(rng, MEASURE, &[]), word(rng)),
+            12 => format!("{} {item}", say(rng, MEASURE, &[])),
             _ => item.to_owned(),
         };
         if !chosen.contains(&item) {
@@ -135,6 +140,21 @@ pub(crate) fn open_items<'a>(rng: &mut Chance, mut other: impl FnMut(&mut Chance
         }
     }
     chosen
+}
+
+const MEASURE: &str =
+    "((a|one|another) (bottle|bag|box|pack|can|jar|pound|bunch|loaf)|(two|three) (bottles|bags|boxes|cans)) of";
+
+/// Items as people say them: now and then with an article, which is not part of what stands on the list.
+pub(crate) fn with_articles(rng: &mut Chance, items: &[&str]) -> Vec<String> {
+    let said = |item: &&str| match rng.random_range(0..20) {
+        _ if item.contains(" of ") => (*item).to_owned(),
+        0 | 1 => format!("some {item}"),
+        2 => format!("the {item}"),
+        3 => format!("a {item}"),
+        _ => (*item).to_owned(),
+    };
+    items.iter().map(said).collect()
 }
 
 fn listed(rng: &mut Chance, items: &[&str]) -> String {

@@ -69,6 +69,13 @@ pub(crate) fn sum(rng: &mut Chance) -> (String, Value) {
     (tidy(&format!("{} {said} {}", polite_start(rng), polite_end(rng))), json!({"expression": expression}))
 }
 
+/// A division that has no result, and the arguments of the call.
+pub(crate) fn by_zero(rng: &mut Chance) -> (String, Value) {
+    let a = operand(rng);
+    let said = say(rng, &format!("{ASK} {} (divided by|over) zero", cardinal(a)), &[]);
+    (tidy(&format!("{} {said} {}", polite_start(rng), polite_end(rng))), json!({"expression": format!("{a} / 0")}))
+}
+
 /// A further step on the last result: "and times two". The last result stands as `last`.
 pub(crate) fn further(rng: &mut Chance, last: u64) -> (String, Value) {
     let b = rng.random_range(2..20u64);
