@@ -39,6 +39,8 @@ pub enum Domain {
     Units,
     /// The shopping list.
     Shopping,
+    /// Words that the assistant is to repeat.
+    Echo,
     /// Requests that the assistant cannot fulfil.
     Refusal,
     /// Input that makes no sense.
@@ -47,7 +49,7 @@ pub enum Domain {
 
 impl Domain {
     /// All domains.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Coffee,
         Self::Chat,
         Self::Clock,
@@ -55,6 +57,7 @@ impl Domain {
         Self::Sums,
         Self::Units,
         Self::Shopping,
+        Self::Echo,
         Self::Refusal,
         Self::Unclear,
     ];
@@ -81,7 +84,7 @@ pub(crate) fn draw(rng: &mut Chance, weights: &Weights) -> Domain {
 
 /// `n` sentences as people would say them to the assistant: lower case, numbers as words, apostrophes but no other
 /// punctuation, no recognition errors. For synthetic speech and for counting n-grams. The same seed gives the same
-/// sentences. [`Domain::Unclear`] has no clean sentences; small talk stands in for it.
+/// sentences. For [`Domain::Unclear`] and [`Domain::Echo`], of which anything may be a sentence, small talk stands in.
 pub fn spoken_sentences(seed: u64, n: usize, weights: &Weights) -> Vec<String> {
     let mut rng = Chance::seed_from_u64(seed);
     (0..n)
@@ -109,12 +112,12 @@ fn spoken_sentence(rng: &mut Chance, domain: Domain) -> String {
                 _ => coffee::sentence(rng, &order),
             }
         }
-        Domain::Chat | Domain::Unclear => match rand::Rng::random_range(rng, 0..10) {
+        Domain::Chat | Domain::Unclear | Domain::Echo => match rand::Rng::random_range(rng, 0..10) {
             0 => chat::go_on(rng),
-            1 | 2 => chat::STORIES.choose(rng).map(|(asks, ..)| chat::ask(rng, asks)).unwrap_or_default(),
-            _ => chat::TOPICS.choose(rng).map(|topic| chat::ask(rng, topic.asks)).unwrap_or_default(),
+            1 | 2 => chat::STORIES.choose(rng).map(|(asks, ..)| chat::ask(rng, asks, &[])).unwrap_or_default(),
+            _ => chat::TOPICS.choose(rng).map(|topic| chat::ask(rng, topic.asks, &[])).unwrap_or_default(),
         },
-        Domain::Refusal => chat::REFUSALS.choose(rng).map(|topic| chat::ask(rng, topic.asks)).unwrap_or_default(),
+        Domain::Refusal => chat::REFUSALS.choose(rng).map(|topic| chat::ask(rng, topic.asks, &[])).unwrap_or_default(),
         Domain::Clock => timers::clock(rng).0,
         Domain::Timers => timer_sentence(rng),
         Domain::Sums if chance(rng, 8) => sums::further(rng, 10).0,

@@ -27,6 +27,7 @@ impl Scene<'_> {
         match self.domain {
             Domain::Coffee => self.coffee(),
             Domain::Chat => self.chat(),
+            Domain::Echo => self.echo(),
             Domain::Refusal => self.refusal(),
             Domain::Clock => {
                 let (said, arguments) = timers::clock(self.rng);
@@ -194,7 +195,7 @@ impl Scene<'_> {
     }
 
     fn topic(&mut self, topic: &chat::Topic) {
-        let said = chat::ask(self.rng, topic.asks);
+        let said = chat::ask(self.rng, topic.asks, &[]);
         self.hear(&said);
         self.answer(topic);
     }
@@ -205,13 +206,27 @@ impl Scene<'_> {
         }
     }
 
+    /// Any words at all, mostly few, to be said again.
+    fn echo(&mut self) {
+        let noise = self.noise;
+        let most = *[2, 6, 12, 24].choose(self.rng).unwrap_or(&2);
+        let count = self.rng.random_range(1..=most);
+        let mut word =
+            || noise.any_word(self.rng).or_else(|| shopping::ITEMS.choose(self.rng).copied()).unwrap_or("yes");
+        let words: Vec<&str> = (0..count).map(|_| word()).collect();
+        let text = words.join(" ");
+        let said = chat::ask(self.rng, &[chat::ECHO], &[("w", &text)]);
+        self.hear_all_but(&said, &words);
+        self.say(text);
+    }
+
     fn refusal(&mut self) {
         let noise = self.noise;
         let open = chat::OPEN_REFUSALS.choose(self.rng).filter(|_| chance(self.rng, 40));
-        let words = open.and_then(|_| Some([noise.any_word(self.rng)?, noise.any_word(self.rng)?]));
-        if let (Some(topic), Some(words)) = (open, words) {
-            let said = chat::ask_of(self.rng, topic, words);
-            self.hear_all_but(&said, &words);
+        let words = open.and_then(|_| Some((noise.any_word(self.rng)?, noise.any_word(self.rng)?)));
+        if let (Some(topic), Some((first, second))) = (open, words) {
+            let said = chat::ask(self.rng, topic.asks, &[("w", first), ("v", second)]);
+            self.hear_all_but(&said, &[first, second]);
             self.answer(topic);
         } else if let Some(topic) = chat::REFUSALS.choose(self.rng) {
             self.topic(topic);
@@ -221,7 +236,7 @@ impl Scene<'_> {
     /// A longer answer, which a person may cut short and then ask to go on.
     fn story(&mut self) {
         let Some((asks, first, rest)) = chat::STORIES.choose(self.rng) else { return };
-        let said = chat::ask(self.rng, asks);
+        let said = chat::ask(self.rng, asks, &[]);
         self.hear(&said);
         let whole = format!("{first} {rest}");
         if chance(self.rng, 50) {

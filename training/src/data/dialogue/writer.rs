@@ -50,6 +50,7 @@ impl Default for WriterConfig {
             (Domain::Sums, 1.2),
             (Domain::Units, 1.0),
             (Domain::Shopping, 1.2),
+            (Domain::Echo, 0.8),
             (Domain::Refusal, 0.8),
             (Domain::Unclear, 0.5),
         ];
