@@ -41,8 +41,8 @@ pub enum Error {
     /// Training that cannot go on.
     #[error("{0}")]
     Training(String),
-    /// Ctrl-C: the checkpoint is written, `--resume` goes on from it.
-    #[error("interrupted; go on with --resume")]
+    /// Ctrl-C: where training was under way, its checkpoint is written, from which `--resume` goes on.
+    #[error("interrupted; `train` goes on with --resume, other steps begin again")]
     Interrupted,
     /// A net that cannot be exported, or an export that does not agree with it.
     #[error(transparent)]

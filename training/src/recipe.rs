@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rejoinder_models::in_one_line;
 use rejoinder_models::text::Tokenizer;
-use rejoinder_models::variant::{self, VariantError};
+use rejoinder_models::variant::{self, Variant, VariantError};
 use serde::{Deserialize, Serialize};
 
 use crate::data::labels::{LABELS, LabelEncoder};
@@ -192,10 +192,36 @@ const TAGGED: [&str; 1] = ["vad"];
 
 /// A recipe's table, with those that it includes.
 pub(crate) fn table(path: &Path) -> Result<toml::Table> {
-    variant::read(path, &TAGGED).map(|variant| variant.table).map_err(|error| match error {
+    let Variant { mut table, files } = variant::read(path, &TAGGED).map_err(|error| match error {
         VariantError::Io { path, source } => Error::io(path, source),
         VariantError::Toml { path, reason } => Error::config(path.display().to_string(), reason),
-    })
+    })?;
+    // The nearest file comes last, for it decides.
+    for file in files.iter().rev() {
+        let text = std::fs::read_to_string(file).map_err(|e| Error::io(file, e))?;
+        let place = || file.display().to_string();
+        let said: toml::Table = text.parse().map_err(|e: toml::de::Error| Error::config(place(), in_one_line(e)))?;
+        by_our_names(&mut table, &said).map_err(|reason| Error::config(place(), reason))?;
+    }
+    Ok(table)
+}
+
+/// Gives the keys of `train` tables that one file says the names that are ours, whichever it says them by.
+fn by_our_names(table: &mut toml::Table, said: &toml::Table) -> Result<(), String> {
+    for (key, said) in said {
+        let (Some(toml::Value::Table(table)), Some(said)) = (table.get_mut(key), said.as_table()) else { continue };
+        by_our_names(table, said)?;
+        for (theirs, ours) in BY_OTHER_NAMES.into_iter().filter(|_| key == "train") {
+            let value = match (said.get(theirs), said.get(ours)) {
+                (None, None) => continue,
+                (Some(value), None) | (None, Some(value)) => value.clone(),
+                (Some(_), Some(_)) => return Err(format!("[train] expected `{ours}` or `{theirs}`, found both")),
+            };
+            table.remove(theirs);
+            table.insert(ours.to_owned(), value);
+        }
+    }
+    Ok(())
 }
 
 fn set(table: &mut toml::Table, pair: &str) -> Result<()> {
@@ -263,6 +289,27 @@ mod tests {
             set(&mut table, &format!("train.{key}=20")).unwrap();
             assert_eq!(table.to_string(), "[train]\nsteps = 20\n");
         }
+    }
+
+    #[test]
+    fn the_nearest_file_decides_by_whichever_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        write("base.toml", "[train]\nsteps = 1\n[voice.train]\noptimizer_step_limit = 2\ndevice = \"cpu\"\n");
+        let path = write(
+            "variant.toml",
+            "include = \"base.toml\"\n[train]\noptimizer_step_limit = 3\n[voice.train]\nsteps = 4\n",
+        );
+        let expected = "[train]\nsteps = 3\n[voice.train]\nsteps = 4\nbackend = \"cpu\"\n";
+        assert_eq!(table(&path).unwrap(), expected.parse::<toml::Table>().unwrap());
+        let path = write("both.toml", "[train]\nsteps = 1\noptimizer_step_limit = 2\n");
+        let message = table(&path).unwrap_err().to_string();
+        let expected = "both.toml: [train] expected `steps` or `optimizer_step_limit`, found both";
+        assert!(message.ends_with(expected), "{message}");
     }
 
     #[test]

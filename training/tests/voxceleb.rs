@@ -106,6 +106,8 @@ summary = "a test"
 recipe = "a test"
 data = ["made up"]
 int8 = true
+[evaluate]
+card = true
 "#,
         folder.display(),
         trials.display()

@@ -122,6 +122,18 @@ impl AugmentConfig {
         Ok(())
     }
 
+    /// Refuses masks and warps, for a task that changes samples alone.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where some are on.
+    pub(crate) fn check_without_spec(&self) -> Result<()> {
+        let spec = &self.spec;
+        if [spec.probability, spec.warp_probability, spec.time_warp_probability].iter().any(|often| *often > 0.0) {
+            return Err(Error::config("augment.spec", "expected none: this task changes sound, not its features"));
+        }
+        Ok(())
+    }
+
     /// Refuses effects that would change what a task learns, for it knows `why`.
     ///
     /// # Errors
@@ -141,7 +153,7 @@ mod tests {
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 
-    use super::super::Draw;
+    use super::super::{Draw, SpecConfig};
     use super::*;
 
     fn courses(config: &AugmentConfig, seed: u64) -> Vec<Course> {
@@ -186,6 +198,10 @@ mod tests {
         let refused = all.check_without(&[Effect::DropFrequencies, Effect::Drop], "it is a test").unwrap_err();
         assert_eq!(refused.to_string(), "augment.drop: expected none, since it is a test");
         assert!(AugmentConfig::default().check_without(&Effect::ALL, "it is a test").is_ok());
+        assert!(all.check_without_spec().is_ok());
+        let spec = SpecConfig { warp_probability: 0.5, ..SpecConfig::default() };
+        let refused = AugmentConfig { spec, ..all }.check_without_spec().unwrap_err().to_string();
+        assert!(refused.starts_with("augment.spec: expected none"), "{refused}");
     }
 
     #[test]

@@ -19,7 +19,8 @@ use crate::{Error, Result};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LoaderConfig {
-    /// Seed of order and augmentation.
+    /// Seed of order and augmentation: no key of a recipe, whose `train.seed` it is.
+    #[serde(skip)]
     pub seed: u64,
     /// The most audio in a batch, padding included, before augmentation. A longer clip stands alone.
     pub max_seconds: f64,

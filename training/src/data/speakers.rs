@@ -1,6 +1,6 @@
 //! Speech by speaker: clips of prepared folders, or of lists of sound files, as one data set.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 
 use rand::Rng;
@@ -41,7 +41,7 @@ impl SpeakerDataset {
     /// out. Columns `start` and `stop` are samples, as in SpeechBrain's VoxCeleb recipes.
     ///
     /// # Errors
-    /// A missing or malformed file, a clip that its pack lacks, a pack at another rate.
+    /// A missing or malformed file, a clip that its pack lacks, a pack at another rate; two recordings of one name.
     pub fn open(sources: &[PathBuf]) -> Result<Self> {
         Self::read(sources, None)
     }
@@ -66,9 +66,7 @@ impl SpeakerDataset {
             named.extend(known.map(|item| speaker_clip(item, sounds.len())));
             sounds.push(own);
         }
-        // A clip may stand in several lists, such as both sides of trials.
-        let mut seen = BTreeSet::new();
-        named.retain(|(_, clip): &(String, SpeakerClip)| seen.insert(clip.id.clone()));
+        let named = each_once(named, sources)?;
         let speakers: BTreeSet<&str> = named.iter().map(|(speaker, _)| speaker.as_str()).collect();
         let numbers: BTreeMap<&str, usize> = speakers.iter().enumerate().map(|(i, name)| (*name, i)).collect();
         let clip = |(speaker, clip): &(String, SpeakerClip)| SpeakerClip {
@@ -181,6 +179,27 @@ impl SpeakerReader {
     }
 }
 
+/// Each clip once: it may stand in several lists, such as both sides of trials.
+fn each_once(named: Vec<(String, SpeakerClip)>, sources: &[PathBuf]) -> Result<Vec<(String, SpeakerClip)>> {
+    let (mut once, mut places) = (Vec::<(String, SpeakerClip)>::new(), HashMap::<String, usize>::new());
+    for (speaker, clip) in named {
+        match places.get(&clip.id).map(|place| &once[*place].1) {
+            None => {
+                places.insert(clip.id.clone(), once.len());
+                once.push((speaker, clip));
+            }
+            Some(first) if first.wav == clip.wav => {}
+            Some(first) => {
+                let [one, other] = [first, &clip].map(|clip| manifest::locate(&sources[clip.source]));
+                let (one, other) = (one.display(), other.display());
+                let reason = format!("expected one recording, found two, in {one} and in {other}; rename one of them");
+                return Err(Error::data(format!("clip `{}`", clip.id), reason));
+            }
+        }
+    }
+    Ok(once)
+}
+
 /// A clip and the name of its speaker.
 fn speaker_clip(item: Item, source: usize) -> (String, SpeakerClip) {
     let seconds = match item.wav.span {
@@ -209,5 +228,19 @@ mod tests {
         let other = LabelEncoder::classes(&["b".to_owned()]);
         let error = dataset.renumber(&other).unwrap_err().to_string();
         assert!(error.contains("gone"), "{error}");
+    }
+
+    #[test]
+    fn a_clip_of_two_lists_comes_once_and_two_of_one_name_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let list = |name: &str, wav: &str| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, format!("ID,duration,wav,spk_id\nx/1,1.0,{wav},a\n")).unwrap();
+            path
+        };
+        let lists = [list("one.csv", "1.wav"), list("same.csv", "1.wav"), list("other.csv", "2.wav")];
+        assert_eq!(SpeakerDataset::open(&lists[..2]).unwrap().clips().len(), 1);
+        let message = SpeakerDataset::open(&lists).unwrap_err().to_string();
+        assert!(["clip `x/1`", "one.csv", "other.csv"].iter().all(|part| message.contains(part)), "{message}");
     }
 }

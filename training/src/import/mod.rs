@@ -5,19 +5,30 @@ mod weights;
 
 use std::path::Path;
 
-use rejoinder_models::card::Bundle;
+use rejoinder_models::card::{Bundle, MODEL_ROLE};
 
 pub(crate) use bundle::{check_family, check_features, check_tokens, is_bundle, single_file, tokens};
 pub use weights::Weights;
 
-use crate::Result;
 use crate::trainer::Task;
+use crate::{Error, Result};
 
 /// What stands in for the weights of a run in which nothing was trained: those that it would start with, if it does.
 pub(crate) fn stand_in<'a>(weights: &Path, start: Option<&'a Path>) -> Option<&'a Path> {
     let start = start.filter(|_| !weights.exists())?;
     tracing::info!("{}: nothing was trained; the weights of {} stand in", weights.display(), start.display());
     Some(start)
+}
+
+/// A checksum of the weights of a run, or of what stands in for them.
+///
+/// # Errors
+/// Weights that are missing.
+pub(crate) fn checksum(weights: &Path, start: Option<&Path>) -> Result<String> {
+    let path = start.filter(|_| !weights.exists()).unwrap_or(weights);
+    let file = if path.is_dir() { Bundle::open(path)?.path(MODEL_ROLE)? } else { path.to_owned() };
+    let bytes = std::fs::read(&file).map_err(|e| Error::io(&file, e))?;
+    Ok(format!("crc32c:{:08x}", crc32c::crc32c(&bytes)))
 }
 
 /// A task's net with the weights at `path`: `net.bpk` of a run, or the folder of a bundle.

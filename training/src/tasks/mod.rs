@@ -13,9 +13,16 @@ pub mod tts;
 pub mod turn;
 pub mod vad;
 
+use std::path::Path;
+
 use rejoinder_models::features::{Fbank, FbankConfig};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::{Error, Result};
+
+/// What `evaluate` leaves in a run folder.
+const RESULTS: &str = "results.json";
 
 /// The features of a recipe, whose bins must be those that its net takes.
 fn fbank(config: &FbankConfig, bins: usize) -> Result<Fbank> {
@@ -25,4 +32,32 @@ fn fbank(config: &FbankConfig, bins: usize) -> Result<Fbank> {
         return Err(Error::config("net.bins", reason));
     }
     Ok(fbank)
+}
+
+/// The figures that `evaluate` has left in a run folder, where `weights` is the checksum of what it measured.
+fn figures<T: DeserializeOwned>(run: &Path, weights: &str) -> Option<T> {
+    let path = run.join(RESULTS);
+    let results: Value = serde_json::from_slice(&std::fs::read(&path).ok()?).ok()?;
+    if results.get("weights").and_then(Value::as_str) != Some(weights) {
+        tracing::warn!("{}: figures of other weights, left out of the card; run `evaluate` first", path.display());
+        return None;
+    }
+    serde_json::from_value(results).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_of_other_weights_are_left_out() {
+        let run = tempfile::tempdir().unwrap();
+        let found = |weights| figures::<serde_json::Map<String, Value>>(run.path(), weights);
+        assert!(found("a").is_none());
+        std::fs::write(run.path().join(RESULTS), r#"{"weights": "a", "share": 0.5}"#).unwrap();
+        assert_eq!(found("a").unwrap()["share"], 0.5);
+        assert!(found("b").is_none());
+        std::fs::write(run.path().join(RESULTS), r#"{"share": 0.5}"#).unwrap();
+        assert!(found("a").is_none());
+    }
 }

@@ -9,7 +9,7 @@ use super::timers::{polite_end, polite_start};
 
 pub(crate) use refusals::{OPEN_REFUSALS, REFUSALS};
 pub(crate) use stories::{ANOTHER, JOKE, STORIES};
-pub(crate) use topics::TOPICS;
+pub(crate) use topics::{COURTESIES, TOPICS};
 
 /// What a person may say, and the answers to it.
 pub(crate) struct Topic {

@@ -189,7 +189,8 @@ impl Scene<'_> {
         if !self.lines.is_empty() && chance(self.rng, 10) {
             self.again();
         }
-        if let Some(topic) = chat::TOPICS.choose(self.rng) {
+        let usual = if chance(self.rng, 35) { chat::COURTESIES } else { chat::TOPICS.len() };
+        if let Some(topic) = chat::TOPICS[..usual].choose(self.rng) {
             self.topic(topic);
         }
     }
@@ -325,7 +326,7 @@ impl Scene<'_> {
                 self.reply(&result, |result| format!("Okay, {result}."));
             }
             5 | 6 => {
-                let items = self.to_remove();
+                let items = self.unwanted();
                 let result = self.shop("remove", shopping::remove, &items);
                 self.reply(&result, |result| format!("Okay, {result}."));
             }
@@ -358,7 +359,7 @@ impl Scene<'_> {
     }
 
     /// Items to take off the list: mostly one or two that were put there before, by the last word of a name now and then.
-    fn to_remove(&mut self) -> Vec<String> {
+    fn unwanted(&mut self) -> Vec<String> {
         let noise = self.noise;
         let added = self.lines.iter().filter_map(|line| line.message.tool_call.as_ref());
         let added = added

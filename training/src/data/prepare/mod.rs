@@ -2,6 +2,7 @@
 //!
 //! One file for each set decides which split a clip belongs to; everything else is the same for all.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use rejoinder_models::audio;
@@ -188,13 +189,32 @@ fn check(clips: &[Assigned]) -> Result<()> {
 
 /// Packs clips into `folder`, unless that is done.
 fn write(folder: &Path, clips: &[Assigned], progress: &mut dyn FnMut(&str, usize, usize)) -> Result<()> {
-    let Some(mut writer) = FolderWriter::open(folder)? else { return Ok(()) };
+    let Some(mut writer) = FolderWriter::open(folder)? else { return check_done(folder, clips) };
     let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
     for clip in clips {
         writer.append(clip.item.clone(), &decode(&clip.path)?)?;
         progress(&name, writer.clips(), clips.len());
     }
     writer.finish()
+}
+
+/// Refuses a folder that another recipe has prepared without some of the clips. It may hold others.
+fn check_done(folder: &Path, clips: &[Assigned]) -> Result<()> {
+    let manifest = Manifest::read(manifest::locate(folder))?;
+    let done: HashSet<&str> = manifest.items.iter().map(|item| item.id.as_str()).collect();
+    let mut missing = clips.iter().map(|clip| clip.item.id.as_str()).filter(|id| !done.contains(id));
+    if let Some(first) = missing.next() {
+        let count = 1 + missing.count();
+        let reason = format!(
+            "was prepared without {count} of the clips of this recipe (first: {first}); remove the folder to prepare it \
+             again"
+        );
+        return Err(Error::data(folder.display().to_string(), reason));
+    }
+    if done.len() > clips.len() {
+        tracing::info!("{}: holds {} clips of other recipes too", folder.display(), done.len() - clips.len());
+    }
+    Ok(())
 }
 
 /// A prepared folder, opened to read every clip of it.
@@ -246,4 +266,28 @@ fn assign(set: &Set, clip: &SetClip, split: Split) -> Option<Assigned> {
         words,
     };
     Some(Assigned { split, path: set.folder.join(&clip.path), item })
+}
+
+#[cfg(test)]
+mod tests {
+    use rejoinder_models::audio::{Clip, write_wav};
+
+    use super::*;
+
+    #[test]
+    fn a_folder_without_some_of_the_clips_is_not_taken_for_done() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("clip.wav");
+        write_wav(&path, &Clip::new(vec![0.1; 1_600], SampleRate::hz(SAMPLE_RATE_HZ))).unwrap();
+        let clip = |id: &&str| {
+            let item = Item { id: (*id).to_owned(), words: "a".to_owned(), ..Item::default() };
+            Assigned { split: Split::Train, path: path.clone(), item }
+        };
+        let folder = dir.path().join("train");
+        let prepare = |ids: &[&str]| write(&folder, &ids.iter().map(clip).collect::<Vec<_>>(), &mut |_, _, _| {});
+        prepare(&["a", "b"]).unwrap();
+        prepare(&["b"]).unwrap();
+        let message = prepare(&["c", "a", "d"]).unwrap_err().to_string();
+        assert!(message.contains("train: was prepared without 2 of the clips of this recipe (first: c)"), "{message}");
+    }
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::manifest::{COLUMNS, Item};
 use super::pack::PackWriter;
 use super::prepare::{MANIFEST, PACK, SAMPLE_RATE_HZ};
-use super::table::TableWriter;
+use super::table::{TableWriter, csv_error};
 use crate::{Error, Result};
 
 mod books;
@@ -68,7 +68,8 @@ pub(crate) struct Job {
 /// Renders until `config.hours` are there.
 ///
 /// # Errors
-/// A text source or an engine that is missing, an engine that fails often, failed writes.
+/// A text source or an engine that is missing, an engine that fails often, failed writes; a folder with clips of other
+/// texts, voices or another seed.
 pub fn render(
     config: &SynthConfig,
     sets: &Path,
@@ -80,6 +81,7 @@ pub fn render(
     let plan = Plan::new(config, sets, out)?;
     let studio = Studio::new(&folder.join("scratch"), config.jobs)?;
     let mut pack = PackWriter::resume(folder.join(PACK), SAMPLE_RATE_HZ)?;
+    plan.check(&folder, &pack)?;
     let mut rows = TableWriter::create(&folder.join(MANIFEST), &COLUMNS)?;
     let wanted = (config.hours * 3600.0) as usize;
     let (mut seconds, mut next) = (0.0, 0);
@@ -139,6 +141,32 @@ impl Plan {
         let words = self.texts.draw(&mut rng).to_owned();
         Job { id: format!("{}/{number:06}", self.folder), words, reading: self.casting.draw(&mut rng) }
     }
+
+    /// Refuses a pack with clips that this plan says or casts otherwise, by the manifest of the run that rendered them,
+    /// whose last row may be torn.
+    fn check(&self, folder: &Path, pack: &PackWriter) -> Result<()> {
+        let path = folder.join(MANIFEST);
+        if !path.exists() {
+            return Ok(());
+        }
+        let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        for row in csv::Reader::from_reader(whole.as_bytes()).into_records() {
+            let row = row.map_err(|e| csv_error(&path, e))?;
+            let [id, _, _, speaker, words] = std::array::from_fn(|column| row.get(column).unwrap_or_default());
+            let number = id.strip_prefix(&self.folder).and_then(|rest| rest.strip_prefix('/')?.parse().ok());
+            let Some(job) = number.map(|number| self.job(number)).filter(|_| pack.contains(id)) else { continue };
+            let (expected, by) = (job.words, job.reading.speaker());
+            if expected != words || by != speaker {
+                let reason = format!(
+                    "clip `{id}`: expected `{expected}` by {by}, found `{words}` by {speaker}; remove the folder to \
+                     render it again"
+                );
+                return Err(Error::data(folder.display().to_string(), reason));
+            }
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -173,6 +201,33 @@ mod tests {
         assert_eq!(jobs(&config, 20), jobs(&config, 40)[..20]);
         let other = SynthConfig { seed: 10, ..config.clone() };
         assert_ne!(jobs(&config, 20), jobs(&other, 20));
+    }
+
+    #[test]
+    fn clips_are_not_taken_for_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = config(dir.path(), 1.0);
+        let plan = |config: &SynthConfig| Plan::new(config, dir.path(), dir.path()).unwrap();
+        let folder = dir.path().join("synth");
+        std::fs::create_dir_all(&folder).unwrap();
+        let mut pack = PackWriter::create(folder.join(PACK), SAMPLE_RATE_HZ).unwrap();
+        let mut rows = TableWriter::create(&folder.join(MANIFEST), &COLUMNS).unwrap();
+        for job in (0..30).map(|number| plan(&config).job(number)) {
+            pack.append(&job.id, &[0.1; 160]).unwrap();
+            if job.id.as_str() < "synth/000020" {
+                let speaker = job.reading.speaker();
+                let item = Item { id: job.id, duration_s: 0.01, wav: PACK.into(), speaker, words: job.words };
+                rows.append(&item.row()).unwrap();
+            }
+        }
+        rows.flush().unwrap();
+        let path = folder.join(MANIFEST);
+        let torn = std::fs::read_to_string(&path).unwrap() + "synth/000020,0.01";
+        std::fs::write(&path, torn).unwrap();
+        plan(&config).check(&folder, &pack).unwrap();
+        let other = SynthConfig { seed: 10, ..config };
+        let message = plan(&other).check(&folder, &pack).unwrap_err().to_string();
+        assert!(message.contains("clip `synth/0000") && message.contains("remove the folder"), "{message}");
     }
 
     /// Needs flite, which the project's set-up installs.

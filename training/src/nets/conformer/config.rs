@@ -44,7 +44,10 @@ impl ConformerConfig {
 
     /// What is wrong with the sizes, if something is.
     pub fn mistake(&self) -> Option<String> {
-        let Self { kind, bins, dim, heads, feed_forward, chunk, left, .. } = *self;
+        let Self { kind, bins, dim, heads, feed_forward, kernel, chunk, left, .. } = *self;
+        if kernel == 0 || chunk == 0 {
+            return Some(format!("expected kernel and chunk above zero, found {kernel} and {chunk}"));
+        }
         if heads == 0 || dim % (2 * heads) != 0 {
             return Some(format!("expected dim to be a multiple of twice the heads, found {dim} and {heads}"));
         }
@@ -55,7 +58,7 @@ impl ConformerConfig {
             Kind::Crdnn if bins == 0 || bins % crdnn::BINS != 0 => {
                 Some(format!("expected bins to be a multiple of {}, found {bins}", crdnn::BINS))
             }
-            Kind::Hyperconformer if chunk == 0 || left % chunk != 0 => {
+            Kind::Hyperconformer if left % chunk != 0 => {
                 Some(format!("expected left to be a multiple of chunk, found {left} and {chunk}"))
             }
             _ => None,

@@ -87,6 +87,17 @@ fn padding_changes_nothing(kind: Kind) {
 }
 
 #[test]
+fn a_kernel_or_chunk_of_nothing_is_named() {
+    assert_eq!(tiny(Kind::Hyperconformer).mistake(), None);
+    let no_chunk = ConformerConfig { chunk: 0, ..tiny(Kind::Hyperconformer) };
+    let no_kernel = ConformerConfig { kernel: 0, ..tiny(Kind::Crdnn) };
+    for config in [no_chunk, no_kernel] {
+        let mistake = config.mistake().unwrap();
+        assert!(mistake.starts_with("expected kernel and chunk above zero"), "{mistake}");
+    }
+}
+
+#[test]
 fn chunks_that_are_drawn_are_those_of_a_stream() {
     let device = Device::flex();
     device.seed(9);

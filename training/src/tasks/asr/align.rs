@@ -1,6 +1,6 @@
 //! Where the phones of the training clips sound.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -9,12 +9,14 @@ use rejoinder_models::tts::phones;
 
 use super::phones::Pronouncer;
 use super::tables::PhonesConfig;
-use crate::data::asr::AsrDataset;
+use crate::data::asr::{AsrClip, AsrDataset};
+use crate::data::text::hash;
 use crate::tasks::aligner::{Aligner, Utterance, cepstra};
 use crate::trainer::interrupted;
 use crate::{Error, Result};
 
-/// In the run folder: for each clip the phone of every feature frame, so that a resumed run need not align again.
+/// In the run folder: for each clip, by its key, the phone of every feature frame, so that a resumed run need not align
+/// again.
 const FILE: &str = "alignment.json";
 /// Clips whose features are held at a time.
 const BLOCK: usize = 500;
@@ -32,16 +34,25 @@ pub(super) fn align(
         Ok(bytes) => serde_json::from_slice(&bytes).map_err(|e| Error::data(path.display().to_string(), e))?,
         Err(_) => HashMap::new(),
     };
-    let labels = match dataset.clips().iter().map(|clip| known.get(&clip.item.id).cloned()).collect() {
+    let how = format!("{features:?} {:?} {}", config.aligner, config.aligner_clips);
+    let keys: Vec<String> = dataset.clips().iter().map(|clip| key(clip, &how)).collect();
+    let labels = match keys.iter().map(|key| known.get(key).cloned()).collect() {
         Some(labels) => labels,
         None => hear(dataset, pronouncer, config, &Fbank::new(features.clone())?)?,
     };
-    let by_id: HashMap<&str, &Vec<u8>> =
-        dataset.clips().iter().map(|clip| clip.item.id.as_str()).zip(&labels).collect();
-    let json = serde_json::to_vec(&by_id).map_err(|e| Error::data(path.display().to_string(), e))?;
+    let by_key: BTreeMap<&String, &Vec<u8>> = keys.iter().zip(&labels).collect();
+    let json = serde_json::to_vec(&by_key).map_err(|e| Error::data(path.display().to_string(), e))?;
     std::fs::write(&path, json).map_err(|e| Error::io(&path, e))?;
     dataset.align(labels);
     Ok(())
+}
+
+/// What an alignment is known by: the name of its clip, and a hash of where and how long the recording is, of what is
+/// said in it, and of `how` it is aligned.
+fn key(clip: &AsrClip, how: &str) -> String {
+    let AsrClip { item, text, phones, .. } = clip;
+    let heard = format!("{:?} {:.3} {text} {phones:?} {how}", item.wav, item.duration_s);
+    format!("{} {:016x}", item.id, hash(&heard))
 }
 
 fn hear(dataset: &AsrDataset, pronouncer: &Pronouncer, config: &PhonesConfig, fbank: &Fbank) -> Result<Vec<Vec<u8>>> {
@@ -88,4 +99,26 @@ fn utterances(dataset: &AsrDataset, pronouncer: &Pronouncer, fbank: &Fbank, clip
         Ok(Utterance { features: centred(features, width), width, words })
     };
     clips.par_iter().map(utterance).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_recording_or_other_phones_are_aligned_anew() {
+        let clip = |duration_s: f64, phones: &[u32]| {
+            let mut clip = AsrClip::default();
+            clip.item.id.push('a');
+            clip.item.duration_s = duration_s;
+            clip.phones.extend_from_slice(phones);
+            clip
+        };
+        let known = key(&clip(1.0, &[1, 2]), "how");
+        assert!(known.starts_with("a "), "{known}");
+        assert_eq!(key(&clip(1.0, &[1, 2]), "how"), known);
+        assert_ne!(key(&clip(1.5, &[1, 2]), "how"), known);
+        assert_ne!(key(&clip(1.0, &[1, 3]), "how"), known);
+        assert_ne!(key(&clip(1.0, &[1, 2]), "otherwise"), known);
+    }
 }

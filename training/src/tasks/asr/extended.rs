@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::recipe::AsrRecipe;
+use super::tables::{EvaluateConfig, TuneConfig};
 use crate::nets::conformer::Conformer;
 use crate::trainer::Loss;
 use crate::{Error, Result};
@@ -18,9 +19,30 @@ pub(in crate::tasks) fn split<T: DeserializeOwned>(
     let own = table.remove(name).ok_or_else(|| format!("missing table `[{name}]`"))?;
     let own = own.try_into().map_err(|e: toml::de::Error| format!("[{name}] {e}"))?;
     let asr: AsrRecipe = table.try_into().map_err(|e: toml::de::Error| e.to_string())?;
-    match asr.distill {
-        Some(_) => Err(format!("[distill] is for `task = \"asr\"`; take it out beside `[{name}]`")),
+    let distill = asr.distill.is_some().then(|| "[distill]".to_owned());
+    match distill.or_else(|| unheeded(&asr.evaluate).map(|key| format!("evaluate.{key}"))) {
+        Some(key) => Err(format!("{key} is for `task = \"asr\"`; take it out beside `[{name}]`")),
         None => Ok((asr, own)),
+    }
+}
+
+/// The first key that is set of those that only the `asr` task heeds.
+fn unheeded(evaluate: &EvaluateConfig) -> Option<&'static str> {
+    let set = [
+        ("tune", evaluate.tune),
+        ("grid", evaluate.grid != TuneConfig::default()),
+        ("card", evaluate.card),
+        ("hotwords", !evaluate.hotwords.is_empty()),
+        ("lexicon", evaluate.lexicon.is_some()),
+    ];
+    set.into_iter().find(|(_, is_set)| *is_set).map(|(key, _)| key)
+}
+
+/// Refuses a weight of the CTC losses that leaves less than nothing to the other loss; `name` is that of the table.
+pub(in crate::tasks) fn check_ctc_weight(weight: f64, name: &str) -> Result<(), String> {
+    match (0.0..=1.0).contains(&weight) {
+        true => Ok(()),
+        false => Err(format!("[{name}] ctc_weight: expected a weight from 0 to 1, found {weight}")),
     }
 }
 

@@ -56,7 +56,7 @@ impl Default for EvaluateConfig {
 }
 
 /// The searches that are compared on the validation folder: all combinations of these values.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TuneConfig {
     /// Numbers of prefixes. Default: 8 and 16.

@@ -53,17 +53,7 @@ impl AsrTask {
         augmented: Arc<Front>,
         plain: Arc<Front>,
     ) -> Result<Self> {
-        if let Some(mistake) = recipe.net.mistake() {
-            return Err(Error::config("[net]", mistake));
-        }
-        recipe.check_latencies()?;
-        if recipe.chunks.is_some() && recipe.net.kind == Kind::Hyperconformer {
-            let reason = "expected none for a hyperconformer, whose windows are one size";
-            return Err(Error::config("[chunks]", reason));
-        }
-        if let Some(mistake) = recipe.chunks.as_ref().and_then(DynamicChunks::mistake) {
-            return Err(Error::config("[chunks]", mistake));
-        }
+        check(recipe)?;
         let statistics = measure(&train, &recipe.loader, &plain)?;
         Ok(Self {
             net: recipe.net.clone(),
@@ -199,6 +189,27 @@ impl AsrTask {
         let rows = batch.tokens.chunks_exact(batch.max_tokens.max(1)).zip(&batch.token_lengths);
         rows.map(|(row, length)| row[..*length].to_vec()).collect()
     }
+}
+
+/// Refuses values that no net can be made or trained with.
+fn check(recipe: &AsrRecipe) -> Result<()> {
+    if let Some(mistake) = recipe.net.mistake() {
+        return Err(Error::config("[net]", mistake));
+    }
+    recipe.check_latencies()?;
+    if recipe.chunks.is_some() && recipe.net.kind == Kind::Hyperconformer {
+        let reason = "expected none for a hyperconformer, whose windows are one size";
+        return Err(Error::config("[chunks]", reason));
+    }
+    if let Some(mistake) = recipe.chunks.as_ref().and_then(DynamicChunks::mistake) {
+        return Err(Error::config("[chunks]", mistake));
+    }
+    let (middle, phones) = (recipe.intermediate_weight, recipe.phones.as_ref().map_or(0.0, |phones| phones.weight));
+    if !(middle >= 0.0 && phones >= 0.0 && middle + phones <= 1.0) {
+        let reason = format!("expected it and phones.weight to be 0 to 1 together, found {middle} and {phones}");
+        return Err(Error::config("intermediate_weight", reason));
+    }
+    Ok(())
 }
 
 /// Mean and deviation of each bin over some of the clips, without padding.

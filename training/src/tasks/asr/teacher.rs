@@ -143,12 +143,20 @@ impl Teacher {
 /// The weights of a teacher, the shape of its net, and its features.
 type Learnt = (Weights, ConformerConfig, FbankConfig);
 
+/// What of a run's recipe says how its weights are used.
+#[derive(Deserialize)]
+struct Resolved {
+    net: ConformerConfig,
+    features: FbankConfig,
+}
+
 /// What a run has left.
 fn trained(run: &Path) -> Result<Learnt> {
     let path = run.join(recipe::RESOLVED);
-    let parsed = recipe::table(&path)?.try_into::<AsrRecipe>();
-    let recipe = parsed.map_err(|e| Error::config(path.display().to_string(), in_one_line(&e)))?;
-    Ok((Weights::of_run(&run.join("net.bpk"))?, recipe.net, recipe.features))
+    let resolved = recipe::table(&path)?.try_into::<Resolved>();
+    let Resolved { net, features } =
+        resolved.map_err(|e| Error::config(path.display().to_string(), in_one_line(&e)))?;
+    Ok((Weights::of_run(&run.join("net.bpk"))?, net, features))
 }
 
 fn bundled(bundle: &Bundle) -> Result<Learnt> {

@@ -72,6 +72,7 @@ impl TryFrom<toml::Table> for AttentionRecipe {
 
     fn try_from(table: toml::Table) -> Result<Self, String> {
         let (asr, decoder): (AsrRecipe, DecoderConfig) = extended::split(table, TABLE)?;
+        extended::check_ctc_weight(decoder.ctc_weight, TABLE)?;
         match decoder.net.mistake() {
             Some(mistake) => Err(format!("[{TABLE}.net] {mistake}")),
             None => Ok(Self { asr, decoder }),

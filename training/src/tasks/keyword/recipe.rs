@@ -169,6 +169,7 @@ impl KeywordRecipe {
 
     pub(super) fn augmenter(&self) -> Result<(Draw, Augmenter)> {
         self.augment.check_single()?;
+        self.augment.check_without_spec()?;
         self.augment.check_without(&[Effect::Pad], "a window holds a keyword at a place of its own")?;
         let speed = self.augment.speed;
         let config = AugmentConfig { speed: Draw::default(), ..self.augment.clone() };

@@ -20,6 +20,7 @@ use crate::export::gguf::{LLAMA_CPP, check_parity};
 use crate::import;
 use crate::nets::llama::{Llama, LlamaConfig};
 use crate::recipe::{self, Recipe};
+use crate::tasks::{RESULTS, figures};
 use crate::trainer::{self, RunMode, Task, Timing, TrainOptions};
 use crate::{Error, Result};
 
@@ -85,6 +86,15 @@ impl LmRecipe {
         self.run.join("tokens.txt")
     }
 
+    fn weights_path(&self) -> PathBuf {
+        self.run.join("net.bpk")
+    }
+
+    /// The checksum of what [`LmRecipe::trained`] gives.
+    fn checksum(&self) -> Result<String> {
+        import::checksum(&self.weights_path(), self.train.start.as_deref())
+    }
+
     fn dialogues<'a>(&'a self, noise: &'a Noise, count: usize) -> impl Iterator<Item = Dialogue> + 'a {
         let mut writer = Writer::new(&self.writer, noise, VOCABULARY_SEED);
         (0..count).map(move |_| writer.dialogue())
@@ -112,7 +122,7 @@ impl LmRecipe {
     /// # Errors
     /// A run that has no weights and starts with none.
     pub fn trained(&self, device: &Device) -> Result<Llama> {
-        let (task, path) = (self.task()?, self.run.join("net.bpk"));
+        let (task, path) = (self.task()?, self.weights_path());
         let fresh = task.net(device);
         match import::stand_in(&path, self.train.start.as_deref()) {
             Some(start) => import::begin(&task, fresh, start),
@@ -128,7 +138,7 @@ impl LmRecipe {
         let clean = WriterConfig { noisy_percent: 0, ..self.writer.clone() };
         let noisy = WriterConfig { noisy_percent: 100, ..self.writer.clone() };
         for (condition, writer) in [("clean", clean), ("noisy", noisy)] {
-            for batch in task.held_out(writer, self.packing.valid_batches * 2) {
+            for batch in task.tests(writer, self.packing.valid_batches * 2) {
                 for ((domain, call), exact) in task.exact(&net, &batch?, &device) {
                     table.entry((domain, call, condition)).or_default().add(exact);
                 }
@@ -141,12 +151,11 @@ impl LmRecipe {
 /// How many messages were right: by domain, whether they are tool calls, and condition.
 type Measured = BTreeMap<(Domain, bool, &'static str), Exact>;
 
-/// What `evaluate` leaves in the run folder.
-const RESULTS: &str = "results.json";
-
 /// The figures of `evaluate`, as they stand in [`RESULTS`].
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Results {
+    /// The checksum of what was measured.
+    weights: String,
     /// Shares of messages that are right to the last token, with their numbers, by name.
     exact: BTreeMap<String, Share>,
 }
@@ -158,7 +167,7 @@ struct Share {
 }
 
 impl Results {
-    fn new(measured: &Measured) -> Self {
+    fn new(weights: String, measured: &Measured) -> Self {
         let mut sums: BTreeMap<String, Exact> = BTreeMap::new();
         for ((domain, call, condition), exact) in measured {
             let kind = if *call { "calls" } else { "replies" };
@@ -168,7 +177,7 @@ impl Results {
             }
         }
         let shares = sums.into_iter().map(|(name, exact)| (name, Share { share: exact.share(), of: exact.all }));
-        Self { exact: shares.collect() }
+        Self { weights, exact: shares.collect() }
     }
 }
 
@@ -241,9 +250,9 @@ impl Recipe for LmRecipe {
 
     fn evaluate(&self) -> Result<()> {
         let measured = self.measure()?;
-        let results = Results::new(&measured);
+        let results = Results::new(self.checksum()?, &measured);
         tracing::info!("messages of held-out dialogues that are right to the last token:\n{}", table(&measured));
-        let text = serde_json::to_string_pretty(&results).map_err(|e| Error::data("results.json", e.to_string()))?;
+        let text = serde_json::to_string_pretty(&results).map_err(|e| Error::data(RESULTS, e))?;
         write(&self.run.join(RESULTS), &text)
     }
 
@@ -257,7 +266,7 @@ impl Recipe for LmRecipe {
             storage: self.storage,
         };
         let bytes = gguf(&net, &self.net, &tokenizer, &info)?;
-        let mut card = self.card();
+        let mut card = self.card()?;
         self.check(&net, &bytes, &mut card)?;
         let file = NewFile::new(MODEL_ROLE, "model.gguf", bytes);
         let bundle = Bundle::write(&self.export.bundle, card, &[file])?;
@@ -302,15 +311,14 @@ impl LmRecipe {
         Ok(())
     }
 
-    /// The card, with the figures of `evaluate` where it has run.
-    fn card(&self) -> ModelCard {
+    /// The card, with the figures of `evaluate` where it has measured these weights.
+    fn card(&self) -> Result<ModelCard> {
         let mut card = self.export.card(CardTask::Llm, FAMILY);
         card.language = Some("en".into());
-        let results = fs::read_to_string(self.run.join(RESULTS)).ok();
-        let results: Results = results.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-        for (name, exact) in results.exact {
+        let results: Option<Results> = figures(&self.run, &self.checksum()?);
+        for (name, exact) in results.into_iter().flat_map(|results| results.exact) {
             card.results.insert(format!("exact {name}"), Measure::Text(format!("{:.4} of {}", exact.share, exact.of)));
         }
-        card
+        Ok(card)
     }
 }

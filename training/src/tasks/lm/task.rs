@@ -13,10 +13,10 @@ use crate::import::{check_family, check_tokens};
 use crate::nets::llama::{Llama, LlamaConfig};
 use crate::trainer::{Batches, Figure, Loss, Task};
 
-/// The seed of the dialogues that are kept for validation; training adds the epoch to other seeds.
-const HELD_OUT: u64 = 0x5eed_0000_0000;
-/// Steps between looks at the loss: each one waits for the device.
-const LOOK_EVERY: usize = 8;
+/// The seed of the dialogues that validate; training adds the epoch to other seeds.
+const VALID: u64 = 0x5eed_0000_0000;
+/// The seed of the dialogues that are reported on, which choose no weights.
+const TEST: u64 = 0x7e57_0000_0000;
 
 /// A Llama that learns the assistant's part of written dialogues.
 #[derive(Clone, Debug)]
@@ -72,16 +72,14 @@ impl LmTask {
         writer
     }
 
-    /// Batches of dialogues that training never sees, written with `writer`.
-    pub fn held_out(&self, writer: WriterConfig, count: usize) -> impl Iterator<Item = Result<LmBatch>> + Send + use<> {
-        let packer = Packer {
-            chat: self.chat.clone(),
-            noise: self.noise.clone(),
-            writer,
-            packing: self.packing.clone(),
-            seed: HELD_OUT,
-        };
-        packer.batches(0..count)
+    /// Batches of dialogues to report on, which neither training nor validation sees, written with `writer`.
+    pub fn tests(&self, writer: WriterConfig, count: usize) -> impl Iterator<Item = Result<LmBatch>> + Send + use<> {
+        self.packer(writer, TEST).batches(0..count)
+    }
+
+    fn packer(&self, writer: WriterConfig, seed: u64) -> Packer {
+        let (chat, noise, packing) = (self.chat.clone(), self.noise.clone(), self.packing.clone());
+        Packer { chat, noise, writer, packing, seed }
     }
 
     /// How often greedy decoding says a message of a batch exactly, by domain and whether it is a tool call. Each
@@ -115,28 +113,21 @@ impl Task for LmTask {
     }
 
     fn train_batches(&self, epoch: usize, seed: u64, done: usize) -> Result<Batches<LmBatch>> {
-        let packer = Packer {
-            chat: self.chat.clone(),
-            noise: self.noise.clone(),
-            writer: self.writer_at(epoch),
-            packing: self.packing.clone(),
-            seed: self.seed(if self.packing.repeat { 0 } else { epoch }, seed),
-        };
-        Ok(Box::new(packer.batches(done..self.packing.batches)))
+        let seed = self.seed(if self.packing.repeat { 0 } else { epoch }, seed);
+        Ok(Box::new(self.packer(self.writer_at(epoch), seed).batches(done..self.packing.batches)))
     }
 
     fn valid_batches(&self) -> Result<Batches<LmBatch>> {
-        Ok(Box::new(self.held_out(self.writer.clone(), self.packing.valid_batches)))
+        Ok(Box::new(self.packer(self.writer.clone(), VALID).batches(0..self.packing.valid_batches)))
     }
 
-    fn loss(&self, net: &Llama, batch: LmBatch, step: usize, device: &Device) -> Result<Loss> {
+    fn loss(&self, net: &Llama, batch: LmBatch, _step: usize, device: &Device) -> Result<Loss> {
         let picked = batch.scores(net, device).gather(1, batch.column(device)); // (places, 1)
         let total: f32 = batch.weights.iter().sum();
         let weights = Tensor::<2>::from_data(TensorData::new(batch.weights.clone(), [batch.weights.len(), 1]), device);
         let total = (picked * weights).sum().div_scalar(-total);
-        let look = step.is_multiple_of(LOOK_EVERY);
-        let parts = look.then(|| ("loss", f64::from(total.clone().into_scalar::<f32>()))).into_iter().collect();
-        Ok(Loss { total, parts })
+        let value = f64::from(total.clone().into_scalar::<f32>());
+        Ok(Loss { total, parts: vec![("loss", value)] })
     }
 
     fn evaluate(&self, net: &Llama, batch: LmBatch, device: &Device) -> Result<Vec<Figure>> {
@@ -205,5 +196,8 @@ mod tests {
             assert!(padding * 6 < batch.tokens.len(), "{padding} of {}", batch.tokens.len());
         }
         assert_ne!(batches[0].tokens, batches[1].tokens);
+        let first = |mut batches: Batches<LmBatch>| batches.next().unwrap().unwrap().tokens;
+        let tests: Batches<LmBatch> = Box::new(task.tests(task.writer.clone(), 1));
+        assert_ne!(first(tests), first(task.valid_batches().unwrap()));
     }
 }

@@ -7,5 +7,5 @@ mod report;
 mod task;
 
 pub use batches::{BatchConfig, SpeakerBatch};
-pub use recipe::{DataConfig, LossConfig, PrepareSteps, SpeakerFilter, SpeakerRecipe, TestConfig};
+pub use recipe::{DataConfig, LossConfig, PrepareSteps, SpeakerEvaluate, SpeakerFilter, SpeakerRecipe, TestConfig};
 pub use task::SpeakerTask;

@@ -45,6 +45,9 @@ pub struct SpeakerRecipe {
     pub train: TrainOptions,
     /// What the card of the bundle says.
     pub export: ExportConfig,
+    /// How the bundle is measured.
+    #[serde(default)]
+    pub evaluate: SpeakerEvaluate,
 }
 
 fn features() -> FbankConfig {
@@ -124,6 +127,14 @@ pub struct SpeakerFilter {
     /// The greatest value. Default: any.
     #[serde(default)]
     pub max: Option<f64>,
+}
+
+/// How `evaluate` measures a bundle.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SpeakerEvaluate {
+    /// Whether the figures are written into the bundle's card. Default: false.
+    pub card: bool,
 }
 
 /// Additive angular margin softmax.

@@ -46,8 +46,7 @@ struct Rates {
     min_dcf: f64,
 }
 
-/// Measures the exported bundle on each test: printed as a table, saved in the run folder as `results.json` and in the
-/// bundle's card.
+/// Measures the exported bundle on each test: printed as a table, and saved in the run folder as `results.json`.
 pub(super) fn evaluate(recipe: &SpeakerRecipe) -> Result<()> {
     on_interrupt();
     make_ready(recipe)?;
@@ -65,10 +64,13 @@ pub(super) fn evaluate(recipe: &SpeakerRecipe) -> Result<()> {
     let path = recipe.run.join("results.json");
     let text = serde_json::to_string_pretty(&results).map_err(|e| Error::data("results", e))?;
     fs::write(&path, text).map_err(|e| Error::io(&path, e))?;
-    let mut bundle = Bundle::open(&recipe.export.bundle)?;
-    let mut card = bundle.card().clone();
-    card.results = results.iter().flat_map(|(name, report)| card_lines(name, report)).collect();
-    Ok(bundle.rewrite_card(card)?)
+    if recipe.evaluate.card {
+        let mut bundle = Bundle::open(&recipe.export.bundle)?;
+        let mut card = bundle.card().clone();
+        card.results.extend(results.iter().flat_map(|(name, report)| card_lines(name, report)));
+        bundle.rewrite_card(card)?;
+    }
+    Ok(())
 }
 
 /// Prepares those of the tests' folders that are missing.

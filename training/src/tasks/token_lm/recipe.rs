@@ -12,17 +12,17 @@ use crate::data::prepare::{self, PrepareConfig};
 use crate::data::synth::TextSource;
 use crate::data::text;
 use crate::export::{ExportConfig, Package};
+use crate::import;
 use crate::nets::transformer::{Transformer, TransformerConfig};
 use crate::recipe::{self, Recipe};
 use crate::tasks::asr::bundle::ALLOWED_FLOAT;
 use crate::tasks::attention::graph;
+use crate::tasks::{RESULTS, figures};
 use crate::trainer::{self, RunMode, Task, Timing, TrainOptions};
 use crate::{Error, Result};
 
 /// The family's name in a card.
 pub(super) const FAMILY: &str = "transformer-lm";
-/// What `evaluate` leaves in the run folder.
-const RESULTS: &str = "results.json";
 
 /// A recipe with `task = "token_lm"`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -73,8 +73,10 @@ fn batch_tokens() -> usize {
 }
 
 /// How well the net foretells the sentences that are held out.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Results {
+    /// The checksum of what was measured.
+    weights: String,
     sentences: usize,
     /// Perplexity of a token, ends of sentences among them.
     token_perplexity: f64,
@@ -136,7 +138,15 @@ impl TokenLmRecipe {
     /// A run without weights.
     pub fn trained(&self, device: &Device) -> Result<Transformer> {
         let net = self.net.init(self.tokenizer_of_run()?.len(), None, device);
-        trainer::load_weights(net, &self.run.join("net.bpk"))
+        trainer::load_weights(net, &self.weights_path())
+    }
+
+    fn weights_path(&self) -> PathBuf {
+        self.run.join("net.bpk")
+    }
+
+    fn checksum(&self) -> Result<String> {
+        import::checksum(&self.weights_path(), None)
     }
 
     fn measure(&self) -> Result<Results> {
@@ -153,7 +163,7 @@ impl TokenLmRecipe {
         }
         let [token_perplexity, word_perplexity] =
             [tokens, words as f64].map(|count| (nats / f64::max(count, 1.0)).exp());
-        Ok(Results { sentences, token_perplexity, word_perplexity })
+        Ok(Results { weights: self.checksum()?, sentences, token_perplexity, word_perplexity })
     }
 }
 
@@ -179,7 +189,7 @@ impl Recipe for TokenLmRecipe {
 
     fn evaluate(&self) -> Result<()> {
         let results = self.measure()?;
-        let Results { sentences, token_perplexity, word_perplexity } = results;
+        let Results { sentences, token_perplexity, word_perplexity, .. } = results;
         tracing::info!(
             "{sentences} sentences that were held out: perplexity {token_perplexity:.2} a token, {word_perplexity:.1} a word"
         );
@@ -192,8 +202,7 @@ impl Recipe for TokenLmRecipe {
         let net = self.trained(&Device::flex())?;
         let mut card = self.export.card(CardTask::Lm, FAMILY);
         card.language = Some("en".into());
-        let results = fs::read_to_string(self.run.join(RESULTS)).ok();
-        if let Some(results) = results.and_then(|text| serde_json::from_str::<Results>(&text).ok()) {
+        if let Some(results) = figures::<Results>(&self.run, &self.checksum()?) {
             let round = |value: f64| Measure::Number((100.0 * value).round() / 100.0);
             card.results.insert("perplexity of a token".into(), round(results.token_perplexity));
             card.results.insert("perplexity of a word".into(), round(results.word_perplexity));

@@ -65,7 +65,8 @@ impl TryFrom<toml::Table> for TransducerRecipe {
     type Error = String;
 
     fn try_from(table: toml::Table) -> Result<Self, String> {
-        let (asr, transducer) = extended::split(table, TABLE)?;
+        let (asr, transducer): (AsrRecipe, TransducerConfig) = extended::split(table, TABLE)?;
+        extended::check_ctc_weight(transducer.ctc_weight, TABLE)?;
         Ok(Self { asr, transducer })
     }
 }
@@ -162,6 +163,10 @@ mod tests {
         assert!(joint.starts_with("[transducer] unknown field `ctc_wait`"), "{joint}");
         let asr = message("lodaer", toml::Value::Table(toml::Table::new()));
         assert!(asr.contains("unknown field `lodaer`"), "{asr}");
+        let weight = message("transducer.ctc_weight", 1.5.into());
+        assert_eq!(weight, "[transducer] ctc_weight: expected a weight from 0 to 1, found 1.5");
+        let card = message("evaluate", toml::Value::Table("card = true".parse().unwrap()));
+        assert_eq!(card, "evaluate.card is for `task = \"asr\"`; take it out beside `[transducer]`");
         let mut table = published();
         table.remove("transducer");
         assert_eq!(TransducerRecipe::try_from(table).unwrap_err(), "missing table `[transducer]`");

@@ -155,6 +155,8 @@ pub struct EvaluateConfig {
     pub sentences: Option<PathBuf>,
     /// A bundle of ours that writes down what the voice says, beside PocketSphinx.
     pub recogniser: Option<PathBuf>,
+    /// Whether the figures are written into the bundle's card. Default: false.
+    pub card: bool,
 }
 
 impl TtsRecipe {

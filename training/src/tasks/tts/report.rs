@@ -20,6 +20,8 @@ use crate::{Error, Result};
 /// Held-out prompts whose spectrograms are drawn, the recording above what the voice makes of its text.
 const DRAWN: usize = 6;
 
+/// Measures the exported bundle: what it comes to is logged, and saved in the run folder as `results.json`; what was said,
+/// in `speech/`.
 pub(super) fn evaluate(recipe: &TtsRecipe) -> Result<()> {
     let mut bundle = Bundle::open(&recipe.export.bundle)?;
     let voice = RejoinderVoice::open(&bundle, runtime::open(&RuntimeConfig::default())?.as_ref())?;
@@ -67,9 +69,14 @@ pub(super) fn evaluate(recipe: &TtsRecipe) -> Result<()> {
     for (what, value) in &results {
         tracing::info!("{what}: {value}");
     }
-    let mut card = bundle.card().clone();
-    card.results.extend(results.into_iter().map(|(what, value)| (what, Measure::Number(value))));
-    bundle.rewrite_card(card)?;
+    let path = recipe.run.join("results.json");
+    let text = serde_json::to_string_pretty(&results).map_err(|e| Error::data("results", e))?;
+    std::fs::write(&path, text).map_err(|e| Error::io(&path, e))?;
+    if recipe.evaluate.card {
+        let mut card = bundle.card().clone();
+        card.results.extend(results.into_iter().map(|(what, value)| (what, Measure::Number(value))));
+        bundle.rewrite_card(card)?;
+    }
     Ok(())
 }
 

@@ -126,6 +126,7 @@ impl TurnRecipe {
 
     pub(super) fn augmenter(&self) -> Result<Augmenter> {
         self.augment.check_single()?;
+        self.augment.check_without_spec()?;
         self.augment.check_without(&[Effect::Pad, Effect::Drop], "silence is what is learnt")?;
         let rate = Fbank::new(self.features.clone())?.rate().get();
         Augmenter::open(self.augment.clone(), self.data.noise.as_deref(), self.data.rooms.as_deref(), rate)

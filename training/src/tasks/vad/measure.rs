@@ -38,6 +38,7 @@ struct Row {
 /// Measures the bundle beside other detectors on each test, prints a table and saves it as `results.json` in the run
 /// folder.
 pub(super) fn evaluate(recipe: &VadRecipe) -> Result<()> {
+    recipe.check()?;
     let detectors = detectors(recipe)?;
     let mut results: BTreeMap<String, BTreeMap<&str, Row>> = BTreeMap::new();
     print("| test | detector | precision, % | recall, % | F1, % | onset, ms | offset, ms | missed |")?;

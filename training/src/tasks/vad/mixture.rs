@@ -64,6 +64,24 @@ impl Default for MixtureConfig {
     }
 }
 
+impl MixtureConfig {
+    /// What is wrong with the values, if something is.
+    pub fn mistake(&self) -> Option<String> {
+        for (name, share) in [("silent", self.silent), ("amid_speech", self.amid_speech), ("overlap", self.overlap)] {
+            if !(0.0..=1.0).contains(&share) {
+                return Some(format!("{name}: expected a share from 0 to 1, found {share}"));
+            }
+        }
+        let ([shortest, longest], [quietest, loudest]) = (self.pause_s, self.level_db);
+        if !(shortest > 0.0 && shortest <= longest && longest.is_finite()) {
+            return Some(format!("pause_s: expected [least, most] above zero, found {:?}", self.pause_s));
+        }
+        let width = loudest - quietest;
+        let is_range = width > 0.0 && width.is_finite();
+        (!is_range).then(|| format!("level_db: expected [least, most], found {:?}", self.level_db))
+    }
+}
+
 /// A simulated mixture.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mixture {
@@ -201,6 +219,16 @@ impl Mixture {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn impossible_values_are_named() {
+        let default = MixtureConfig::default;
+        let message = |config: MixtureConfig| config.mistake().unwrap();
+        assert_eq!(default().mistake(), None);
+        assert!(message(MixtureConfig { overlap: 1.5, ..default() }).starts_with("overlap: expected a share"));
+        assert!(message(MixtureConfig { pause_s: [0.0, 1.0], ..default() }).starts_with("pause_s: expected"));
+        assert!(message(MixtureConfig { level_db: [-16.0, -16.0], ..default() }).starts_with("level_db: expected"));
+    }
 
     #[test]
     fn utterances_join_where_they_are_said() {

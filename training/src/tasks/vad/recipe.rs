@@ -118,8 +118,14 @@ impl VadRecipe {
         VadTask::new(self)
     }
 
+    /// Refuses mixtures that cannot be made.
+    pub(super) fn check(&self) -> Result<()> {
+        self.mixtures.mistake().map_or(Ok(()), |mistake| Err(Error::config("[mixtures]", mistake)))
+    }
+
     pub(super) fn augmenter(&self, noise: Option<&Path>) -> Result<Augmenter> {
         self.augment.check_single()?;
+        self.augment.check_without_spec()?;
         let moved = [Effect::Speed, Effect::Pad, Effect::Drop];
         self.augment.check_without(&moved, "it is known of each frame whether somebody speaks in it")?;
         Augmenter::open(self.augment.clone(), noise, self.data.rooms.as_deref(), SAMPLE_RATE_HZ)

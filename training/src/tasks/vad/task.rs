@@ -100,6 +100,7 @@ impl FromIterator<(Vec<f32>, Vec<f32>)> for VadBatch {
 
 impl VadTask {
     pub(super) fn new(recipe: &VadRecipe) -> Result<Self> {
+        recipe.check()?;
         let fbank = fbank(&recipe.features, recipe.net.bins)?;
         if !recipe.net.bins.is_multiple_of(4) {
             return Err(Error::config("net.bins", format!("expected a multiple of 4, found {}", recipe.net.bins)));

@@ -2,6 +2,9 @@
 
 use super::Topic;
 
+/// So many topics, the first ones, come in most conversations: greetings, thanks, and what the assistant is.
+pub(crate) const COURTESIES: usize = 6;
+
 /// Small talk.
 pub(crate) const TOPICS: &[Topic] = &[
     Topic {
