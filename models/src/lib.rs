@@ -1,6 +1,7 @@
 //! Signal in, meaning out, and back: features, text, decoding and engines for streaming speech models.
 //!
-//! This crate knows nothing of threads, devices, wall clocks, sockets or training.
+//! This crate knows nothing of devices and training, and of threads, wall clocks and sockets only in [`llm::openai`], which
+//! asks a server.
 
 pub mod asr;
 pub mod audio;

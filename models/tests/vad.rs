@@ -72,6 +72,16 @@ fn what_speech_must_last_may_change_on_the_way() {
 }
 
 #[test]
+fn speech_that_goes_on_may_begin_anew() {
+    let mut segmenter = Segmenter::new(Hysteresis::default(), config()).unwrap();
+    let mut heard = |frames| (0..frames).filter_map(|_| segmenter.push(0.9, FRAME)).collect::<Vec<_>>();
+    assert_eq!(heard(50), [started(0.0, 100.0)]);
+    segmenter.begin_anew();
+    let mut heard = |frames| (0..frames).filter_map(|_| segmenter.push(0.9, FRAME)).collect::<Vec<_>>();
+    assert_eq!(heard(50), [started(500.0, 600.0)]);
+}
+
+#[test]
 fn between_release_and_threshold_what_was_goes_on() {
     assert_eq!(segments(config(), &runs(&[(0.4, 200)])), []);
     let fading = runs(&[(0.9, 20), (0.4, 100), (0.1, 40)]);

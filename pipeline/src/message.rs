@@ -50,7 +50,10 @@ pub enum Body {
     /// known yet.
     Began(Position),
     /// What began is the caller's turn.
-    Taken,
+    Taken {
+        /// Whether the wake phrase opened it.
+        woken: bool,
+    },
     /// What began is no turn.
     Dropped,
     /// Whose voice the caller's is, as far as is known: none of the enrolled ones, or the one of this name.
@@ -84,13 +87,16 @@ pub enum Body {
     /// A piece of the reply's sound.
     Sound(Sound),
     /// The reply's sound is complete.
-    SoundEnd,
+    SoundEnd {
+        /// Whether all of it is there: a stage that fails ends it early.
+        whole: bool,
+    },
 }
 
 impl Body {
     /// Whether this is work on a reply, which nobody wants once the turn is stale. The caller's own words are kept.
     pub fn is_reply(&self) -> bool {
-        matches!(self, Self::Reply(_) | Self::ReplyEnd | Self::Sound(_) | Self::SoundEnd)
+        matches!(self, Self::Reply(_) | Self::ReplyEnd | Self::Sound(_) | Self::SoundEnd { .. })
     }
 }
 

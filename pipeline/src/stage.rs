@@ -59,7 +59,10 @@ impl Effect {
                 playout.interrupt_before(turn);
             }
             Self::Silence(turn) => playout.interrupt_before(turn),
-            Self::Release(turn) => turns.release(turn),
+            Self::Release(turn) => {
+                turns.release(turn);
+                playout.released();
+            }
             Self::Duck(db) => playout.duck(db),
             Self::Idle(idle) => turns.set_idle(idle),
         }

@@ -357,13 +357,13 @@ fn a_silent_caller_is_asked_once_and_answers_later() {
 
 #[test]
 fn only_the_wake_phrase_opens_a_conversation_and_it_falls_asleep_again() {
-    let conversation = with_policy("300 charlie 1000 time alpha 3000 charlie 6000 alpha 1000", |turn_taking| {
+    let conversation = with_policy("300 charlie 1000 time alpha 3000 charlie time 6000 alpha 1000", |turn_taking| {
         turn_taking.wake = Phrase::new("time");
         turn_taking.policy.follow_up = Some(Samples(48_000));
     });
     let lines = timelines(&conversation);
     let said: Vec<_> = lines.turns().iter().map(|turn| turn.reply.as_str()).collect();
-    assert_eq!(said, ["alpha bravo.", "charlie bravo."], "{lines:?}");
+    assert_eq!(said, ["alpha bravo.", "charlie time bravo."], "{lines:?}");
 }
 
 #[test]

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use common::{Parrot, assistant, speech};
 use rejoinder::sim::MOMENT;
-use rejoinder::{Assistant, Conversation, Cost, EventKind, SessionBuilder, Timelines, Toolbox};
+use rejoinder::{Assistant, Control, Conversation, Cost, EventKind, SessionBuilder, Timelines, Toolbox};
 use rejoinder_models::Result;
 use rejoinder_models::llm::tools::{Moment, Outcome, Tool, Tools};
 use rejoinder_models::llm::{Cancel, ChatMessage, Dialogue, Finish, PromptTemplate, Responder, ToolSpec};
+use rejoinder_models::units::Position;
 use serde_json::{Value, json};
 
 const COST: Cost = Cost::Fixed { step: Duration::from_micros(200), output: Duration::from_millis(2) };
@@ -112,6 +113,18 @@ fn what_falls_due_is_told_when_nobody_speaks() {
     let waited = told.first_audio.unwrap().ms() - asked.endpoint.unwrap().ms();
     assert!((1_500.0..2_300.0).contains(&waited), "{waited} ms");
     assert_eq!(conversation.events.iter().filter(|event| event.kind == EventKind::Reminded).count(), 1);
+
+    // Of what is interrupted before its first word nothing was told.
+    let ms = |late_ms| Position::from_ms(told.first_audio.unwrap().ms() + late_ms);
+    let conversation = SessionBuilder::new(&alarm())
+        .control_at(ms(20.0), Control::Press)
+        .control_at(ms(500.0), Control::Release)
+        .simulate(&speech("300 time 8000"), COST)
+        .unwrap();
+    let turns = timelines(&conversation);
+    assert_eq!(conversation.events.iter().filter(|event| event.kind == EventKind::Reminded).count(), 2);
+    let last = turns.turns().last().unwrap();
+    assert!(last.reply == "charlie charlie" && last.finished, "{turns:?}");
 
     let conversation = simulate(&alarm(), "300 time 1200 delta alpha bravo alpha bravo alpha bravo 6000");
     let turns = timelines(&conversation);

@@ -156,9 +156,11 @@ fn a_dialogue_remembers_nothing_but_its_messages() {
     }
     endless.push(says(Role::User, "hello"));
     reply(dialogue.as_mut(), &endless);
-    let monologue = "blah ".repeat(400);
+    // Of what is too long by itself the newest words are answered; one word without end is refused.
+    reply(dialogue.as_mut(), &[says(Role::User, &"blah ".repeat(400))]);
+    let one_word = "blah".repeat(400);
     let refused =
-        dialogue.reply(&[says(Role::User, &monologue)], &[], &Cancel::default(), &mut |_| ControlFlow::Continue(()));
+        dialogue.reply(&[says(Role::User, &one_word)], &[], &Cancel::default(), &mut |_| ControlFlow::Continue(()));
     assert!(refused.unwrap_err().to_string().contains("the context has room for"));
     assert_eq!(reply(dialogue.as_mut(), &cut), after_cut);
 }

@@ -87,7 +87,7 @@ impl Carry {
     }
 
     /// Hands the carried tensors to `run` as inputs, and takes the outputs of [`Contract::outputs`] from what it
-    /// gives: they must come last. Returns the outputs before them. After an error only `reset` helps.
+    /// gives: they must come last. Returns the outputs before them. After an error the stream begins anew.
     pub(crate) fn step(&mut self, run: impl FnOnce(Vec<(&str, Tensor)>) -> Result<Vec<Tensor>>) -> Result<Vec<Tensor>> {
         let contract = self.contract.clone();
         let values = std::mem::take(&mut self.values);
@@ -97,7 +97,7 @@ impl Carry {
             inputs.push((&valid.input, Tensor::f32(&[1], vec![self.valid as f32])?));
             self.valid = (self.valid + contract.outputs_per_run).min(valid.limit);
         }
-        let mut outputs = run(inputs)?;
+        let mut outputs = run(inputs).inspect_err(|_| self.reset())?;
         let own = outputs.len().saturating_sub(contract.states.len());
         self.values = outputs.split_off(own);
         Ok(outputs)

@@ -55,11 +55,17 @@ impl PromptTemplate {
         Ok(Self { environment, bos: bos.to_owned(), eos: eos.to_owned() })
     }
 
-    /// The prompt for a reply to `messages`. A template that names the date gets that of `now`.
+    /// The prompt for a reply to `messages`. A template that names the date gets that of `now`. One that refuses them gets
+    /// them [by turns](by_turns).
     ///
     /// # Errors
     /// [`Error::Invalid`] when the template refuses the messages, or takes longer over them than any should.
     pub fn render(&self, messages: &[ChatMessage], tools: &[ToolSpec], now: Moment) -> Result<String> {
+        let written = self.write(messages, tools, now);
+        written.or_else(|refused| self.write(&by_turns(messages), tools, now).map_err(|_| refused))
+    }
+
+    fn write(&self, messages: &[ChatMessage], tools: &[ToolSpec], now: Moment) -> Result<String> {
         let template = self.environment.get_template(NAME).map_err(refused)?;
         let tools: Vec<_> = tools.iter().map(tool).collect();
         let prompt = template.render(context! {
@@ -74,6 +80,29 @@ impl PromptTemplate {
         });
         prompt.map_err(refused)
     }
+}
+
+/// Messages in which person and assistant take turns, as the templates of Gemma and Mistral ask for: what the assistant said
+/// on end is one message; where one of them said nothing between two of the other's, an empty message stands for it.
+pub(super) fn by_turns(messages: &[ChatMessage]) -> Vec<ChatMessage> {
+    let silent = |role| ChatMessage { role, content: String::new(), tool_call: None };
+    let mut turns: Vec<ChatMessage> = Vec::with_capacity(messages.len());
+    for message in messages {
+        let last = turns.last().map_or(Role::System, |last| last.role);
+        match (last, message.role, turns.last_mut()) {
+            (Role::Assistant, Role::Assistant, Some(said)) if said.tool_call.is_none() => {
+                let parts = [said.content.trim(), message.content.trim()];
+                said.content = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
+                said.tool_call.clone_from(&message.tool_call);
+                continue;
+            }
+            (Role::System, Role::Assistant, _) => turns.push(silent(Role::User)),
+            (Role::Tool, Role::User, _) => turns.push(silent(Role::Assistant)),
+            _ => {}
+        }
+        turns.push(message.clone());
+    }
+    turns
 }
 
 /// `{% generation %}` marks what a model is trained to say (transformers' extension); a prompt is the same without.
@@ -225,6 +254,31 @@ mod tests {
         let error = template.render(&[], &[], NOW).unwrap_err().to_string();
         assert!(error.contains("roles must alternate") && !error.contains('\n'), "{error}");
         assert!(PromptTemplate::new("{% for %}", "", "").is_err());
+    }
+
+    #[test]
+    fn a_template_that_wants_turns_gets_turns() {
+        let strict = "{% set n = namespace(at=0) %}{% for m in messages if m.role in ['user', 'assistant'] and not m.tool_calls %}\
+                      {% if (m.role == 'user') != (n.at % 2 == 0) %}{{ raise_exception('turns') }}{% endif %}\
+                      {% set n.at = n.at + 1 %}{{ m.role[0] }}:{{ m.content }};{% endfor %}";
+        let template = PromptTemplate::new(strict, "", "").unwrap();
+        let call = ChatMessage {
+            tool_call: Some(ToolCall { name: "clock".into(), arguments: json!({}) }),
+            ..says(Role::Assistant, "")
+        };
+        let messages = [
+            says(Role::System, "You help."),
+            says(Role::Assistant, "Your timer is done."),
+            says(Role::User, "thanks"),
+            says(Role::Assistant, "You're welcome."),
+            says(Role::Assistant, "Your other timer is done."),
+            says(Role::User, "what time is it"),
+            call,
+            says(Role::Tool, "noon"),
+            says(Role::User, "well"),
+        ];
+        let expected = "u:;a:Your timer is done.;u:thanks;a:You're welcome. Your other timer is done.;u:what time is it;a:;u:well;";
+        assert_eq!(template.render(&messages, &[], NOW).unwrap(), expected);
     }
 
     fn alone(source: &str) -> Result<String> {

@@ -57,6 +57,23 @@ pub(super) fn drop_oldest_turn(messages: &mut Vec<ChatMessage>) -> bool {
     }
 }
 
+/// Leaves the oldest words of what was said last out, of `tokens` tokens at the least. Returns false where there is but one
+/// word.
+pub(super) fn drop_oldest_words(messages: &mut [ChatMessage], tokens: usize, length: impl Fn(&str) -> usize) -> bool {
+    let Some(last) = messages.iter_mut().rfind(|message| message.role == Role::User) else { return false };
+    let (mut rest, mut dropped) = (last.content.trim_start(), 0);
+    while dropped < tokens
+        && let Some((word, after)) = rest.split_once(char::is_whitespace)
+    {
+        dropped += length(word).max(1);
+        rest = after.trim_start();
+    }
+    if dropped > 0 {
+        last.content = rest.to_owned();
+    }
+    dropped > 0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -24,14 +24,14 @@ impl VadDetector {
         Ok(Self { stream, segmenter: Segmenter::new(vad.hysteresis(), config)?, pending: Vec::new() })
     }
 
-    /// Whether speech has begun, by the events so far, and not ended.
-    pub fn speaking(&self) -> bool {
-        self.segmenter.speaking()
-    }
-
     /// The smoothed probability of the last whole frame, 0 before the first.
     pub fn probability(&self) -> f32 {
         self.segmenter.probability()
+    }
+
+    /// As [`Segmenter::begin_anew`].
+    pub fn begin_anew(&mut self) {
+        self.segmenter.begin_anew();
     }
 
     /// As [`Segmenter::set_min_speech_ms`].
@@ -39,10 +39,12 @@ impl VadDetector {
         self.segmenter.set_min_speech_ms(ms);
     }
 
+    /// A frame of which the probability is not known counts as the one before it, so that positions stay true.
     fn frame(&mut self, frame: &[f32], length: usize, out: &mut Vec<VadEvent>) -> Result<()> {
-        let probability = self.stream.probability(frame)?;
-        out.extend(self.segmenter.push(probability, Samples(length as u64)));
-        Ok(())
+        let probability = self.stream.probability(frame);
+        let known = probability.as_ref().map_or(self.segmenter.probability(), |known| *known);
+        out.extend(self.segmenter.push(known, Samples(length as u64)));
+        probability.map(drop)
     }
 }
 
@@ -55,12 +57,13 @@ impl Streaming for VadDetector {
         let mut pending = std::mem::take(&mut self.pending);
         pending.extend_from_slice(input);
         let whole = pending.len() / size * size;
+        let mut result = Ok(());
         for frame in pending[..whole].chunks_exact(size) {
-            self.frame(frame, size, out)?;
+            result = result.and(self.frame(frame, size, out));
         }
         pending.drain(..whole);
         self.pending = pending;
-        Ok(())
+        result
     }
 
     /// The last piece of a frame is judged with silence after it; speech that goes on ends here.

@@ -144,6 +144,13 @@ impl Segmenter {
         self.config.min_speech_ms = ms;
     }
 
+    /// Takes speech that goes on for new speech: it begins again once it has lasted from here on.
+    pub fn begin_anew(&mut self) {
+        if self.speaking() {
+            (self.state, self.last_stop) = (State::Silence, self.now);
+        }
+    }
+
     /// Takes the probability of the next frame, which is `length` long at 16 kHz.
     pub fn push(&mut self, probability: f32, length: Samples) -> Option<VadEvent> {
         let start = self.now;

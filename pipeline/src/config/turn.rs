@@ -235,6 +235,10 @@ fn rule(end: &RawEnd, turn: &RawTurn) -> Result<EndRule, String> {
 
 fn judge(config: &RuleJudgeConfig) -> Result<(), String> {
     let key = |name: &str| format!("interruption.judge.{name}");
+    for (name, words) in [("backchannels", &config.backchannels), ("commands", &config.commands)] {
+        let odd = words.iter().find(|word| !crate::turn::is_spoken_word(word));
+        odd.map_or(Ok(()), |word| Err(format!("{}: expected single words in lower case, found {word:?}", key(name))))?;
+    }
     within(&key("sure_ms"), config.sure_ms, 0.0, 10_000.0)?;
     within(&key("noise_ms"), config.noise_ms, 0.0, 10_000.0)?;
     within(&key("min_ms"), config.min_ms, 0.0, 10_000.0)?;

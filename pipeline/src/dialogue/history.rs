@@ -3,6 +3,9 @@ use rejoinder_models::llm::{ChatMessage, Role, ToolCall};
 use crate::io::playout::Heard;
 use crate::message::TurnId;
 
+/// Bytes of what the caller said without an answer that are kept, the newest: somebody may talk on for hours.
+const UNANSWERED: usize = 4_000;
+
 /// What was said in a conversation, as the model is told it: of the assistant's own words, those that were heard.
 #[derive(Clone, Debug)]
 pub struct History {
@@ -35,12 +38,19 @@ impl History {
         self.messages.last().is_some_and(|last| last.role == Role::User)
     }
 
-    /// The caller said something. Words that had no answer yet and these become one message.
+    /// The caller said something. Words that had no answer yet and these become one message, of which the newest 4,000 bytes
+    /// are kept.
     pub fn heard(&mut self, turn: TurnId, text: &str) {
         match self.messages.last_mut().filter(|last| last.role == Role::User) {
             Some(last) => {
                 last.content.push(' ');
                 last.content.push_str(text);
+                let excess = last.content.len().saturating_sub(UNANSWERED);
+                if excess > 0 {
+                    let from = last.content.ceil_char_boundary(excess);
+                    let word = last.content[from..].find(' ').map_or(from, |space| from + space + 1);
+                    last.content.drain(..word);
+                }
             }
             None => {
                 self.forget();
@@ -135,6 +145,15 @@ mod tests {
 
     fn contents(history: &History) -> Vec<&str> {
         history.messages().iter().map(|message| message.content.as_str()).collect()
+    }
+
+    #[test]
+    fn of_words_without_an_answer_the_newest_are_kept() {
+        let mut history = History::new("be brief", 10);
+        (0..3_000).for_each(|turn| history.heard(TurnId::new(turn), &format!("word{turn}")));
+        let [_, heard] = history.messages() else { panic!("{:?}", history.messages()) };
+        assert!(heard.content.len() <= 4_000 && heard.content.len() > 3_900, "{}", heard.content.len());
+        assert!(heard.content.starts_with("word") && heard.content.ends_with("word2998 word2999"));
     }
 
     #[test]

@@ -69,6 +69,8 @@ struct Reply {
     /// How much of it was synthesized.
     made: u64,
     end: Option<u64>,
+    /// Whether that is the end of what was to be said.
+    whole: bool,
     cut: Option<u64>,
     /// What was spoken, as far as it was synthesized.
     text: String,
@@ -192,6 +194,11 @@ impl Playout {
         self.0.space.notify();
     }
 
+    /// A reply that was begun ahead may sound: what of it waits for that goes on.
+    pub(crate) fn released(&self) {
+        self.0.space.notify();
+    }
+
     /// How many samples the loudspeaker has asked for, silence included.
     pub(crate) fn asked(&self) -> u64 {
         self.0.asked.load(Ordering::Relaxed)
@@ -237,7 +244,7 @@ impl Playout {
         let replies = self.0.replies();
         let Some(reply) = replies.iter().rev().find(|reply| reply.turn == turn) else { return Heard::UpTo(0) };
         let upto = reply.cut.unwrap_or_else(|| self.0.heard.load(Ordering::Acquire));
-        if reply.end.is_some_and(|end| end <= upto) {
+        if reply.whole && reply.end.is_some_and(|end| end <= upto) {
             return Heard::Whole;
         }
         let last = reply.words.iter().rev().find(|(end, _)| *end <= upto);

@@ -106,7 +106,7 @@ impl Failures {
         let (stage, reason) = (stage.name().to_owned(), error.to_string());
         if !self.hears {
             port.event(None, turn, EventKind::Failed { stage, reason });
-            let _ = port.send(turn, Body::SoundEnd);
+            let _ = port.send(turn, Body::SoundEnd { whole: false });
             self.turn = Some(turn);
         } else if self.told.as_ref() != Some(&reason) {
             port.event(None, turn, EventKind::Degraded { stage, reason: reason.clone() });

@@ -26,6 +26,16 @@ impl Lossy {
     pub(super) fn send(&mut self, message: Message) -> bool {
         let is_sound = matches!(message.body, Body::Heard(_));
         self.kept.push_back(message);
+        let lives = self.flush();
+        if !self.kept.is_empty() && (is_sound || self.kept.len() > KEPT) {
+            self.kept.pop_back();
+            self.next.lose();
+        }
+        lives
+    }
+
+    /// Moves what waits to where there is a place by now. Returns false when the reader is gone.
+    pub(super) fn flush(&mut self) -> bool {
         while let Some(message) = self.kept.pop_front() {
             match self.next.try_send(message) {
                 Ok(()) => {}
@@ -35,10 +45,6 @@ impl Lossy {
                     break;
                 }
             }
-        }
-        if !self.kept.is_empty() && (is_sound || self.kept.len() > KEPT) {
-            self.kept.pop_back();
-            self.next.lose();
         }
         true
     }
@@ -77,6 +83,11 @@ mod tests {
         assert_eq!(far.take_lost(), 1, "it would have come before its turn");
         assert_eq!(read(), Some((2, Body::Ended)));
         assert_eq!(read(), Some((3, Body::Began(Position(0)))));
+        (0..2).for_each(|_| say(3, sound()));
+        say(3, Body::Ended);
+        assert_eq!((read(), read()), (Some((3, sound())), Some((3, sound()))));
+        assert!(near.flush());
+        assert_eq!(read(), Some((3, Body::Ended)), "it has a place without another message");
         drop(far);
         assert!(!near.send(Message { turn: TurnId::new(3), at: Position(0), body: Body::Ended }));
     }

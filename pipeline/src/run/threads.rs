@@ -167,6 +167,9 @@ impl Worker {
                     self.silence(&mut ears.captured);
                 }
             }
+            if let Link::Ears(next) = &mut self.link {
+                next.flush();
+            }
             self.overrun("capture", ears.captured.take_lost());
         }
         self.common.shutdown.now();

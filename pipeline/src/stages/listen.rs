@@ -15,7 +15,7 @@ use crate::message::{AudioDevice, Body, Message, TurnId};
 use crate::stage::{Effect, Outbox, Stage};
 use crate::stages::recent::Recent;
 use crate::stages::{Ending, FrontEnd};
-use crate::turn::{Evidence, Input, Judge, Machine, Phrase, Policy};
+use crate::turn::{Evidence, Input, Judge, Machine, Phrase, Policy, State};
 use crate::wake::Waking;
 
 /// Sound is looked at in blocks of 10 ms, whatever the pieces in which it comes.
@@ -125,19 +125,22 @@ impl Listen {
         let ListenSettings { min_speech_ms, overlap_ms, .. } = self.settings;
         self.detector.set_min_speech_ms(if self.machine.is_overlapped() { overlap_ms } else { min_speech_ms });
         let mut heard = Vec::new();
-        self.detector.push(block, &mut heard)?;
+        let detected = self.detector.push(block, &mut heard);
         self.recent.push(block, self.detector.probability());
         for event in heard {
             self.speech(event, out);
         }
-        self.wake(block, out)?;
+        let spotted = self.wake(block, out);
         self.judge(out);
         self.take(Input::Tick(self.now), out);
-        self.end(out)?;
+        let ended = self.end(out);
         if self.machine.is_hearing() {
             self.forward(self.machine.turn(), out);
         }
-        Ok(())
+        // A net that fails does not stop the clock, nor the others.
+        detected?;
+        spotted?;
+        ended
     }
 
     fn playback(&mut self, out: &mut Outbox<'_>) {
@@ -233,11 +236,16 @@ impl Listen {
         if let (Input::Judged(turn, verdict), false) = (input, actions.is_empty()) {
             out.event(turn, EventKind::Judged { verdict });
         }
+        let woken = before == State::Waking && matches!(input, Input::Transcript { .. } | Input::WakeWord(_));
         for action in actions {
-            self.perform(action, out);
+            self.perform(action, woken, out);
         }
         out.act(Effect::Idle(self.machine.is_idle()));
         let state = self.machine.state();
+        if (before, state) == (State::Waking, State::Asleep) {
+            // A television that talks on must not keep the phrase from being listened for.
+            self.detector.begin_anew();
+        }
         if state != before {
             out.event(self.machine.turn(), EventKind::State { state });
         }

@@ -12,7 +12,7 @@ use rejoinder_models::units::Position;
 use crate::dialogue::{History, Toolbox};
 use crate::event::EventKind;
 use crate::identity::Identity;
-use crate::io::playout::Playout;
+use crate::io::playout::{Heard, Playout};
 use crate::message::{Body, Message, TurnId, Turns};
 use crate::stage::{Outbox, Stage};
 use crate::turn::Phrase;
@@ -25,6 +25,8 @@ pub(crate) struct Respond {
     tools: Toolbox,
     max_tool_calls: usize,
     wake: Option<Phrase>,
+    /// Whether the wake phrase opened the caller's turn.
+    woken: bool,
     identity: Option<Identity>,
     /// The caller's name, where it is known.
     caller: Option<String>,
@@ -33,8 +35,11 @@ pub(crate) struct Respond {
     /// The turn whose reply the history holds, until it is known what was heard of it.
     unsettled: Option<TurnId>,
     ahead: Option<Ahead>,
-    /// When the tools will have something to tell, as far as `listen` knows.
+    /// When there will be something to tell, as far as `listen` knows.
     scheduled: Option<Position>,
+    /// What became due and was told in this turn, and what nobody heard of that, which is told again.
+    reminded: Option<(TurnId, Vec<String>)>,
+    untold: Vec<String>,
 }
 
 /// A reply in the making.
@@ -71,6 +76,7 @@ impl Respond {
             tools,
             max_tool_calls,
             wake: None,
+            woken: false,
             identity: None,
             caller: None,
             turns,
@@ -78,10 +84,13 @@ impl Respond {
             unsettled: None,
             ahead: None,
             scheduled: None,
+            reminded: None,
+            untold: Vec::new(),
         }
     }
 
-    /// Leaves a phrase that opens a conversation out of what the caller says.
+    /// Leaves a phrase that opens a conversation out of what the caller says: all up to it in the turn that it opened, and
+    /// in later ones only where they begin with it.
     pub(crate) fn wake(mut self, wake: Option<Phrase>) -> Self {
         self.wake = wake;
         self
@@ -99,14 +108,25 @@ impl Respond {
         if let Some(said) = self.playout.said(turn) {
             self.history.spoken(turn, &said);
         }
-        if let Some(text) = self.history.cut(turn, self.playout.heard(turn)) {
+        let heard = self.playout.heard(turn);
+        if let Some(text) = self.history.cut(turn, heard) {
             out.event(turn, EventKind::Kept { text });
+        }
+        if let Some((_, told)) = self.reminded.take_if(|(of, _)| *of == turn)
+            && heard == Heard::UpTo(0)
+        {
+            self.untold.extend(told);
+            self.schedule(turn, out);
         }
     }
 
     fn said<'a>(&self, transcript: &'a Transcript) -> &'a str {
         let text = transcript.text.trim();
-        self.wake.as_ref().map_or(text, |wake| wake.strip(text))
+        match &self.wake {
+            Some(wake) if self.woken => wake.strip(text),
+            Some(wake) => wake.strip_start(text),
+            None => text,
+        }
     }
 
     /// What the model is told of what was said.
@@ -115,10 +135,13 @@ impl Respond {
     }
 
     /// The caller's turn begins.
-    fn taken(&mut self, turn: TurnId, out: &mut Outbox<'_>) -> Result<()> {
+    fn taken(&mut self, turn: TurnId, woken: bool, out: &mut Outbox<'_>) -> Result<()> {
+        self.woken = woken;
         self.drop_ahead(turn, out)?;
         self.settle(out);
-        Ok(self.dialogue.prefill(self.history.messages(), self.tools.specs(), &self.turns.guard(turn))?)
+        // The reply reads all that was not read ahead, and tells why where it cannot.
+        let _ = self.dialogue.prefill(self.history.messages(), self.tools.specs(), &self.turns.guard(turn));
+        Ok(())
     }
 
     fn heard(&mut self, turn: TurnId, transcript: &Transcript, out: &mut Outbox<'_>) -> Result<()> {
@@ -229,9 +252,9 @@ impl Respond {
         self.schedule(turn, out);
     }
 
-    /// Tells `listen` when the tools will have something to tell.
+    /// Tells `listen` when there will be something to tell.
     fn schedule(&mut self, turn: TurnId, out: &mut Outbox<'_>) {
-        let due = self.tools.next_due();
+        let due = if self.untold.is_empty() { self.tools.next_due() } else { Some(out.now()) };
         if due != self.scheduled {
             self.scheduled = due;
             out.event(turn, EventKind::Scheduled { due_ms: due.map(Position::ms) });
@@ -240,13 +263,16 @@ impl Respond {
 
     /// Tells what has become due.
     fn remind(&mut self, turn: TurnId, out: &mut Outbox<'_>) {
-        let told = self.tools.due(out.now());
+        self.settle(out);
+        let mut told = std::mem::take(&mut self.untold);
+        told.extend(self.tools.due(out.now()));
         self.scheduled = None;
         self.schedule(turn, out);
         if told.is_empty() {
             out.event(turn, EventKind::NoReply);
         } else {
             self.say(turn, told.join(" "), out);
+            self.reminded = Some((turn, told));
         }
     }
 
@@ -280,7 +306,7 @@ impl Stage for Respond {
     fn handle(&mut self, message: Message, out: &mut Outbox<'_>) -> Result<()> {
         let turn = message.turn;
         match message.body {
-            Body::Taken => self.taken(turn, out),
+            Body::Taken { woken } => self.taken(turn, woken, out),
             Body::Dropped | Body::Resumed => self.drop_ahead(turn, out),
             Body::Partial(_) => Ok(()),
             Body::Identified(name) => {

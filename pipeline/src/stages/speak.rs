@@ -154,7 +154,7 @@ impl Stage for Speak {
                 let mut clauses = Vec::new();
                 self.clauses.flush(&mut clauses)?;
                 if self.say(clauses, out)?.is_continue() {
-                    let _ = out.send(turn, Body::SoundEnd);
+                    let _ = out.send(turn, Body::SoundEnd { whole: true });
                 }
             }
             body => {

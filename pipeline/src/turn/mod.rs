@@ -17,5 +17,6 @@ pub use input::{Action, Input, Outlook};
 pub use judge::{Evidence, Judge, RuleJudge, RuleJudgeConfig, Verdict};
 pub use machine::Machine;
 pub use phrase::Phrase;
+pub(crate) use phrase::is_spoken_word;
 pub use policy::{EndRule, Policy, TurnTaking};
 pub use table::State;

@@ -22,6 +22,11 @@ impl Phrase {
     /// The byte of `text` after the first place that sounds like the phrase. One letter in five may differ, and words
     /// may be cut elsewhere.
     pub fn end_in(&self, text: &str) -> Option<usize> {
+        self.find(text).map(|(_, end)| end)
+    }
+
+    /// The number of the word at which the first such place begins, and the byte after it.
+    fn find(&self, text: &str) -> Option<(usize, usize)> {
         let words = spans(text);
         let lengths = self.words.saturating_sub(1).max(1)..=self.words + 1;
         let places = (0..words.len()).flat_map(|from| lengths.clone().map(move |length| (from, length)));
@@ -33,14 +38,28 @@ impl Phrase {
         });
         let first = fits.next()?;
         let best = fits.take_while(|fit| fit.0 == first.0).fold(first, |a, b| if b.1 < a.1 { b } else { a });
-        Some(best.2)
+        Some((best.0, best.2))
     }
 
     /// What follows the phrase in `text`; all of it where the phrase is missing.
     pub fn strip<'a>(&self, text: &'a str) -> &'a str {
-        let rest = self.end_in(text).map_or(text, |end| &text[end..]);
-        rest.trim_start_matches(|c: char| !c.is_alphanumeric())
+        after(text, self.end_in(text))
     }
+
+    /// What follows the phrase where `text` begins with it, else all of it.
+    pub fn strip_start<'a>(&self, text: &'a str) -> &'a str {
+        after(text, self.find(text).filter(|(first, _)| *first == 0).map(|(_, end)| end))
+    }
+}
+
+/// Whether `word` is one word as [`spans`] cuts them.
+pub(crate) fn is_spoken_word(word: &str) -> bool {
+    matches!(spans(word).as_slice(), [(_, plain)] if plain == word)
+}
+
+/// What of `text` comes after a byte, from its first letter on; all of it for none.
+fn after(text: &str, end: Option<usize>) -> &str {
+    text[end.unwrap_or(0)..].trim_start_matches(|c: char| !c.is_alphanumeric())
 }
 
 /// The words of a text in lower case, without marks, each with the byte after it.

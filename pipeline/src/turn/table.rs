@@ -199,6 +199,7 @@ pub(super) const TABLE: &[Row] = &[
     row(Pausing, SpeechStarted, &[OpenMicrophone, Ahead], Hearing, &[Do::Retract, Do::Resume]),
     row(Pausing, SpeechStarted, &[OpenMicrophone], Hearing, &[Do::Resume]),
     row(Pausing, MinSilence, &[MayStart], Pausing, &[Do::Start]),
+    row(Pausing, MinSilence, &[Unasked], Pausing, &[Do::Ask]),
     row(Pausing, Hangover, &[Failed], Listening, &[Do::End]),
     row(Pausing, Hangover, &[Brief], Listening, &[Do::Drop]),
     row(Pausing, Hangover, &[], Thinking, &[Do::End]),

@@ -75,7 +75,7 @@ impl LlamaDialogue {
     }
 
     /// The prompt for a reply, or up to what the caller will say next. Old turns are left out where the context is too
-    /// short for all of them.
+    /// short for all of them, and the oldest words of a turn that is too long by itself.
     fn prompt(&self, messages: &[ChatMessage], tools: &[ToolSpec]) -> Result<Vec<LlamaToken>> {
         let shared = &self.shared;
         let room = shared.context as usize - shared.options.max_tokens.min(shared.context as usize / 3);
@@ -89,7 +89,8 @@ impl LlamaDialogue {
             if tokens.len() <= room {
                 return Ok(tokens);
             }
-            if !window::drop_oldest_turn(&mut messages) {
+            let excess = tokens.len() - room;
+            if !window::drop_oldest_turn(&mut messages) && !window::drop_oldest_words(&mut messages, excess, length) {
                 let reason = format!("a prompt of {} tokens; the context has room for {room}", tokens.len());
                 return Err(failed(reason));
             }
@@ -130,6 +131,7 @@ impl LlamaDialogue {
         }
         let common = self.cached().iter().zip(tokens).take_while(|(a, b)| a == b).count().min(tokens.len() - 1);
         self.cut(common)?;
+        let common = self.cached().len();
         self.make_room(tokens)?;
         self.usage.reused += common;
         let slice = self.shared.options.prefill_slice;
@@ -177,7 +179,7 @@ impl LlamaDialogue {
         &self.cached[self.sequence]
     }
 
-    /// Forgets the cache from `keep` on.
+    /// Forgets the cache from `keep` on, or all of it: the state of a recurrent model cannot be taken back.
     fn cut(&mut self, keep: usize) -> Result<()> {
         self.cut_sequence(self.sequence, keep)
     }
@@ -186,13 +188,18 @@ impl LlamaDialogue {
         if keep == self.cached[sequence].len() {
             return Ok(());
         }
-        let cut = self.session.with_dependent_mut(|_, context| {
-            context.clear_kv_cache_seq(Some(sequence as u32), Some(keep as u32), None).map_err(failed)
-        })?;
-        if !cut {
-            return Err(failed("the model's memory cannot be cut"));
+        let mut clear = |from| {
+            self.session.with_dependent_mut(|_, context| {
+                context.clear_kv_cache_seq(Some(sequence as u32), from, None).map_err(failed)
+            })
+        };
+        if clear(Some(keep as u32))? {
+            self.cached[sequence].truncate(keep);
+        } else if clear(None)? {
+            self.cached[sequence].clear();
+        } else {
+            return Err(failed("the model's memory cannot be cleared"));
         }
-        self.cached[sequence].truncate(keep);
         Ok(())
     }
 

@@ -17,8 +17,9 @@ use serde_json::{Value, json};
 use http::{Endpoint, Exchange};
 use sse::SseParser;
 
+use super::prompt::{self, by_turns};
 use super::tools::Moment;
-use super::{Cancel, ChatMessage, Dialogue, Finish, Responder, Role, ToolCall, ToolSpec, prompt};
+use super::{Cancel, ChatMessage, Dialogue, Finish, Responder, Role, ToolCall, ToolSpec};
 use crate::{Error, Result};
 
 const ENGINE: &str = "openai";
@@ -154,7 +155,7 @@ fn reason(error: &Value) -> String {
 fn request(options: &OpenAiOptions, messages: &[ChatMessage], tools: &[ToolSpec]) -> Value {
     let mut body = json!({
         "model": options.model,
-        "messages": wire_messages(messages),
+        "messages": wire_messages(&by_turns(messages)),
         "temperature": options.temperature,
         "max_tokens": options.max_tokens,
         "stream": true,

@@ -36,9 +36,9 @@ impl Player {
                 self.begin(message.turn);
                 self.sound(sound)
             }
-            Body::SoundEnd => {
+            Body::SoundEnd { whole } => {
                 self.begin(message.turn);
-                self.finish()
+                self.finish(whole)
             }
             _ => Ok(()),
         }
@@ -68,6 +68,7 @@ impl Player {
             base,
             made: 0,
             end: None,
+            whole: false,
             cut: None,
             text: String::new(),
             words,
@@ -97,7 +98,11 @@ impl Player {
         Ok(())
     }
 
-    fn finish(&mut self) -> Result<()> {
+    /// The first end of a reply counts: where a stage fails after it, all was there.
+    fn finish(&mut self, whole: bool) -> Result<()> {
+        if self.shared.replies().back().is_some_and(|reply| reply.end.is_some()) {
+            return Ok(());
+        }
         if let Some(resample) = &mut self.resample {
             let mut out = Vec::new();
             resample.flush(&mut out)?;
@@ -105,7 +110,7 @@ impl Player {
         }
         let end = self.shared.written.load(Ordering::SeqCst) + self.pending.len() as u64;
         if let Some(reply) = self.shared.replies().back_mut() {
-            reply.end = Some(end);
+            (reply.end, reply.whole) = (Some(end), whole);
             for (at, _) in &mut reply.words {
                 *at = (*at).min(end);
             }

@@ -22,7 +22,7 @@ fn ring() -> (Turns, Player, Loudspeaker, Playout) {
 fn reply(player: &mut Player) {
     let words = vec![word("one", 3, 40), word("two", 7, 80)];
     player.take(message(1, Body::Sound(Sound { samples: vec![0.5; 100], text: "one two".to_owned(), words }))).unwrap();
-    player.take(message(1, Body::SoundEnd)).unwrap();
+    player.take(message(1, Body::SoundEnd { whole: true })).unwrap();
     assert!(player.pump());
 }
 
@@ -110,9 +110,23 @@ fn what_a_device_holds_is_heard_when_it_has_sounded() {
 }
 
 #[test]
+fn of_a_reply_that_fails_on_the_way_nothing_is_heard_after_its_last_word() {
+    let (_, mut player, mut speaker, playout) = ring();
+    let words = vec![word("one", 3, 40)];
+    player.take(message(1, Body::Sound(Sound { samples: vec![0.5; 60], text: "one two".to_owned(), words }))).unwrap();
+    player.take(message(1, Body::SoundEnd { whole: false })).unwrap();
+    player.pump();
+    speaker.pull_heard(&mut [0.0; 100], 0);
+    let mut progress = Vec::new();
+    playout.poll(TurnId::default(), &mut progress);
+    assert_eq!(progress.last(), Some(&Progress::Finished(TurnId::new(1))));
+    assert_eq!(playout.heard(TurnId::new(1)), Heard::UpTo(3));
+}
+
+#[test]
 fn a_reply_without_sound_is_finished_at_once() {
     let (_, mut player, _, playout) = ring();
-    player.take(message(1, Body::SoundEnd)).unwrap();
+    player.take(message(1, Body::SoundEnd { whole: true })).unwrap();
     let mut progress = Vec::new();
     playout.poll(TurnId::default(), &mut progress);
     assert_eq!(progress, [Progress::Finished(TurnId::new(1))]);
@@ -135,7 +149,7 @@ fn a_ducked_reply_stands_still_and_goes_on_where_it_stopped() {
     let (_, mut player, mut speaker, playout) = ring();
     let ramp: Vec<f32> = (1..=200).map(|i| i as f32 / 400.0).collect();
     player.take(message(1, Body::Sound(Sound { samples: ramp.clone(), ..Sound::default() }))).unwrap();
-    player.take(message(1, Body::SoundEnd)).unwrap();
+    player.take(message(1, Body::SoundEnd { whole: true })).unwrap();
     player.pump();
     assert_eq!(pulled(&mut speaker, 50), ramp[..50]);
     playout.duck(SILENCE_DB);

@@ -9,12 +9,12 @@ use crate::stage::{Effect, Outbox};
 use crate::turn::Action;
 
 impl Listen {
-    pub(super) fn perform(&mut self, action: Action, out: &mut Outbox<'_>) {
+    pub(super) fn perform(&mut self, action: Action, woken: bool, out: &mut Outbox<'_>) {
         match action {
             Action::Begin(turn, from) => self.begin(turn, from, out),
             Action::Take(turn) => {
                 self.raise(turn, out);
-                let _ = out.send(turn, Body::Taken);
+                let _ = out.send(turn, Body::Taken { woken });
             }
             Action::Drop(turn) => {
                 out.event(turn, EventKind::Ignored);

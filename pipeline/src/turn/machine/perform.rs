@@ -80,7 +80,7 @@ impl Machine {
             Do::Know => caller.known = true,
             Do::Wait | Do::WaitNoMore => caller.unfinished = todo == Do::Wait,
             Do::Start => {
-                caller.ahead = true;
+                (caller.ahead, caller.asked) = (true, true);
                 caller.starts += 1;
                 actions.push(Action::Start(caller.id));
             }
