@@ -10,6 +10,7 @@ mod chat;
 mod coffee;
 mod noise;
 mod phrase;
+mod request;
 mod scene;
 mod shopping;
 mod sums;
@@ -20,6 +21,7 @@ pub use noise::Noise;
 pub use writer::{Dialogue, Line, Writer, WriterConfig};
 
 use phrase::{Chance, chance};
+use request::Request;
 
 /// What a turn is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -39,6 +41,8 @@ pub enum Domain {
     Units,
     /// The shopping list.
     Shopping,
+    /// Two requests in one sentence.
+    Two,
     /// Words that the assistant is to repeat.
     Echo,
     /// Requests that the assistant cannot fulfil.
@@ -49,7 +53,7 @@ pub enum Domain {
 
 impl Domain {
     /// All domains.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Coffee,
         Self::Chat,
         Self::Clock,
@@ -57,6 +61,7 @@ impl Domain {
         Self::Sums,
         Self::Units,
         Self::Shopping,
+        Self::Two,
         Self::Echo,
         Self::Refusal,
         Self::Unclear,
@@ -75,6 +80,7 @@ pub const SPOKEN_MIX: &Weights = &[
     (Domain::Sums, 1.2),
     (Domain::Units, 1.0),
     (Domain::Shopping, 1.2),
+    (Domain::Two, 0.5),
     (Domain::Refusal, 1.0),
 ];
 
@@ -118,32 +124,13 @@ fn spoken_sentence(rng: &mut Chance, domain: Domain) -> String {
             _ => chat::TOPICS.choose(rng).map(|topic| chat::ask(rng, topic.asks, &[])).unwrap_or_default(),
         },
         Domain::Refusal => chat::REFUSALS.choose(rng).map(|topic| chat::ask(rng, topic.asks, &[])).unwrap_or_default(),
-        Domain::Clock => timers::clock(rng).0,
-        Domain::Timers => timer_sentence(rng),
+        Domain::Clock => Request::clock(rng).said,
+        Domain::Timers => timers::spoken(rng),
         Domain::Sums if chance(rng, 8) => sums::further(rng, 10).0,
-        Domain::Sums => sums::sum(rng).0,
-        Domain::Units => sums::conversion(rng).0,
-        Domain::Shopping => {
-            let items = shopping::items(rng);
-            match rand::Rng::random_range(rng, 0..10) {
-                0..5 => shopping::add(rng, &items),
-                5 | 6 => shopping::remove(rng, &items),
-                7 | 8 => shopping::read(rng),
-                _ => shopping::clear(rng),
-            }
-        }
-    }
-}
-
-fn timer_sentence(rng: &mut Chance) -> String {
-    let label = if chance(rng, 35) { timers::LABELS.choose(rng).copied() } else { None };
-    match rand::Rng::random_range(rng, 0..10) {
-        0..6 => {
-            let length = timers::Length::random(rng);
-            timers::set(rng, &length, label).0
-        }
-        6..8 => timers::query(rng, label),
-        _ => timers::cancel(rng, label),
+        Domain::Sums => Request::sum(rng).said,
+        Domain::Units => Request::conversion(rng).said,
+        Domain::Shopping => Request::shopping(rng, &Noise::default(), &[]).said,
+        Domain::Two => Request::two(rng, &Noise::default()).0,
     }
 }
 

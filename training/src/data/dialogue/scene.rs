@@ -2,11 +2,11 @@
 
 use rand::Rng;
 use rand::seq::IndexedRandom;
-use rejoinder_models::llm::tools::{Moment, Tools};
+use rejoinder_models::llm::tools::{Moment, Tools, evaluate};
 use rejoinder_models::llm::{ChatMessage, Role, ToolCall};
-use serde_json::{Value, json};
 
 use super::phrase::{Chance, chance, say, tidy};
+use super::request::Request;
 use super::writer::{Line, WriterConfig};
 use super::{Domain, Noise, chat, coffee, shopping, sums, timers};
 
@@ -30,19 +30,17 @@ impl Scene<'_> {
             Domain::Echo => self.echo(),
             Domain::Refusal => self.refusal(),
             Domain::Clock => {
-                let (said, arguments) = timers::clock(self.rng);
-                let opener = if arguments.get("days").is_some() { "That's" } else { "It's" };
-                let result = self.ask_tool(&said, "clock", arguments);
-                self.reply(&result, |result| format!("{opener} {result}."));
+                let request = Request::clock(self.rng);
+                self.fulfil(&request);
             }
             Domain::Timers => self.timers(),
             Domain::Sums => self.sums(),
             Domain::Units => {
-                let (said, arguments) = sums::conversion(self.rng);
-                let result = self.ask_tool(&said, "convert", arguments);
-                self.reply(&result, |result| format!("That's {result}."));
+                let request = Request::conversion(self.rng);
+                self.fulfil(&request);
             }
             Domain::Shopping => self.shopping(),
+            Domain::Two => self.two(),
             Domain::Unclear => {
                 let said = if chance(self.rng, 15) {
                     say(self.rng, "(um|uh|er|hmm|um uh|the|a|and|but|i)", &[])
@@ -87,25 +85,41 @@ impl Scene<'_> {
         self.push(Role::Assistant, reply, None, true);
     }
 
-    fn ask_tool(&mut self, said: &str, name: &str, arguments: Value) -> String {
-        self.hear(said);
-        self.call(name, arguments)
+    /// Hears a request, and answers it with what its tool says.
+    fn fulfil(&mut self, request: &Request) {
+        let result = self.hear_request(request);
+        self.say(request.reply(&result));
     }
 
-    fn call(&mut self, name: &str, arguments: Value) -> String {
-        let call = ToolCall { name: name.to_owned(), arguments };
+    /// Hears a request, and calls its tool.
+    fn hear_request(&mut self, request: &Request) -> String {
+        let keep: Vec<&str> = request.keep.iter().map(String::as_str).collect();
+        self.hear_all_but(&request.said, &keep);
+        self.call(request)
+    }
+
+    fn call(&mut self, request: &Request) -> String {
+        let call = ToolCall { name: request.tool.to_owned(), arguments: request.arguments.clone() };
         let result = self.tools.answer(&call, self.now);
         self.push(Role::Assistant, String::new(), Some(call), true);
         self.push(Role::Tool, result.clone(), None, false);
         result
     }
 
-    fn reply(&mut self, result: &str, usual: impl FnOnce(&str) -> String) {
-        let reply = match result.strip_prefix("sorry, ") {
-            Some(why) => format!("Sorry, {why}."),
-            None => usual(result),
+    /// Two requests in one sentence: a call for each, then one reply.
+    fn two(&mut self) {
+        let (said, requests) = Request::two(self.rng, self.noise);
+        let keep: Vec<&str> = requests.iter().flat_map(|request| &request.keep).map(String::as_str).collect();
+        self.hear_all_but(&said, &keep);
+        let [first, second] = requests.map(|request| {
+            let result = self.call(&request);
+            request.reply(&result)
+        });
+        let second = match second.strip_prefix("Okay, ") {
+            Some(rest) if first.starts_with("Okay, ") => capitalised(rest),
+            _ => second,
         };
-        self.say(reply);
+        self.say(format!("{first} {second}"));
     }
 
     /// Asks for the last reply again, where there is a whole one.
@@ -119,8 +133,7 @@ impl Scene<'_> {
     }
 
     fn order(&mut self, said: &str, order: &coffee::Order) {
-        let result = self.ask_tool(said, "order_coffee", order.arguments());
-        self.reply(&result, |result| format!("Okay, one {result}, coming right up."));
+        self.fulfil(&Request::order(said.to_owned(), order));
     }
 
     fn coffee(&mut self) {
@@ -135,9 +148,9 @@ impl Scene<'_> {
             }
             25 => {
                 let order = coffee::Order::random(self.rng);
-                let said = coffee::sentence(self.rng, &order);
-                let result = self.ask_tool(&said, "order_coffee", order.arguments());
-                self.push(Role::Assistant, format!("Okay, one {result}, coming right up."), None, true);
+                let request = Request::order(coffee::sentence(self.rng, &order), &order);
+                let result = self.hear_request(&request);
+                self.push(Role::Assistant, request.reply(&result), None, true);
                 let said = chat::what_order(self.rng);
                 self.hear(&said);
                 self.say(format!("You ordered one {result}."));
@@ -149,7 +162,9 @@ impl Scene<'_> {
             2 => {
                 let (said, mut order) = coffee::without_drink(self.rng);
                 self.hear(&said);
-                self.say("What kind of coffee would you like?".to_owned());
+                if !chance(self.rng, 20) {
+                    self.say("What kind of coffee would you like?".to_owned());
+                }
                 let choice = coffee::Order { drink: coffee::Order::random(self.rng).drink, ..coffee::Order::default() };
                 order.drink = choice.drink;
                 let phrase = coffee::noun_phrase(self.rng, &choice);
@@ -165,7 +180,11 @@ impl Scene<'_> {
             4 | 5 => {
                 let order = coffee::Order::random(self.rng);
                 let said = coffee::sentence(self.rng, &order);
-                self.order(&said, &order);
+                match chance(self.rng, 35) {
+                    // Who goes on hears nothing of the reply.
+                    true => drop(self.hear_request(&Request::order(said, &order))),
+                    false => self.order(&said, &order),
+                }
                 let (said, order) = coffee::change(self.rng, &order);
                 self.order(&said, &order);
             }
@@ -263,121 +282,64 @@ impl Scene<'_> {
     }
 
     fn timers(&mut self) {
-        let label = match self.rng.random_range(0..100) {
-            0..27 => timers::LABELS.choose(self.rng).copied(),
-            27..40 => self.noise.any_word(self.rng),
-            _ => None,
-        };
-        let keep: Vec<&str> = label.into_iter().filter(|label| !timers::LABELS.contains(label)).collect();
-        let mut arguments = match label {
-            Some(label) => json!({"label": label}),
-            None => json!({}),
-        };
-        match self.rng.random_range(0..10) {
-            0..6 => {
-                let length = timers::Length::random(self.rng);
-                let (mut said, mut arguments) = timers::set(self.rng, &length, label);
-                if said.ends_with(&length.said) && chance(self.rng, 15) {
-                    let meant = timers::Length::random(self.rng);
-                    said = timers::correct(self.rng, &said, &meant);
-                    arguments = timers::arguments(&meant, label);
-                }
-                self.hear_all_but(&said, &keep);
-                let result = self.call("timer", arguments);
-                self.reply(&result, |result| format!("Okay, {result}."));
-            }
-            6 | 7 => {
-                arguments["action"] = json!("list");
-                let said = timers::query(self.rng, label);
-                self.hear_all_but(&said, &keep);
-                let result = self.call("timer", arguments);
-                self.reply(&result, |result| format!("You have {result}."));
-            }
-            _ => {
-                arguments["action"] = json!("cancel");
-                let said = timers::cancel(self.rng, label);
-                self.hear_all_but(&said, &keep);
-                let result = self.call("timer", arguments);
-                self.reply(&result, |result| format!("Okay, {result}."));
-            }
+        if chance(self.rng, 12) {
+            return self.timer_without_length();
         }
+        let request = Request::timer(self.rng, self.noise);
+        self.fulfil(&request);
+    }
+
+    /// A timer of which nobody said how long it runs.
+    fn timer_without_length(&mut self) {
+        let label = timers::Label::random(self.rng, self.noise);
+        let (said, question) = timers::without_length(self.rng, label.as_ref());
+        let keep: Vec<&str> = label.iter().flat_map(|label| &label.uncommon).map(String::as_str).collect();
+        self.hear_all_but(&said, &keep);
+        self.push(Role::Assistant, question.to_owned(), None, true);
+        let answer = Request::timer_length(self.rng, label.as_ref());
+        self.fulfil(&answer);
     }
 
     fn sums(&mut self) {
-        let (said, arguments) = if chance(self.rng, 3) { sums::by_zero(self.rng) } else { sums::sum(self.rng) };
-        let last = arguments["expression"].as_str().and_then(|text| rejoinder_models::llm::tools::evaluate(text).ok());
-        let result = self.ask_tool(&said, "calculate", arguments);
-        self.reply(&result, |result| format!("That's {result}."));
+        let request = Request::sum(self.rng);
+        self.fulfil(&request);
+        let last = request.arguments["expression"].as_str().and_then(|text| evaluate(text).ok());
         if let Some(last) = last.filter(|value| value.fract() == 0.0 && (0.0..10_000.0).contains(value))
             && chance(self.rng, 15)
         {
             let (said, arguments) = sums::further(self.rng, last as u64);
-            let result = self.ask_tool(&said, "calculate", arguments);
-            self.reply(&result, |result| format!("That's {result}."));
+            self.fulfil(&Request::calculation(said, arguments));
         }
     }
 
     fn shopping(&mut self) {
-        match self.rng.random_range(0..10) {
-            0..5 => {
-                let noise = self.noise;
-                let items = shopping::open_items(self.rng, |rng| noise.any_word(rng));
-                let result = self.shop("add", shopping::add, &items);
-                self.reply(&result, |result| format!("Okay, {result}."));
-            }
-            5 | 6 => {
-                let items = self.unwanted();
-                let result = self.shop("remove", shopping::remove, &items);
-                self.reply(&result, |result| format!("Okay, {result}."));
-            }
-            7 | 8 => {
-                let said = shopping::read(self.rng);
-                let result = self.ask_tool(&said, "shopping", json!({"action": "read"}));
-                self.reply(&result, |result| match result {
-                    "nothing" => "Your list is empty.".to_owned(),
-                    items => format!("Your list has {items}."),
-                });
-            }
-            _ => {
-                let said = shopping::clear(self.rng);
-                let result = self.ask_tool(&said, "shopping", json!({"action": "clear"}));
-                self.reply(&result, |result| format!("Okay, {result}."));
-            }
-        }
+        let request = if chance(self.rng, 5) {
+            let said = shopping::add_something(self.rng);
+            self.hear(&said);
+            self.push(Role::Assistant, "What should I add?".to_owned(), None, true);
+            let noise = self.noise;
+            let items = shopping::open_items(self.rng, |rng| noise.any_word(rng));
+            Request::items(self.rng, "add", shopping::answer, &items)
+        } else {
+            let added = self.added();
+            Request::shopping(self.rng, self.noise, &added)
+        };
+        self.fulfil(&request);
     }
 
-    /// Asks for an action with items, whose uncommon words are heard right.
-    fn shop(&mut self, action: &str, ask: fn(&mut Chance, &[&str]) -> String, items: &[String]) -> String {
-        let names: Vec<&str> = items.iter().map(String::as_str).collect();
-        let uncommon = names.iter().filter(|name| !shopping::ITEMS.contains(name));
-        let keep: Vec<&str> = uncommon.flat_map(|name| name.split(' ').chain(["and"])).collect();
-        let named = shopping::with_articles(self.rng, &names);
-        let named: Vec<&str> = named.iter().map(String::as_str).collect();
-        let said = ask(self.rng, &named);
-        self.hear_all_but(&said, &keep);
-        self.call("shopping", json!({"action": action, "items": items}))
-    }
-
-    /// Items to take off the list: mostly one or two that were put there before, by the last word of a name now and then.
-    fn unwanted(&mut self) -> Vec<String> {
-        let noise = self.noise;
-        let added = self.lines.iter().filter_map(|line| line.message.tool_call.as_ref());
-        let added = added
+    /// Items that were put on the list before.
+    fn added(&self) -> Vec<String> {
+        let calls = self.lines.iter().filter_map(|line| line.message.tool_call.as_ref());
+        let items = calls
             .filter(|call| call.arguments["action"] == "add")
             .filter_map(|call| call.arguments["items"].as_array());
-        let added: Vec<&str> = added.flatten().filter_map(Value::as_str).collect();
-        if added.is_empty() || chance(self.rng, 20) {
-            return shopping::open_items(self.rng, |rng| noise.any_word(rng));
-        }
-        let count = self.rng.random_range(1..=2);
-        let chosen = added.choose_multiple(self.rng, count);
-        let names: Vec<&str> = chosen.copied().collect();
-        let name = |name: &str| match name.rsplit_once(' ') {
-            Some((_, last)) if chance(self.rng, 20) => last.to_owned(),
-            _ => name.to_owned(),
-        };
-        names.into_iter().map(name).collect()
+        items.flatten().filter_map(|item| Some(item.as_str()?.to_owned())).collect()
     }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// Single spaces; leaves the recogniser's articles alone.

@@ -1,5 +1,7 @@
 //! How people speak of their shopping list.
 
+use std::sync::LazyLock;
+
 use rand::Rng;
 use rand::seq::IndexedRandom;
 use rejoinder_models::llm::tools::spoken;
@@ -7,104 +9,8 @@ use rejoinder_models::llm::tools::spoken;
 use super::phrase::{Chance, chance, say, say_one, tidy};
 use super::timers::{polite_end, polite_start};
 
-pub(crate) const ITEMS: [&str; 96] = [
-    "milk",
-    "eggs",
-    "bread",
-    "butter",
-    "cheese",
-    "apples",
-    "bananas",
-    "oranges",
-    "lemons",
-    "grapes",
-    "strawberries",
-    "tomatoes",
-    "potatoes",
-    "onions",
-    "garlic",
-    "carrots",
-    "lettuce",
-    "spinach",
-    "broccoli",
-    "peppers",
-    "cucumbers",
-    "mushrooms",
-    "beans",
-    "rice",
-    "pasta",
-    "flour",
-    "sugar",
-    "salt",
-    "pepper",
-    "olive oil",
-    "vinegar",
-    "honey",
-    "jam",
-    "peanut butter",
-    "cereal",
-    "oatmeal",
-    "yogurt",
-    "cream",
-    "ice cream",
-    "chocolate",
-    "cookies",
-    "crackers",
-    "chips",
-    "nuts",
-    "coffee",
-    "tea",
-    "juice",
-    "orange juice",
-    "water",
-    "soda",
-    "beer",
-    "wine",
-    "chicken",
-    "beef",
-    "pork",
-    "bacon",
-    "ham",
-    "sausages",
-    "fish",
-    "salmon",
-    "tuna",
-    "shrimp",
-    "tofu",
-    "soup",
-    "ketchup",
-    "mustard",
-    "mayonnaise",
-    "toilet paper",
-    "paper towels",
-    "napkins",
-    "dish soap",
-    "laundry detergent",
-    "shampoo",
-    "toothpaste",
-    "soap",
-    "batteries",
-    "light bulbs",
-    "trash bags",
-    "dog food",
-    "cat food",
-    "diapers",
-    "candles",
-    "flowers",
-    "avocados",
-    "blueberries",
-    "corn",
-    "peas",
-    "celery",
-    "ginger",
-    "cinnamon",
-    "vanilla",
-    "baking powder",
-    "brown sugar",
-    "oat milk",
-    "almond milk",
-    "frozen pizza",
-];
+/// What everybody buys.
+pub(crate) static ITEMS: LazyLock<Vec<&str>> = LazyLock::new(|| include_str!("items.txt").lines().collect());
 
 /// One to four different items, mostly one.
 pub(crate) fn items(rng: &mut Chance) -> Vec<&'static str> {
@@ -177,6 +83,22 @@ pub(crate) fn add(rng: &mut Chance, items: &[&str]) -> String {
         "{i} (on|to) {list}",
     ];
     wrap(rng, &templates, items)
+}
+
+/// A request to put something on the list that does not say what.
+pub(crate) fn add_something(rng: &mut Chance) -> String {
+    let templates = [
+        "(add|put) (something|an item|a thing|a few things) (to|on) {list}",
+        "(i need to|i want to|can you|can i|let me) (add|put) something (to|on) {list}",
+        "add to {list}",
+    ];
+    wrap(rng, &templates, &[])
+}
+
+/// The answer to what should be added.
+pub(crate) fn answer(rng: &mut Chance, items: &[&str]) -> String {
+    let items = listed(rng, items);
+    tidy(&say(rng, "(|||||add|um|some|i need|we need) {i} (|||please)", &[("i", &items)]))
 }
 
 /// A request to take items off the list.

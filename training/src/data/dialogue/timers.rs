@@ -1,9 +1,11 @@
 //! How people speak of timers and of the time of day.
 
 use rand::Rng;
+use rand::seq::IndexedRandom;
 use rejoinder_models::llm::tools::spoken::cardinal;
 use serde_json::{Value, json};
 
+use super::Noise;
 use super::phrase::{Chance, chance, pick, say, say_one, tidy};
 
 /// A length of time, as said and as the call states it.
@@ -15,11 +17,49 @@ pub(crate) struct Length {
     pub(crate) fields: Vec<(&'static str, u64)>,
 }
 
-pub(crate) const LABELS: [&str; 26] = [
+const THINGS: [&str; 26] = [
     "pasta", "eggs", "pizza", "tea", "rice", "bread", "cake", "cookies", "chicken", "laundry", "workout", "nap",
     "break", "meeting", "oven", "potatoes", "soup", "dishes", "homework", "reading", "coffee", "steak", "lasagna",
     "garden", "parking", "yoga",
 ];
+
+/// What there is to do; `{w}` stands for any word.
+const TASKS: &str = "(call (mom|dad|my (wife|husband|boss|brother|sister)|the (doctor|bank|school|office)|{w})|check (the|my|on the) (oven|mail|laundry|dog|roast|{w})|turn (off|on|down) the (oven|stove|heating|lights|{w})|take (out the (trash|cake|bread|garbage)|my (pills|medicine)|the {w} out|a break|a shower)|feed the (dog|cat|fish|baby|{w})|walk the dog|water the (plants|flowers)|leave (for (work|school|the {w})|)|pick up (the kids|{w}|my {w})|drink (some|) water|stretch|stand up|go (to bed|home|to the {w})|move the (car|laundry)|send the {w}|finish (the|my) {w}|wake up|clean the {w}|wash the {w}|start the {w}|text {w}|write to {w}|stir the {w})";
+
+/// What a timer is named after.
+#[derive(Clone, Debug)]
+pub(crate) struct Label {
+    name: String,
+    /// Whether it is something to do, as "call mom", in place of a thing that takes its time.
+    task: bool,
+    /// Its words that nobody could restore, had a recogniser misheard them.
+    pub(crate) uncommon: Vec<String>,
+}
+
+impl Label {
+    /// A label, where the timer has one.
+    pub(crate) fn random(rng: &mut Chance, noise: &Noise) -> Option<Self> {
+        match rng.random_range(0..100) {
+            0..34 => Some(Self::thing(rng, noise)),
+            34..46 => Some(Self::task(rng, noise)),
+            _ => None,
+        }
+    }
+
+    /// A thing that takes its time.
+    pub(crate) fn thing(rng: &mut Chance, noise: &Noise) -> Self {
+        let word = if chance(rng, 33) { noise.any_word(rng) } else { None };
+        let name = word.or_else(|| THINGS.choose(rng).copied()).unwrap_or("tea").to_owned();
+        Self { uncommon: word.map(str::to_owned).into_iter().collect(), name, task: false }
+    }
+
+    fn task(rng: &mut Chance, noise: &Noise) -> Self {
+        let word = noise.any_word(rng).unwrap_or("soup").to_owned();
+        let name = say(rng, TASKS, &[("w", &word)]);
+        let uncommon = name.split(' ').filter(|part| **part == word).map(str::to_owned).collect();
+        Self { name, task: true, uncommon }
+    }
+}
 
 fn amount(rng: &mut Chance, unit: &str) -> u64 {
     let usual: &[&u64] = match unit {
@@ -82,43 +122,130 @@ impl Length {
 }
 
 /// A request for a timer, and the arguments of the call.
-pub(crate) fn set(rng: &mut Chance, length: &Length, label: Option<&str>) -> (String, Value) {
-    let values = [("d", length.said.as_str()), ("n", length.before_noun.as_str()), ("l", label.unwrap_or(""))];
-    let named = label.is_some();
-    let mut templates = vec![
-        if named { "{set} a {l} timer for {d}" } else { "{set} a (timer|countdown|timer) for {d}" },
-        if named { "{set} a timer for {d} for the {l}" } else { "{set} a timer for {d}" },
-        if named {
-            "{d} for the {l}"
-        } else {
-            "(timer for {d}|{d} timer|start counting down {d}|count down {d}|wake me up in {d}|time {d})"
-        },
-        if named { "{set} a timer called {l} for {d}" } else { "{set} the timer (for|to) {d}" },
-        if named { "remind me about the {l} in {d}" } else { "(tell|alert|remind|ping) me (in|after) {d}" },
-    ];
+pub(crate) fn set(rng: &mut Chance, length: &Length, label: Option<&Label>) -> (String, Value) {
+    let name = label.map_or("", |label| &label.name);
+    let values = [("d", length.said.as_str()), ("n", length.before_noun.as_str()), ("l", name)];
+    let mut templates: Vec<&str> = match label {
+        Some(label) if label.task => vec![
+            "remind me to {l} in {d}",
+            "remind me in {d} to {l}",
+            "(set a reminder|make a reminder|i need a reminder|give me a reminder) to {l} in {d}",
+            "in {d} remind me to {l}",
+            "(tell me|don't let me forget) to {l} in {d}",
+            "(set|make) a reminder (in|for) {d} to {l}",
+        ],
+        Some(_) => vec![
+            "{set} a {l} timer for {d}",
+            "{set} a timer for {d} for the {l}",
+            "{d} for the {l}",
+            "{set} a timer called {l} for {d}",
+            "remind me about the {l} in {d}",
+        ],
+        None => vec![
+            "{set} a (timer|countdown|timer) for {d}",
+            "{set} a timer for {d}",
+            "(timer for {d}|{d} timer|start counting down {d}|count down {d}|wake me up in {d}|time {d})",
+            "{set} the timer (for|to) {d}",
+            "(tell|alert|remind|ping) me (in|after) {d}",
+        ],
+    };
     if !length.before_noun.is_empty() {
-        templates.push(if named { "{set} a {n} {l} timer" } else { "{set} a {n} timer" });
-        templates.push(if named { "{set} a {n} timer for (the|my) {l}" } else { "(a|) {n} timer" });
+        templates.extend_from_slice(match label {
+            Some(label) if label.task => &[],
+            Some(_) => &["{set} a {n} {l} timer", "{set} a {n} timer for (the|my) {l}"],
+            None => &["{set} a {n} timer", "(a|) {n} timer"],
+        });
     }
-    let verb = say(
+    let template = pick(rng, &templates).replace("{set}", &set_verb(rng));
+    let said = say(rng, &template, &values);
+    let said = match label {
+        Some(label) if label.task => format!("{} {said}", polite_ask(rng)),
+        _ => said,
+    };
+    (tidy(&format!("{said} {}", polite_end(rng))), arguments(length, label))
+}
+
+fn set_verb(rng: &mut Chance) -> String {
+    say(
         rng,
         "(set|start|set|set up|give me|make|create|begin|can you set|could you set|could you start|can you start|i need|i want|please set|please start|would you set|let's set)",
         &[],
-    );
-    let template = pick(rng, &templates).replace("{set}", &verb);
-    let said = tidy(&format!("{} {}", say(rng, &template, &values), polite_end(rng)));
-    (said, arguments(length, label))
+    )
+}
+
+fn polite_ask(rng: &mut Chance) -> String {
+    say(rng, "(||||can you|could you|please|will you|would you)", &[])
+}
+
+/// A request for two timers in one sentence.
+pub(crate) fn set_two(rng: &mut Chance, lengths: &[Length; 2], labels: [Option<&Label>; 2]) -> String {
+    let templates: &[&str] = match labels {
+        [Some(_), Some(_)] => &[
+            "{set} a {l} timer for {d} and (a|another) {m} timer for {e}",
+            "{set} a timer for {d} for the {l} and (one|another|another one) for {e} for the {m}",
+            "{set} two timers {d} for the {l} and {e} for the {m}",
+        ],
+        _ => &[
+            "{set} a timer for {d} and (another|another one|one|a second one|one more) for {e}",
+            "{set} two timers (one|) for {d} and (one|another|the other|) for {e}",
+            "{set} two timers for {d} and {e}",
+            "a timer for {d} and (one|another one) for {e}",
+        ],
+    };
+    let template = pick(rng, templates).replace("{set}", &set_verb(rng));
+    let [l, m] = labels.map(|label| label.map_or("", |label| label.name.as_str()));
+    let said = say(rng, &template, &[("d", &lengths[0].said), ("e", &lengths[1].said), ("l", l), ("m", m)]);
+    tidy(&format!("{} {said} {}", polite_start(rng), polite_end(rng)))
+}
+
+/// A request for a timer that does not say how long it runs, and the question that it is answered with.
+pub(crate) fn without_length(rng: &mut Chance, label: Option<&Label>) -> (String, &'static str) {
+    let task = label.is_some_and(|label| label.task);
+    let template = match label {
+        Some(_) if task => "(remind me to {l}|(set|make) a reminder to {l})",
+        Some(_) => "{set} (a {l} timer|a timer for the {l}|the {l} timer)",
+        None => "{set} (a|a|the|another|a new) (timer|countdown)",
+    };
+    let template = template.replace("{set}", &set_verb(rng));
+    let said = say(rng, &template, &[("l", label.map_or("", |label| &label.name))]);
+    let question = if task { "When should I remind you?" } else { "For how long?" };
+    (tidy(&format!("{} {said} {}", polite_start(rng), polite_end(rng))), question)
+}
+
+/// The answer to how long a timer is to run.
+pub(crate) fn answer(rng: &mut Chance, length: &Length) -> String {
+    say(rng, "(|||for|in|make it|um|let's say|uh for) {d} (||||please|thanks)", &[("d", &length.said)])
+}
+
+/// A sentence about timers without words that may be any.
+pub(crate) fn spoken(rng: &mut Chance) -> String {
+    let label = Label::random(rng, &Noise::default());
+    match rng.random_range(0..20) {
+        0 => without_length(rng, label.as_ref()).0,
+        1..12 => {
+            let length = Length::random(rng);
+            set(rng, &length, label.as_ref()).0
+        }
+        12..16 => query(rng, label.as_ref()),
+        _ => cancel(rng, label.as_ref()),
+    }
 }
 
 /// The arguments of the call that sets a timer.
-pub(crate) fn arguments(length: &Length, label: Option<&str>) -> Value {
-    let mut arguments = serde_json::Map::new();
-    arguments.insert("action".into(), json!("set"));
-    if let Some(label) = label {
-        arguments.insert("label".into(), json!(label));
+pub(crate) fn arguments(length: &Length, label: Option<&Label>) -> Value {
+    let mut arguments = with_label("set", label);
+    for (name, n) in &length.fields {
+        arguments[*name] = json!(n);
     }
-    arguments.extend(length.fields.iter().map(|(name, n)| ((*name).to_owned(), json!(n))));
-    Value::Object(arguments)
+    arguments
+}
+
+/// The arguments of a call for the timer of this label, or for any.
+pub(crate) fn with_label(action: &str, label: Option<&Label>) -> Value {
+    match label {
+        Some(label) => json!({"action": action, "label": label.name}),
+        None => json!({"action": action}),
+    }
 }
 
 /// Says a length, takes it back and says another, which is meant.
@@ -129,8 +256,14 @@ pub(crate) fn correct(rng: &mut Chance, said: &str, meant: &Length) -> String {
 }
 
 /// A question about timers.
-pub(crate) fn query(rng: &mut Chance, label: Option<&str>) -> String {
+pub(crate) fn query(rng: &mut Chance, label: Option<&Label>) -> String {
     let templates: &[&str] = match label {
+        Some(label) if label.task => &[
+            "(how long|how much time) (is there|do i have|have i got|is left|) (until|before) i (have to|should|need to|must) {l}",
+            "when (do|should) i (have to|need to|) {l}",
+            "(what about|check) the reminder to {l}",
+            "when (will|are) you (remind|going to remind) me to {l}",
+        ],
         Some(_) => &[
             "how (much time is|long is|many minutes are) left on the {l} timer",
             "how (long|much longer) for the {l}",
@@ -146,28 +279,33 @@ pub(crate) fn query(rng: &mut Chance, label: Option<&str>) -> String {
             "how long until the timer (goes off|is done|rings)",
         ],
     };
-    let said = say_one(rng, templates, &[("l", label.unwrap_or(""))]);
+    let said = say_one(rng, templates, &[("l", label.map_or("", |label| &label.name))]);
     tidy(&format!("{} {said} {}", polite_start(rng), polite_end(rng)))
 }
 
 /// A request to end timers.
-pub(crate) fn cancel(rng: &mut Chance, label: Option<&str>) -> String {
+pub(crate) fn cancel(rng: &mut Chance, label: Option<&Label>) -> String {
     let templates: &[&str] = match label {
+        Some(label) if label.task => &[
+            "{o} (cancel|delete|remove|forget) the reminder to {l}",
+            "(i don't need to|i no longer have to) {l} (anymore|any more|)",
+            "(please|) don't remind me to {l} (anymore|)",
+        ],
         Some(_) => &[
-            "(cancel|stop|delete|remove|end|clear|turn off|kill) the {l} timer",
-            "(cancel|stop|end) the timer for the {l}",
-            "i don't need the {l} timer (anymore|any more)",
+            "{o} (cancel|stop|delete|remove|end|clear|turn off|kill) the {l} timer",
+            "{o} (cancel|stop|end) the timer for the {l}",
+            "(actually|) i don't need the {l} timer (anymore|any more)",
         ],
         None => &[
-            "(cancel|stop|delete|remove|end|clear|turn off|kill) (the|my) timer",
-            "(cancel|stop|clear|delete) (all|all my|all the|my) timers",
-            "i don't need the timer (anymore|any more)",
+            "{o} (cancel|stop|delete|remove|end|clear|turn off|kill) (the|my) timer",
+            "{o} (cancel|stop|clear|delete) (all|all my|all the|my) timers",
+            "(actually|) i don't need the timer (anymore|any more)",
             "(forget|never mind) the timer",
         ],
     };
-    let said = say_one(rng, templates, &[("l", label.unwrap_or(""))]);
     let opener = say(rng, "(|||please|can you|could you|okay|actually)", &[]);
-    tidy(&format!("{opener} {said} {}", polite_end(rng)))
+    let said = say_one(rng, templates, &[("l", label.map_or("", |label| &label.name)), ("o", &opener)]);
+    tidy(&format!("{said} {}", polite_end(rng)))
 }
 
 /// A question about the clock or the calendar: what is said, and the arguments of the call.

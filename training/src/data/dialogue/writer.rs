@@ -50,6 +50,7 @@ impl Default for WriterConfig {
             (Domain::Sums, 1.2),
             (Domain::Units, 1.0),
             (Domain::Shopping, 1.2),
+            (Domain::Two, 0.6),
             (Domain::Echo, 0.8),
             (Domain::Refusal, 0.8),
             (Domain::Unclear, 0.5),
@@ -95,7 +96,7 @@ impl<'a> Writer<'a> {
         for _ in 0..turns {
             scene.domain = draw(scene.rng, &scene.config.mix);
             scene.turn();
-            scene.now.local_ms += scene.rng.random_range(3_000..120_000);
+            scene.now = scene.now.plus_ms(scene.rng.random_range(3_000..120_000));
         }
         Dialogue { lines: scene.lines }
     }
@@ -129,5 +130,21 @@ mod tests {
             assert_eq!(dialogue.lines.last().unwrap().message.role, Role::Assistant);
         }
         assert!(calls > 1000);
+    }
+
+    #[test]
+    fn two_requests_of_one_sentence_get_a_call_each_and_one_reply() {
+        let config = WriterConfig { mix: vec![(Domain::Two, 1.0)], max_turns: 1, ..WriterConfig::default() };
+        let noise = Noise::default();
+        let mut writer = Writer::new(&config, &noise, 5);
+        for _ in 0..200 {
+            let lines = writer.dialogue().lines;
+            let spoken = lines.iter().map(|line| line.message.role).filter(|role| *role != Role::System);
+            let expected = [Role::User, Role::Assistant, Role::Tool, Role::Assistant, Role::Tool, Role::Assistant];
+            assert_eq!(spoken.collect::<Vec<_>>(), expected);
+            let calls: Vec<&str> =
+                lines.iter().filter_map(|line| Some(line.message.tool_call.as_ref()?.name.as_str())).collect();
+            assert_eq!(calls.len(), 2, "{calls:?}");
+        }
     }
 }

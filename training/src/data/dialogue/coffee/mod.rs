@@ -82,7 +82,7 @@ pub(crate) fn corrected_sentence(rng: &mut Chance) -> (String, Order) {
     (tidy(&format!("{} {oops} {fix}", sentence(rng, &order))), meant)
 }
 
-/// A change to an order that was placed before: "actually make it large". Returns what is said and the new order.
+/// A change to an order that was placed before: "actually make it large", "and with milk". Returns what is said and the new order.
 pub(crate) fn change(rng: &mut Chance, order: &Order) -> (String, Order) {
     let mut meant = order.clone();
     let slot = rng.random_range(0..6usize);
@@ -103,9 +103,24 @@ pub(crate) fn change(rng: &mut Chance, order: &Order) -> (String, Order) {
         }
     };
     let phrase = if only.drink.is_some() { noun_phrase(rng, &only) } else { after_drink(rng, &only).join(" ") };
-    let opener = "(actually|oh|sorry|wait|oh and|hmm|) (can you|could you|can we|) (make it|make that|change (it|that) to|i want it)";
-    let said = format!("{} {phrase}", say(rng, opener, &[]));
+    // What is only added is often said as if the sentence had not ended.
+    let added = only.drink.is_none() && chance(rng, 40);
+    let opener = match added {
+        true => "(||and|and|oh and|oh|plus|also)",
+        false => {
+            "(actually|oh|sorry|wait|oh and|hmm|) (can you|could you|can we|) (make it|make that|change (it|that) to|i want it)"
+        }
+    };
+    let said = format!("{} {phrase}", say(rng, opener, &[])).replace("and and ", "and ");
     (tidy(&said.replace("make it make it", "make it").replace("make that make that", "make that")), meant)
+}
+
+/// Two orders in one sentence.
+pub(crate) fn two(rng: &mut Chance, orders: &[Order; 2]) -> String {
+    let (first, second) = (sentence(rng, &orders[0]), noun_phrase(rng, &orders[1]));
+    let joint = say(rng, "(and|and|and also|plus|and then|as well as) (a|a|a|one|) ", &[]);
+    let end = say(rng, "(|||please|thanks)", &[]);
+    tidy(&format!("{first} {joint} {second} {end}"))
 }
 
 /// A request that names no drink: "can i get something with soy milk". Returns what is said and the order so far.
