@@ -8,7 +8,7 @@ use crate::streaming::Streaming;
 use crate::{Error, Result};
 
 use super::markup::Markup;
-use super::normalize::tables::{ABBREVIATIONS, BEFORE_NUMBER, Stop};
+use super::normalize::tables::{ABBREVIATIONS, BEFORE_NUMBER, COUNTRIES, Stop, UNITS};
 
 /// Where a reply is cut.
 ///
@@ -162,6 +162,8 @@ fn full_stop(text: &[char]) -> End {
     let lower = word.to_lowercase();
     let digits = !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit());
     let letters = |word: &str| word.split('.').all(|part| part.chars().count() == 1 && part != "I");
+    let degree = |word: &str| word.split('.').all(|part| (1..=2).contains(&part.chars().count()));
+    let counted = text[..start].iter().rev().find(|c| !c.is_whitespace()).is_some_and(char::is_ascii_digit);
     if digits && word.len() <= 2 && start == 0 {
         // The number of a list's item, which opens its line.
         return End::None;
@@ -172,7 +174,9 @@ fn full_stop(text: &[char]) -> End {
     match ABBREVIATIONS.iter().find(|(short, ..)| *short == lower) {
         Some((_, _, Stop::Never)) => End::None,
         Some((_, _, Stop::Maybe)) => End::Open(Undecided::IfUpper),
-        None if word.contains('.') && letters(&word) => End::Open(Undecided::IfUpper),
+        None if COUNTRIES.contains(&word.as_str()) => End::None,
+        None if word.contains('.') && degree(&word) => End::Open(Undecided::IfUpper),
+        None if counted && UNITS.iter().any(|(unit, ..)| *unit == word) => End::Open(Undecided::IfUpper),
         None if word.chars().all(char::is_uppercase) && letters(&word) => End::None,
         None => End::Sentence,
     }
@@ -241,6 +245,8 @@ mod tests {
             ("It costs $1,000. OK", vec!["It costs $1,000.", "OK"]),
             ("one\ntwo\n\nthree", vec!["one", "two", "three"]),
             ("1. Milk\n2. Eggs", vec!["1. Milk", "2. Eggs"]),
+            ("Add 5 oz. of flour. Stir.", vec!["Add 5 oz. of flour.", "Stir."]),
+            ("She has a Ph.D. in physics. The U.S. Army", vec!["She has a Ph.D. in physics.", "The U.S. Army"]),
             ("... !? \n -- ", vec![]),
             ("", vec![]),
         ] {
@@ -269,6 +275,8 @@ mod tests {
             ("Run `ls`.\n```sh\nls -l\n```\nDone.", vec!["Run ls.", "Done."]),
             ("> quoted -- text", vec!["quoted -- text"]),
             ("a snake_case word [1]", vec!["a snake case word 1"]),
+            ("12*7 is 5 * 3, 5~10 min, **5** and 2 *very* 3", vec!["12×7 is 5 × 3,", "5–10 min, 5 and 2 very 3"]),
+            ("| tea | milk |\n* 5 * 6", vec!["tea milk", "5 × 6"]),
         ] {
             assert_eq!(texts(text), expected, "{text:?}");
         }
@@ -277,7 +285,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_chunking_equals_the_whole(
-            text in "([a-zA-Z]{1,6}|[0-9.,!?:*_`#\\[\\]()—\n -]|Dr\\. |No\\. |p\\.m\\. |[😀é])*",
+            text in "([a-zA-Z]{1,6}|[0-9.,!?:*~|_`#\\[\\]()—\n -]|Dr\\. |No\\. |p\\.m\\. |[😀é])*",
             cuts in prop::collection::vec(0usize..20, 0..30),
         ) {
             let whole = split(&text);

@@ -4,15 +4,30 @@ use std::ops::Range;
 
 type Placed = (char, Range<usize>);
 
-/// Drops Markdown's marks, the addresses of links, code blocks and emoji, one character after another.
+/// Drops Markdown's marks, the addresses of links, code blocks and emoji, one character after another. A mark that is an
+/// operator between numbers becomes its sign.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Markup {
     within_line: bool,
     ticks: usize,
     fenced: bool,
     link: Link,
-    bullet: Option<Placed>,
+    held: Option<(Held, Placed)>,
     after_word: bool,
+    /// The last character of this line that was no space, and whether one came since.
+    last: Option<char>,
+    spaced: bool,
+}
+
+/// What is held back until the next character tells what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Held {
+    /// A bullet before a space, else a sign.
+    Bullet,
+    /// An operator before a digit, else a mark.
+    Operator,
+    /// Behind a space: an operator before another, else a mark.
+    SpacedOperator,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,17 +54,28 @@ impl Markup {
         if self.fenced || self.within_address(c) {
             return [None, None];
         }
-        let held = self.bullet.take();
-        if held.is_some() && c.is_whitespace() && c != '\n' {
+        let held = self.held.take();
+        let space = c.is_whitespace() && c != '\n';
+        if space && matches!(held, Some((Held::Bullet, _))) {
             return [None, None];
         }
+        let held = held.filter(|(held, _)| match held {
+            Held::Bullet => true,
+            Held::Operator => c.is_ascii_digit(),
+            Held::SpacedOperator => space,
+        });
         let kept = self.keep(c, source);
-        [held, kept]
+        (self.last, self.spaced) = match c {
+            '\n' => (None, false),
+            c if c.is_whitespace() => (self.last, true),
+            c => (Some(c), false),
+        };
+        [held.map(|(_, placed)| placed), kept]
     }
 
     /// Gives out what was held back.
     pub(super) fn finish(&mut self) -> Option<Placed> {
-        self.bullet.take()
+        self.held.take().filter(|(held, _)| *held == Held::Bullet).map(|(_, placed)| placed)
     }
 
     fn within_address(&mut self, c: char) -> bool {
@@ -78,13 +104,21 @@ impl Markup {
             _ => {}
         }
         match c {
-            '[' | ']' | '*' | '~' | '|' | '\\' => None,
+            '[' | ']' | '\\' => None,
+            '*' | '~' => {
+                let sign = if c == '*' { '×' } else { '–' };
+                let behind_number = self.last.is_some_and(|last| last.is_ascii_digit() || last == ')');
+                let held = if self.spaced { Held::SpacedOperator } else { Held::Operator };
+                self.held = behind_number.then_some((held, (sign, source)));
+                None
+            }
             '#' | '>' if line_start => None,
             '-' | '+' | '•' if line_start => {
-                self.bullet = Some((c, source));
+                self.held = Some((Held::Bullet, (c, source)));
                 None
             }
             '_' => after_word.then_some((' ', source)),
+            '|' => Some((' ', source)),
             _ if is_pictograph(c) => None,
             _ => Some((c, source)),
         }

@@ -10,6 +10,7 @@ pub(crate) mod tables;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
+use unicode_normalization::char::{decompose_canonical, is_combining_mark};
 
 use expand::{Lexeme, expand};
 
@@ -100,7 +101,8 @@ pub fn spoken(text: &str, config: &NormalizeConfig) -> Vec<Spoken> {
     let mut out = Vec::new();
     let mut at = 0;
     while at < lexemes.len() {
-        let expansion = expand(&lexemes[at..], config.spell_capitals && !shouted);
+        let previous = at.checked_sub(1).map(|before| &lexemes[before]);
+        let expansion = expand(previous, &lexemes[at..], config.spell_capitals && !shouted);
         let last = at + expansion.taken.max(1) - 1;
         let words = match config.case {
             Case::Lower => expansion.words,
@@ -149,7 +151,12 @@ fn lexemes(text: &str) -> Vec<Lexeme> {
             match tables::fold(c) {
                 Some(plain) => current.text.push_str(plain),
                 None if c == '–' => current.text.push('-'),
-                None => current.text.push(c),
+                None if is_combining_mark(c) => {}
+                None => decompose_canonical(c, |part| {
+                    if !is_combining_mark(part) {
+                        current.text.push(part);
+                    }
+                }),
             }
         }
     }

@@ -63,7 +63,7 @@ pub(crate) const BEFORE_NUMBER: &[(&str, &str)] =
     &[("no", "number"), ("nos", "numbers"), ("vol", "volume"), ("p", "page"), ("pp", "pages"), ("fig", "figure")];
 
 /// Units after a number: the sign, one of it, several.
-pub(super) const UNITS: &[(&str, &str, &str)] = &[
+pub(crate) const UNITS: &[(&str, &str, &str)] = &[
     ("%", "percent", "percent"),
     ("°C", "degree celsius", "degrees celsius"),
     ("°F", "degree fahrenheit", "degrees fahrenheit"),
@@ -124,7 +124,27 @@ pub(super) const CURRENCIES: &[(char, [&str; 4])] = &[
     ('£', ["pound", "pounds", "penny", "pence"]),
     ('€', ["euro", "euros", "cent", "cents"]),
     ('¥', ["yen", "yen", "sen", "sen"]),
+    ('¢', ["cent", "cents", "cent", "cents"]),
+    ('₹', ["rupee", "rupees", "paisa", "paise"]),
+    ('₩', ["won", "won", "jeon", "jeon"]),
+    ('₽', ["ruble", "rubles", "kopeck", "kopecks"]),
+    ('₺', ["lira", "lira", "kurush", "kurush"]),
+    ('₪', ["shekel", "shekels", "agora", "agorot"]),
 ];
+
+pub(super) fn is_currency(c: char) -> bool {
+    CURRENCIES.iter().any(|(sign, _)| *sign == c)
+}
+
+/// Words of capitals that are spelled although they could be spoken.
+pub(super) const SPELLED: &[&str] = &[
+    "US", "USA", "UK", "EU", "UN", "UAE", "AI", "UI", "UX", "IQ", "ID", "IP", "OS", "API", "URL", "USB", "GPU", "CPU",
+    "GPA", "ATM", "CEO", "CFO", "COO", "CIO", "FAQ", "ETA", "UFO", "IOU", "DIY", "FBI", "CIA", "IRS", "IBM", "FDA",
+    "EPA",
+];
+
+/// Names whose full stop seldom ends a sentence, whatever follows.
+pub(crate) const COUNTRIES: &[&str] = &["U.S", "U.S.A", "U.K", "U.N", "E.U"];
 
 /// Words that a sum of money keeps before the currency's name: "four million dollars".
 pub(super) const SCALES: &[(&str, &str)] = &[
@@ -145,6 +165,7 @@ pub(super) const SYMBOLS: &[(char, &str)] = &[
     ('=', "equals"),
     ('×', "times"),
     ('÷', "divided by"),
+    ('−', "minus"),
     ('±', "plus or minus"),
     ('%', "percent"),
     ('°', "degrees"),
@@ -154,6 +175,8 @@ pub(super) const SYMBOLS: &[(char, &str)] = &[
     ('$', "dollars"),
     ('£', "pounds"),
     ('€', "euros"),
+    ('¥', "yen"),
+    ('¢', "cents"),
     ('½', "one half"),
     ('¼', "one quarter"),
     ('¾', "three quarters"),

@@ -57,6 +57,54 @@ fn numbers_become_words() {
 }
 
 #[test]
+fn numbers_within_compounds_stay_whole() {
+    for (text, expected) in [
+        ("10,000+ people", "ten thousand plus people"),
+        ("a 3.5-inch disk, 1.5x", "a three point five inch disk, one point five x"),
+        ("1.5-2 hours or 2-3 tbsp", "one point five to two hours or two to three tablespoons"),
+        ("20-25°C", "twenty to twenty five degrees celsius"),
+        ("24/7 and 9/11 and 50/50", "twenty four seven and nine eleven and fifty fifty"),
+        ("1 1/2 cups, 1½ tsp", "one and a half cups, one and a half teaspoons"),
+        ("3/4 tsp", "three quarters teaspoon"),
+        ("192.168.1.1", "one hundred ninety two dot one hundred sixty eight dot one dot one"),
+        ("(555) 123-4567", "five five five one two three four five six seven"),
+        ("+1-555-123-4567", "plus one five five five one two three four five six seven"),
+        ("555.123.4567", "five five five one two three four five six seven"),
+        ("-.5 or -5", "minus zero point five or minus five"),
+    ] {
+        assert_eq!(tts(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn operators_between_numbers_are_said() {
+    for (text, expected) in [
+        ("10 - 3 = 7", "ten minus three equals seven"),
+        ("10 − 3 is 7", "ten minus three is seven"),
+        ("10 / 2 = 5, 10/2 = 5", "ten divided by two equals five, ten divided by two equals five"),
+        ("3 x 4 * 5", "three times four times five"),
+        ("pages 10 - 20", "pages ten to twenty"),
+        ("he won 3 - 1", "he won three, one"),
+        ("tea - 2 cups", "tea, two cups"),
+    ] {
+        assert_eq!(tts(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn letters_and_names() {
+    for (text, expected) in [
+        ("Dvořák, Erdoğan, re\u{301}sume\u{301}", "dvorak, erdogan, resume"),
+        ("the US and an AI, us", "the u s and an a i, us"),
+        ("GPUs", "g p u's"),
+        ("write to user@example.com now", "write to user at example dot com now"),
+        ("It ends.Then more", "it ends then more"),
+    ] {
+        assert_eq!(tts(text), expected, "{text}");
+    }
+}
+
+#[test]
 fn money_times_units() {
     for (text, expected) in [
         ("$4", "four dollars"),
@@ -66,6 +114,10 @@ fn money_times_units() {
         ("£3 million.", "three million pounds."),
         ("$2.5 billion", "two point five billion dollars"),
         ("$5k", "five thousand dollars"),
+        ("-$12.50", "minus twelve dollars and fifty cents"),
+        ("$10-$20 or $10-20", "ten to twenty dollars or ten to twenty dollars"),
+        ("$20/month, $2.5B", "twenty dollars per month, two point five billion dollars"),
+        ("99¢, ₹500, 500¥", "ninety nine cents, five hundred rupees, five hundred yen"),
         ("20°C", "twenty degrees celsius"),
         ("It is 20 °C.", "it is twenty degrees celsius."),
         ("1 km, 5km; 3.2 kg", "one kilometer, five kilometers; three point two kilograms"),
@@ -90,7 +142,8 @@ fn abbreviations_and_pauses() {
         ("He lives in Elm St.", "he lives in elm street."),
         ("St. Paul", "saint paul"),
         ("apples, pears, etc. are fruit, etc.", "apples, pears, et cetera are fruit, et cetera."),
-        ("the U.S. army", "the u s army"),
+        ("the U.S. army, the U.S. Army", "the u s army, the u s army"),
+        ("5 oz. of flour. 5 oz. More", "five ounces of flour. five ounces. more"),
         ("e.g. this, i.e. that", "for example this, that is that"),
         ("No. 5 is alive. No. It is not.", "number five is alive. no. it is not."),
         ("the BBC and NASA", "the b b c and nasa"),
