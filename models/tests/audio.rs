@@ -172,6 +172,18 @@ fn a_wav_file_from_a_pipe_is_read_to_its_end() {
         piped[40..44].copy_from_slice(&length.to_le_bytes());
         assert_eq!(audio::read_bytes(piped, "pipe.wav").unwrap().samples.len(), 1_600, "{length:x}");
     }
+    for (format, bits) in [(3_u16, 32_u16), (3, 64), (6, 8), (7, 8)] {
+        let frame = bits / 8;
+        let mut piped = b"RIFF\xff\xff\xff\xffWAVEfmt ".to_vec();
+        piped.extend(18_u32.to_le_bytes());
+        piped.extend([format, 1].map(u16::to_le_bytes).concat());
+        piped.extend([16_000, 16_000 * u32::from(frame)].map(u32::to_le_bytes).concat());
+        piped.extend([frame, bits, 0].map(u16::to_le_bytes).concat());
+        piped.extend(b"data\x00\xf0\xff\x7f");
+        piped.resize(piped.len() + 1_600 * usize::from(frame), 0);
+        let name = format!("{format} of {bits} bits");
+        assert_eq!(audio::read_bytes(piped, &name).unwrap().samples.len(), 1_600, "{name}");
+    }
 }
 
 #[test]

@@ -4,7 +4,9 @@ use std::io::{Cursor, ErrorKind};
 use std::ops::RangeInclusive;
 use std::path::Path;
 
-use symphonia::core::codecs::audio::well_known::{CODEC_ID_MP3, CODEC_ID_OPUS};
+use symphonia::core::codecs::audio::well_known::{
+    CODEC_ID_MP3, CODEC_ID_OPUS, CODEC_ID_PCM_ALAW, CODEC_ID_PCM_F32LE, CODEC_ID_PCM_F64LE, CODEC_ID_PCM_MULAW,
+};
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error as MediaError;
 use symphonia::core::formats::probe::Hint;
@@ -232,7 +234,7 @@ impl PacketDecoder {
             decoder,
             channels,
             rate: rate_of(params, name)?,
-            frame_bytes: u64::from(params.bits_per_coded_sample.unwrap_or(0)).div_ceil(8) * channels as u64,
+            frame_bytes: sample_bytes(params) * channels as u64,
             lossy_start: params.codec == CODEC_ID_MP3,
             scratch: Vec::new(),
         })
@@ -288,4 +290,15 @@ impl PacketDecoder {
             _ => None,
         }
     }
+}
+
+/// Bytes of a coded sample; 0 where they vary. WAV files say nothing of it for floats and companded samples.
+fn sample_bytes(params: &AudioCodecParameters) -> u64 {
+    let bits = params.bits_per_coded_sample.unwrap_or(match params.codec {
+        CODEC_ID_PCM_F64LE => 64,
+        CODEC_ID_PCM_F32LE => 32,
+        CODEC_ID_PCM_ALAW | CODEC_ID_PCM_MULAW => 8,
+        _ => 0,
+    });
+    u64::from(bits).div_ceil(8)
 }

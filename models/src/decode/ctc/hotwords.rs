@@ -44,8 +44,9 @@ impl Default for Hotwords {
 impl Hotwords {
     pub(in crate::decode) fn new(hotwords: &[Hotword]) -> Result<Self> {
         let mut nodes = vec![Node::default()];
+        // What a character adds on the way to the best of the hotwords that it may belong to, and what the whole of one adds.
         let mut boosts = vec![0.0f32];
-        let mut ends = vec![false];
+        let mut ends = vec![None];
         for hotword in hotwords {
             let words: Vec<&str> = hotword.text.split_whitespace().collect();
             if words.is_empty() || !hotword.boost.is_finite() {
@@ -61,40 +62,47 @@ impl Hotwords {
                 if next == new {
                     nodes.push(Node::default());
                     boosts.push(f32::NEG_INFINITY);
-                    ends.push(false);
+                    ends.push(None);
                 }
                 at = next as usize;
                 let boost = if c == WORD_BOUNDARY { 0.0 } else { hotword.boost };
                 boosts[at] = boosts[at].max(boost);
             }
-            ends[at] = true;
+            let letters = phrase.chars().filter(|c| *c != WORD_BOUNDARY).count();
+            let whole = hotword.boost * letters as f32;
+            ends[at] = Some(ends[at].map_or(whole, |other: f32| other.max(whole)));
         }
         let most = hotwords.iter().map(|hotword| hotword.boost.abs()).fold(0.0, f32::max);
         let longest = hotwords.iter().map(|hotword| hotword.text.chars().count()).max().unwrap_or(0);
-        // A negative boost is given back all at once where its hotword breaks off.
-        let all_at_once = hotwords.iter().any(|hotword| hotword.boost < 0.0);
+        // A negative boost is given back all at once where its hotword breaks off, and of hotwords that share a beginning the
+        // longer one makes up for the shorter.
+        let first = hotwords.first().map_or(0.0, |hotword| hotword.boost);
+        let all_at_once = hotwords.iter().any(|hotword| hotword.boost < 0.0 || hotword.boost != first);
         let mut hotwords = Self { nodes, most: if all_at_once { most * longest as f32 } else { most } };
         hotwords.connect(&boosts, &ends);
         Ok(hotwords)
     }
 
     /// Sets what each node adds and where it falls back to, breadth first.
-    fn connect(&mut self, boosts: &[f32], ends: &[bool]) {
+    fn connect(&mut self, boosts: &[f32], ends: &[Option<f32>]) {
         let mut queue = VecDeque::from([0usize]);
+        // Along each path, what its characters add and what became permanent.
+        let mut sums = vec![(0.0, 0.0); boosts.len()];
         while let Some(parent) = queue.pop_front() {
             let children: Vec<(char, u32)> = self.nodes[parent].next.iter().map(|(c, node)| (*c, *node)).collect();
             for (c, child) in children {
                 let child = child as usize;
                 let fail = if parent == 0 { 0 } else { self.step(self.nodes[parent].fail, c) };
-                let sum = self.nodes[parent].pending + boosts[child];
-                let ended = ends[child];
-                let own = if ended { sum } else { 0.0 };
+                let (sum, granted) = sums[parent];
+                let sum = sum + boosts[child];
+                let own = ends[child].map(|whole| whole - granted);
+                sums[child] = (sum, granted + own.unwrap_or(0.0));
                 // A shorter hotword at the end of this text ends with it, unless a longer one does.
-                let done = if ended { own } else { self.nodes[fail as usize].done };
+                let done = own.unwrap_or(self.nodes[fail as usize].done);
                 let node = &mut self.nodes[child];
                 node.fail = fail;
                 node.done = done;
-                node.pending = if ended { 0.0 } else { sum };
+                node.pending = if own.is_some() { 0.0 } else { sum - granted };
                 queue.push_back(child);
             }
         }
@@ -169,7 +177,13 @@ mod tests {
         }
         let (_, longer) = total(&hotwords, "▁iced▁mocha▁latte");
         let (_, shorter) = total(&hotwords, "▁iced▁mocha▁please");
-        assert!(longer > shorter && shorter > 0.0, "{longer} {shorter}");
+        assert_eq!((longer, shorter), (28.0, 9.0));
+
+        let list = [("oat milk", 2.0), ("oat", -1.0)];
+        let hotwords = Hotwords::new(&list.map(|(text, boost)| Hotword { text: text.to_owned(), boost })).unwrap();
+        assert_eq!(total(&hotwords, "▁oat").1, -3.0);
+        assert_eq!(total(&hotwords, "▁oat▁tea").1, -3.0);
+        assert_eq!(total(&hotwords, "▁oat▁milk").1, 14.0);
     }
 
     #[test]

@@ -6,7 +6,6 @@ mod chunked;
 mod http;
 mod sse;
 
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -187,6 +186,8 @@ fn wire_messages(messages: &[ChatMessage]) -> Vec<Value> {
 
 #[derive(Debug, Default)]
 struct PartialCall {
+    index: u64,
+    id: String,
     name: String,
     arguments: String,
 }
@@ -194,7 +195,8 @@ struct PartialCall {
 /// What came of a streamed reply so far.
 #[derive(Debug, Default)]
 struct StreamedReply {
-    calls: BTreeMap<u64, PartialCall>,
+    /// The first call where there are several: a spoken turn takes one step at a time.
+    call: Option<PartialCall>,
     reason: Option<String>,
     begun: bool,
 }
@@ -213,15 +215,20 @@ impl StreamedReply {
         }
         let chunk: Value =
             serde_json::from_str(data).map_err(|e| Error::engine(ENGINE, format!("an event that is not JSON: {e}")))?;
-        if let Some(error) = chunk.get("error") {
+        if let Some(error) = chunk.get("error").filter(|error| !error.is_null()) {
             return Err(Error::engine(ENGINE, reason(error)));
         }
         let Some(choice) = chunk.pointer("/choices/0") else { return Ok(Step::More) };
         for call in choice.pointer("/delta/tool_calls").and_then(Value::as_array).into_iter().flatten() {
-            let partial = self.calls.entry(call.get("index").and_then(Value::as_u64).unwrap_or(0)).or_default();
             let text = |path| call.pointer(path).and_then(Value::as_str).unwrap_or_default();
-            partial.name.push_str(text("/function/name"));
-            partial.arguments.push_str(text("/function/arguments"));
+            let (index, id) = (call.get("index").and_then(Value::as_u64).unwrap_or(0), text("/id"));
+            let first =
+                self.call.get_or_insert_with(|| PartialCall { index, id: id.to_owned(), ..PartialCall::default() });
+            // Ollama gives all calls of a reply one index.
+            if first.index == index && (id.is_empty() || id == first.id) {
+                first.name.push_str(text("/function/name"));
+                first.arguments.push_str(text("/function/arguments"));
+            }
         }
         if let Some(reason) = choice.get("finish_reason").and_then(Value::as_str) {
             self.reason = Some(reason.to_owned());
@@ -233,23 +240,24 @@ impl StreamedReply {
         Ok(if !text.is_empty() && on_text(text).is_break() { Step::Broken } else { Step::More })
     }
 
-    /// The first call where there are several: a spoken turn takes one step at a time. `done` where the server has said
-    /// that it has nothing to add, which stands for a reason as well.
+    /// `done` where the server has said that it has nothing to add, which stands for a reason as well.
     fn finish(self, done: bool) -> Result<Finish> {
         if self.reason.is_none() && !done {
             return Err(Error::engine(ENGINE, "the endpoint closed the connection in the middle of a reply"));
         }
-        if let Some((_, PartialCall { name, arguments })) = self.calls.into_iter().next() {
+        let cut = self.reason.as_deref() == Some("length");
+        if let Some(PartialCall { name, arguments, .. }) = self.call {
             let arguments = if arguments.trim().is_empty() { "{}" } else { arguments.as_str() };
-            let arguments = serde_json::from_str(arguments).map_err(|e| {
-                Error::engine(ENGINE, format!("a call of {name} with arguments that are not JSON: {e}"))
-            })?;
-            return Ok(Finish::Tool(ToolCall { name, arguments }));
+            match serde_json::from_str(arguments) {
+                Ok(arguments) => return Ok(Finish::Tool(ToolCall { name, arguments })),
+                Err(_) if cut => {}
+                Err(error) => {
+                    let reason = format!("a call of {name} with arguments that are not JSON: {error}");
+                    return Err(Error::engine(ENGINE, reason));
+                }
+            }
         }
-        match self.reason.as_deref() {
-            Some("length") => Ok(Finish::Length),
-            _ => Ok(Finish::Stop),
-        }
+        Ok(if cut { Finish::Length } else { Finish::Stop })
     }
 }
 
