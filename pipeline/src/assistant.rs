@@ -9,7 +9,6 @@ use rejoinder_models::enhance::Enhancer;
 use rejoinder_models::llm::Responder;
 use rejoinder_models::llm::llama::LlamaResponder;
 use rejoinder_models::llm::openai::OpenAiResponder;
-use rejoinder_models::llm::tools::Moment;
 use rejoinder_models::text::ClauseConfig;
 use rejoinder_models::tts::Synthesizer;
 use rejoinder_models::turn::TurnDetector;
@@ -18,13 +17,13 @@ use rejoinder_models::{runtime, zoo};
 
 use crate::Result;
 use crate::config::{Config, ResponderConfig};
-use crate::dialogue::Toolbox;
+use crate::dialogue::{Calendar, Toolbox};
 use crate::identity::Identity;
 use crate::turn::{Judge, RuleJudge, TurnTaking};
 use crate::wake::WakeWord;
 
-/// Makes the tools of one conversation, with a state of their own, given when it begins.
-pub type ToolboxMaker = Arc<dyn Fn(Moment) -> Toolbox + Send + Sync>;
+/// Makes the tools of one conversation, with a state of their own, which go by its calendar.
+pub type ToolboxMaker = Arc<dyn Fn(Calendar) -> Toolbox + Send + Sync>;
 
 /// What a conversation runs on: its models and how to use them. Immutable and cheap to clone.
 #[derive(Clone)]
@@ -93,7 +92,7 @@ impl Assistant {
             instructions: config.instructions.clone(),
             memory: config.memory,
             max_tool_calls: config.max_tool_calls,
-            tools: Arc::new(move |begins| Toolbox::assistant(&tools, begins)),
+            tools: Arc::new(move |calendar| Toolbox::assistant(&tools, calendar)),
         })
     }
 }

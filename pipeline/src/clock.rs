@@ -32,6 +32,11 @@ impl Clock {
         Self(Arc::new(Inner { value: AtomicI64::new(0), epoch: None }))
     }
 
+    /// Whether it runs with the machine's.
+    pub(crate) fn is_live(&self) -> bool {
+        self.0.epoch.is_some()
+    }
+
     /// Puts the clock to `ns` nanoseconds since capture began.
     ///
     /// # Realtime Safety

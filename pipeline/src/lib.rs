@@ -31,7 +31,7 @@ mod wake;
 
 pub use assistant::{Assistant, ToolboxMaker};
 pub use config::Config;
-pub use dialogue::{History, Toolbox};
+pub use dialogue::{Calendar, History, Toolbox};
 pub use error::{Error, Result};
 pub use event::{Event, EventKind};
 pub use identity::{Identified, Identity};

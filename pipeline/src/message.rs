@@ -44,8 +44,10 @@ pub enum Body {
     Control(Control),
     /// Into `listen`: this device stands still. Of the loudspeaker that is said once a reply waits for it.
     Lost(AudioDevice),
-    /// Into `listen`: this device goes on.
+    /// This device goes on.
     Found(AudioDevice),
+    /// The machine's clock moved on otherwise than the conversation's: the machine has slept, or was put right.
+    ClockMoved,
     /// Somebody begins to speak; the audio that follows starts at this moment. Whether it is the caller's turn is not
     /// known yet.
     Began(Position),

@@ -164,7 +164,12 @@ impl Timelines {
 
     /// One turn.
     pub fn get(&self, turn: TurnId) -> Option<&Timeline> {
-        self.0.iter().find(|line| line.turn == turn)
+        self.0.binary_search_by_key(&turn, |line| line.turn).ok().map(|at| &self.0[at])
+    }
+
+    /// Forgets all but the last so many turns.
+    pub fn keep_last(&mut self, turns: usize) {
+        self.0.drain(..self.0.len().saturating_sub(turns));
     }
 }
 

@@ -185,14 +185,6 @@ fn a_model_that_calls_tools_without_end_is_stopped() {
 }
 
 #[test]
-fn a_stage_that_fails_ends_its_turn_and_the_conversation_goes_on() {
-    let conversation = simulate(&Parrot::default(), "300 fail 2000 alpha 500");
-    let lines = timelines(&conversation);
-    assert_eq!(lines.turns()[0].failed.as_deref(), Some("respond: parrot: no answer"));
-    assert_eq!(lines.turns()[1].reply.trim_start_matches("fail "), "alpha bravo.");
-}
-
-#[test]
 fn silence_and_noise_without_words_get_no_reply() {
     let silence = SessionBuilder::new(&assistant(&Parrot::default()));
     let silence = silence.simulate(&Clip::new(vec![0.0; 80_000], RATE), COST).unwrap();
@@ -371,6 +363,17 @@ fn in_half_duplex_nobody_is_heard_while_the_assistant_speaks() {
     let conversation = with_policy("300 delta 2000 alpha 9000", |turn_taking| turn_taking.policy.half_duplex = true);
     assert_eq!(timelines(&conversation).turns().len(), 1);
     assert_eq!(words_played(&conversation), 30);
+}
+
+#[test]
+fn in_half_duplex_who_talks_on_after_the_reply_is_heard_from_there() {
+    let script = "300 charlie 450 alpha alpha alpha alpha alpha alpha 900";
+    let conversation = with_policy(script, |turn_taking| turn_taking.policy.half_duplex = true);
+    let lines = timelines(&conversation);
+    let [first, second] = lines.turns() else { panic!("two turns, not {:?}", lines.turns()) };
+    assert_eq!(first.reply, "charlie bravo.");
+    assert!(second.text.starts_with("alpha") && second.text.matches("alpha").count() < 6, "{lines:?}");
+    assert!(second.speech_start > first.first_audio, "{lines:?}");
 }
 
 #[test]

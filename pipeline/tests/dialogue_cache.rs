@@ -8,7 +8,7 @@ use rejoinder_models::llm::llama::{LlamaOptions, LlamaResponder};
 use rejoinder_models::llm::tools::{Moment, Tools};
 use rejoinder_models::llm::{Cancel, ChatMessage, Dialogue, PERSONA, Responder, Role, ToolSpec};
 
-const NOW: Moment = Moment { local_ms: 0 };
+const NOW: Moment = Moment::from_local_ms(0);
 
 fn responder() -> LlamaResponder {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/pretrained/lm-en/model.gguf");

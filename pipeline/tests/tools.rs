@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use common::{Parrot, assistant, speech};
 use rejoinder::sim::MOMENT;
-use rejoinder::{Assistant, Control, Conversation, Cost, EventKind, SessionBuilder, Timelines, Toolbox};
+use rejoinder::{Assistant, Calendar, Control, Conversation, Cost, EventKind, SessionBuilder, Timelines, Toolbox};
 use rejoinder_models::Result;
 use rejoinder_models::llm::tools::{Moment, Outcome, Tool, Tools};
 use rejoinder_models::llm::{Cancel, ChatMessage, Dialogue, Finish, PromptTemplate, Responder, ToolSpec};
@@ -48,7 +48,7 @@ impl Tool for Alarm {
 
     fn call(&mut self, _arguments: &Value, now: Moment) -> Outcome {
         self.calls += 1;
-        self.rings = Some(Moment::from_local_ms(now.local_ms + 2_000));
+        self.rings = Some(now.plus_ms(2_000));
         Ok(["alpha", "bravo"][self.calls - 1].to_owned())
     }
 
@@ -62,7 +62,7 @@ impl Tool for Alarm {
 }
 
 fn alarm() -> Assistant {
-    let tools = Arc::new(|begins| Toolbox::of(Tools::new(vec![Box::new(Alarm::default())]), begins));
+    let tools = Arc::new(|calendar| Toolbox::of(Tools::new(vec![Box::new(Alarm::default())]), calendar));
     Assistant { tools, ..assistant(&Parrot::default()) }
 }
 
@@ -161,9 +161,9 @@ impl Dialogue for Dated {
 
 #[test]
 fn tools_and_a_template_that_asks_for_the_date_are_given_the_sessions() {
-    let tools = Arc::new(|begins| {
-        assert_eq!(begins, MOMENT);
-        Toolbox::empty()
+    let tools = Arc::new(|calendar| {
+        assert_eq!(calendar, Calendar::Since(MOMENT));
+        Toolbox::new(Vec::new(), |_, _| unreachable!())
     });
     let assistant = Assistant { responder: Arc::new(Dated(None)), tools, ..assistant(&Parrot::default()) }.metered();
     let builder = SessionBuilder::new(&assistant).begins_at(MOMENT);

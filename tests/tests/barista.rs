@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rejoinder::sim::MOMENT;
-use rejoinder::{Assistant, Config, Cost, Event, EventKind, History, SessionBuilder, TurnId};
+use rejoinder::{Assistant, Calendar, Config, Cost, Event, EventKind, History, SessionBuilder, TurnId};
 use rejoinder_models::audio::{self, Clip};
 use rejoinder_models::llm::{Cancel, Finish};
 use rejoinder_models::units::SampleRate;
@@ -195,7 +195,7 @@ fn from_text(assistant: &Assistant, order: &Order) -> Outcome {
     let mut history = History::new(&assistant.instructions, assistant.memory);
     history.heard(TurnId::new(1), &text);
     let mut dialogue = assistant.responder.dialogue(MOMENT).unwrap();
-    let tools = (assistant.tools)(MOMENT);
+    let tools = (assistant.tools)(Calendar::Since(MOMENT));
     let finish = dialogue.reply(history.messages(), tools.specs(), &Cancel::default(), &mut |piece| {
         reply.push_str(piece);
         std::ops::ControlFlow::Continue(())

@@ -17,7 +17,7 @@ use rejoinder_models::llm::{Cancel, ChatMessage, Finish, PERSONA, Responder, Rol
 use rejoinder_models::{Error, Result};
 use serde_json::{Value, json};
 
-const NOW: Moment = Moment { local_ms: 0 };
+const NOW: Moment = Moment::from_local_ms(0);
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")

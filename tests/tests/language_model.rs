@@ -17,7 +17,7 @@ use rejoinder_training::nets::llama::{Llama, LlamaConfig};
 use rejoinder_training::tasks::lm::{Chat, LmTask, PackingConfig, learn_vocabulary};
 use rejoinder_training::trainer::{RunMode, Schedule, TrainOptions, fit};
 
-const NOW: Moment = Moment { local_ms: 0 };
+const NOW: Moment = Moment::from_local_ms(0);
 
 fn dialogues(seed: u64, count: usize) -> Vec<Dialogue> {
     let (config, noise) = (WriterConfig::default(), Noise::default());

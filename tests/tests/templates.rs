@@ -10,7 +10,7 @@ use rejoinder_models::llm::{ChatMessage, PromptTemplate, ToolSpec};
 use serde_json::Value;
 
 /// 2026-11-23 17:42, as in `templates.py`.
-const NOW: Moment = Moment { local_ms: 1_795_455_720_000 };
+const NOW: Moment = Moment::from_local_ms(1_795_455_720_000);
 
 fn peers() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/templates")

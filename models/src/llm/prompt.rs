@@ -131,7 +131,7 @@ fn refused(error: JinjaError) -> Error {
 /// `now` in a format of C's `strftime`, as far as chrono knows it.
 fn date(now: Moment, format: &str) -> Result<String, JinjaError> {
     let wrong = || JinjaError::new(ErrorKind::InvalidOperation, format!("no date in the format {format:?}"));
-    let time = chrono::DateTime::from_timestamp_millis(now.local_ms).ok_or_else(wrong)?;
+    let time = chrono::DateTime::from_timestamp_millis(now.local_ms()).ok_or_else(wrong)?;
     let mut text = String::new();
     write!(text, "{}", time.format(format)).map_err(|_| wrong())?;
     Ok(text)
@@ -208,7 +208,7 @@ mod tests {
     use crate::llm::template::TEMPLATE;
 
     /// 2026-11-23 17:42.
-    const NOW: Moment = Moment { local_ms: 1_795_455_720_000 };
+    const NOW: Moment = Moment::from_local_ms(1_795_455_720_000);
 
     fn says(role: Role, content: &str) -> ChatMessage {
         ChatMessage { role, content: content.into(), tool_call: None }

@@ -1,3 +1,5 @@
+use std::fs::File;
+use std::io::Write;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -53,13 +55,20 @@ impl Voices {
         toml::from_str(&text).map_err(|e: toml::de::Error| Error::model(path, in_one_line(e.message())))
     }
 
-    /// Writes a file.
+    /// Writes a file, in one move: one that was there is whole until the new one is.
     ///
     /// # Errors
     /// [`Error::Io`] when it cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
         let text = toml::to_string(self).map_err(|e| Error::model(path, e.to_string()))?;
-        std::fs::write(path, text).map_err(|e| Error::io(path, e))
+        let mut new = path.as_os_str().to_owned();
+        new.push(".new");
+        let written = File::create(&new).and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            file.sync_all()?;
+            std::fs::rename(&new, path)
+        });
+        written.map_err(|e| Error::io(path, e))
     }
 
     /// Refuses voices that another model has enrolled. `path` stands in the error.

@@ -107,6 +107,28 @@ impl Tokenizer {
         Ok(tokenizer)
     }
 
+    /// The same in small letters, where all of its letters are capitals: so transcripts are written here.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when two pieces become one.
+    pub fn in_small_letters(self) -> Result<Self> {
+        let text = || self.pieces.iter().zip(&self.kinds).filter(|(_, kind)| kind.is_text()).map(|(piece, _)| piece);
+        if text().any(|piece| piece.contains(char::is_lowercase))
+            || !text().any(|piece| piece.contains(char::is_uppercase))
+        {
+            return Ok(self);
+        }
+        let small = |(piece, kind): (&String, &Kind)| if kind.is_text() { piece.to_lowercase() } else { piece.clone() };
+        let pieces = self.pieces.iter().zip(&self.kinds).map(small).collect();
+        let mut tokenizer = Self::of_kinds(pieces, self.kinds.clone())?;
+        tokenizer.unknown = self.unknown;
+        tokenizer.word_prefix = self.word_prefix;
+        tokenizer.form = self.form.clone();
+        let scores = self.unigram.as_ref().map(|unigram| unigram.scores().to_vec());
+        tokenizer.unigram = scores.map(|scores| Unigram::new(&tokenizer, scores)).transpose()?;
+        Ok(tokenizer)
+    }
+
     fn of_kinds(pieces: Vec<String>, kinds: Vec<Kind>) -> Result<Self> {
         let mut ids = HashMap::with_capacity(pieces.len());
         for (id, piece) in pieces.iter().enumerate() {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};
 use rejoinder::sim::MOMENT;
-use rejoinder::{Assistant, Config, Cost, History, SessionBuilder, Timelines, TurnId};
+use rejoinder::{Assistant, Calendar, Config, Cost, History, SessionBuilder, Timelines, TurnId};
 use rejoinder_models::asr::{Decoding, Recognizer};
 use rejoinder_models::audio::{self, Clip};
 use rejoinder_models::card::Bundle;
@@ -230,7 +230,7 @@ fn responder(assistant: &Assistant, rounds: usize) -> anyhow::Result<Vec<Figure>
     for question in QUESTIONS.iter().cycle().take(rounds) {
         let (turn, never) = (TurnId::new(1), Cancel::default());
         let (mut history, mut tools) =
-            (History::new(&assistant.instructions, assistant.memory), (assistant.tools)(MOMENT));
+            (History::new(&assistant.instructions, assistant.memory), (assistant.tools)(Calendar::Since(MOMENT)));
         let mut dialogue = assistant.responder.dialogue(MOMENT)?;
         dialogue.prefill(history.messages(), tools.specs(), &never)?;
         history.heard(turn, question);

@@ -34,6 +34,9 @@ impl Trouble {
     }
 }
 
+/// Turns of which something may be told yet: a conversation may last for weeks.
+const TURNS: usize = 16;
+
 impl Printer {
     pub(crate) fn new(events: Option<&Path>, stop: Cancel) -> anyhow::Result<Self> {
         let create = |path: &Path| -> anyhow::Result<_> {
@@ -51,6 +54,7 @@ impl Printer {
 
     pub(crate) fn event(&mut self, event: &Event) {
         self.lines.take(event);
+        self.lines.keep_last(TURNS);
         let logged = self
             .events
             .as_mut()

@@ -53,6 +53,7 @@ impl Simulate {
         scenario.turns = self.turns.unwrap_or(scenario.turns);
         scenario.config = self.config.clone().or(scenario.config);
         scenario.voices = self.voices.clone().or(scenario.voices);
+        scenario.check().map_err(anyhow::Error::msg)?;
         let assistant = sim::assistant(&config(&scenario)?)?;
         let voices = voices(&scenario)?;
         let stop = interrupt_flag()?;

@@ -162,6 +162,12 @@ impl RawConfig {
         self.clauses.check().map_err(|error| format!("clauses.{error}"))?;
         within("runtime.threads", self.runtime.threads as f64, 1.0, 256.0)?;
         let turn_taking = turn::resolve(&self.turn, &self.interruption, &self.speculation)?;
+        let (silence, hangover) = (f64::from(self.segments.min_silence_ms), self.turn.hangover_ms);
+        if silence > hangover {
+            return Err(format!(
+                "segments.min_silence_ms: expected at most {hangover}, as turn.hangover_ms is, found {silence}"
+            ));
+        }
         let wake_word = self.turn.wake.map(|wake| wake.resolve(files)).transpose()?.flatten();
         let (recognizer, latency, decoding) = self.asr.resolve(files)?;
         Ok(Config {
@@ -286,7 +292,7 @@ fn tools(wanted: Option<Vec<String>>) -> Result<Vec<String>, String> {
     }
 }
 
-fn within(key: &str, value: f64, low: f64, high: f64) -> Result<(), String> {
+pub(crate) fn within(key: &str, value: f64, low: f64, high: f64) -> Result<(), String> {
     if (low..=high).contains(&value) { Ok(()) } else { Err(format!("{key}: expected {low} to {high}, found {value}")) }
 }
 

@@ -24,6 +24,10 @@ fn mistakes_are_told_in_one_line_with_the_key_and_what_is_allowed() {
         ("[vad]\nkind = \"earshod\"", "unknown variant `earshod`, expected one of `earshot`, `webrtc`, `silero`"),
         ("[audio.enhance]\nnoise = \"some\"", "unknown variant `some`, expected one of `low`, `moderate`, `high`"),
         ("[audio.enhance]\nmax_gain_db = 99", "audio.enhance.max_gain_db: expected 0 to 50, found 99"),
+        (
+            "[segments]\nmin_silence_ms = 700",
+            "segments.min_silence_ms: expected at most 600, as turn.hangover_ms is, found 700",
+        ),
         ("[turn]\nhangover_ms = -3", "turn.hangover_ms: expected 0 to 10000, found -3"),
         ("[turn]\nend = { model = \"asr-en\", threshold = 2 }", "turn.end.threshold: expected 0 to 1, found 2"),
         ("[turn]\nend = { model = \"nowhere\" }", "turn.end.model: "),
@@ -33,6 +37,10 @@ fn mistakes_are_told_in_one_line_with_the_key_and_what_is_allowed() {
         ("[turn]\nmin_silence_ms = 700", "turn.min_silence_ms: expected 0 to 600, found 700"),
         ("[turn]\nno_answer = { after_ms = 5 }", "turn.no_answer.after_ms: expected 1000 to 600000, found 5"),
         ("[turn]\nno_answer = { after_ms = 5000, prompt = \"?\" }", "turn.no_answer.prompt: expected something to say"),
+        (
+            "[turn]\nwake = { phrase = \"hi\", follow_up_ms = 5000 }\nno_answer = { after_ms = 6000 }",
+            "turn.no_answer.after_ms: expected at most 5000, as turn.wake.follow_up_ms is",
+        ),
         ("[turn]\nend = { model = \"turn-en\", after_ms = 650 }", "turn.end.after_ms: expected 0 to 600, found 650"),
         ("[turn]\nwake = { phrase = \"\" }", "turn.wake.phrase: expected words, found none"),
         ("[turn]\nwake = { phrase = \"hi\", threshold = 0.4 }", "turn.wake.threshold: nothing to compare it with"),
@@ -89,10 +97,10 @@ fn a_key_is_taken_from_the_environment_only() {
 #[test]
 fn turn_taking_is_what_was_written() {
     let text = "[turn]\nwake = { phrase = \"hey rejoinder\", follow_up_ms = 5000 }\nhalf_duplex = true\n\
-                no_answer = { after_ms = 8000 }\n[interruption]\nduck_db = -90\n[speculation]\nmax_starts = 0";
+                no_answer = { after_ms = 4000 }\n[interruption]\nduck_db = -90\n[speculation]\nmax_starts = 0";
     let TurnTaking { policy, wake, prompt, duck_db, .. } = parse(&with(text)).unwrap().turn_taking;
     assert_eq!(wake.unwrap().strip("hey rejoinder go"), "go");
-    assert_eq!((policy.follow_up.unwrap().0, policy.no_answer.unwrap().0), (80_000, 128_000));
+    assert_eq!((policy.follow_up.unwrap().0, policy.no_answer.unwrap().0), (80_000, 64_000));
     assert!(policy.half_duplex && policy.max_starts == 0 && prompt == "Are you still there?");
     assert_eq!(duck_db, -60.0);
 }

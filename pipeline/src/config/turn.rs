@@ -199,6 +199,15 @@ pub(super) fn resolve(
         }
         None => (None, None),
     };
+    if let (Some(no_answer), Some(wake)) = (&turn.no_answer, &turn.wake)
+        && no_answer.after_ms > wake.follow_up_ms
+    {
+        let (found, most) = (no_answer.after_ms, wake.follow_up_ms);
+        return Err(format!(
+            "turn.no_answer.after_ms: expected at most {most}, as turn.wake.follow_up_ms is, after which the \
+             conversation is over, found {found}"
+        ));
+    }
     let policy = Policy {
         min_speech: samples(turn.min_speech_ms),
         min_silence: samples(turn.min_silence_ms),

@@ -2,6 +2,12 @@ use rejoinder_models::llm::tools::{Moment, Tools};
 use rejoinder_models::llm::{ToolCall, ToolSpec};
 use rejoinder_models::units::Position;
 
+use super::Calendar;
+
+/// What is due so soon is told at once: a sound card's clock and the machine's, by which tools go, differ by some
+/// milliseconds in a minute.
+const EARLY_MS: i64 = 500;
+
 type Run = Box<dyn FnMut(&ToolCall, Position) -> String + Send>;
 
 /// The tools of one conversation: what the model is told about them, and what runs a call.
@@ -14,11 +20,7 @@ pub struct Toolbox {
 
 enum Runner {
     Function(Run),
-    Tools {
-        tools: Tools,
-        /// When the conversation began.
-        start: Moment,
-    },
+    Tools { tools: Tools, calendar: Calendar },
 }
 
 impl Toolbox {
@@ -28,19 +30,14 @@ impl Toolbox {
         Self { specs, runner: Runner::Function(Box::new(run)) }
     }
 
-    /// No tools.
-    pub fn empty() -> Self {
-        Self::new(Vec::new(), |call, _| format!("there is no tool named {}", call.name))
-    }
-
-    /// Tools with a state of their own, in a conversation that begins at `start`.
-    pub fn of(tools: Tools, start: Moment) -> Self {
-        Self { specs: tools.specs(), runner: Runner::Tools { tools, start } }
+    /// Tools with a state of their own, which go by this calendar.
+    pub fn of(tools: Tools, calendar: Calendar) -> Self {
+        Self { specs: tools.specs(), runner: Runner::Tools { tools, calendar } }
     }
 
     /// Those of the assistant's own tools that are named.
-    pub fn assistant(names: &[String], start: Moment) -> Self {
-        Self::of(Tools::default().filter(|name| names.iter().any(|known| known == name)), start)
+    pub fn assistant(names: &[String], calendar: Calendar) -> Self {
+        Self::of(Tools::default().filter(|name| names.iter().any(|known| known == name)), calendar)
     }
 
     /// What the model is told.
@@ -55,7 +52,7 @@ impl Toolbox {
         }
         match &mut self.runner {
             Runner::Function(run) => run(call, at),
-            Runner::Tools { tools, start } => tools.answer(call, after(*start, at)),
+            Runner::Tools { tools, calendar } => tools.answer(call, calendar.moment(at)),
         }
     }
 
@@ -67,7 +64,7 @@ impl Toolbox {
         }
         match &mut self.runner {
             Runner::Function(_) => None,
-            Runner::Tools { tools, start } => tools.attempt(call, after(*start, at)),
+            Runner::Tools { tools, calendar } => tools.attempt(call, calendar.moment(at)),
         }
     }
 
@@ -86,17 +83,25 @@ impl Toolbox {
     }
 
     /// When [`due`](Self::due) will have something to tell; none for never, as things stand.
-    pub fn next_due(&self) -> Option<Position> {
-        let Runner::Tools { tools, start } = &self.runner else { return None };
-        let ms = tools.next_due()?.local_ms - start.local_ms;
-        Some(Position::from_ms(ms.max(0) as f64))
+    pub fn next_due(&self) -> Option<Moment> {
+        match &self.runner {
+            Runner::Function(_) => None,
+            Runner::Tools { tools, .. } => tools.next_due(),
+        }
     }
 
-    /// What the tools have to tell of their own accord by now, such as that a timer is done, in sentences.
+    /// Where [`next_due`](Self::next_due) is in the conversation, as things stand now.
+    pub fn next_due_at(&self, now: Position) -> Option<Position> {
+        let Runner::Tools { tools, calendar } = &self.runner else { return None };
+        Some(calendar.position(tools.next_due()?, now))
+    }
+
+    /// What the tools have to tell of their own accord by now, such as that a timer is done, in sentences. What is due
+    /// within [`EARLY_MS`] is told as well.
     pub fn due(&mut self, at: Position) -> Vec<String> {
         match &mut self.runner {
             Runner::Function(_) => Vec::new(),
-            Runner::Tools { tools, start } => tools.due(after(*start, at)),
+            Runner::Tools { tools, calendar } => tools.due(calendar.moment(at).plus_ms(EARLY_MS)),
         }
     }
 
@@ -107,8 +112,4 @@ impl Toolbox {
         let names: Vec<_> = self.specs.iter().map(|spec| spec.name.as_str()).collect();
         Some(format!("there is no tool named {}; there are: {}", call.name, names.join(", ")))
     }
-}
-
-fn after(start: Moment, at: Position) -> Moment {
-    Moment::from_local_ms(start.local_ms + at.ms().round() as i64)
 }

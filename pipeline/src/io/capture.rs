@@ -125,14 +125,21 @@ impl Captured {
         self.came
     }
 
-    /// Silence in place of what should have come until now.
+    /// Silence in place of what should have come until now, at most a second of it; a machine may stand still for hours.
     pub(crate) fn fill(&mut self) -> Vec<f32> {
         let missing = samples_at(self.clock.now_ns(), self.rate).saturating_sub(self.taken);
+        let missing = missing.min(self.longest_fill());
         // What was lost before is part of what is missing, and was pushed.
         let owed = self.shared.owed.swap(0, Ordering::Relaxed);
+        self.shared.owed.fetch_add(owed.saturating_sub(missing), Ordering::Relaxed);
         self.shared.filled.fetch_add(missing.saturating_sub(owed), Ordering::Relaxed);
         self.taken += missing;
         vec![0.0; missing as usize]
+    }
+
+    /// The most that [`fill`](Self::fill) gives.
+    pub(crate) fn longest_fill(&self) -> u64 {
+        u64::from(self.rate.get())
     }
 
     /// When the last of what was taken came in, in nanoseconds since capture began.
@@ -195,7 +202,8 @@ mod tests {
         near.push(&[0.5; 10]);
         assert!(matches!(far.next(), Next::Samples(samples) if samples.len() == 10));
         clock.set_ns(3_000_000_000);
-        assert_eq!((far.fill(), far.taken_ns(), far.came()), (vec![0.0; 2_990], 3_000_000_000, 10));
+        assert_eq!([far.fill(), far.fill(), far.fill()].map(|silence| silence.len()), [1_000, 1_000, 990]);
+        assert_eq!((far.taken_ns(), far.came()), (3_000_000_000, 10));
         assert!(far.fill().is_empty());
         near.push(&[0.5; 10]);
         assert_eq!(clock.now_ns(), 3_010_000_000);

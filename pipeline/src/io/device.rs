@@ -4,6 +4,7 @@
 //! nothing and a loudspeaker takes nothing.
 
 mod choice;
+mod host;
 mod keeper;
 mod port;
 #[cfg(target_os = "linux")]

@@ -6,6 +6,7 @@
 //! hours. These slips are as long as what is handed over at a time, a sample in virtual time, a block of a device; the
 //! canceller follows them as it follows any change of the delay.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -18,10 +19,13 @@ use crate::Result;
 
 /// How much the ring holds. Policy when it is full: what comes is refused, and silence takes its place.
 const RING_S: u32 = 2;
-/// What is left over at all times for longer than [`WINDOW_MS`] is more than the devices' blocks explain, and is skipped,
+/// What is left over at all times in [`WINDOWS`] windows of [`WINDOW_MS`] is more than the devices' blocks explain, and is skipped,
 /// but for this.
 const SLACK_MS: f64 = 10.0;
 const WINDOW_MS: f64 = 500.0;
+/// So many windows are looked back over: longer than the reader can be behind with the microphone's sound, of which a ring
+/// holds 2 s, so that as much of both is left over.
+const WINDOWS: usize = 5;
 
 /// The near end: takes what a loudspeaker plays.
 pub(crate) struct Tap {
@@ -49,9 +53,10 @@ pub(crate) struct Reference {
     /// What was played and not taken yet, at 16 kHz.
     played: Vec<f32>,
     began: bool,
-    /// Samples taken in the current window, and the least that was left over in it.
+    /// Samples taken in the current window, the least that was left over in it, and in those before it.
     window: usize,
     least: usize,
+    before: VecDeque<usize>,
 }
 
 /// A reference for a loudspeaker of `rate`, whose sound comes through `resample` where that is not 16 kHz.
@@ -59,8 +64,8 @@ pub(crate) fn reference_ring(rate: SampleRate, resample: Option<Resample>) -> (T
     let (near, far) = HeapRb::new((rate.get() * RING_S) as usize).split();
     let lost = Arc::<AtomicU64>::default();
     let tap = Tap { ring: near, lost: lost.clone() };
-    let (scratch, played) = (Vec::new(), Vec::new());
-    (tap, Reference { ring: far, lost, resample, scratch, played, began: false, window: 0, least: usize::MAX })
+    let (scratch, played, before) = (Vec::new(), Vec::new(), VecDeque::new());
+    (tap, Reference { ring: far, lost, resample, scratch, played, began: false, window: 0, least: usize::MAX, before })
 }
 
 impl Reference {
@@ -83,8 +88,8 @@ impl Reference {
     }
 
     fn fetch(&mut self) -> Result<()> {
-        let lost = self.lost.swap(0, Ordering::Relaxed) as usize;
         let come = self.ring.occupied_len();
+        let lost = (self.lost.swap(0, Ordering::Relaxed) as usize).min(self.ring.capacity().get());
         self.scratch.clear();
         self.scratch.resize(come + lost, 0.0);
         self.ring.pop_slice(&mut self.scratch[..come]);
@@ -100,9 +105,17 @@ impl Reference {
         let samples = |ms| Samples::from_ms(ms, SampleRate::INTERNAL).0 as usize;
         self.least = self.least.min(self.played.len());
         self.window += count;
-        if self.window >= samples(WINDOW_MS) {
-            self.played.drain(..self.least.saturating_sub(samples(SLACK_MS)));
-            (self.window, self.least) = (0, usize::MAX);
+        if self.window < samples(WINDOW_MS) {
+            return;
+        }
+        self.before.push_back(self.least);
+        (self.window, self.least) = (0, usize::MAX);
+        if self.before.len() == WINDOWS {
+            let least = self.before.iter().min().copied().unwrap_or(0);
+            let excess = least.saturating_sub(samples(SLACK_MS));
+            self.played.drain(..excess);
+            self.before.iter_mut().for_each(|least| *least -= excess);
+            self.before.pop_front();
         }
     }
 }
@@ -184,6 +197,24 @@ mod tests {
         assert!(out[..32_000].iter().all(|x| *x == 0.1));
         assert!(out[32_000..48_000].iter().all(|x| *x == 0.0));
         assert!(out[48_000..].iter().all(|x| *x == 0.4));
+    }
+
+    #[test]
+    fn a_reader_that_was_held_up_skips_nothing() {
+        let (mut tap, mut reference) = reference_ring(SampleRate::INTERNAL, None);
+        let mut out = Vec::new();
+        let played: Vec<f32> = (1..=16_000 * 6).map(|i| i as f32).collect();
+        let (mut given, mut taken) = (0, 0);
+        for block in 1..=600 {
+            tap.push(&played[given..given + BLOCK]);
+            given += BLOCK;
+            // It stands still for 1.5 s, and then makes up for it.
+            while taken < block && !(100..250).contains(&block) {
+                reference.take(BLOCK, &mut out).unwrap();
+                taken += 1;
+            }
+        }
+        assert_eq!(out, played);
     }
 
     #[test]

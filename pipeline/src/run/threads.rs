@@ -16,7 +16,7 @@ mod port;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use rejoinder_models::units::{Position, SampleRate};
 
@@ -25,7 +25,7 @@ use port::{Common, Link, LivePort};
 use super::chain::{Chain, EventHandler, Failures, is_wanted};
 use super::lossy::Lossy;
 use super::queue::{Policy, Receiver, Sender, Wake, queue};
-use super::watch::{Change, Watch};
+use super::watch::{Change, Clocks, Watch};
 use super::world::Step;
 use crate::clock::{ns_of, position};
 use crate::event::{Event, EventKind};
@@ -89,7 +89,8 @@ pub(crate) fn spawn(chain: Chain, capture_rate: SampleRate, paced: bool) -> Resu
         if hears {
             worker.common.reports = None;
             let (hearing, speaking) = (Watch::new(Instant::now()), Watch::new(Instant::now()));
-            let ears = Ears { captured, reported, wake: ears, playout, paced, hearing, speaking };
+            let clocks = Clocks::new(SystemTime::now());
+            let ears = Ears { captured, reported, wake: ears, playout, paced, hearing, speaking, clocks };
             threads.push(thread(name, move || worker.listen(ears))?);
             break;
         }
@@ -134,6 +135,7 @@ struct Ears {
     paced: bool,
     hearing: Watch,
     speaking: Watch,
+    clocks: Clocks,
 }
 
 impl Worker {
@@ -177,12 +179,17 @@ impl Worker {
 
     /// Gives the stage silence in place of what should have come until now.
     fn silence(&mut self, captured: &mut Captured) {
-        let turn = self.common.turns.current();
-        let samples = captured.fill();
-        self.handle(Message { turn, at: position(captured.taken_ns()), body: Body::Captured(samples) });
+        let mut more = true;
+        while std::mem::take(&mut more) && !self.common.shutdown.stop.is_cancelled() {
+            let turn = self.common.turns.current();
+            let samples = captured.fill();
+            more = samples.len() as u64 == captured.longest_fill();
+            self.handle(Message { turn, at: position(captured.taken_ns()), body: Body::Captured(samples) });
+        }
     }
 
-    /// Tells the stage which devices stand still, and gives it silence for a microphone that does.
+    /// Tells the stage which devices stand still, gives it silence for a microphone that does, and tells it of clocks that
+    /// drift apart.
     fn watch(&mut self, ears: &mut Ears) {
         let (now, turn) = (Instant::now(), self.common.turns.current());
         let body = |change, device| match change {
@@ -193,6 +200,10 @@ impl Worker {
         if let Some(change) = ears.speaking.look(ears.playout.asked(), awaited.is_some(), now) {
             let (turn, body) = (awaited.unwrap_or(turn), body(change, AudioDevice::Loudspeaker));
             self.handle(Message { turn, at: self.common.clock.now(), body });
+        }
+        let now_ns = self.common.clock.now_ns();
+        if ears.clocks.look(SystemTime::now(), Duration::from_nanos(now_ns)) {
+            self.handle(Message { turn, at: position(now_ns), body: Body::ClockMoved });
         }
         let wanted = ears.paced && !ears.captured.is_closed() && !ears.hearing.is_lost();
         if let Some(change) = ears.hearing.look(ears.captured.came(), wanted, now) {

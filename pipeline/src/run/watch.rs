@@ -1,6 +1,7 @@
-//! Notices when a device of a live conversation stands still, and when it goes on.
+//! Notices when a device of a live conversation stands still, and when it goes on; and when the machine's clock moves
+//! otherwise than the conversation's.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// A device that does nothing for so long is lost. A busy machine may hold one up for a second.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -48,6 +49,34 @@ impl Watch {
     }
 }
 
+/// By so much the two clocks may drift apart before that is told.
+const DRIFT: Duration = Duration::from_millis(250);
+
+/// The machine's clock beside that of the conversation, which counts what is captured: it stands still while the machine
+/// sleeps, and nobody puts it right.
+#[derive(Debug)]
+pub(crate) struct Clocks {
+    wall: SystemTime,
+    position: Duration,
+}
+
+impl Clocks {
+    pub(crate) fn new(wall: SystemTime) -> Self {
+        Self { wall, position: Duration::ZERO }
+    }
+
+    /// Whether the clocks have drifted apart since that was said last.
+    pub(crate) fn look(&mut self, wall: SystemTime, position: Duration) -> bool {
+        let expected = self.wall + position.saturating_sub(self.position);
+        let apart = wall.duration_since(expected).unwrap_or_else(|earlier| earlier.duration());
+        if apart < DRIFT {
+            return false;
+        }
+        (self.wall, self.position) = (wall, position);
+        true
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,5 +97,18 @@ mod tests {
         assert_eq!(watch.look(320, true, at(20)), Some(Change::Found));
         assert_eq!(watch.look(320, true, at(22)), None);
         assert!(!watch.is_lost());
+    }
+
+    #[test]
+    fn a_machine_that_slept_or_was_put_right_is_noticed_once() {
+        let began = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let s = Duration::from_secs_f64;
+        let mut clocks = Clocks::new(began);
+        assert!(!clocks.look(began + s(600.0), s(600.1)));
+        assert!(clocks.look(began + s(4_200.0), s(600.2)), "it slept for an hour");
+        assert!(!clocks.look(began + s(4_300.0), s(700.2)));
+        assert!(clocks.look(began + s(4_390.0), s(800.2)), "it was ten seconds fast");
+        assert!(!clocks.look(began + s(4_400.0), s(810.2)));
+        assert!(clocks.look(began + s(8_000.3), s(4_410.0)), "the sound card is slow");
     }
 }

@@ -10,7 +10,7 @@ use rejoinder_models::vad::VadDetector;
 use super::{Conversation, Session};
 use crate::assistant::Assistant;
 use crate::clock::{Clock, ns_of, samples_at};
-use crate::dialogue::History;
+use crate::dialogue::{Calendar, History};
 use crate::event::Event;
 use crate::io::playout::{Playout, Resample, playback_ring};
 use crate::io::reference::reference_ring;
@@ -117,7 +117,7 @@ impl SessionBuilder {
     }
 
     /// When the conversation begins on the caller's clock, for tools and for models that are told the date. Default: now,
-    /// by the machine's clock and time zone.
+    /// by the machine's clock and time zone, by which tools of a live conversation then go throughout.
     #[must_use]
     pub fn begins_at(mut self, moment: Moment) -> Self {
         self.begins = Some(moment);
@@ -202,7 +202,11 @@ impl SessionBuilder {
     fn chain(self, clock: Clock) -> Result<Chain> {
         let Self { assistant, on_event, on_step, extra, capture_rate, playback_rate, stop, controls, begins, .. } =
             self;
-        let begins = begins.unwrap_or_else(local_now);
+        let calendar = match begins {
+            Some(moment) => Calendar::Since(moment),
+            None if clock.is_live() => Calendar::Machine,
+            None => Calendar::Since(Calendar::Machine.moment(Position(0))),
+        };
         let turns = Turns::until(stop.clone());
         let from = assistant.synthesizer.sample_rate();
         let rate = playback_rate.unwrap_or(from);
@@ -218,7 +222,7 @@ impl SessionBuilder {
             None => None,
         };
         let front_end = FrontEnd::new(resampler(capture_rate, SampleRate::INTERNAL)?, cleaner);
-        let mut stages = stages(&assistant, begins, front_end, &turns, &playout)?;
+        let mut stages = stages(&assistant, calendar, front_end, &turns, &playout)?;
         for (after, stage) in extra {
             let at = stages.iter().position(|stage| stage.name() == after).ok_or_else(|| {
                 let names: Vec<_> = stages.iter().map(|stage| stage.name()).collect();
@@ -233,7 +237,7 @@ impl SessionBuilder {
 
 fn stages(
     assistant: &Assistant,
-    begins: Moment,
+    calendar: Calendar,
     front_end: FrontEnd,
     turns: &Turns,
     playout: &Playout,
@@ -265,8 +269,8 @@ fn stages(
         return Err(Error::Session(format!("the recogniser {name}: expected one for {expected}, found {found}")));
     }
     let history = History::new(&assistant.instructions, assistant.memory);
-    let dialogue = assistant.responder.dialogue(begins)?;
-    let tools = (assistant.tools)(begins);
+    let dialogue = assistant.responder.dialogue(calendar.moment(Position(0)))?;
+    let tools = (assistant.tools)(calendar);
     let calls = assistant.max_tool_calls;
     let respond = Respond::new(dialogue, history, tools, calls, turns.clone(), playout.clone());
     let respond = respond.wake(taking.wake.clone()).identity(assistant.identity.clone());
@@ -280,10 +284,6 @@ fn stages(
         stages.insert(1, Box::new(Identify::new(identity.clone())));
     }
     Ok(stages)
-}
-
-fn local_now() -> Moment {
-    Moment::from_local_ms(chrono::Local::now().naive_local().and_utc().timestamp_millis())
 }
 
 pub(crate) fn resampler(from: SampleRate, to: SampleRate) -> Result<Option<Resample>> {

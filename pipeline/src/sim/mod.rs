@@ -54,7 +54,7 @@ use crate::{Assistant, Config, Result, SessionBuilder};
 use line::{Line, OnSound};
 
 /// When a simulated conversation takes place: a Monday morning, so that the answers are the same every time.
-pub const MOMENT: Moment = Moment { local_ms: 1_767_605_400_000 };
+pub const MOMENT: Moment = Moment::from_local_ms(1_767_605_400_000);
 
 /// The assistant of a configuration as it is simulated: with models whose time is told apart.
 ///

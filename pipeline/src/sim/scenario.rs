@@ -12,6 +12,7 @@ pub use room::{EchoConfig, RoomConfig};
 use serde::{Deserialize, Serialize};
 
 use super::voices::Role;
+use crate::config::within;
 use crate::{Error, Result};
 
 /// A file in `configs/scenarios`. A run that fails leaves one that repeats it.
@@ -151,6 +152,9 @@ impl Default for Scenario {
     }
 }
 
+/// The longest wait of a caller: an hour.
+const LONGEST_MS: f64 = 3_600_000.0;
+
 impl Scenario {
     /// Reads and checks a file.
     ///
@@ -177,9 +181,20 @@ impl Scenario {
         std::fs::write(path, text).map_err(|source| Error::io(path, source))
     }
 
-    fn check(&self) -> std::result::Result<(), String> {
+    /// Refuses values that are out of their bounds, also of a scenario that was changed since it was loaded.
+    ///
+    /// # Errors
+    /// A sentence that names the key.
+    pub fn check(&self) -> std::result::Result<(), String> {
         self.random.check()?;
         self.room.check()?;
+        within("caller.level_db", f64::from(self.caller.level_db), -90.0, 0.0)?;
+        within("caller.level_spread_db", f64::from(self.caller.level_spread_db), 0.0, 60.0)?;
+        within("caller.patience_ms", self.caller.patience_ms, 0.0, LONGEST_MS)?;
+        for act in &self.act {
+            within("act.after_ms", act.after_ms, -LONGEST_MS, LONGEST_MS)?;
+            within("act.pause_ms", act.pause_ms.unwrap_or(0.0), 0.0, LONGEST_MS)?;
+        }
         if self.caller.says.is_empty() {
             return Err("caller.says: expected at least one role, found none".to_owned());
         }

@@ -12,10 +12,16 @@ use crate::stage::{Outbox, Stage};
 /// nothing. A shorter turn is looked at in its pauses, as often as it has become twice as long.
 const LOOKS_MS: [f64; 2] = [1_500.0, 4_000.0];
 
+/// Of what was said before it was known that it is a turn, so much is looked at: before a wake phrase, others may have
+/// spoken.
+const BEFORE_MS: f64 = 1_500.0;
+
 /// `identify`: the sound of one turn, and whose it is.
 pub(crate) struct Identify {
     identity: Identity,
     sound: Vec<f32>,
+    /// Whether it is known that this is a turn.
+    taken: bool,
     /// How many of [`LOOKS_MS`] are over.
     looks: usize,
     /// Samples that were heard at the last look.
@@ -25,11 +31,12 @@ pub(crate) struct Identify {
 
 impl Identify {
     pub(crate) fn new(identity: Identity) -> Self {
-        Self { identity, sound: Vec::new(), looks: 0, looked_at: 0, found: Identified::default() }
+        Self { identity, sound: Vec::new(), taken: false, looks: 0, looked_at: 0, found: Identified::default() }
     }
 
     fn begin(&mut self) {
         self.sound.clear();
+        self.taken = false;
         (self.looks, self.looked_at) = (0, 0);
         self.found = Identified::default();
     }
@@ -37,7 +44,10 @@ impl Identify {
     fn heard(&mut self, turn: TurnId, samples: &[f32], out: &mut Outbox<'_>) {
         let Some(due_ms) = LOOKS_MS.get(self.looks) else { return };
         self.sound.extend_from_slice(samples);
-        if self.sound.len() as u64 >= Samples::from_ms(*due_ms, SampleRate::INTERNAL).0 {
+        if !self.taken {
+            let kept = Samples::from_ms(BEFORE_MS, SampleRate::INTERNAL).0 as usize;
+            self.sound.drain(..self.sound.len().saturating_sub(kept));
+        } else if self.sound.len() as u64 >= Samples::from_ms(*due_ms, SampleRate::INTERNAL).0 {
             self.looks += 1;
             self.look(turn, out);
         }
@@ -74,7 +84,8 @@ impl Stage for Identify {
         match &message.body {
             Body::Began(_) => self.begin(),
             Body::Heard(samples) => self.heard(turn, samples, out),
-            Body::Paused { .. } | Body::Ended if self.has_more() => self.look(turn, out),
+            Body::Taken { .. } => self.taken = true,
+            Body::Paused { .. } | Body::Ended if self.taken && self.has_more() => self.look(turn, out),
             _ => {}
         }
         if message.body == Body::Ended {

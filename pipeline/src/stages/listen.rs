@@ -242,8 +242,10 @@ impl Listen {
         }
         out.act(Effect::Idle(self.machine.is_idle()));
         let state = self.machine.state();
-        if (before, state) == (State::Waking, State::Asleep) {
-            // A television that talks on must not keep the phrase from being listened for.
+        let television = (before, state) == (State::Waking, State::Asleep);
+        let unheeded = matches!(before, State::Thinking | State::Speaking) && state == State::Listening;
+        if television || unheeded {
+            // Who talks on is listened to from here.
             self.detector.begin_anew();
         }
         if state != before {
@@ -283,7 +285,10 @@ impl Stage for Listen {
                     out.act(Effect::Silence(message.turn.retry()));
                 }
             }
-            Body::Found(device) => out.event(message.turn, EventKind::DeviceFound { device }),
+            Body::Found(device) => {
+                out.event(message.turn, EventKind::DeviceFound { device });
+                let _ = out.send(self.machine.turn(), Body::Found(device));
+            }
             Body::Control(control) => {
                 out.event(self.machine.turn(), EventKind::Controlled { control });
                 self.take(Input::Control(control), out);

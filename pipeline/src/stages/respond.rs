@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 
 use ahead::Ahead;
 use rejoinder_models::asr::Transcript;
+use rejoinder_models::llm::tools::Moment;
 use rejoinder_models::llm::{Cancel, Dialogue, Finish, ToolCall, ToolSpec};
 use rejoinder_models::units::Position;
 
@@ -36,7 +37,7 @@ pub(crate) struct Respond {
     unsettled: Option<TurnId>,
     ahead: Option<Ahead>,
     /// When there will be something to tell, as far as `listen` knows.
-    scheduled: Option<Position>,
+    scheduled: Option<Due>,
     /// What became due and was told in this turn, and what nobody heard of that, which is told again.
     reminded: Option<(TurnId, Vec<String>)>,
     untold: Vec<String>,
@@ -51,6 +52,18 @@ struct Draft {
     calls: usize,
     /// Calls that count once the reply is kept, with their results.
     attempted: Vec<(ToolCall, String)>,
+}
+
+/// The result of a call that was not made, since nobody waits for the reply any more. Endpoints and chat templates refuse a
+/// call without a result.
+const NOT_CALLED: &str = "not done: the caller spoke on";
+
+/// When there will be something to tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Due {
+    /// Now: what nobody heard is told again.
+    Again(Position),
+    Moment(Moment),
 }
 
 /// How far a reply came.
@@ -191,6 +204,7 @@ impl Respond {
                 }
             };
             if !self.turns.is_current(turn) {
+                history.returned(turn, NOT_CALLED);
                 return Ok(Progress::Cancelled);
             }
             if !ahead {
@@ -254,19 +268,31 @@ impl Respond {
 
     /// Tells `listen` when there will be something to tell.
     fn schedule(&mut self, turn: TurnId, out: &mut Outbox<'_>) {
-        let due = if self.untold.is_empty() { self.tools.next_due() } else { Some(out.now()) };
+        let now = out.now();
+        let (due, at) = match self.untold.is_empty() {
+            true => (self.tools.next_due().map(Due::Moment), self.tools.next_due_at(now)),
+            false => (Some(Due::Again(now)), Some(now)),
+        };
         if due != self.scheduled {
             self.scheduled = due;
-            out.event(turn, EventKind::Scheduled { due_ms: due.map(Position::ms) });
+            out.event(turn, EventKind::Scheduled { due_ms: at.map(Position::ms) });
+        }
+    }
+
+    /// What is due at a moment is due at another position now.
+    fn clock_moved(&mut self, turn: TurnId, out: &mut Outbox<'_>) {
+        if matches!(self.scheduled.take(), Some(Due::Moment(_))) {
+            self.schedule(turn, out);
         }
     }
 
     /// Tells what has become due.
     fn remind(&mut self, turn: TurnId, out: &mut Outbox<'_>) {
+        // `listen` forgets what was scheduled when it asks.
+        self.scheduled = None;
         self.settle(out);
         let mut told = std::mem::take(&mut self.untold);
         told.extend(self.tools.due(out.now()));
-        self.scheduled = None;
         self.schedule(turn, out);
         if told.is_empty() {
             out.event(turn, EventKind::NoReply);
@@ -321,6 +347,17 @@ impl Stage for Respond {
             }
             Body::Say(text) => {
                 self.say(turn, text, out);
+                Ok(())
+            }
+            Body::ClockMoved => {
+                self.clock_moved(turn, out);
+                Ok(())
+            }
+            Body::Found(_) => {
+                // A reply that waited in vain for the loudspeaker is over.
+                if self.unsettled.is_some_and(|turn| !self.turns.is_current(turn)) {
+                    self.settle(out);
+                }
                 Ok(())
             }
             body => {

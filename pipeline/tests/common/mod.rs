@@ -202,6 +202,10 @@ impl Dialogue for Parrot {
             (Role::User, "fail") => {
                 return Err(rejoinder_models::Error::Engine { engine: "parrot", reason: "no answer".to_owned() });
             }
+            (Role::User, "fail fail") => {
+                let _ = on_text("charlie charlie charlie charlie. ");
+                return Err(rejoinder_models::Error::Engine { engine: "parrot", reason: "no more".to_owned() });
+            }
             (Role::User, "delta") => "charlie ".repeat(30),
             (_, text) => format!("{text} bravo."),
         };

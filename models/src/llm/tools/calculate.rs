@@ -43,7 +43,11 @@ pub fn evaluate(expression: &str) -> std::result::Result<f64, String> {
     if !parser.rest.trim_start().is_empty() {
         return Err(Parser::unclear());
     }
-    if value.is_finite() { Ok(value) } else { Err("that can't be divided by zero".into()) }
+    match value.is_finite() {
+        true => Ok(value),
+        false if expression.contains('/') => Err("that can't be divided by zero".into()),
+        false => Err("that number is too big for me".into()),
+    }
 }
 
 struct Parser<'a> {

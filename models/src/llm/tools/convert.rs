@@ -72,11 +72,18 @@ impl Tool for UnitConverter {
         let value = arguments.get("value").and_then(Value::as_f64).unwrap_or(0.0);
         let (from, to) = (text(arguments, "from").unwrap_or_default(), text(arguments, "to").unwrap_or_default());
         let converted = convert(value, from, to).ok_or_else(|| format!("{from} can't be turned into {to}"))?;
-        let rounded = round_for_speech(converted);
+        let temperature = matches!(to, "celsius" | "fahrenheit");
+        let rounded = if temperature { (converted * 10.0).round() / 10.0 } else { round_for_speech(converted) };
         let name = if rounded == 1.0 { singular(to) } else { to.to_owned() };
         Ok(match to {
-            "celsius" | "fahrenheit" => format!("{} degrees {to}", spoken::number(rounded)),
-            _ if converted != 0.0 && rounded == 0.0 => format!("less than one hundredth of {name}"),
+            _ if temperature => {
+                format!("{} degree{} {to}", spoken::number(rounded), if rounded == 1.0 { "" } else { "s" })
+            }
+            _ if converted != 0.0 && rounded == 0.0 => {
+                let one = singular(to);
+                let article = if one.starts_with(['a', 'e', 'i', 'o', 'u', 'h']) { "an" } else { "a" };
+                format!("less than one hundredth of {article} {one}")
+            }
             _ => format!("{} {name}", spoken::number(rounded)),
         })
     }
@@ -94,7 +101,7 @@ fn convert(value: f64, from: &str, to: &str) -> Option<f64> {
     (from_kind == to_kind).then(|| value * from_size / to_size)
 }
 
-/// Two decimals below a hundred, none from there on: what a listener can take in.
+/// Two decimals below a hundred, none from there on: what a listener can take in. Of a temperature, one.
 fn round_for_speech(value: f64) -> f64 {
     if value.abs() >= 100.0 { value.round() } else { (value * 100.0).round() / 100.0 }
 }

@@ -105,8 +105,8 @@ impl Tools {
     /// # Errors
     /// A sentence for the model to read aloud: the tool is unknown, an argument is wrong, or it cannot be done.
     pub fn call(&mut self, call: &ToolCall, now: Moment) -> Outcome {
-        let slot = self.slot(call)?;
-        slot.tool.call(&call.arguments, now)
+        let (slot, arguments) = self.slot(call)?;
+        slot.tool.call(&arguments, now)
     }
 
     /// [`call`](Self::call), as the text of a tool message: a failure begins with "sorry, ".
@@ -118,12 +118,12 @@ impl Tools {
     /// [`discard`](Self::discard) forgets; until then further attempts meet it as they left it. None where the tool
     /// has no copy.
     pub fn attempt(&mut self, call: &ToolCall, now: Moment) -> Option<String> {
-        let slot = match self.slot(call) {
-            Ok(slot) => slot,
+        let (slot, arguments) = match self.slot(call) {
+            Ok(found) => found,
             Err(why) => return Some(message(Err(why))),
         };
         slot.tried = slot.tried.take().or_else(|| slot.tool.fork());
-        slot.tried.as_mut().map(|tried| message(tried.call(&call.arguments, now)))
+        slot.tried.as_mut().map(|tried| message(tried.call(&arguments, now)))
     }
 
     /// What was tried counts.
@@ -152,12 +152,17 @@ impl Tools {
         self.0.iter_mut().flat_map(|slot| slot.tool.due(now)).collect()
     }
 
-    /// The tool of a call that keeps its schema.
-    fn slot(&mut self, call: &ToolCall) -> std::result::Result<&mut Slot, String> {
+    /// The tool of a call that keeps its schema, and the arguments that are given.
+    fn slot(&mut self, call: &ToolCall) -> std::result::Result<(&mut Slot, Value), String> {
         let unknown = || format!("there is no tool called {}", call.name);
         let slot = self.0.iter_mut().find(|slot| slot.spec.name == call.name).ok_or_else(unknown)?;
-        check_arguments(&slot.spec.parameters, &call.arguments)?;
-        Ok(slot)
+        let mut arguments = call.arguments.clone();
+        if let Some(fields) = arguments.as_object_mut() {
+            // Many models write null for what is not given.
+            fields.retain(|_, value| !value.is_null());
+        }
+        check_arguments(&slot.spec.parameters, &arguments)?;
+        Ok((slot, arguments))
     }
 }
 
@@ -170,7 +175,9 @@ fn text<'a>(arguments: &'a Value, name: &str) -> Option<&'a str> {
 }
 
 fn whole(arguments: &Value, name: &str) -> u64 {
-    arguments.get(name).and_then(Value::as_u64).unwrap_or(0)
+    let value = arguments.get(name);
+    let whole = value.and_then(Value::as_u64).or_else(|| value.and_then(Value::as_f64).map(|value| value as u64));
+    whole.unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 use super::spoken;
 
-/// A moment on the caller's clock.
+/// A moment on the caller's clock. Moments are ordered by when they are, whatever the clock shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment {
-    /// Milliseconds since 1970-01-01 00:00 in the local time zone.
-    pub local_ms: i64,
+    /// Milliseconds since 1970-01-01 00:00 UTC.
+    utc_ms: i64,
+    /// How many milliseconds the local time zone is ahead of UTC.
+    offset_ms: i64,
 }
 
 const DAY_S: i64 = 86_400;
@@ -25,24 +27,45 @@ const MONTHS: [&str; 12] = [
 ];
 
 impl Moment {
-    /// `local_ms` milliseconds after 1970 began, in local time.
-    pub fn from_local_ms(local_ms: i64) -> Self {
-        Self { local_ms }
+    /// `utc_ms` milliseconds after 1970 began in UTC, where the local time zone is `offset_ms` ahead of that.
+    pub const fn new(utc_ms: i64, offset_ms: i64) -> Self {
+        Self { utc_ms, offset_ms }
+    }
+
+    /// `local_ms` milliseconds after 1970 began, in local time, of which nothing else is known.
+    pub const fn from_local_ms(local_ms: i64) -> Self {
+        Self::new(local_ms, 0)
+    }
+
+    /// Milliseconds since 1970 began in local time: what the clock on the wall shows.
+    pub fn local_ms(self) -> i64 {
+        self.utc_ms + self.offset_ms
+    }
+
+    /// This moment, `ms` milliseconds later.
+    #[must_use]
+    pub const fn plus_ms(self, ms: i64) -> Self {
+        Self::new(self.utc_ms + ms, self.offset_ms)
+    }
+
+    /// How many milliseconds later this is than `other`.
+    pub fn ms_since(self, other: Self) -> i64 {
+        self.utc_ms - other.utc_ms
     }
 
     /// Whole days since 1970-01-01.
     fn day(self) -> i64 {
-        self.local_ms.div_euclid(1000).div_euclid(DAY_S)
+        self.local_ms().div_euclid(1000).div_euclid(DAY_S)
     }
 
     /// This moment, `days` later.
     pub fn plus_days(self, days: i64) -> Self {
-        Self { local_ms: self.local_ms + days * DAY_S * 1000 }
+        self.plus_ms(days * DAY_S * 1000)
     }
 
     /// Hour and minute of the day.
     pub fn hour_minute(self) -> (u32, u32) {
-        let second = self.local_ms.div_euclid(1000).rem_euclid(DAY_S);
+        let second = self.local_ms().div_euclid(1000).rem_euclid(DAY_S);
         ((second / 3600) as u32, (second / 60 % 60) as u32)
     }
 

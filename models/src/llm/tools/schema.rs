@@ -29,7 +29,7 @@ pub fn check_arguments(schema: &Value, arguments: &Value) -> Result<(), String> 
 fn check(name: &str, schema: &Value, value: &Value) -> Result<(), String> {
     let fits = match schema.get("type").and_then(Value::as_str) {
         Some("string") => value.is_string(),
-        Some("integer") => value.is_i64() || value.is_u64(),
+        Some("integer") => value.as_f64().is_some_and(|number| number.fract() == 0.0),
         Some("number") => value.is_number(),
         Some("boolean") => value.is_boolean(),
         Some("array") => value.is_array(),

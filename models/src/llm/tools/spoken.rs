@@ -48,8 +48,12 @@ pub fn cardinal(n: u64) -> String {
     }
 }
 
-/// A number in words, rounded to two decimals: `-3.243` is "minus three point two four".
+/// A number in words, rounded to two decimals: `-3.243` is "minus three point two four". Of one that is closer to zero
+/// than a hundredth, two digits that are not zero: `0.00333` is "zero point zero zero three three".
 pub fn number(value: f64) -> String {
+    if (NOTHING..0.01).contains(&value.abs()) {
+        return small(value);
+    }
     let hundredths = (value.abs() * 100.0).round() as u64;
     let (whole, part) = (hundredths / 100, hundredths % 100);
     let mut text = String::new();
@@ -66,6 +70,18 @@ pub fn number(value: f64) -> String {
         }
     }
     text
+}
+
+/// What is closer to zero is what a sum of fractions leaves.
+const NOTHING: f64 = 1e-9;
+
+fn small(value: f64) -> String {
+    let decimals = (1.0 - value.abs().log10().floor()) as usize;
+    let text = format!("{:.decimals$}", value.abs());
+    let digits =
+        text.trim_end_matches('0').trim_start_matches("0.").bytes().map(|digit| ONES[usize::from(digit - b'0')]);
+    let minus = if value < 0.0 { "minus " } else { "" };
+    format!("{minus}zero point {}", digits.collect::<Vec<_>>().join(" "))
 }
 
 /// An ordinal up to the ninety-ninth: `23` is "twenty third".
@@ -158,7 +174,11 @@ mod tests {
         assert_eq!(number(-3.243), "minus three point two four");
         assert_eq!(number(8.05), "eight point zero five");
         assert_eq!(number(2.5), "two point five");
-        assert_eq!(number(-0.001), "zero");
+        assert_eq!(number(-0.001), "minus zero point zero zero one");
+        assert_eq!(
+            (number(1.0 / 300.0), number(0.1 + 0.2 - 0.3)),
+            ("zero point zero zero three three".into(), "zero".into())
+        );
         assert_eq!(ordinal(12), "twelfth");
         assert_eq!(ordinal(20), "twentieth");
         assert_eq!(ordinal(31), "thirty first");

@@ -3,7 +3,7 @@ use serde_json::json;
 use super::*;
 
 /// 2026-11-23 17:42 (a Monday), checked with `date -d @1795455720 -u`.
-const NOW: Moment = Moment { local_ms: 1_795_455_720_000 };
+const NOW: Moment = Moment::from_local_ms(1_795_455_720_000);
 
 fn run(tools: &mut Tools, name: &str, arguments: Value, now: Moment) -> Outcome {
     tools.call(&ToolCall { name: name.into(), arguments }, now)
@@ -49,7 +49,7 @@ fn units_convert_within_their_kind() {
 #[test]
 fn timers_run_are_listed_cancelled_and_fall_due_once() {
     let mut tools = Tools::default();
-    let later = |seconds: i64| Moment::from_local_ms(NOW.local_ms + seconds * 1000);
+    let later = |seconds: i64| NOW.plus_ms(seconds * 1000);
     let set = json!({"action": "set", "minutes": 10, "label": "pasta"});
     assert_eq!(run(&mut tools, "timer", set, NOW).unwrap(), "pasta timer set for ten minutes");
     run(&mut tools, "timer", json!({"action": "set", "seconds": 90}), NOW).unwrap();

@@ -88,7 +88,7 @@ impl Timers {
         if length_s > LONGEST_S {
             return Err("a timer can run for a day at most".into());
         }
-        let ends = Moment::from_local_ms(now.local_ms + length_s as i64 * 1000);
+        let ends = now.plus_ms(length_s as i64 * 1000);
         let timer = Running { label: label.map(str::to_owned), length_s, ends };
         let said = format!("{} set for {}", timer.name(), spoken::duration(length_s));
         self.running.push(timer);
@@ -113,7 +113,7 @@ impl Timers {
             .iter()
             .filter(|timer| label.is_none() || timer.label.as_deref() == label)
             .map(|timer| {
-                let left_s = (timer.ends.local_ms - now.local_ms).max(0) as u64 / 1000;
+                let left_s = timer.ends.ms_since(now).max(0) as u64 / 1000;
                 format!("{} left on the {}", spoken::duration(left_s), timer.name())
             })
             .collect();

@@ -87,6 +87,7 @@ const BYTE: i32 = 6;
 /// `TrainerSpec.ModelType`.
 const UNIGRAM: i32 = 1;
 const BPE: i32 = 2;
+const CHARACTERS: i32 = 4;
 
 impl Tokenizer {
     /// Reads a model of SentencePiece, of the kind unigram or BPE. Its rules of normalisation go by their names: those
@@ -108,9 +109,13 @@ impl Tokenizer {
     fn of_model(model: ModelProto) -> Result<Self> {
         let trainer = model.trainer.unwrap_or_default();
         let kind = trainer.model.unwrap_or(UNIGRAM);
-        if ![UNIGRAM, BPE].contains(&kind) || trainer.space_as_suffix == Some(true) {
+        if ![UNIGRAM, BPE, CHARACTERS].contains(&kind) || trainer.space_as_suffix == Some(true) {
             let found = format!("model type {kind}, spaces as suffixes: {}", trainer.space_as_suffix == Some(true));
-            return Err(Error::invalid("SentencePiece model", "unigram (1) or BPE (2), spaces before words", found));
+            return Err(Error::invalid(
+                "SentencePiece model",
+                "unigram (1), BPE (2) or characters (4), spaces before words",
+                found,
+            ));
         }
         let (mut pieces, mut kinds, mut scores, mut unknown) = (Vec::new(), Vec::new(), Vec::new(), None);
         for (id, proto) in model.pieces.into_iter().enumerate() {

@@ -96,6 +96,7 @@ impl Conversation {
         let usual = if self.realtime { REALTIME_TURNS } else { 200 };
         scenario.turns = self.turns.unwrap_or(if self.scenario.is_some() { scenario.turns } else { usual });
         scenario.seed = self.seed.unwrap_or(scenario.seed);
+        scenario.check().map_err(anyhow::Error::msg)?;
         let config = self.config.load()?;
         let assistant = sim::assistant(&config)?;
         scenario.config = Some(config.path);

@@ -3,6 +3,7 @@
 use cpal::traits::{DeviceTrait, HostTrait};
 use cpal::{Device, Host, SupportedStreamConfig};
 
+use super::host::{usual_host, with_host};
 use crate::{Error, Result};
 
 /// A device that can be had.
@@ -33,7 +34,10 @@ pub(super) enum Direction {
 /// # Errors
 /// [`Error::Device`] when the sound system does not answer.
 pub fn devices() -> Result<Vec<DeviceInfo>> {
-    let host = cpal::default_host();
+    with_host(usual_host(), listed)
+}
+
+fn listed(host: &Host) -> Result<Vec<DeviceInfo>> {
     let ids = (host.default_input_device().map(|d| id_of(&d)), host.default_output_device().map(|d| id_of(&d)));
     let describe = |config: Result<SupportedStreamConfig, cpal::Error>| config.ok().map(|config| summary(&config));
     let devices = host.devices().map_err(|error| failed("the list of devices", &error))?;

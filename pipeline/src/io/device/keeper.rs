@@ -99,7 +99,7 @@ struct Keeping<T> {
 
 impl<T> Keeping<T> {
     fn run<S>(self, first: S, mut open: impl FnMut(Lent<T>) -> Result<S>) {
-        let (mut stream, mut number) = (Some(first), 0);
+        let (mut stream, mut number, mut reason) = (Some(first), 0, String::new());
         while let Ok(report) = self.told.recv() {
             match report {
                 // What it was lent comes back once it is closed.
@@ -114,10 +114,15 @@ impl<T> Keeping<T> {
                     stream = match open(Lent { end: Some(end), stream: number, reports: self.reports.clone() }) {
                         Ok(stream) => {
                             tracing::info!(device = self.name, "it is back");
+                            reason.clear();
                             Some(stream)
                         }
                         Err(error) => {
-                            tracing::debug!(device = self.name, "{error}");
+                            let now = error.to_string();
+                            if now != reason {
+                                tracing::warn!(device = self.name, "it is waited for: {now}");
+                                reason = now;
+                            }
                             None
                         }
                     };

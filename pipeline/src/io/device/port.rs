@@ -9,6 +9,7 @@ use cpal::{
 use rejoinder_models::units::{SampleRate, Samples};
 
 use super::choice::{Direction, failed, find, id_of, name_of, none_found, usual};
+use super::host::{usual_host, with_host};
 use super::keeper::Lent;
 #[cfg(target_os = "linux")]
 use super::pulse;
@@ -53,16 +54,16 @@ pub(super) enum Stream {
 impl Wanted {
     /// What is meant by a choice now, at the device's own rate.
     pub(super) fn first(choice: Option<&str>, block_ms: f64, direction: Direction) -> Result<(Self, Found)> {
-        let host = cpal::default_host();
-        let found = Found::open(&host, choice, block_ms, direction, None)?;
+        let host = usual_host();
+        let found = with_host(host, |host| Found::open(host, choice, block_ms, direction, None))?;
         let rate = SampleRate::hz(found.config.sample_rate);
-        Ok((Self { host: host.id(), choice: choice.map(str::to_owned), direction, rate, block_ms }, found))
+        Ok((Self { host, choice: choice.map(str::to_owned), direction, rate, block_ms }, found))
     }
 
     /// Looks for it again, on the same sound system and at the same rate.
     pub(super) fn find(&self) -> Result<Found> {
-        let host = cpal::host_from_id(self.host).map_err(|error| failed(self.host.name(), &error))?;
-        Found::open(&host, self.choice.as_deref(), self.block_ms, self.direction, Some(self.rate))
+        let choice = self.choice.as_deref();
+        with_host(self.host, |host| Found::open(host, choice, self.block_ms, self.direction, Some(self.rate)))
     }
 }
 
@@ -176,13 +177,16 @@ impl Found {
     }
 }
 
-/// Sounds the alarm at an error after which no sound comes or goes.
+/// Sounds the alarm at an error after which no sound comes or goes. The others may come on the thread that plays, which
+/// must not wait for a log.
 fn on_error(name: &str, alarm: impl Fn() + Send + 'static) -> impl FnMut(cpal::Error) + Send + 'static {
     let name = name.to_owned();
     move |error| {
-        tracing::warn!(device = name, "{error}");
         let passes = [ErrorKind::Xrun, ErrorKind::DeviceChanged, ErrorKind::RealtimeDenied, ErrorKind::DeviceBusy];
-        if !passes.contains(&error.kind()) {
+        if passes.contains(&error.kind()) {
+            tracing::debug!(device = name, "{error}");
+        } else {
+            tracing::warn!(device = name, "{error}");
             alarm();
         }
     }

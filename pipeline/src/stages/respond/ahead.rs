@@ -3,7 +3,7 @@
 
 use rejoinder_models::asr::Transcript;
 
-use super::{Draft, Progress, Respond, called};
+use super::{Draft, NOT_CALLED, Progress, Respond, called};
 use crate::Result;
 use crate::dialogue::History;
 use crate::event::EventKind;
@@ -63,6 +63,7 @@ impl Respond {
         out.event(turn, EventKind::SpeculationKept);
         let Progress::Call(call) = progress? else { return Ok(()) };
         if !self.turns.is_current(turn) {
+            self.history.returned(turn, NOT_CALLED);
             return Ok(());
         }
         let mut history = std::mem::replace(&mut self.history, History::new("", 0));

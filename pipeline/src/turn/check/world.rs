@@ -105,6 +105,8 @@ impl World {
         if self.machine.is_hearing() {
             let kinds = [(false, false), (false, true), (true, false)];
             steps.extend(kinds.map(|(wakes, complete)| Step::Transcript { wakes, complete }));
+        }
+        if self.machine.is_hearing() || self.machine.state() == State::Thinking {
             steps.push(Step::Fail);
         }
         if self.schedules > 0 {
@@ -186,6 +188,9 @@ impl World {
             assert_eq!((self.open, self.candidate), (None, None), "lost after {input:?}");
         }
         assert_eq!(self.ducked, self.machine.state() == State::Interrupted, "after {input:?}");
+        let sounds = self.playing.as_ref().is_some_and(|playing| playing.started && !playing.over);
+        let known = matches!(self.machine.state(), State::Speaking | State::Interrupted);
+        assert!(!sounds || known, "a reply sounds in {:?}, after {input:?}", self.machine.state());
         assert_eq!(self.machine.is_hearing(), self.open.is_some() || self.candidate.is_some(), "after {input:?}");
     }
 
