@@ -334,12 +334,12 @@ mod tests {
         std::fs::write(folder.path().join(TOKENS), "a").unwrap();
         begin_run(&toml::Table::new(), &run, RunMode::New).unwrap();
         assert_eq!(std::fs::read_to_string(run.join(TOKENS)).unwrap(), "a");
-        for name in ["net.bpk", TOKENS] {
+        for name in ["net.safetensors", TOKENS] {
             std::fs::write(run.join(name), "b").unwrap();
         }
         begin_run(&toml::Table::new(), &run, RunMode::New).unwrap();
         assert_eq!(std::fs::read_to_string(run.join(TOKENS)).unwrap(), "b");
-        std::fs::write(folder.path().join("net.bpk"), "").unwrap();
+        std::fs::write(folder.path().join("net.safetensors"), "").unwrap();
         assert!(begin_run(&toml::Table::new(), folder.path(), RunMode::New).is_err());
     }
 }

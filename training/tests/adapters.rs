@@ -185,10 +185,10 @@ fn a_recogniser_learns_other_clips_beside_weights_that_stay() {
     base.tokenizer().unwrap();
     base.train(RunMode::New).unwrap();
     let before = weights(&base.trained(&Device::flex()).unwrap());
-    let whole = std::fs::metadata(folder.path().join("base/checkpoint/net.bpk")).unwrap().len();
+    let whole = std::fs::metadata(folder.path().join("base/checkpoint/net.safetensors")).unwrap().len();
 
     let section =
-        |rest: &str| format!("[train.adapters]\nbase = \"{}/base/net.bpk\"\n{rest}\n", folder.path().display());
+        |rest: &str| format!("[train.adapters]\nbase = \"{}/base/net.safetensors\"\n{rest}\n", folder.path().display());
     let with_head = |rest: &str| section(&format!("unfrozen_layers = [\"head\"]\n{rest}"));
     let lora = with_head("lora = { rank = 4, alpha = 8.0, target_layers = [\"blocks.*.attention.*\"] }");
     let houlsby = with_head("houlsby = { projection_size = 16 }");
@@ -217,7 +217,7 @@ fn a_recogniser_learns_other_clips_beside_weights_that_stay() {
                 }
             }
         }
-        let kept = std::fs::metadata(folder.path().join(run).join("checkpoint/net.bpk")).unwrap().len();
+        let kept = std::fs::metadata(folder.path().join(run).join("checkpoint/net.safetensors")).unwrap().len();
         assert!(kept < whole / 2, "{run}: a checkpoint of {kept} bytes, where all weights take {whole}");
         // The export compares its outputs with those of the net.
         adapted.export().unwrap();

@@ -261,7 +261,7 @@ fn weights_that_do_not_fit_are_told_by_name() {
     // Another number of keywords is learnt afresh; a run's weights are told in the same words.
     let net = weights.load(config.init(2, &device), &["output"]).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("net.bpk");
+    let path = folder.path().join("net.safetensors");
     rejoinder_training::trainer::save_weights(&net, &path).unwrap();
     let kept = Weights::of_run(&path).unwrap();
     assert_eq!((kept.dims("output.weight").unwrap(), kept.paths().count()), (vec![64, 2], weights.paths().count()));
@@ -269,5 +269,8 @@ fn weights_that_do_not_fit_are_told_by_name() {
     assert!(message.contains("output.bias: expected [9], found [2]"), "{message}");
     std::fs::remove_file(&path).unwrap();
     let missing = Weights::of_run(&path).unwrap_err().to_string();
-    assert!(missing.contains("net.bpk: expected `net.bpk` of a run, or the folder of a bundle"), "{missing}");
+    assert!(
+        missing.contains("net.safetensors: expected `net.safetensors` of a run, or the folder of a bundle"),
+        "{missing}"
+    );
 }

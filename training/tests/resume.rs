@@ -104,7 +104,7 @@ fn same_weights(folder: &Path, recipe: &Path, places: &[&str]) {
     for folder in places {
         let [whole, torn] = [&whole, &torn].map(|run| weights(recipe, &run.join(folder)));
         assert!(whole.iter().any(|values| values.iter().any(|bits| *bits != 0)));
-        assert!(whole == torn, "{folder}/net.bpk differs after a kill at step {stopped}");
+        assert!(whole == torn, "{folder}/net.safetensors differs after a kill at step {stopped}");
     }
 }
 
@@ -192,7 +192,7 @@ fn a_killed_adaptation_goes_on_bit_for_bit() {
     base.tokenizer().unwrap();
     base.train(RunMode::New).unwrap();
     let lora = "lora = { rank = 2, all_linear = true }\nhoulsby = { projection_size = 3 }\n";
-    let adapters = format!("[train.adapters]\nbase = \"FOLDER/base/net.bpk\"\n{lora}");
+    let adapters = format!("[train.adapters]\nbase = \"FOLDER/base/net.safetensors\"\n{lora}");
     let recipe = write_recipe(folder.path(), "asr.toml", &asr_recipe(&adapters));
     for run in ["whole", "torn"] {
         let path = folder.path().join(run);
@@ -239,7 +239,7 @@ fn a_killed_adaptation_of_a_speaker_net_goes_on_bit_for_bit() {
     let run = format!("run={}", folder.path().join("base").display());
     recipe::open(&base, &[run]).unwrap().train(RunMode::New).unwrap();
     // The statistics of what is unfrozen follow the batches, those of all else stay.
-    let adapters = "[train.adapters]\nbase = \"FOLDER/base/net.bpk\"\nunfrozen_layers = [\"*.mfa\"]\n\
+    let adapters = "[train.adapters]\nbase = \"FOLDER/base/net.safetensors\"\nunfrozen_layers = [\"*.mfa\"]\n\
                     lora = { rank = 2, all_linear = true }\n";
     let recipe = write_recipe(folder.path(), "speaker.toml", &speaker_recipe(adapters));
     same_weights(folder.path(), &recipe, &AVERAGE_AND_NET[..1]);
@@ -260,6 +260,6 @@ fn a_run_that_is_interrupted_before_its_step_goes_on_bit_for_bit() {
     assert!(train(&recipe, &torn, true).wait().unwrap().success());
     for place in AVERAGE_AND_NET {
         let [whole, torn] = [&whole, &torn].map(|run| weights(&recipe, &run.join(place)));
-        assert!(whole == torn, "{place}/net.bpk differs after an interruption");
+        assert!(whole == torn, "{place}/net.safetensors differs after an interruption");
     }
 }

@@ -6,6 +6,7 @@ mod made_clips;
 mod pieces;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use made_clips::{SENTENCES, read_aloud};
 use pieces::in_pieces;
@@ -17,6 +18,9 @@ use rejoinder_models::units::SampleRate;
 use rejoinder_models::zoo::{open_recognizer, open_recognizer_with};
 use rejoinder_training::recipe;
 use rejoinder_training::trainer::RunMode;
+
+/// A device draws its random numbers for the whole process: of two that train at a time, neither learns what it does alone.
+static ALONE: Mutex<()> = Mutex::new(());
 
 fn write_recipe(folder: &Path, predictor: &str) -> PathBuf {
     let at = |name: &str| format!("{:?}", folder.join(name).display().to_string());
@@ -45,6 +49,7 @@ fn write_recipe(folder: &Path, predictor: &str) -> PathBuf {
 }
 
 fn learn_and_hear(predictor: &str) {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = tempfile::tempdir().unwrap();
     let clips = read_aloud(&folder.path().join("clips"));
     let recipe = recipe::open(&write_recipe(folder.path(), predictor), &[]).unwrap();

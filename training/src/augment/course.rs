@@ -91,8 +91,9 @@ impl AugmentConfig {
         }
         let mut count = effects.len();
         if self.min_effects.is_some() || self.max_effects.is_some() {
-            let (least, most) = (self.min_effects.unwrap_or(1), self.max_effects.unwrap_or(count));
-            count = rng.random_range(least..=most.max(least)).min(count);
+            let (least, most) =
+                (self.min_effects.unwrap_or(1).min(count), self.max_effects.unwrap_or(count).min(count));
+            count = rng.random_range(least..=most.max(least));
         }
         if count == 0 || self.repeat == 0 {
             return original();

@@ -104,7 +104,8 @@ impl SpeakerDataset {
     pub fn split(&self, count: usize, clips: usize) -> (Self, Self) {
         let of = self.by_speaker();
         let able: Vec<usize> = (0..of.len()).filter(|speaker| of[*speaker].len() >= clips).collect();
-        let count = count.min(able.len());
+        // Somebody is left to learn from.
+        let count = count.min(able.len()).min(of.len().saturating_sub(1));
         let taken: BTreeSet<&str> = (0..count).map(|i| self.speakers[able[i * able.len() / count]].as_str()).collect();
         let kept: BTreeSet<&str> =
             of.iter().flat_map(|own| own.iter().take(clips)).map(|clip| self.clips[*clip].id.as_str()).collect();

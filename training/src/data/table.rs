@@ -18,23 +18,25 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// White space around fields does not count, as for Python's `csv` with `skipinitialspace`.
+    /// White space around fields does not count; a quotation mark may follow a space, as for Python's `csv` with
+    /// `skipinitialspace`.
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let mut form = csv::ReaderBuilder::new();
         form.trim(csv::Trim::All);
-        Self::read_with(path, form)
+        let text = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+        Self::read_with(path, &form, without_initial_spaces(&text).as_slice())
     }
 
     /// As [`Table::read`], with tabs between the fields, in which quotation marks are letters like others.
     pub(crate) fn read_tabs(path: &Path) -> Result<Self> {
         let mut form = csv::ReaderBuilder::new();
         form.delimiter(b'\t').quoting(false);
-        Self::read_with(path, form)
+        let file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
+        Self::read_with(path, &form, std::io::BufReader::new(file))
     }
 
-    fn read_with(path: &Path, form: csv::ReaderBuilder) -> Result<Self> {
-        let file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
-        let mut reader = form.from_reader(std::io::BufReader::new(file));
+    fn read_with(path: &Path, form: &csv::ReaderBuilder, text: impl std::io::Read) -> Result<Self> {
+        let mut reader = form.from_reader(text);
         let header = reader.headers().map_err(|e| csv_error(path, e))?.clone();
         let mut rows = Vec::new();
         for record in reader.records() {
@@ -67,6 +69,32 @@ impl Table {
     }
 }
 
+/// A CSV text without the spaces before its fields.
+fn without_initial_spaces(text: &[u8]) -> Vec<u8> {
+    let (mut begins, mut quoted, mut out) = (true, false, Vec::with_capacity(text.len()));
+    let mut bytes = text.iter().copied().peekable();
+    while let Some(byte) = bytes.next() {
+        if begins && byte == b' ' {
+            continue;
+        }
+        out.push(byte);
+        if quoted {
+            // A doubled mark stands for one.
+            match byte == b'"' {
+                true if bytes.next_if_eq(&b'"').is_some() => out.push(b'"'),
+                mark => quoted = !mark,
+            }
+        } else {
+            quoted = begins && byte == b'"';
+            begins = matches!(byte, b',' | b'\n' | b'\r');
+            if quoted {
+                begins = false;
+            }
+        }
+    }
+    out
+}
+
 /// Writes a CSV table row by row, so that a long preparation leaves what it has. Lines end as those of Python's `csv` do
 /// (RFC 4180).
 pub(crate) struct TableWriter {
@@ -96,4 +124,21 @@ impl TableWriter {
 /// A CSV error; the crate's message names the line.
 pub(crate) fn csv_error(path: &Path, error: csv::Error) -> Error {
     Error::io(path, std::io::Error::other(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spaces_before_fields_go_and_marks_after_them_count() {
+        let text = "ID, wrd,x\na, \"hello, \"\"my\"\"  world\",  1\n b,5\" disk, \"\"\n";
+        let expected = "ID,wrd,x\na,\"hello, \"\"my\"\"  world\",1\nb,5\" disk,\"\"\n";
+        assert_eq!(String::from_utf8(without_initial_spaces(text.as_bytes())).unwrap(), expected);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.csv");
+        std::fs::write(&path, text).unwrap();
+        let table = Table::read(&path).unwrap();
+        assert_eq!(&table.rows[0].fields[1], "hello, \"my\"  world");
+    }
 }

@@ -13,6 +13,9 @@ pub struct ExportConfig {
     pub bundle: PathBuf,
     /// The model's name.
     pub name: String,
+    /// The language's code, where the recipe does not say it elsewhere. Default: that which the task is for, mostly `en`.
+    #[serde(default)]
+    pub language: Option<String>,
     /// The licence of the weights.
     pub licence: String,
     /// What it is, in a sentence.
@@ -34,6 +37,7 @@ impl ExportConfig {
     pub fn card(&self, task: Task, family: &str) -> ModelCard {
         let origin = Origin { recipe: self.recipe.clone(), data: self.data.clone(), commit: commit() };
         let mut card = ModelCard::new(&self.name, task, family, &self.licence, origin);
+        card.language.clone_from(&self.language);
         card.summary.clone_from(&self.summary);
         card.params.clone_from(&self.params);
         card

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::store::{Applier, BurnpackStore, ModuleStore, bridge, burn_pack};
+use burn::store::{Applier, ModuleStore, SafetensorsStore, bridge, burn_pack};
 use burn::tensor::{Bool, Int, Tensor, TensorData};
 use rejoinder_models::card::Bundle;
 
@@ -21,17 +21,17 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// The weights that a run has left, `net.bpk`.
+    /// The weights that a run has left, `net.safetensors`.
     ///
     /// # Errors
     /// [`Error::Checkpoint`] when the file is missing or damaged.
     pub fn of_run(path: &Path) -> Result<Self> {
         if !path.is_file() {
-            let reason = "expected `net.bpk` of a run, or the folder of a bundle, found neither";
+            let reason = "expected `net.safetensors` of a run, or the folder of a bundle, found neither";
             return Err(Error::checkpoint(path, reason));
         }
         let mistake = |reason: &dyn std::fmt::Display| Error::checkpoint(path, reason);
-        let mut store = BurnpackStore::from_file(path).auto_extension(false);
+        let mut store = SafetensorsStore::from_file(path);
         let tensors = store.get_all_tensors().map_err(|e| mistake(&e))?;
         let read = |(name, tensor): (&String, _)| {
             let data = bridge::to_data(tensor).map_err(|e| mistake(&e))?;

@@ -21,7 +21,7 @@ use crate::{Error, Result, import};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AdaptersConfig {
-    /// The weights that are adapted: `net.bpk` of another run, beside which its `tokens.txt` stands, or the folder of a
+    /// The weights that are adapted: `net.safetensors` of another run, beside which its `tokens.txt` stands, or the folder of a
     /// bundle that `export` has written.
     pub base: PathBuf,
     /// Low-rank additions.

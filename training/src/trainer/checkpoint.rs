@@ -7,7 +7,7 @@ use burn::store::ModuleRecord;
 use serde::{Deserialize, Serialize};
 
 use super::anneal::ValidationState;
-use super::{Average, Kept, kept};
+use super::{Average, Kept, kept, safetensors};
 use crate::{Error, Result};
 
 /// Where a run stands: the numbers beside the weights in a checkpoint folder.
@@ -37,12 +37,20 @@ pub struct Checkpoint {
     pub best: Vec<Kept>,
 }
 
-/// Writes the weights of a net as burnpack, in one move.
+/// Writes the weights of a net, in one move.
 ///
 /// # Errors
 /// [`Error::Checkpoint`] when the file cannot be written.
 pub fn save_weights<M: Module>(net: &M, path: &Path) -> Result<()> {
-    net.clone().save_file(path).map_err(|reason| Error::checkpoint(path, reason))
+    save_record(net.clone().into_record(), path)
+}
+
+fn save_record(record: ModuleRecord, path: &Path) -> Result<()> {
+    safetensors::write(record.into_bytes().map_err(|reason| Error::checkpoint(path, reason))?, path)
+}
+
+fn load_record(path: &Path) -> Result<ModuleRecord> {
+    ModuleRecord::from_bytes(safetensors::read(path)?).map_err(|reason| Error::checkpoint(path, reason))
 }
 
 /// Reads weights into a net of the same shape.
@@ -50,15 +58,13 @@ pub fn save_weights<M: Module>(net: &M, path: &Path) -> Result<()> {
 /// # Errors
 /// [`Error::Checkpoint`] when the file is missing, damaged, or of another net.
 pub fn load_weights<M: Module>(net: M, path: &Path) -> Result<M> {
-    net.try_load_file(path).map_err(|reason| Error::checkpoint(path, reason))
+    net.try_load_record(load_record(path)?).map_err(|reason| Error::checkpoint(path, reason))
 }
 
 /// As [`save_weights`], of a part of the weights where one is given.
 fn save_part<M: Module>(net: &M, part: Option<&ParamGroup>, path: &Path) -> Result<()> {
     match part {
-        Some(part) => {
-            net.clone().into_record_group(part.clone()).save(path).map_err(|reason| Error::checkpoint(path, reason))
-        }
+        Some(part) => save_record(net.clone().into_record_group(part.clone()), path),
         None => save_weights(net, path),
     }
 }
@@ -68,8 +74,7 @@ fn save_part<M: Module>(net: &M, part: Option<&ParamGroup>, path: &Path) -> Resu
 /// # Errors
 /// As [`load_weights`].
 pub(super) fn load_part<M: Module>(net: M, path: &Path) -> Result<M> {
-    let record = ModuleRecord::load(path).map_err(|reason| Error::checkpoint(path, reason))?;
-    net.try_load_record(record.allow_partial(true)).map_err(|reason| Error::checkpoint(path, reason))
+    net.try_load_record(load_record(path)?.allow_partial(true)).map_err(|reason| Error::checkpoint(path, reason))
 }
 
 impl Checkpoint {
@@ -95,10 +100,11 @@ impl Checkpoint {
         let [now, new, old] = Self::FOLDERS.map(|name| run.join(name));
         remove(&new)?;
         fs::create_dir_all(&new).map_err(|e| Error::io(&new, e))?;
-        save_part(&net.valid(), part, &new.join("net.bpk"))?;
-        optimizer.save(new.join("optimizer.bpk")).map_err(|e| Error::checkpoint(&new, e))?;
+        save_part(&net.valid(), part, &new.join("net.safetensors"))?;
+        let state = optimizer.into_bytes().map_err(|e| Error::checkpoint(&new, e))?;
+        safetensors::write(state, &new.join("optimizer.safetensors"))?;
         if let Some(average) = average {
-            save_part(&average.apply(net), part, &new.join("average.bpk"))?;
+            save_part(&average.apply(net), part, &new.join("average.safetensors"))?;
         }
         let state = toml::to_string(self).map_err(|e| Error::checkpoint(&new, e))?;
         fs::write(new.join("state.toml"), state).map_err(|e| Error::io(&new, e))?;

@@ -19,13 +19,13 @@ use super::run::{WEIGHTS, clear};
 use super::run_log::RunLog;
 use super::{
     Average, Checkpoint, Kept, Meter, Metric, RunMode, Task, TrainOptions, environment, interrupted, kept,
-    load_weights, on_interrupt, save_weights, start,
+    load_weights, on_interrupt, safetensors, save_weights, start,
 };
 use crate::{Error, Result};
 
 /// Trains a task's net in a run folder until its limit, and returns the net to export: the best of the validated ones,
 /// or what [`TrainOptions::keep_best`] and [`TrainOptions::average_best`] say. Each is the average of the weights where one is
-/// kept. The weights also stand in `net.bpk` in the run folder.
+/// kept. The weights also stand in `net.safetensors` in the run folder.
 ///
 /// # Errors
 /// A folder that `mode` refuses; [`Error::Interrupted`] after Ctrl-C, with a checkpoint written; any error of the task.
@@ -164,12 +164,13 @@ impl<'a, T: Task> Fitter<'a, T> {
         self.course = Course::from(self.options, &self.state);
         let fresh = self.net.take().ok_or_else(in_use)?;
         if self.average.is_some() && self.state.average_updates > 0 {
-            let average = self.load_weights(fresh.clone(), &folder.join("average.bpk"))?;
+            let average = self.load_weights(fresh.clone(), &folder.join("average.safetensors"))?;
             self.average = Some(Average::resume(self.options.average_decay, &average, self.state.average_updates));
         }
-        self.net = Some(self.load_weights(fresh, &folder.join("net.bpk"))?.train());
-        let path = folder.join("optimizer.bpk");
-        self.optimizer = self.optimizer.clone().load(&path).map_err(|e| Error::checkpoint(&path, e))?;
+        self.net = Some(self.load_weights(fresh, &folder.join("net.safetensors"))?.train());
+        let path = folder.join("optimizer.safetensors");
+        let state = safetensors::read(&path)?;
+        self.optimizer = self.optimizer.clone().from_bytes(state).map_err(|e| Error::checkpoint(&path, e))?;
         tracing::info!("resumed at epoch {}, step {}", self.state.epoch, self.state.step);
         Ok(())
     }
@@ -326,7 +327,8 @@ impl<'a, T: Task> Fitter<'a, T> {
         };
         let new = Kept { epoch, step: self.state.step, metric: metric.to_owned(), figure: *figure };
         let path = new.path(self.run);
-        if kept::insert(&mut self.state.best, new, &self.metric, self.options.keep_best) {
+        let by = Some(&self.metric).filter(|_| !self.options.keep_latest);
+        if kept::insert(&mut self.state.best, new, by, self.options.keep_best) {
             let folder = self.run.join(kept::BEST);
             std::fs::create_dir_all(&folder).map_err(|e| Error::io(&folder, e))?;
             save_weights(net, &path)?;

@@ -59,7 +59,7 @@ pub struct Kept {
 
 impl Kept {
     fn name(&self) -> String {
-        format!("step_{}.bpk", self.step)
+        format!("step_{}.safetensors", self.step)
     }
 
     /// The file with the weights.
@@ -68,12 +68,13 @@ impl Kept {
     }
 }
 
-/// Puts weights among the best, which come first; of equals the later is the better. Returns whether they are one of the
-/// `most` best.
-pub(super) fn insert(best: &mut Vec<Kept>, new: Kept, metric: &Metric, most: usize) -> bool {
+/// Puts weights among the best, which come first; of equals the later is the better, and without a metric of all. Returns
+/// whether they are one of the `most` best.
+pub(super) fn insert(best: &mut Vec<Kept>, new: Kept, metric: Option<&Metric>, most: usize) -> bool {
     // A validation that is done once more after a resume.
     best.retain(|kept| kept.step != new.step);
-    let place = best.iter().position(|kept| metric.is_as_good(new.figure, kept.figure)).unwrap_or(best.len());
+    let as_good = |kept: &Kept| metric.is_none_or(|metric| metric.is_as_good(new.figure, kept.figure));
+    let place = best.iter().position(as_good).unwrap_or(best.len());
     best.insert(place, new);
     best.truncate(most);
     place < most
@@ -101,9 +102,9 @@ pub(super) fn line(chosen: &[Kept]) -> String {
         .map(|Kept { epoch, step, metric, figure }| format!("epoch {epoch}, step {step} ({metric} {figure:.4})"))
         .collect();
     match shown.as_slice() {
-        [] => "net.bpk: the last weights; no validation has chosen others".to_owned(),
-        [one] => format!("net.bpk: the best weights, of {one}"),
-        several => format!("net.bpk: the mean of the {} best weights, of {}", several.len(), several.join("; ")),
+        [] => "net.safetensors: the last weights; no validation has chosen others".to_owned(),
+        [one] => format!("net.safetensors: the weights that were kept first, of {one}"),
+        several => format!("net.safetensors: the mean of {} weights, of {}", several.len(), several.join("; ")),
     }
 }
 
@@ -114,15 +115,16 @@ mod tests {
     #[test]
     fn the_best_come_first_and_of_equals_the_later() {
         let kept = |step, figure| Kept { epoch: step, step, metric: "wer".into(), figure };
-        let steps = |metric: &Metric| {
+        let steps = |metric: Option<&Metric>| {
             let mut best = Vec::new();
             let figures = [0.5, 0.3, 0.4, 0.3, 0.6];
             let entered: Vec<bool> =
                 figures.iter().enumerate().map(|(at, f)| insert(&mut best, kept(at, *f), metric, 2)).collect();
             (best.iter().map(|kept| kept.step).collect::<Vec<_>>(), entered)
         };
-        assert_eq!(steps(&Metric::lowest("wer")), (vec![3, 1], vec![true, true, true, true, false]));
-        assert_eq!(steps(&Metric::highest("wer")), (vec![4, 0], vec![true, true, true, false, true]));
-        assert!(!insert(&mut Vec::new(), kept(1, 0.1), &Metric::lowest("wer"), 0));
+        assert_eq!(steps(Some(&Metric::lowest("wer"))), (vec![3, 1], vec![true, true, true, true, false]));
+        assert_eq!(steps(Some(&Metric::highest("wer"))), (vec![4, 0], vec![true, true, true, false, true]));
+        assert_eq!(steps(None), (vec![4, 3], vec![true; 5]));
+        assert!(!insert(&mut Vec::new(), kept(1, 0.1), Some(&Metric::lowest("wer")), 0));
     }
 }

@@ -24,6 +24,7 @@ mod precision;
 mod progress;
 mod run;
 mod run_log;
+mod safetensors;
 mod schedule;
 mod start;
 mod timing;
@@ -96,7 +97,7 @@ pub trait Task: Sync {
     /// A bundle of another family, or for other features or tokens; by default every one, since the task's bundles hold no
     /// weights that can be trained.
     fn weights_in(&self, bundle: &Bundle) -> Result<Vec<(&'static str, &'static str)>> {
-        let reason = "expected `net.bpk` of a run: nothing can be trained on from a bundle of this task";
+        let reason = "expected `net.safetensors` of a run: nothing can be trained on from a bundle of this task";
         Err(Error::config(bundle.root().display().to_string(), reason))
     }
 

@@ -59,6 +59,8 @@ pub struct TrainOptions {
     /// `early_stopping`, or else of the task ([`Task::metric`](super::Task::metric)), as SpeechBrain's `Checkpointer` does with
     /// `num_to_keep`. The best of them is exported. 0 keeps none, and exports the last. Default: 1.
     pub keep_best: usize,
+    /// Whether the latest are kept in the place of the best, of which the last comes first. Default: false.
+    pub keep_latest: bool,
     /// Whether the mean of all that are kept is exported in the place of the best: SpeechBrain's `average_checkpoints`.
     /// Default: false.
     pub average_best: bool,
@@ -81,7 +83,7 @@ pub struct TrainOptions {
     pub tensorboard: bool,
     /// The seed of weights, order and augmentation. Default: 1234.
     pub seed: u64,
-    /// What the net begins with: `net.bpk` of another run, or the folder of a bundle that `export` has written, whose tokens
+    /// What the net begins with: `net.safetensors` of another run, or the folder of a bundle that `export` has written, whose tokens
     /// and features are then those of the recipe. Default: fresh weights.
     pub start: Option<PathBuf>,
     /// How the rate falls by a figure of the validation, on top of the schedule. Default: it does not.
@@ -111,6 +113,7 @@ impl Default for TrainOptions {
             skip_nonfinite_grads: true,
             average_decay: 0.999,
             keep_best: 1,
+            keep_latest: false,
             average_best: false,
             ckpt_interval_minutes: 5.0,
             ckpt_interval_steps: 0,
@@ -150,8 +153,9 @@ impl TrainOptions {
             let reason = "expected epochs, steps or minutes above 0, found none: the run would never end";
             return Err(Error::config("[train]", reason));
         }
-        if self.average_best && self.keep_best == 0 {
-            return Err(Error::config("[train]", "average_best: expected keep_best above 0, found 0"));
+        if (self.average_best || self.keep_latest) && self.keep_best == 0 {
+            let key = if self.average_best { "average_best" } else { "keep_latest" };
+            return Err(Error::config("[train]", format!("{key}: expected keep_best above 0, found 0")));
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use super::kept::BEST;
 use crate::{Error, Result};
 
 /// The weights that a finished run leaves in its folder.
-pub(super) const WEIGHTS: &str = "net.bpk";
+pub(super) const WEIGHTS: &str = "net.safetensors";
 /// What training writes beside them, and [`EVENTS`].
 const LEFT: [&str; 5] = [WEIGHTS, ENVIRONMENT, "log.txt", "log.jsonl", "curves.svg"];
 /// What `evaluate` writes, perhaps of a bundle that was there before any run.

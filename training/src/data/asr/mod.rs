@@ -99,8 +99,11 @@ impl AsrDataset {
             return Err(Error::data("data set", format!("expected a pack at {expected} Hz, found {found} Hz")));
         }
         let source = self.sounds.len();
-        let said = manifest.items.into_iter().filter(|item| !item.words.is_empty());
-        self.clips.extend(said.map(|item| AsrClip { item, source, ..AsrClip::default() }));
+        let (said, silent): (Vec<_>, Vec<_>) = manifest.items.into_iter().partition(|item| !item.words.is_empty());
+        if !silent.is_empty() {
+            tracing::warn!("{} clips without a transcript are left out, such as {}", silent.len(), silent[0].id);
+        }
+        self.clips.extend(said.into_iter().map(|item| AsrClip { item, source, ..AsrClip::default() }));
         self.sounds.push(sounds);
         self.shares.push(share);
         Ok(())

@@ -14,8 +14,8 @@ pub struct ManifestConfig {
     pub words: String,
     /// What the columns `start` and `stop`, where there are such, count. Default: seconds.
     pub segments: SegmentUnit,
-    /// The channel that is heard of recordings with several, counted from 0 through all files of an entry. Default: their
-    /// mean.
+    /// The channel that is heard of recordings with several, counted from 0 through all files of an entry, where the entry
+    /// has no column `channel` with a letter or a number of its own: `A`, as in Switchboard, is the first. Default: their mean.
     pub channel: Option<usize>,
 }
 
@@ -29,8 +29,8 @@ impl Default for ManifestConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SegmentUnit {
-    /// Seconds, as in the recipes for Switchboard and MEDIA.
+    /// Seconds, as in the recipes for MEDIA.
     Seconds,
-    /// Samples at the file's rate, as in those for VoxCeleb and Speech Commands.
+    /// Samples at the file's rate, as in those for VoxCeleb, Speech Commands and Switchboard.
     Samples,
 }

@@ -12,8 +12,8 @@ pub(super) fn read(path: &Path, config: &ManifestConfig) -> Result<Vec<Item>> {
     let [id, duration, wav] = ["ID", "duration", "wav"].map(|name| table.column(name));
     let (id, duration, wav) = (id?, duration?, wav?);
     let words = (!config.words.is_empty()).then(|| table.column(&config.words)).transpose()?;
-    let [speaker, start, stop] =
-        ["spk_id", "start", "stop"].map(|name| table.header.iter().position(|field| field == name));
+    let [speaker, start, stop, channel] =
+        ["spk_id", "start", "stop", "channel"].map(|name| table.header.iter().position(|field| field == name));
     let bound = |row: &Row, column: Option<usize>| {
         let Some(text) = column.map(|column| &row.fields[column]).filter(|text| !text.is_empty()) else {
             return Ok(None);
@@ -28,7 +28,9 @@ pub(super) fn read(path: &Path, config: &ManifestConfig) -> Result<Vec<Item>> {
             return Err(table.error(row, "ID", "a name that stands once", &row.fields[id]));
         }
         let (start, stop) = (bound(row, start)?, bound(row, stop)?);
-        let recording = Recording::of_file(&row.fields[wav]).between(start, stop, config.segments);
+        let recording =
+            Recording::of_file(&row.fields[wav]).of_channel(channel.map_or("", |column| &row.fields[column]));
+        let recording = recording.between(start, stop, config.segments);
         let past =
             || table.error(row, "stop", "at least `start`", &stop.map_or(String::new(), |stop| stop.to_string()));
         Ok(Item {

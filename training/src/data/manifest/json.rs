@@ -105,6 +105,7 @@ fn item(entry: &Entry, config: &ManifestConfig) -> Result<Item> {
         _ => wav.between(start, stop, config.segments).ok_or_else(|| entry.error("stop", "at least `start`"))?,
     };
     let has = |column: &str| entry.fields.contains_key(column);
+    let wav = if has("channel") { wav.of_channel(&entry.text("channel").unwrap_or_default()) } else { wav };
     Ok(Item {
         id: entry.id.to_owned(),
         duration_s: seconds.ok_or_else(|| entry.error("duration", "seconds above zero"))?,

@@ -17,6 +17,8 @@ pub struct Recording {
     pub files: Vec<String>,
     /// The part of them; none for all.
     pub span: Option<Span>,
+    /// The channel that is heard, counted from 0; none for what the configuration says.
+    pub channel: Option<usize>,
 }
 
 impl From<&str> for Recording {
@@ -27,7 +29,7 @@ impl From<&str> for Recording {
 
 impl From<String> for Recording {
     fn from(file: String) -> Self {
-        Self { files: vec![file], span: None }
+        Self { files: vec![file], ..Self::default() }
     }
 }
 
@@ -39,7 +41,7 @@ impl fmt::Display for Recording {
 
 impl Recording {
     pub(super) fn of_file(file: &str) -> Self {
-        Self { files: vec![file.to_owned()], span: None }
+        Self { files: vec![file.to_owned()], ..Self::default() }
     }
 
     /// What a value in JSON says: a path, or a map of `file` or `files`, with `start` and `stop` in samples.
@@ -62,7 +64,16 @@ impl Recording {
     }
 
     fn of(files: Vec<String>) -> Self {
-        Self { files, span: None }
+        Self { files, ..Self::default() }
+    }
+
+    /// Hears the channel that a column names: a number from 0 on, or a letter. Any other text names none.
+    pub(super) fn of_channel(mut self, name: &str) -> Self {
+        self.channel = match name.as_bytes() {
+            [letter @ b'A'..=b'Z'] => Some(usize::from(letter - b'A')),
+            _ => name.parse().ok(),
+        };
+        self
     }
 
     /// The part from `start` to `stop`; to the end where `stop` is missing or the same. None where it is less.
@@ -85,7 +96,8 @@ impl Recording {
     /// A path with a name that nothing replaces; a file that cannot be read; files of several lengths or rates; a channel
     /// that is not there.
     pub fn read(&self, config: &ManifestConfig, folder: &Path, rate: SampleRate) -> Result<Vec<f32>> {
-        if let ([file], None, None) = (self.files.as_slice(), self.span, config.channel) {
+        let channel = self.channel.or(config.channel);
+        if let ([file], None, None) = (self.files.as_slice(), self.span, channel) {
             return Ok(audio::read_at(path(file, config, folder)?, rate)?.samples);
         }
         let mut channels: Vec<Clip> = Vec::new();
@@ -105,7 +117,7 @@ impl Recording {
             }
             channels.extend(read);
         }
-        Ok(self.choose(channels, config.channel)?.at(rate)?.samples)
+        Ok(self.choose(channels, channel)?.at(rate)?.samples)
     }
 
     fn choose(&self, mut channels: Vec<Clip>, channel: Option<usize>) -> Result<Clip> {

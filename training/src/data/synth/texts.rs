@@ -8,6 +8,7 @@ use rand::distr::Distribution;
 use rand::distr::weighted::WeightedIndex;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rejoinder_models::text::TextForm;
 use serde::{Deserialize, Serialize};
 
 use super::{books, numbers};
@@ -98,24 +99,26 @@ impl TextSource {
         }
     }
 
-    /// The texts, normalised. `sets` is the folder of the raw sets, `out` that of the prepared ones.
+    /// The texts, in this form. `sets` is the folder of the raw sets, `out` that of the prepared ones. What is made up is
+    /// English.
     ///
     /// # Errors
     /// A file that is missing or malformed.
-    pub fn texts(&self, seed: u64, sets: &Path, out: &Path) -> Result<Vec<String>> {
+    pub fn texts(&self, seed: u64, form: TextForm, sets: &Path, out: &Path) -> Result<Vec<String>> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let written = |text: &str| written(form, text);
         Ok(match self {
             Self::Lines { path, times, .. } => {
                 let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
-                let lines: Vec<String> = text.lines().filter_map(words).collect();
+                let lines: Vec<String> = text.lines().filter_map(written).collect();
                 std::iter::repeat_n(lines, *times).flatten().collect()
             }
             Self::Sentences { set, file, .. } => {
                 let rows = normalised(&locate(sets, out, set)?.join(file))?;
-                rows.iter().flat_map(|row| clauses(row)).filter_map(|clause| words(&clause)).collect()
+                rows.iter().flat_map(|row| clauses(row)).filter_map(|clause| written(&clause)).collect()
             }
             Self::Books { set, .. } => match locate(sets, out, set) {
-                Ok(folder) => books::sentences(&folder)?.iter().filter_map(|sentence| words(sentence)).collect(),
+                Ok(folder) => books::sentences(&folder)?.iter().filter_map(|sentence| written(sentence)).collect(),
                 Err(missing) => {
                     tracing::warn!("no books: {missing}");
                     Vec::new()
@@ -123,8 +126,11 @@ impl TextSource {
             },
             Self::Transcripts { folder, .. } => {
                 let manifest = Manifest::read(manifest::locate(&out.join(folder)))?;
-                let long_enough = |words: &String| words.split(' ').count() > 1;
-                manifest.items.into_iter().map(|item| item.words).filter(long_enough).collect()
+                let long_enough = |text: &String| match form {
+                    TextForm::Characters => text.chars().nth(1).is_some(),
+                    TextForm::English | TextForm::Words => text.contains(' '),
+                };
+                manifest.items.iter().map(|item| form.normalise(&item.words)).filter(long_enough).collect()
             }
             Self::Words { set, file, count, .. } => {
                 let vocabulary = vocabulary(&normalised(&locate(sets, out, set)?.join(file))?);
@@ -146,6 +152,14 @@ impl TextSource {
     }
 }
 
+/// A written sentence as it is spoken, where it tells; of English, that is only known of one without digits and signs.
+fn written(form: TextForm, text: &str) -> Option<String> {
+    match form {
+        TextForm::English => words(text),
+        TextForm::Words | TextForm::Characters => Some(form.normalise(text)).filter(|text| !text.is_empty()),
+    }
+}
+
 /// All pools of a run.
 pub(super) struct Texts {
     pools: Vec<Vec<String>>,
@@ -156,7 +170,7 @@ impl Texts {
     pub(super) fn open(sources: &[TextSource], seed: u64, sets: &Path, out: &Path) -> Result<Self> {
         let mut pools = Vec::new();
         for source in sources {
-            let pool = source.texts(seed, sets, out)?;
+            let pool = source.texts(seed, TextForm::English, sets, out)?;
             if pool.is_empty() {
                 return Err(Error::data("texts", format!("expected texts, found none in {source:?}")));
             }
@@ -229,12 +243,20 @@ mod tests {
         gz.finish().unwrap();
         let (set, file) = ("text".to_owned(), PathBuf::from("s.psv.gz"));
         let sentences = TextSource::Sentences { set: set.clone(), file: file.clone(), weight: 1.0 };
-        let read = |source: &TextSource| source.texts(1, dir.path(), dir.path()).unwrap();
+        let read = |source: &TextSource| source.texts(1, TextForm::English, dir.path(), dir.path()).unwrap();
         assert_eq!(read(&sentences), ["in eighteen twenty five", "five of the five"]);
         let texts = read(&TextSource::Words { set, file, count: 9, weight: 1.0 });
         assert_eq!(texts.len(), 9);
         assert!(texts.iter().all(|text| text.split(' ').all(|word| word == "five")), "{texts:?}");
         let gone = TextSource::Lines { path: dir.path().join("gone"), times: 1, weight: 1.0 };
-        assert!(gone.texts(1, dir.path(), dir.path()).unwrap_err().to_string().contains("gone"));
+        let error = gone.texts(1, TextForm::English, dir.path(), dir.path()).unwrap_err().to_string();
+        assert!(error.contains("gone"), "{error}");
+
+        let path = dir.path().join("lines.txt");
+        std::fs::write(&path, "Où est l’hôtel ?\n广州市 ３Ｄ\n…\n").unwrap();
+        let lines = TextSource::Lines { path, times: 1, weight: 1.0 };
+        let read = |form| lines.texts(1, form, dir.path(), dir.path()).unwrap();
+        assert_eq!(read(TextForm::Words), ["où est l'hôtel", "广州市 3d"]);
+        assert_eq!(read(TextForm::Characters), ["oùestl'hôtel", "广州市3d"]);
     }
 }

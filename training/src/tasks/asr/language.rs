@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use rejoinder_models::card::{Bundle, LEXICON_ROLE, LM_ROLE, NewFile, PHONES_ROLE};
+use rejoinder_models::decode::ctc::LmUnit;
 use rejoinder_models::decode::ngram::{self, Ngram};
+use rejoinder_models::text::Tokenizer;
 
 use super::phones;
 use super::recipe::AsrRecipe;
@@ -24,10 +26,14 @@ pub(super) fn files(recipe: &AsrRecipe, phones: bool) -> Result<Vec<NewFile>> {
         return taken(base, phones);
     }
     let path = recipe.run.join("lm.bin");
-    let model = model(recipe, config, base.as_ref())?;
+    let pieces = match unit(recipe)? {
+        LmUnit::Word => None,
+        LmUnit::Piece => Some(recipe.read_tokenizer()?),
+    };
+    let model = model(recipe, config, base.as_ref(), pieces.as_ref())?;
     model.write(&path)?;
     let mut files = Vec::new();
-    if let Some(pronouncer) = recipe.pronouncer()?.filter(|_| phones) {
+    if let Some(pronouncer) = recipe.pronouncer()?.filter(|_| phones && pieces.is_none()) {
         let words = model.vocabulary().iter().map(String::as_str).filter(|word| !word.starts_with('<'));
         files.push(NewFile::new(PHONES_ROLE, "phones.txt", phones::list()));
         files.push(NewFile::new(LEXICON_ROLE, "lexicon.txt", pronouncer.lexicon(words)));
@@ -47,22 +53,36 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).map_err(|e| Error::io(path, e))
 }
 
-/// The model of a bundle, where there is one, that of the recipe's texts, and those that are mixed in.
-fn model(recipe: &AsrRecipe, config: &LmConfig, base: Option<&Bundle>) -> Result<Ngram> {
+/// What is counted: what the recogniser, whose parameters the bundle's card will have, looks up.
+fn unit(recipe: &AsrRecipe) -> Result<LmUnit> {
+    let Some(unit) = recipe.export.params.get("lm_unit") else { return Ok(LmUnit::Word) };
+    unit.clone().try_into().map_err(|e: toml::de::Error| Error::config("export.params.lm_unit", e))
+}
+
+/// The pieces of a text, parted by spaces.
+fn in_pieces(tokenizer: &Tokenizer, text: &str) -> String {
+    let ids = tokenizer.encode(text);
+    ids.iter().filter_map(|id| tokenizer.piece(*id)).collect::<Vec<_>>().join(" ")
+}
+
+/// The model of a bundle, where there is one, that of the recipe's texts, and those that are mixed in: over words, or over
+/// the `pieces` of a tokenizer.
+fn model(recipe: &AsrRecipe, config: &LmConfig, base: Option<&Bundle>, pieces: Option<&Tokenizer>) -> Result<Ngram> {
     let tests = TestTexts::of(recipe)?;
     let counted = |texts: &[TextSource], min_word_count, min_counts: &[u64]| {
         let mut sentences = Vec::new();
         for (number, source) in texts.iter().enumerate() {
-            sentences.extend(source.texts(
-                config.seed + number as u64,
-                recipe.prepare.located(),
-                &recipe.prepare.out,
-            )?);
+            let seed = config.seed + number as u64;
+            let (form, sets) = (recipe.tokenizer.text, recipe.prepare.located());
+            sentences.extend(source.texts(seed, form, sets, &recipe.prepare.out)?);
         }
         let dropped = tests.keep_out(&mut sentences);
         tracing::info!("language model: {} sentences, and {dropped} that test clips say", sentences.len());
         if sentences.is_empty() {
             return Ok(None);
+        }
+        if let Some(tokenizer) = pieces {
+            sentences.iter_mut().for_each(|sentence| *sentence = in_pieces(tokenizer, sentence));
         }
         let settings =
             ngram::NgramConfig { order: config.order, min_word_count, min_counts: min_counts.to_vec(), prune: 0.0 };
@@ -80,4 +100,20 @@ fn model(recipe: &AsrRecipe, config: &LmConfig, base: Option<&Bundle>) -> Result
     }
     let parts: Vec<(&Ngram, f64)> = parts.iter().map(|(model, weight)| (model, *weight)).collect();
     Ok(ngram::mix(&parts, config.prune)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_in_pieces_has_those_that_the_recogniser_scores() {
+        let tokenizer = Tokenizer::characters("广州市".chars()).unwrap();
+        let text = in_pieces(&tokenizer, "广州市");
+        let pieces: Vec<&str> = text.split(' ').collect();
+        assert_eq!(pieces.len(), 3, "{text}");
+        assert!(pieces.iter().all(|piece| tokenizer.pieces().iter().any(|known| known == piece)), "{text}");
+        let model = ngram::count([text.as_str()], &ngram::NgramConfig { order: 2, ..Default::default() }).unwrap();
+        assert!(pieces.iter().all(|piece| model.knows(piece)));
+    }
 }

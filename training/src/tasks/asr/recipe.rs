@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rejoinder_models::features::{Fbank, FbankConfig};
-use rejoinder_models::text::Tokenizer;
+use rejoinder_models::text::{Tokenizer, UNKNOWN};
 use serde::{Deserialize, Serialize};
 
 use super::align;
@@ -13,7 +13,7 @@ use super::task::AsrTask;
 use super::teacher::{DistillConfig, Teacher};
 use super::tokens;
 use crate::augment::{AugmentConfig, Augmenter};
-use crate::data::asr::{AsrDataset, items};
+use crate::data::asr::{AsrClip, AsrDataset, items};
 use crate::data::loader::{Front, LoaderConfig};
 use crate::data::pipeline::PipelineBuilder;
 use crate::data::prepare::{self, PrepareConfig};
@@ -96,7 +96,7 @@ impl AsrRecipe {
 
     /// Where `evaluate` looks for the net's weights.
     pub(in crate::tasks) fn weights_path(&self) -> PathBuf {
-        self.run.join("net.bpk")
+        self.run.join("net.safetensors")
     }
 
     /// The tokenizer of the run.
@@ -199,7 +199,7 @@ impl AsrRecipe {
     }
 
     fn encode(&self, dataset: &mut AsrDataset, tokenizer: &Tokenizer) -> Result<()> {
-        let tokenizer = tokenizer.clone();
+        let (tokenizer, tokenizer_of) = (tokenizer.clone(), tokenizer);
         let encode = move |text: &String| Ok(tokenizer.encode(text));
         let mut outputs = vec![items::TEXT.name(), items::TOKENS.name()];
         let mut transcript = self.transcript().item(items::TOKENS, items::TEXT, encode);
@@ -208,7 +208,8 @@ impl AsrRecipe {
             transcript = transcript.item(items::PHONES, items::TEXT, pronounce);
             outputs.push(items::PHONES.name());
         }
-        dataset.transcribe(&mut transcript.build(&outputs)?)
+        dataset.transcribe(&mut transcript.build(&outputs)?)?;
+        check_spelling(dataset, tokenizer_of)
     }
 
     /// The task on the prepared data.
@@ -265,6 +266,21 @@ impl AsrRecipe {
         dataset.transcribe(&mut self.transcript().build(&[items::TEXT.name()])?)?;
         Ok(dataset.clips().iter().map(|clip| clip.text.clone()).collect())
     }
+}
+
+/// Warns of tokens that lack letters of the transcripts, and refuses those that lack most.
+fn check_spelling(dataset: &AsrDataset, tokenizer: &Tokenizer) -> Result<()> {
+    let Some(unknown) = tokenizer.id(UNKNOWN) else { return Ok(()) };
+    let is_unknown = |clip: &&AsrClip| clip.tokens.contains(&unknown);
+    let count = dataset.clips().iter().filter(is_unknown).count();
+    let Some(one) = dataset.clips().iter().find(is_unknown) else { return Ok(()) };
+    let all = dataset.clips().len();
+    let reason = format!("{count} of {all} transcripts have characters that the tokens lack, such as `{}`", one.text);
+    if count * 2 > all {
+        return Err(Error::data("tokens", reason));
+    }
+    tracing::warn!("{reason}");
+    Ok(())
 }
 
 impl Recipe for AsrRecipe {

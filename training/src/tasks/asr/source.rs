@@ -57,7 +57,7 @@ impl AsrRecipe {
         self.train.start.as_deref().or(adapters)
     }
 
-    /// The encoder to begin with, where a recipe names the weights of one: `net.bpk` of a run of this task, or a bundle.
+    /// The encoder to begin with, where a recipe names the weights of one: `net.safetensors` of a run of this task, or a bundle.
     pub(in crate::tasks) fn encoder(&self, path: Option<&Path>) -> Result<Option<Conformer>> {
         path.map(|path| self.loaded(path, &[PHONES_HEAD])).transpose()
     }

@@ -86,7 +86,8 @@ impl Default for TuneConfig {
     }
 }
 
-/// An n-gram model over words.
+/// An n-gram model over words, or over the tokenizer's pieces where `export.params.lm_unit` is `piece`: characters, in a
+/// script that does not part words.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LmConfig {
@@ -184,6 +185,8 @@ pub enum TokenizerKind {
     Bpe,
     /// A word is cut into what is together the most probable (Kudo 2018).
     Unigram,
+    /// Characters, and spaces between words: SentencePiece's type `char`.
+    Char,
 }
 
 /// The vocabulary of a recogniser.

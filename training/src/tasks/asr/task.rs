@@ -142,11 +142,11 @@ impl AsrTask {
         if self.phones.is_some() { PHONES } else { 0 }
     }
 
-    /// How far what was heard of each clip is from what is said there.
+    /// How far what was heard of each clip of a validation batch is from what is said there.
     pub(in crate::tasks) fn error_rate(&self, heard: &[String], batch: &AsrBatch) -> Figure {
         let mut errors = ErrorCounts::default();
-        for (heard, tokens) in heard.iter().zip(Self::tokens(batch)) {
-            errors += self.text.errors(&self.tokenizer.decode(&tokens), heard);
+        for (heard, clip) in heard.iter().zip(&batch.clips) {
+            errors += self.text.errors(&self.valid.clips()[*clip].text, heard);
         }
         let said = errors.reference() as f64;
         Figure { name: self.text.rate(), value: errors.errors() as f64 / said.max(1.0), weight: said }

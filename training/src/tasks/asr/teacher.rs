@@ -156,7 +156,7 @@ fn trained(run: &Path) -> Result<Learnt> {
     let resolved = recipe::table(&path)?.try_into::<Resolved>();
     let Resolved { net, features } =
         resolved.map_err(|e| Error::config(path.display().to_string(), in_one_line(&e)))?;
-    Ok((Weights::of_run(&run.join("net.bpk"))?, net, features))
+    Ok((Weights::of_run(&run.join("net.safetensors"))?, net, features))
 }
 
 fn bundled(bundle: &Bundle) -> Result<Learnt> {

@@ -16,7 +16,7 @@ pub(super) fn read(path: &Path) -> Result<Tokenizer> {
     if path.file_name().is_some_and(|name| name == LABELS) {
         return LabelEncoder::read(path)?.tokens();
     }
-    let tokens = Tokenizer::read(path)?;
+    let tokens = Tokenizer::read(path)?.in_small_letters()?;
     match tokens.id(BLANK) {
         Some(0) => Ok(tokens),
         Some(id) => {
@@ -28,7 +28,7 @@ pub(super) fn read(path: &Path) -> Result<Tokenizer> {
 
 /// A vocabulary learnt from normalised transcripts: pieces of words, or of characters the most frequent.
 pub(super) fn train(texts: &[String], config: &TokenizerConfig) -> Result<Tokenizer> {
-    if config.text == TextForm::Characters {
+    if config.text == TextForm::Characters || config.kind == TokenizerKind::Char {
         let mut counts: BTreeMap<char, u64> = BTreeMap::new();
         texts.iter().flat_map(|text| text.chars()).for_each(|c| *counts.entry(c).or_default() += 1);
         let mut characters: Vec<(char, u64)> = counts.into_iter().collect();
@@ -39,7 +39,7 @@ pub(super) fn train(texts: &[String], config: &TokenizerConfig) -> Result<Tokeni
     let words = count_words(texts.iter().map(String::as_str));
     let vocabulary = VocabularyConfig { vocab_size: config.vocabulary, ..VocabularyConfig::default() };
     Ok(match config.kind {
-        TokenizerKind::Bpe => train_bpe(&words, &vocabulary)?,
+        TokenizerKind::Char | TokenizerKind::Bpe => train_bpe(&words, &vocabulary)?,
         TokenizerKind::Unigram => train_unigram(&words, &vocabulary)?,
     })
 }

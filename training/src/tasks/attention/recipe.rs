@@ -39,7 +39,7 @@ pub struct DecoderConfig {
     /// What the labels of the decoder leave to other tokens. Default: 0.1.
     #[serde(default = "label_smoothing")]
     pub label_smoothing: f64,
-    /// What the encoder begins with, its tokens with it: the weights that a run of the `asr` task has left, `net.bpk`, or the
+    /// What the encoder begins with, its tokens with it: the weights that a run of the `asr` task has left, `net.safetensors`, or the
     /// folder of a bundle of that task, with the same `[net]`. Default: it begins afresh.
     #[serde(default)]
     pub encoder: Option<PathBuf>,

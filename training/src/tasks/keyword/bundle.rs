@@ -68,7 +68,7 @@ fn cases(recipe: &KeywordRecipe, net: &KeywordNet, declaration: &OnnxExport, fra
 
 fn card(recipe: &KeywordRecipe, thresholds: Vec<f32>, past: [usize; 3]) -> Result<ModelCard> {
     let mut card = recipe.export.card(CardTask::Keyword, FAMILY);
-    card.language = Some("en".into());
+    card.language.get_or_insert_with(|| "en".into());
     card.sample_rate = Some(SampleRate::INTERNAL);
     card.features = Some(recipe.features.clone());
     card.chunking = Some(Chunking {

@@ -134,7 +134,7 @@ impl KeywordRecipe {
     /// # Errors
     /// A run without weights.
     pub fn trained(&self, device: &Device) -> Result<KeywordNet> {
-        trainer::load_weights(self.net.init(self.keywords.len(), device), &self.run.join("net.bpk"))
+        trainer::load_weights(self.net.init(self.keywords.len(), device), &self.run.join("net.safetensors"))
     }
 
     /// The task on the prepared data.

@@ -87,7 +87,7 @@ impl LmRecipe {
     }
 
     fn weights_path(&self) -> PathBuf {
-        self.run.join("net.bpk")
+        self.run.join("net.safetensors")
     }
 
     /// The checksum of what [`LmRecipe::trained`] gives.
@@ -314,7 +314,7 @@ impl LmRecipe {
     /// The card, with the figures of `evaluate` where it has measured these weights.
     fn card(&self) -> Result<ModelCard> {
         let mut card = self.export.card(CardTask::Llm, FAMILY);
-        card.language = Some("en".into());
+        card.language.get_or_insert_with(|| "en".into());
         let results: Option<Results> = figures(&self.run, &self.checksum()?);
         for (name, exact) in results.into_iter().flat_map(|results| results.exact) {
             card.results.insert(format!("exact {name}"), Measure::Text(format!("{:.4} of {}", exact.share, exact.of)));

@@ -16,7 +16,8 @@ use crate::trainer::Batches;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BatchConfig {
-    /// Clips in a batch; what is left over at the end of an epoch waits for the next. Default: 32.
+    /// Clips in a batch. What is left over at the end of an epoch, which is in another order each time, is not heard in it.
+    /// Default: 32.
     pub clips: usize,
     /// A clip is cut to this many seconds at random, and a shorter one repeated. Default: 3.
     pub crop_s: f64,

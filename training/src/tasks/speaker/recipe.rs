@@ -164,7 +164,7 @@ impl SpeakerRecipe {
             None => self.split()?.0.speakers().len(),
         };
         let speakers = known * self.batches.speeds.len();
-        trainer::load_weights(self.net.init(speakers, device), &self.run.join("net.bpk"))
+        trainer::load_weights(self.net.init(speakers, device), &self.run.join("net.safetensors"))
     }
 
     /// The speakers of the run, if it has begun.
@@ -222,6 +222,15 @@ impl SpeakerRecipe {
     pub fn task(&self) -> Result<SpeakerTask> {
         self.check()?;
         let (train, valid) = self.split()?;
+        if valid.speakers().len() < 2 || train.speakers().len() < 2 {
+            let reason = format!(
+                "expected two speakers to learn from and two with `valid_clips` = {} clips to validate on, found {} and {}",
+                self.data.valid_clips,
+                train.speakers().len(),
+                valid.speakers().len()
+            );
+            return Err(Error::data("[data]", reason));
+        }
         let hours = train.clips().iter().map(|clip| clip.seconds).sum::<f64>() / 3600.0;
         let (clips, speakers) = (train.clips().len(), train.speakers().len());
         tracing::info!(

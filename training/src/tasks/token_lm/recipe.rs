@@ -34,6 +34,9 @@ pub struct TokenLmRecipe {
     pub tokens: PathBuf,
     /// From raw sets to prepared folders.
     pub prepare: PrepareConfig,
+    /// What sentences are made of, as the recogniser's `tokenizer.text`. Default: English.
+    #[serde(default)]
+    pub text: TextForm,
     /// What is learnt; weights count for nothing here.
     pub texts: Vec<TextSource>,
     /// Seed of made-up texts. Default: 0.
@@ -93,8 +96,9 @@ impl TokenLmRecipe {
     fn sentences(&self) -> Result<[Vec<String>; 2]> {
         let mut parts = [Vec::new(), Vec::new()];
         for (number, source) in self.texts.iter().enumerate() {
-            let texts = source.texts(self.seed + number as u64, self.prepare.located(), &self.prepare.out)?;
-            for text in texts.iter().map(|text| TextForm::English.normalise(text)).filter(|text| !text.is_empty()) {
+            let (seed, form) = (self.seed + number as u64, self.text);
+            let texts = source.texts(seed, form, self.prepare.located(), &self.prepare.out)?;
+            for text in texts.iter().map(|text| form.normalise(text)).filter(|text| !text.is_empty()) {
                 parts[usize::from(text::hash(&text).is_multiple_of(self.valid_every.max(1)))].push(text);
             }
         }
@@ -142,7 +146,7 @@ impl TokenLmRecipe {
     }
 
     fn weights_path(&self) -> PathBuf {
-        self.run.join("net.bpk")
+        self.run.join("net.safetensors")
     }
 
     fn checksum(&self) -> Result<String> {
@@ -201,7 +205,7 @@ impl Recipe for TokenLmRecipe {
     fn export(&self) -> Result<()> {
         let net = self.trained(&Device::flex())?;
         let mut card = self.export.card(CardTask::Lm, FAMILY);
-        card.language = Some("en".into());
+        card.language.get_or_insert_with(|| "en".into());
         if let Some(results) = figures::<Results>(&self.run, &self.checksum()?) {
             let round = |value: f64| Measure::Number((100.0 * value).round() / 100.0);
             card.results.insert("perplexity of a token".into(), round(results.token_perplexity));

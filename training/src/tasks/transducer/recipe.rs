@@ -37,7 +37,7 @@ pub struct TransducerConfig {
     /// The most tokens of an encoder frame in decoding. Default: 4.
     #[serde(default = "max_symbols")]
     pub max_symbols: usize,
-    /// What the encoder begins with, its tokens with it: the weights that a run of the `asr` task has left, `net.bpk`, or the
+    /// What the encoder begins with, its tokens with it: the weights that a run of the `asr` task has left, `net.safetensors`, or the
     /// folder of a bundle of that task, with the same `[net]`. Default: it begins afresh.
     #[serde(default)]
     pub encoder: Option<PathBuf>,

@@ -252,13 +252,13 @@ impl TtsRecipe {
 
 /// The final weights of a run, or the average of its last checkpoint while it is going on.
 fn weights<M: Module>(net: M, run: &Path) -> Result<M> {
-    let last = run.join("net.bpk");
+    let last = run.join("net.safetensors");
     if last.exists() {
         return trainer::load_weights(net, &last);
     }
     let folder = trainer::Checkpoint::folder(run)
         .ok_or_else(|| Error::checkpoint(run, "no weights; run `rejoinder-train train` first"))?;
-    trainer::load_weights(net, &folder.join("average.bpk"))
+    trainer::load_weights(net, &folder.join("average.safetensors"))
 }
 
 impl Recipe for TtsRecipe {

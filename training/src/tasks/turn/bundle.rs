@@ -40,7 +40,7 @@ fn forward(net: &TurnNet, recorder: &mut Recorder<'_>) -> crate::export::Result<
 
 fn card(recipe: &TurnRecipe) -> Result<ModelCard> {
     let mut card = recipe.export.card(CardTask::Turn, FAMILY);
-    card.language = Some("en".into());
+    card.language.get_or_insert_with(|| "en".into());
     card.sample_rate = Some(SampleRate::INTERNAL);
     card.features = Some(recipe.features.clone());
     let params = Params { frames: recipe.net.frames };

@@ -109,7 +109,7 @@ impl TurnRecipe {
     /// # Errors
     /// A run without weights.
     pub fn trained(&self, device: &Device) -> Result<TurnNet> {
-        trainer::load_weights(self.net.init(device), &self.run.join("net.bpk"))
+        trainer::load_weights(self.net.init(device), &self.run.join("net.safetensors"))
     }
 
     /// The task on the prepared data.

@@ -107,7 +107,7 @@ impl VadRecipe {
     /// # Errors
     /// A run without weights.
     pub fn trained(&self, device: &Device) -> Result<VadNet> {
-        trainer::load_weights(self.net.init(device), &self.run.join("net.bpk"))
+        trainer::load_weights(self.net.init(device), &self.run.join("net.safetensors"))
     }
 
     /// The task on the prepared data.

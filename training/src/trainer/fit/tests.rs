@@ -184,26 +184,26 @@ fn the_best_of_the_validated_nets_is_exported() {
     let (lowest, highest) = (Metric::lowest("off"), Metric::highest("near"));
     let stop = |direction, patience| Some(EarlyStopping { metric: "size".into(), direction, patience, not_before: 0 });
     for (metric, options, expected, files) in [
-        (&lowest, falling(6), 0.7, vec!["step_3.bpk"]),
-        (&highest, falling(6), 0.7, vec!["step_3.bpk"]),
-        (&highest, TrainOptions { keep_best: 2, ..falling(6) }, 0.7, vec!["step_3.bpk", "step_4.bpk"]),
+        (&lowest, falling(6), 0.7, vec!["step_3.safetensors"]),
+        (&highest, falling(6), 0.7, vec!["step_3.safetensors"]),
+        (&highest, TrainOptions { keep_best: 2, ..falling(6) }, 0.7, vec!["step_3.safetensors", "step_4.safetensors"]),
         (
             &lowest,
             TrainOptions { keep_best: 2, average_best: true, ..falling(6) },
             0.65,
-            vec!["step_3.bpk", "step_4.bpk"],
+            vec!["step_3.safetensors", "step_4.safetensors"],
         ),
         // What ends training is what is kept by.
-        (&lowest, TrainOptions { early_stopping: stop(None, 9), ..falling(6) }, 0.4, vec!["step_6.bpk"]),
+        (&lowest, TrainOptions { early_stopping: stop(None, 9), ..falling(6) }, 0.4, vec!["step_6.safetensors"]),
         // It falls from the first on, so that more of it never comes.
         (
             &lowest,
             TrainOptions { early_stopping: stop(Some(Direction::Max), 2), ..falling(6) },
             0.9,
-            vec!["step_1.bpk"],
+            vec!["step_1.safetensors"],
         ),
         // The last weights are among those to choose of, though no validation falls on them.
-        (&lowest, TrainOptions { valid_every: 2, ..falling(3) }, 0.7, vec!["step_3.bpk"]),
+        (&lowest, TrainOptions { valid_every: 2, ..falling(3) }, 0.7, vec!["step_3.safetensors"]),
     ] {
         let run = tempfile::tempdir().unwrap();
         let net = fit(&Falling { metric: metric.clone() }, &options, run.path(), RunMode::New).unwrap();
@@ -212,7 +212,7 @@ fn the_best_of_the_validated_nets_is_exported() {
         assert_eq!(weight(&saved.unwrap()), weight(&net));
         assert_eq!(kept_files(run.path()), files);
         let log = std::fs::read_to_string(run.path().join("log.txt")).unwrap();
-        assert!(log.lines().last().unwrap().starts_with("net.bpk: the "), "{log}");
+        assert!(log.lines().last().unwrap().starts_with("net.safetensors: the "), "{log}");
     }
     let run = tempfile::tempdir().unwrap();
     let options = TrainOptions { keep_best: 0, ..falling(6) };
@@ -235,7 +235,7 @@ fn a_resumed_run_knows_what_was_best() {
     let environment = std::fs::read_to_string(folder.path().join("torn/environment.toml")).unwrap();
     assert_eq!(environment.matches("[[start]]").count(), 2);
     fit("torn", 1, RunMode::Fresh);
-    assert_eq!(kept_files(&folder.path().join("torn")), ["step_1.bpk"]);
+    assert_eq!(kept_files(&folder.path().join("torn")), ["step_1.safetensors"]);
 }
 
 #[test]

@@ -135,8 +135,12 @@ impl<'a> Writer<'a> {
     fn open(layout: &'a dyn Layout, out: &Path, manifests: ManifestForm, split: &str) -> Result<Option<Self>> {
         let columns = layout.columns();
         let place = match layout.form() {
-            Form::Folders => FolderWriter::open_with(&out.join(split), manifests, columns)?
-                .map(|folder| Place::Folder(Box::new(folder))),
+            Form::Folders => {
+                let folder = out.join(split);
+                let writer = FolderWriter::open_with(&folder, manifests, columns)?;
+                keep_apart(&folder, layout.root(), writer.is_none())?;
+                writer.map(|folder| Place::Folder(Box::new(folder)))
+            }
             Form::Lists => {
                 let name = format!("{split}.{}", manifests.extension());
                 let (path, partial) = (out.join(&name), out.join(format!("{name}.tmp")));
@@ -180,6 +184,24 @@ impl<'a> Writer<'a> {
                 std::fs::rename(partial, &path).map_err(|e| Error::io(&path, e))
             }
         }
+    }
+}
+
+/// The file of a prepared folder that tells which set it is of.
+const SOURCE: &str = "source.txt";
+
+/// Refuses a folder that is done and is of another set.
+fn keep_apart(folder: &Path, root: &Path, done: bool) -> Result<()> {
+    let (path, root) = (folder.join(SOURCE), root.display().to_string());
+    if !done {
+        return std::fs::write(&path, &root).map_err(|e| Error::io(&path, e));
+    }
+    match std::fs::read_to_string(&path) {
+        Ok(known) if known != root => {
+            let reason = format!("it is prepared from {known}; for {root}, remove it or give another `prepare.out`");
+            Err(Error::data(folder.display().to_string(), reason))
+        }
+        _ => Ok(()),
     }
 }
 
