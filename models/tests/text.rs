@@ -91,8 +91,8 @@ fn models_and_vocabularies_of_sentencepiece_open() {
     let golden_models: Value = serde_json::from_str(&golden("sentencepiece_models.json")).unwrap();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/text");
     let mut cases = 0;
-    for (name, has_vocabulary) in [("unigram", true), ("unigram_small", true), ("unigram_bytes", false), ("bpe", false)]
-    {
+    let names = [("unigram", true), ("unigram_small", true), ("unigram_bytes", false), ("bpe", false), ("char", false)];
+    for (name, has_vocabulary) in names {
         let model = Tokenizer::read(folder.join(format!("{name}.model"))).unwrap();
         let mut openings = vec![("model", model.clone())];
         let vocabulary = Tokenizer::read(folder.join(format!("{name}.vocab"))).unwrap();

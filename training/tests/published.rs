@@ -65,6 +65,12 @@ fn more_sets_get_folders_of_their_own() {
     let manifest = rows(&root.join("other/train/manifest.csv"));
     assert_eq!(manifest[0]["wrd"], "and again now");
     assert!(!root.join("out/dev").exists());
+
+    // What is there is not taken for another set.
+    std::fs::remove_dir_all(root.join("other/train")).unwrap();
+    std::fs::rename(root.join("out/train"), root.join("other/train")).unwrap();
+    let error = prepare(root, "common_voice", &more("other")).unwrap_err().to_string();
+    assert!(error.contains("it is prepared from") && error.contains("prepare.out"), "{error}");
 }
 
 /// The rows of a manifest or list, by its columns.

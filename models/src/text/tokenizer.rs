@@ -344,3 +344,22 @@ fn kind_of(piece: &str) -> Kind {
 pub(crate) fn is_special_form(piece: &str) -> bool {
     piece.len() > 2 && piece.starts_with('<') && piece.ends_with('>')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vocabulary_of_capitals_is_read_in_small_letters() {
+        let pieces = |list: &[&str]| list.iter().map(|piece| (*piece).to_owned()).collect::<Vec<_>>();
+        let capitals = Tokenizer::new(pieces(&[BLANK, UNKNOWN, "▁H", "▁HE", "H", "E", "▁"])).unwrap();
+        let small = capitals.in_small_letters().unwrap();
+        assert_eq!(small.encode("he"), [3]);
+        assert_eq!((small.piece(1), small.decode(&[3])), (Some(UNKNOWN), "he".to_owned()));
+        let mixed = Tokenizer::new(pieces(&[BLANK, "▁H", "e"])).unwrap();
+        assert_eq!(mixed.clone().in_small_letters().unwrap(), mixed);
+        let scored = [(BLANK, 0.0), (UNKNOWN, 0.0), ("▁A", -1.0), ("▁", -2.0), ("B", -1.5)];
+        let unigram = Tokenizer::unigram(scored.map(|(piece, score)| (piece.to_owned(), score)).to_vec()).unwrap();
+        assert_eq!(unigram.in_small_letters().unwrap().encode("a b"), [2, 3, 4]);
+    }
+}

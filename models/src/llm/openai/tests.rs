@@ -98,6 +98,22 @@ fn a_call_comes_together_from_its_pieces() {
 }
 
 #[test]
+fn the_first_of_several_calls_is_taken_whatever_their_index() {
+    let call = |index: u32, id: &str, name: &str| {
+        format!(
+            "data: {{\"error\":null,\"choices\":[{{\"delta\":{{\"tool_calls\":[{{\"index\":{index},\"id\":\"{id}\",\
+             \"function\":{{\"name\":\"{name}\",\"arguments\":\"{{}}\"}}}}]}}}}]}}\n\n"
+        )
+    };
+    let end = "data: {\"choices\":[{\"finish_reason\":\"tool_calls\",\"delta\":{}}]}\n\ndata: [DONE]\n\n";
+    for second in [call(0, "b", "timer"), call(1, "b", "timer"), call(1, "", "timer")] {
+        let (options, _server) = serve(format!("HTTP/1.1 200 OK\r\n\r\n{}{second}{end}", call(0, "a", "clock")));
+        let call = ToolCall { name: "clock".into(), arguments: json!({}) };
+        assert_eq!(ask(options, &[]).0.unwrap(), Finish::Tool(call), "{second}");
+    }
+}
+
+#[test]
 fn failures_say_what_the_endpoint_said() {
     let (options, _server) = serve(
         "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 46\r\n\r\n{\"error\":{\"code\":503,\"message\":\"Loading model\"}}",

@@ -66,6 +66,31 @@ fn timers_run_are_listed_cancelled_and_fall_due_once() {
 }
 
 #[test]
+fn arguments_may_be_null_and_whole_numbers_written_as_others() {
+    let mut tools = Tools::default();
+    let mut set = |arguments| run(&mut tools, "timer", arguments, NOW);
+    let said = set(json!({"action": "set", "minutes": 5.0, "label": null})).unwrap();
+    assert_eq!(said, "timer set for five minutes");
+    assert!(set(json!({"action": "set", "minutes": 5.5})).is_err());
+    assert!(set(json!({"action": null})).is_err());
+    let hot = run(&mut tools, "convert", json!({"from": "celsius", "to": "fahrenheit", "value": 38}), NOW);
+    assert_eq!(hot.unwrap(), "one hundred point four degrees fahrenheit");
+    let tiny = run(&mut tools, "calculate", json!({"expression": "1 / 300"}), NOW);
+    assert_eq!(tiny.unwrap(), "zero point zero zero three three");
+}
+
+#[test]
+fn a_clock_that_is_put_forward_changes_no_timer() {
+    let before = Moment::new(1_711_846_800_000, 3_600_000);
+    let after = Moment::new(1_711_846_800_000 + 60_000, 7_200_000);
+    assert_eq!((before.hour_minute(), after.hour_minute()), ((2, 0), (3, 1)));
+    let mut tools = Tools::default();
+    run(&mut tools, "timer", json!({"action": "set", "minutes": 2}), before).unwrap();
+    assert_eq!(tools.due(after), Vec::<String>::new());
+    assert_eq!(tools.due(after.plus_ms(60_000)).len(), 1);
+}
+
+#[test]
 fn what_is_tried_counts_only_once_it_is_adopted() {
     let mut tools = Tools::default();
     let call = |arguments| ToolCall { name: "shopping".into(), arguments };

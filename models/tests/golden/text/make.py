@@ -62,6 +62,7 @@ models = {
     "unigram": files("unigram", "unigram", 400),
     "unigram_small": files("unigram_small", "unigram", 150, bos_id=-1, eos_id=-1, unk_id=0),
     "unigram_bytes": files("unigram_bytes", "unigram", 600, byte_fallback=True, user_defined_symbols=["<sep>", "ing"]),
+    "char": files("char", "char", 200, hard_vocab_limit=False),
     "bpe": files("bpe", "bpe", 400, normalization="nmt_nfkc_cf", texts=lines[:30] + extra + composed),
 }
 here.joinpath("sentencepiece_models.json").write_text(json.dumps(models, ensure_ascii=False, indent=0))

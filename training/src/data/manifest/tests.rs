@@ -25,6 +25,15 @@ fn what_is_written_is_read() {
 }
 
 #[test]
+fn an_entry_may_name_its_channel() {
+    let csv = read("m.csv", "ID,duration,wav,channel,wrd\na,1,a.wav,B,x\nb,1,a.wav,0,x\nc,1,a.wav,left,x\n").unwrap();
+    let channels: Vec<_> = csv.items.iter().map(|item| item.wav.channel).collect();
+    assert_eq!(channels, [Some(1), Some(0), None]);
+    let json = read("m.json", r#"{"a": {"duration": 1, "wav": "a.wav", "channel": "A", "wrd": "x"}}"#).unwrap();
+    assert_eq!(json.items[0].wav.channel, Some(0));
+}
+
+#[test]
 fn errors_name_line_and_column() {
     let message = |text| read("m.csv", text).unwrap_err().to_string();
     let missing = message("ID,duration,spk_id,wrd\na,1,s,hello\n");

@@ -199,8 +199,8 @@ impl AsrRecipe {
     }
 
     fn encode(&self, dataset: &mut AsrDataset, tokenizer: &Tokenizer) -> Result<()> {
-        let (tokenizer, tokenizer_of) = (tokenizer.clone(), tokenizer);
-        let encode = move |text: &String| Ok(tokenizer.encode(text));
+        let own = tokenizer.clone();
+        let encode = move |text: &String| Ok(own.encode(text));
         let mut outputs = vec![items::TEXT.name(), items::TOKENS.name()];
         let mut transcript = self.transcript().item(items::TOKENS, items::TEXT, encode);
         if let Some(pronouncer) = self.pronouncer()? {
@@ -209,7 +209,7 @@ impl AsrRecipe {
             outputs.push(items::PHONES.name());
         }
         dataset.transcribe(&mut transcript.build(&outputs)?)?;
-        check_spelling(dataset, tokenizer_of)
+        check_spelling(dataset, tokenizer)
     }
 
     /// The task on the prepared data.
