@@ -121,7 +121,10 @@ fn whatever_a_model_says_is_text_or_a_call_that_keeps_its_schema() {
             LlamaOptions { temperature: 1.0, top_p: 1.0, min_p: 0.0, seed, max_tokens: 120, ..LlamaOptions::default() };
         // A net that has learnt to call tools, and one that knows nothing.
         let (model, asked) = match seed % 2 {
-            0 => (LlamaResponder::open(&shipped, LlamaOptions { temperature: 1.5, ..options }).unwrap(), "set a timer"),
+            0 => (
+                LlamaResponder::open(&shipped, LlamaOptions { temperature: 1.5, ..options }).unwrap(),
+                "set a timer for ten minutes",
+            ),
             _ => (random_model(options), "what time is it"),
         };
         let (finish, text) = reply(model.dialogue(NOW).unwrap().as_mut(), &[says(Role::User, asked)]);

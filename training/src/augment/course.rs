@@ -210,10 +210,12 @@ mod tests {
         let two = AugmentConfig { max_effects: Some(2), min_effects: Some(2), ..AugmentConfig::of_all_kinds() };
         let (speed, pad) = (Effect::Speed, Effect::Pad);
         assert_eq!(courses(&two, 1), [vec![speed, pad]]);
-        // Of two effects, one is drawn as often as both, however many there may be at the most.
-        let many = AugmentConfig { max_effects: Some(8), min_effects: None, ..two.clone() };
-        let both = (0..400).filter(|seed| courses(&many, *seed)[0].len() == 2).count();
-        assert!((160..240).contains(&both), "{both}");
+        // All effects come as seldom as one, however many there may be at the most.
+        let many = AugmentConfig { max_effects: Some(20), min_effects: None, ..two.clone() };
+        let counts: Vec<usize> = (0..600).map(|seed| courses(&many, seed)[0].len()).collect();
+        let most = *counts.iter().max().unwrap();
+        let all = counts.iter().filter(|count| **count == most).count();
+        assert!(most < 20 && all.abs_diff(600 / most) < 300 / most, "{all} of 600 have {most}");
         let parallel = AugmentConfig { parallel: true, concat_original: true, ..two.clone() };
         assert_eq!(courses(&parallel, 1), [vec![], vec![speed], vec![pad]]);
         let twice = AugmentConfig { repeat: 2, concat_original: true, ..two.clone() };
