@@ -56,7 +56,7 @@ impl PromptTemplate {
     }
 
     /// The prompt for a reply to `messages`. A template that names the date gets that of `now`. One that refuses them gets
-    /// them [by turns](by_turns).
+    /// them by turns.
     ///
     /// # Errors
     /// [`Error::Invalid`] when the template refuses the messages, or takes longer over them than any should.

@@ -97,7 +97,7 @@ impl Toolbox {
     }
 
     /// What the tools have to tell of their own accord by now, such as that a timer is done, in sentences. What is due
-    /// within [`EARLY_MS`] is told as well.
+    /// within half a second is told as well.
     pub fn due(&mut self, at: Position) -> Vec<String> {
         match &mut self.runner {
             Runner::Function(_) => Vec::new(),
