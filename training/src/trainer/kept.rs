@@ -103,7 +103,7 @@ pub(super) fn line(chosen: &[Kept]) -> String {
         .collect();
     match shown.as_slice() {
         [] => "net.safetensors: the last weights; no validation has chosen others".to_owned(),
-        [one] => format!("net.safetensors: the weights that were kept first, of {one}"),
+        [one] => format!("net.safetensors: the weights of {one}"),
         several => format!("net.safetensors: the mean of {} weights, of {}", several.len(), several.join("; ")),
     }
 }

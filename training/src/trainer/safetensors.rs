@@ -5,6 +5,7 @@
 //! optimizer finds its state, and that state's scalars, whose bits must come back as they were.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io::Write;
 use std::path::Path;
 
 use burn::store::burn_pack::{AtomicFile, Bytes, DType, Reader, Scalar, Tensor, Writer};
@@ -54,9 +55,10 @@ pub(super) fn write(packed: Bytes, path: &Path) -> Result<()> {
     for (name, form, shape, bytes) in &tensors {
         views.push((name.as_str(), TensorView::new(*form, shape.clone(), bytes).map_err(|e| mistake(&e))?));
     }
-    let (place, file) = AtomicFile::create(path).map_err(|e| mistake(&e))?;
+    let bytes = safetensors::serialize(views, Some(metadata)).map_err(|e| mistake(&e))?;
+    let (place, mut file) = AtomicFile::create(path).map_err(|e| mistake(&e))?;
+    file.write_all(&bytes).map_err(|e| Error::io(path, e))?;
     drop(file);
-    safetensors::serialize_to_file(views, Some(metadata), place.path()).map_err(|e| mistake(&e))?;
     place.commit().map_err(|e| mistake(&e))
 }
 
