@@ -87,9 +87,6 @@ fn without_initial_spaces(text: &[u8]) -> Vec<u8> {
         } else {
             quoted = begins && byte == b'"';
             begins = matches!(byte, b',' | b'\n' | b'\r');
-            if quoted {
-                begins = false;
-            }
         }
     }
     out

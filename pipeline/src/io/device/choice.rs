@@ -3,7 +3,7 @@
 use cpal::traits::{DeviceTrait, HostTrait};
 use cpal::{Device, Host, SupportedStreamConfig};
 
-use super::host::{usual_host, with_host};
+use super::host::with_host;
 use crate::{Error, Result};
 
 /// A device that can be had.
@@ -34,7 +34,7 @@ pub(super) enum Direction {
 /// # Errors
 /// [`Error::Device`] when the sound system does not answer.
 pub fn devices() -> Result<Vec<DeviceInfo>> {
-    with_host(usual_host(), listed)
+    with_host(None, listed)
 }
 
 fn listed(host: &Host) -> Result<Vec<DeviceInfo>> {

@@ -1,40 +1,40 @@
-//! The machine's sound systems, each of which the process is connected to once.
+//! The machine's sound system, to which the process is connected once.
 //!
 //! cpal's client of a PulseAudio server has a thread that ends with the server only, and a server takes 64 clients.
 
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
+#[cfg(target_os = "linux")]
 use cpal::traits::HostTrait;
 use cpal::{Host, HostId};
 
 use super::choice::failed;
 use crate::Result;
 
-static HOSTS: Mutex<Vec<Host>> = Mutex::new(Vec::new());
+static KEPT: Mutex<Option<Host>> = Mutex::new(None);
 
-/// The sound system that is used where none is chosen.
-pub(super) fn usual_host() -> HostId {
-    static USUAL: OnceLock<HostId> = OnceLock::new();
-    *USUAL.get_or_init(|| {
-        let host = cpal::default_host();
-        let id = host.id();
-        HOSTS.lock().unwrap_or_else(PoisonError::into_inner).push(host);
-        id
-    })
-}
-
-/// Does something with a sound system; one that does not answer any more is asked anew.
+/// Does something with this sound system, or with the one that is usual now.
 ///
 /// # Errors
 /// [`Error::Device`](crate::Error::Device) when there is none, and what `act` gives.
-pub(super) fn with_host<T>(id: HostId, act: impl FnOnce(&Host) -> Result<T>) -> Result<T> {
-    let mut hosts = HOSTS.lock().unwrap_or_else(PoisonError::into_inner);
-    hosts.retain(|host| host.id() != id || host.devices().is_ok());
-    if hosts.iter().all(|host| host.id() != id) {
-        hosts.push(cpal::host_from_id(id).map_err(|error| failed(id.name(), &error))?);
-    }
-    match hosts.iter().find(|host| host.id() == id) {
-        Some(host) => act(host),
-        None => act(&cpal::default_host()),
-    }
+pub(super) fn with_host<T>(id: Option<HostId>, act: impl FnOnce(&Host) -> Result<T>) -> Result<T> {
+    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    let usable = |host: &Host| id.is_none_or(|id| id == host.id()) && is_connected(host);
+    let host = match (kept.take().filter(usable), id) {
+        (Some(host), _) => host,
+        (None, Some(id)) => cpal::host_from_id(id).map_err(|error| failed(id.name(), &error))?,
+        (None, None) => cpal::default_host(),
+    };
+    act(kept.insert(host))
+}
+
+/// Whether there is a connection, and a server that answers.
+#[cfg(target_os = "linux")]
+fn is_connected(host: &Host) -> bool {
+    host.id() == HostId::PulseAudio && host.devices().is_ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_connected(_: &Host) -> bool {
+    false
 }

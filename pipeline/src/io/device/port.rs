@@ -9,7 +9,7 @@ use cpal::{
 use rejoinder_models::units::{SampleRate, Samples};
 
 use super::choice::{Direction, failed, find, id_of, name_of, none_found, usual};
-use super::host::{usual_host, with_host};
+use super::host::with_host;
 use super::keeper::Lent;
 #[cfg(target_os = "linux")]
 use super::pulse;
@@ -54,8 +54,8 @@ pub(super) enum Stream {
 impl Wanted {
     /// What is meant by a choice now, at the device's own rate.
     pub(super) fn first(choice: Option<&str>, block_ms: f64, direction: Direction) -> Result<(Self, Found)> {
-        let host = usual_host();
-        let found = with_host(host, |host| Found::open(host, choice, block_ms, direction, None))?;
+        let open = |host: &cpal::Host| Ok((host.id(), Found::open(host, choice, block_ms, direction, None)?));
+        let (host, found) = with_host(None, open)?;
         let rate = SampleRate::hz(found.config.sample_rate);
         Ok((Self { host, choice: choice.map(str::to_owned), direction, rate, block_ms }, found))
     }
@@ -63,7 +63,7 @@ impl Wanted {
     /// Looks for it again, on the same sound system and at the same rate.
     pub(super) fn find(&self) -> Result<Found> {
         let choice = self.choice.as_deref();
-        with_host(self.host, |host| Found::open(host, choice, self.block_ms, self.direction, Some(self.rate)))
+        with_host(Some(self.host), |host| Found::open(host, choice, self.block_ms, self.direction, Some(self.rate)))
     }
 }
 
