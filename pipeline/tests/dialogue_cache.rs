@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use rejoinder_models::llm::llama::{LlamaOptions, LlamaResponder};
+use rejoinder_models::llm::template::TEMPLATE;
 use rejoinder_models::llm::tools::{Moment, Tools};
 use rejoinder_models::llm::{Cancel, ChatMessage, Dialogue, PERSONA, Responder, Role, ToolSpec};
 
@@ -47,6 +48,31 @@ fn reads(dialogue: &mut dyn Dialogue, messages: &[ChatMessage]) -> usize {
     let before = dialogue.usage().read;
     dialogue.prefill(messages, &tools(), &Cancel::default()).unwrap();
     dialogue.usage().read - before
+}
+
+/// The shipped model with another template, of no system and without tools, as Gemma's.
+#[test]
+fn a_template_that_refuses_instructions_and_knows_no_tools_is_no_hindrance() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/pretrained/lm-en/model.gguf");
+    let mut bytes = std::fs::read(path).unwrap();
+    let at = bytes.windows(TEMPLATE.len()).position(|text| text == TEMPLATE.as_bytes()).unwrap();
+    let strict = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}<s>\
+        {% for m in messages %}{% if (m['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('turns') }}{% endif %}\
+        <|{{ m['role'] }}|> {{ m['content'] }}<|end|>{% endfor %}<|assistant|>";
+    let padded = format!("{strict}{{#{:1$}#}}", "", TEMPLATE.len() - strict.len() - 4);
+    bytes[at..at + TEMPLATE.len()].copy_from_slice(padded.as_bytes());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("strict.gguf");
+    std::fs::write(&path, bytes).unwrap();
+    let responder = LlamaResponder::open(path, LlamaOptions { context: 4096, ..LlamaOptions::default() }).unwrap();
+    for system in [&[message(Role::System, PERSONA)][..], &[]] {
+        let mut dialogue = responder.dialogue(NOW).unwrap();
+        assert!(reads(&mut *dialogue, system) > 100, "the tools are told of");
+        let asked = [system, &[message(Role::User, "hello")]].concat();
+        let new = reads(&mut *dialogue, &asked);
+        assert!(new < 12, "{new} tokens were read for a word");
+        reply(&mut *dialogue, &asked);
+    }
 }
 
 /// The marks of a turn's end and of the next one's beginning, and the token that a cut may have made different.

@@ -7,57 +7,114 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::{ToolCall, ToolSpec};
+use crate::{Error, Result};
 
 /// How a model writes a call, by the convention of its chat template.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CallForm {
     /// What stands before the object: nothing, or `<tool_call>`.
     pub open: &'static str,
-    /// What stands after it.
+    /// What may stand after it.
     pub close: &'static str,
     /// The key of the arguments: `arguments`, or Llama 3's `parameters`.
     pub key: &'static str,
+    /// Whether calls stand in a list.
+    pub list: bool,
+}
+
+/// Where in a text a call begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallPlace {
+    /// Here.
+    At(usize),
+    /// Here, if what follows makes it one.
+    Perhaps(usize),
+    /// Nowhere so far.
+    Nowhere,
+}
+
+impl CallPlace {
+    /// Where a call begins.
+    pub fn call(self) -> Option<usize> {
+        if let Self::At(at) = self { Some(at) } else { None }
+    }
+
+    /// From where on text may be a call.
+    pub fn held(self) -> Option<usize> {
+        if let Self::At(at) | Self::Perhaps(at) = self { Some(at) } else { None }
+    }
 }
 
 impl CallForm {
-    /// The convention that a chat template teaches: Hermes and Qwen wrap calls in `<tool_call>`, Llama 3 names the
-    /// arguments `parameters`, and ours is the bare object with `arguments`.
+    /// The bare object, as our own models write it.
+    pub const BARE: Self = Self { open: "", close: "", key: "arguments", list: false };
+
+    /// The convention that a chat template teaches: Hermes and Qwen wrap calls in `<tool_call>`, Mistral writes a list after
+    /// `[TOOL_CALLS]`, Phi 4 and Granite one after `<|tool_call|>`, Llama 3 names the arguments `parameters`, and ours is the
+    /// bare object with `arguments`.
     pub fn of_template(template: &str) -> Self {
         if template.contains("<tool_call>") {
-            Self { open: "<tool_call>", close: "</tool_call>", key: "arguments" }
+            Self { open: "<tool_call>", close: "</tool_call>", ..Self::BARE }
+        } else if template.contains("[TOOL_CALLS]") {
+            Self { open: "[TOOL_CALLS]", list: true, ..Self::BARE }
+        } else if template.contains("<|tool_call|>") {
+            Self { open: "<|tool_call|>", close: "<|/tool_call|>", list: true, ..Self::BARE }
         } else if template.contains("\"parameters\": ") || template.contains("parameters\\\"") {
-            Self { open: "", close: "", key: "parameters" }
+            Self { key: "parameters", ..Self::BARE }
         } else {
-            Self { open: "", close: "", key: "arguments" }
+            Self::BARE
         }
     }
 
-    /// Whether a reply that begins with `text` is a call. None when more text is needed to tell.
-    pub fn begins_call(&self, text: &str) -> Option<bool> {
-        let text = text.trim_start();
-        let mark = if self.open.is_empty() { "{" } else { self.open };
-        if text.starts_with(mark) {
-            return Some(true);
+    /// Where a reply begins to call: at the mark, or, where there is none, at an object at the beginning of a line.
+    pub fn begins_call(&self, text: &str) -> CallPlace {
+        if self.open.is_empty() {
+            let (mut line_start, mut found) = (0, None);
+            for line in text.split_inclusive('\n') {
+                let indent = line.len() - line.trim_start().len();
+                if line[indent..].starts_with('{') {
+                    found = found.or(Some(line_start + indent));
+                }
+                line_start += line.len();
+            }
+            return found.map_or(CallPlace::Nowhere, CallPlace::At);
         }
-        if mark.starts_with(text) { None } else { Some(false) }
+        if let Some(at) = text.find(self.open) {
+            return CallPlace::At(at);
+        }
+        let begun = (1..self.open.len()).rev().find(|length| text.ends_with(&self.open[..*length]));
+        begun.map_or(CallPlace::Nowhere, |length| CallPlace::Perhaps(text.len() - length))
     }
 
-    /// The call that a whole reply makes.
-    pub fn parse(&self, reply: &str) -> Option<ToolCall> {
-        let inner = reply.trim().strip_prefix(self.open)?.trim();
-        let inner = inner.strip_suffix(self.close).unwrap_or(inner);
-        let mut object: serde_json::Map<String, Value> = serde_json::from_str(inner).ok()?;
-        let name = object.get("name")?.as_str()?.to_owned();
-        let arguments = object.remove(self.key).or_else(|| object.remove("arguments"))?;
-        arguments.is_object().then_some(ToolCall { name, arguments })
+    /// The call that a reply makes which begins with one: the first, where there are several.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when it is none.
+    pub fn parse(&self, reply: &str) -> Result<ToolCall> {
+        let inner = reply.trim().strip_prefix(self.open).unwrap_or(reply);
+        let first = serde_json::Deserializer::from_str(inner).into_iter::<Value>().next();
+        let first = first.and_then(std::result::Result::ok).and_then(|value| match value {
+            Value::Array(calls) => calls.into_iter().next(),
+            other => Some(other),
+        });
+        let call = first.and_then(|call| {
+            let Value::Object(mut object) = call else { return None };
+            let name = object.get("name")?.as_str()?.to_owned();
+            let arguments = object.remove(self.key).or_else(|| object.remove("arguments"))?;
+            arguments.is_object().then_some(ToolCall { name, arguments })
+        });
+        let shown: String = reply.trim().chars().take(200).collect();
+        call.ok_or_else(|| {
+            Error::invalid("what the model wrote", "a call of a tool", format!("{shown}, which is no call"))
+        })
     }
 
-    /// The grammar of replies that may call one of `tools`. Keys come in the order of the schema's map, optional ones
+    /// The grammar of replies that may call one of `tools`, or, without any, of those that begin with no call. Keys come in the order of the schema's map, optional ones
     /// may be left out. Integers keep their `minimum` and `maximum`; those of other numbers are left to who
     /// [checks](super::tools::check_arguments) the call.
     pub fn grammar(&self, tools: &[ToolSpec]) -> String {
         let mut rules = Rules::default();
-        let calls: Vec<String> = tools
+        let all: Vec<String> = tools
             .iter()
             .map(|tool| {
                 let arguments = rules.value(&tool.parameters);
@@ -66,11 +123,23 @@ impl CallForm {
                 format!("\"{{\" ws {name_key} ws {name} ws \",\" ws {key} ws {arguments} ws \"}}\"")
             })
             .collect();
-        let around = |mark: &str| if mark.is_empty() { String::new() } else { format!("{} ws", literal(mark)) };
-        let close = if self.close.is_empty() { String::new() } else { format!("ws {}", literal(self.close)) };
-        let first = if self.open.is_empty() { "[^{ \\n]" } else { "[^{< \\n]" };
+        let open = if self.open.is_empty() { String::new() } else { format!("{} ws", literal(self.open)) };
+        let close = if self.close.is_empty() { String::new() } else { format!("( ws {} )?", literal(self.close)) };
+        let calls = match self.list {
+            true => "\"[\" ws call ( ws \",\" ws call )* ws \"]\"",
+            false => "call",
+        };
+        // A reply that is text may go on with a call all the same, which no grammar of this kind can tell from text.
+        let first = match self.open.chars().next() {
+            Some('[') => "[^{\\[ \\n]",
+            Some(_) => "[^{< \\n]",
+            None => "[^{ \\n]",
+        };
+        if tools.is_empty() {
+            return format!("root ::= lead {first} any*\nlead ::= [ \\n]?\nany ::= [^\\x01]\n");
+        }
         let mut text =
-            format!("root ::= lead ( {} ( {} ) {close} | {first} any* )\n", around(self.open), calls.join(" | "));
+            format!("root ::= lead ( {open} {calls} {close} | {first} any* )\ncall ::= {}\n", all.join(" | "));
         text.push_str("lead ::= [ \\n]?\nws ::= [ \\n]?\nany ::= [^\\x01]\n");
         text.push_str("char ::= [^\"\\\\\\x00-\\x1f] | \"\\\\\" ( [\"\\\\/bfnrt] | \"u\" [0-9a-fA-F] [0-9a-fA-F] [0-9a-fA-F] [0-9a-fA-F] )\n");
         text.push_str("string ::= \"\\\"\" char* \"\\\"\"\ninteger ::= \"0\" | \"-\"? [1-9] [0-9]{0,17}\n");
@@ -160,22 +229,29 @@ mod tests {
 
     use super::*;
 
-    const OURS: CallForm = CallForm { open: "", close: "", key: "arguments" };
+    const OURS: CallForm = CallForm::BARE;
 
     #[test]
     fn calls_are_told_from_text_as_soon_as_possible() {
-        assert_eq!(OURS.begins_call(" "), None);
-        assert_eq!(OURS.begins_call(" {"), Some(true));
-        assert_eq!(OURS.begins_call(" I"), Some(false));
+        assert_eq!(OURS.begins_call(" "), CallPlace::Nowhere);
+        assert_eq!(OURS.begins_call(" {"), CallPlace::At(1));
+        assert_eq!(OURS.begins_call(" I {"), CallPlace::Nowhere);
+        assert_eq!(OURS.begins_call("So:\n {"), CallPlace::At(5));
         let qwen = CallForm::of_template("… <tool_call>\n{\"name\": …");
-        assert_eq!(qwen.begins_call("<tool"), None);
-        assert_eq!(qwen.begins_call("<b>"), Some(false));
+        assert_eq!(qwen.begins_call("a <tool"), CallPlace::Perhaps(2));
+        assert_eq!(qwen.begins_call("a <tool_call>{"), CallPlace::At(2));
+        assert_eq!(qwen.begins_call("<b>"), CallPlace::Nowhere);
         let reply = "<tool_call>\n{\"name\": \"clock\", \"arguments\": {\"what\": \"time\"}}\n</tool_call>";
         let call = ToolCall { name: "clock".into(), arguments: json!({"what": "time"}) };
-        assert_eq!(qwen.parse(reply), Some(call.clone()));
+        assert_eq!(qwen.parse(reply).unwrap(), call);
         let llama = CallForm::of_template("{\"name\": function name, \"parameters\": dictionary}");
-        assert_eq!(llama.parse("{\"name\": \"clock\", \"parameters\": {\"what\": \"time\"}}"), Some(call));
-        assert_eq!(OURS.parse("{\"name\":\"clock\"}"), None);
+        assert_eq!(llama.parse("{\"name\": \"clock\", \"parameters\": {\"what\": \"time\"}}").unwrap(), call);
+        let mistral = CallForm::of_template("[TOOL_CALLS]");
+        assert_eq!(
+            mistral.parse("[TOOL_CALLS] [{\"name\": \"clock\", \"arguments\": {\"what\": \"time\"}}]").unwrap(),
+            call
+        );
+        assert!(OURS.parse("{\"name\":\"clock\"}").unwrap_err().to_string().contains("no call"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Any GGUF model in process, through llama.cpp. Nothing outside of this module names `llama_cpp_2`.
 
+mod copying;
 mod dialogue;
 mod picker;
 
@@ -23,6 +24,11 @@ use crate::{Error, Result};
 
 const ENGINE: &str = "llama.cpp";
 
+/// The longest context that may be asked for, in tokens.
+const LARGEST_CONTEXT: u32 = 1 << 22;
+/// The longest that is taken unasked.
+const USUAL_CONTEXT: u32 = 4096;
+
 /// How a model answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -43,6 +49,10 @@ pub struct LlamaOptions {
     pub min_p: f32,
     /// The seed of sampling. Default: 0.
     pub seed: u32,
+    /// How much of each token's probability goes to copying what was said into the arguments of a call, and a tool's result
+    /// or the words to be repeated into a reply, where the model is in the middle of that: for small models, which have not
+    /// seen all words. Default: 0.
+    pub copy: f32,
 }
 
 impl Default for LlamaOptions {
@@ -56,6 +66,7 @@ impl Default for LlamaOptions {
             top_p: 0.95,
             min_p: 0.05,
             seed: 0,
+            copy: 0.0,
         }
     }
 }
@@ -71,12 +82,20 @@ impl LlamaOptions {
             ("max_tokens", self.max_tokens, 1 << 20),
             ("prefill_slice", self.prefill_slice, 1 << 20),
         ];
+        if self.context > LARGEST_CONTEXT {
+            return Err(Error::invalid("context", format!("0 to {LARGEST_CONTEXT}"), self.context));
+        }
         for (what, value, most) in counts {
             if !(1..=most).contains(&value) {
                 return Err(Error::invalid(what, format!("1 to {most}"), value));
             }
         }
-        let shares = [("temperature", self.temperature, 100.0), ("top_p", self.top_p, 1.0), ("min_p", self.min_p, 1.0)];
+        let shares = [
+            ("temperature", self.temperature, 100.0),
+            ("top_p", self.top_p, 1.0),
+            ("min_p", self.min_p, 1.0),
+            ("copy", self.copy, 0.99),
+        ];
         for (what, value, most) in shares {
             if !(0.0..=most).contains(&value) {
                 return Err(Error::invalid(what, format!("0 to {most}"), value));
@@ -96,8 +115,12 @@ struct Shared {
     name: String,
     template: PromptTemplate,
     form: CallForm,
+    /// Whether the template tells the model of its tools; else they are told in words.
+    template_knows_tools: bool,
     /// Texts of control tokens, which people and tools may not say.
     controls: Vec<String>,
+    /// The text of each token, where words are copied.
+    pieces: Vec<Vec<u8>>,
     options: LlamaOptions,
     context: u32,
 }
@@ -123,13 +146,15 @@ impl LlamaResponder {
     /// [`Error::Io`] when there is no such file; [`Error::Model`] when llama.cpp cannot read it, or its chat template
     /// is not Jinja; [`Error::Invalid`] for an impossible option.
     pub fn open(path: impl AsRef<Path>, options: LlamaOptions) -> Result<Self> {
-        const LARGEST_CONTEXT: u32 = 4096;
         let path = path.as_ref();
         options.check()?;
         let backend = backend()?;
         std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
         let model = LlamaModel::load_from_file(backend, path, &LlamaModelParams::default()).map_err(|_| {
-            Error::model(path, "not a GGUF file that llama.cpp can read; its log (RUST_LOG=llama_cpp=warn) says more")
+            Error::model(
+                path,
+                "not a GGUF file that llama.cpp can read; its log (RUST_LOG=llama-cpp-2=error) says more",
+            )
         })?;
         let source = model.meta_val_str("tokenizer.chat_template").unwrap_or_else(|_| CHATML.to_owned());
         let source = renewed(source);
@@ -140,12 +165,27 @@ impl LlamaResponder {
         let controls =
             vocab.tokens().filter(|token| vocab.is_control(*token)).map(text).filter(|c| !c.is_empty()).collect();
         let context = match options.context {
-            0 => model.n_ctx_train().clamp(1, LARGEST_CONTEXT),
+            0 => model.n_ctx_train().clamp(1, USUAL_CONTEXT),
             tokens => tokens,
         };
         let name = model.meta_val_str("general.name").unwrap_or_else(|_| path.display().to_string());
-        let form = CallForm::of_template(&source);
-        Ok(Self { shared: Arc::new(Shared { model, name, template, form, controls, options, context }) })
+        let template_knows_tools = template.knows_tools();
+        let form = if template_knows_tools { CallForm::of_template(&source) } else { CallForm::BARE };
+        let bytes = |token| if vocab.is_control(token) { Vec::new() } else { vocab.token_to_piece(token, false, None) };
+        let pieces = if options.copy > 0.0 { vocab.tokens().map(bytes).collect() } else { Vec::new() };
+        Ok(Self {
+            shared: Arc::new(Shared {
+                model,
+                name,
+                template,
+                form,
+                template_knows_tools,
+                controls,
+                pieces,
+                options,
+                context,
+            }),
+        })
     }
 
     /// The token numbers of `text`; control tokens that it spells out count as such.

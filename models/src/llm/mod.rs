@@ -16,13 +16,14 @@ mod prompt;
 #[cfg(feature = "llama")]
 mod reply;
 pub mod template;
+mod thoughts;
 pub mod tools;
 #[cfg(feature = "llama")]
 mod utf8;
 #[cfg(feature = "llama")]
 mod window;
 
-pub use grammar::CallForm;
+pub use grammar::{CallForm, CallPlace};
 pub use prompt::{CHATML, PromptTemplate};
 
 /// The instructions that our own model was trained with; a configuration may set others for other models.

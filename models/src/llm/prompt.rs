@@ -56,13 +56,26 @@ impl PromptTemplate {
     }
 
     /// The prompt for a reply to `messages`. A template that names the date gets that of `now`. One that refuses them gets
-    /// them by turns.
+    /// them by turns, and then with the instructions as the beginning of what the person says first.
     ///
     /// # Errors
     /// [`Error::Invalid`] when the template refuses the messages, or takes longer over them than any should.
     pub fn render(&self, messages: &[ChatMessage], tools: &[ToolSpec], now: Moment) -> Result<String> {
         let written = self.write(messages, tools, now);
-        written.or_else(|refused| self.write(&by_turns(messages), tools, now).map_err(|_| refused))
+        written.or_else(|refused| {
+            let turns = by_turns(messages);
+            let written = self.write(&turns, tools, now);
+            written.or_else(|_| self.write(&without_system(turns), tools, now)).map_err(|_| refused)
+        })
+    }
+
+    /// Whether the model is told of its tools: not by templates that leave them out.
+    pub fn knows_tools(&self) -> bool {
+        let asked = [ChatMessage { role: Role::User, content: "hello".to_owned(), tool_call: None }];
+        let parameters = serde_json::json!({"type": "object", "properties": {}});
+        let tool = ToolSpec { name: "probe".to_owned(), description: "Probes".to_owned(), parameters };
+        let prompt = |tools: &[ToolSpec]| self.render(&asked, tools, Moment::from_local_ms(0)).ok();
+        prompt(&[tool]).is_some_and(|told| Some(told) != prompt(&[]))
     }
 
     fn write(&self, messages: &[ChatMessage], tools: &[ToolSpec], now: Moment) -> Result<String> {
@@ -103,6 +116,55 @@ pub(super) fn by_turns(messages: &[ChatMessage]) -> Vec<ChatMessage> {
         turns.push(message.clone());
     }
     turns
+}
+
+/// The instructions as the beginning of what the person says first, for templates such as Gemma's, which have no system.
+fn without_system(messages: Vec<ChatMessage>) -> Vec<ChatMessage> {
+    let (mut instructions, mut rest) = (Vec::new(), Vec::with_capacity(messages.len()));
+    for mut message in messages {
+        if message.role == Role::System {
+            instructions.push(message.content);
+            continue;
+        }
+        if message.role == Role::User && !instructions.is_empty() {
+            instructions.push(message.content);
+            message.content = instructions.drain(..).filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n");
+        }
+        rest.push(message);
+    }
+    rest
+}
+
+/// A dialogue with tools for a template that knows none: the instructions tell of them, calls are what the assistant says,
+/// and results what it is told.
+#[cfg(any(feature = "llama", test))]
+pub(super) fn in_words(messages: &[ChatMessage], tools: &[ToolSpec]) -> Vec<ChatMessage> {
+    let says = |role, content: String| ChatMessage { role, content, tool_call: None };
+    let instructions = messages.iter().take_while(|message| message.role == Role::System);
+    let mut told: Vec<String> = instructions.map(|message| message.content.clone()).collect();
+    let start = told.len();
+    told.push(
+        "You may call one of these tools: then reply with nothing but {\"name\": its name, \"arguments\": an object that keeps \
+         its parameters}, and you will be told the result."
+            .to_owned(),
+    );
+    told.extend(tools.iter().filter_map(|tool| serde_json::to_string(tool).ok()));
+    let mut out = vec![says(Role::System, told.join("\n"))];
+    for message in &messages[start..] {
+        let (role, content) = match (message.role, &message.tool_call) {
+            (Role::Assistant, Some(call)) => {
+                let call = serde_json::to_string(call).unwrap_or_default();
+                (Role::Assistant, format!("{}\n{call}", message.content).trim().to_owned())
+            }
+            (Role::Tool, _) => (Role::User, format!("Result: {}", message.content)),
+            (role, _) => (role, message.content.clone()),
+        };
+        match out.last_mut().filter(|last| last.role == role && role == Role::User) {
+            Some(last) => last.content.extend(["\n", &content]),
+            None => out.push(says(role, content)),
+        }
+    }
+    out
 }
 
 /// `{% generation %}` marks what a model is trained to say (transformers' extension); a prompt is the same without.
@@ -279,6 +341,44 @@ mod tests {
         ];
         let expected = "u:;a:Your timer is done.;u:thanks;a:You're welcome. Your other timer is done.;u:what time is it;a:;u:well;";
         assert_eq!(template.render(&messages, &[], NOW).unwrap(), expected);
+    }
+
+    /// As Gemma 2's: no system, and turns.
+    const NO_SYSTEM: &str = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}\
+        {% for m in messages %}{% if (m['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('turns') }}{% endif %}\
+        <{{ m['role'] }}>{{ m['content'] }}{% endfor %}";
+
+    #[test]
+    fn a_template_without_system_has_the_instructions_in_what_is_said_first() {
+        let template = PromptTemplate::new(NO_SYSTEM, "", "").unwrap();
+        let messages = [
+            says(Role::System, "You help."),
+            says(Role::User, "hi"),
+            says(Role::Assistant, "Hello."),
+            says(Role::User, "so"),
+        ];
+        let expected = "<user>You help.\n\nhi<assistant>Hello.<user>so";
+        assert_eq!(template.render(&messages, &[], NOW).unwrap(), expected);
+        assert!(template.render(&messages[..1], &[], NOW).is_err());
+    }
+
+    #[test]
+    fn a_template_without_tools_tells_of_them_in_words() {
+        let ours = PromptTemplate::new(TEMPLATE, "<s>", "<|end|>").unwrap();
+        let template = PromptTemplate::new(NO_SYSTEM, "", "").unwrap();
+        assert!(ours.knows_tools() && !template.knows_tools());
+        let call = ToolCall { name: "clock".into(), arguments: json!({}) };
+        let messages = [
+            says(Role::System, "You help."),
+            says(Role::User, "what time is it"),
+            ChatMessage { tool_call: Some(call), ..says(Role::Assistant, "") },
+            says(Role::Tool, "noon"),
+        ];
+        let prompt = template.render(&in_words(&messages, &[clock()]), &[], NOW).unwrap();
+        assert!(prompt.starts_with("<user>You help.\nYou may call"), "{prompt}");
+        assert!(prompt.contains("{\"name\":\"clock\",\"description\":\"Tells the time\""), "{prompt}");
+        let end = "\n\nwhat time is it<assistant>{\"name\":\"clock\",\"arguments\":{}}<user>Result: noon";
+        assert!(prompt.ends_with(end), "{prompt}");
     }
 
     fn alone(source: &str) -> Result<String> {

@@ -11,6 +11,7 @@ use self_cell::self_cell;
 use super::picker::Picker;
 use super::{Shared, backend, failed, piece};
 use crate::Result;
+use crate::llm::prompt::in_words;
 use crate::llm::reply::{OnText, Reply};
 use crate::llm::tools::Moment;
 use crate::llm::{Cancel, ChatMessage, Dialogue, Finish, Role, ToolSpec, Usage, window};
@@ -74,20 +75,23 @@ impl LlamaDialogue {
         })
     }
 
-    /// The prompt for a reply, or up to what the caller will say next. Old turns are left out where the context is too
-    /// short for all of them, and the oldest words of a turn that is too long by itself.
-    fn prompt(&self, messages: &[ChatMessage], tools: &[ToolSpec]) -> Result<Vec<LlamaToken>> {
+    /// The prompt for a reply, or up to what the caller will say next, as text and as tokens. Old turns are left out where
+    /// the context is too short for all of them, and the oldest words of a turn that is too long by itself.
+    fn prompt(&self, messages: &[ChatMessage], tools: &[ToolSpec]) -> Result<(String, Vec<LlamaToken>)> {
         let shared = &self.shared;
         let room = shared.context as usize - shared.options.max_tokens.min(shared.context as usize / 3);
         let mut messages: Vec<ChatMessage> = messages.iter().map(|message| self.without_controls(message)).collect();
         let length = |text: &str| shared.model.vocab().tokenize(text.as_bytes(), false, false).len();
         let instructions = messages.iter().take_while(|message| message.role == Role::System).count();
-        let head = self.tokens(&messages[..instructions], tools)?.len();
+        // Many templates refuse messages among which there is none of a person.
+        let opening = [&messages[..instructions], &[silence()]].concat();
+        let head = self.tokens(&self.text(&opening, tools)?).len();
         window::shorten(&mut messages, room.saturating_sub(head), length);
         loop {
-            let tokens = self.tokens(&messages, tools)?;
+            let text = self.text(&messages, tools)?;
+            let tokens = self.tokens(&text);
             if tokens.len() <= room {
-                return Ok(tokens);
+                return Ok((text, tokens));
             }
             let excess = tokens.len() - room;
             if !window::drop_oldest_turn(&mut messages) && !window::drop_oldest_words(&mut messages, excess, length) {
@@ -97,12 +101,29 @@ impl LlamaDialogue {
         }
     }
 
-    fn tokens(&self, messages: &[ChatMessage], tools: &[ToolSpec]) -> Result<Vec<LlamaToken>> {
+    fn text(&self, messages: &[ChatMessage], tools: &[ToolSpec]) -> Result<String> {
         let shared = &self.shared;
-        let text = shared.template.render(messages, tools, self.began)?;
+        if tools.is_empty() || shared.template_knows_tools {
+            return shared.template.render(messages, tools, self.began);
+        }
+        shared.template.render(&in_words(messages, tools), &[], self.began)
+    }
+
+    fn tokens(&self, text: &str) -> Vec<LlamaToken> {
+        let shared = &self.shared;
         let bos = piece(&shared.model, shared.model.vocab().bos());
         let add_bos = shared.model.vocab().should_add_bos() && !(bos.is_empty() || text.starts_with(&bos));
-        Ok(shared.model.vocab().tokenize(text.as_bytes(), add_bos, true))
+        shared.model.vocab().tokenize(text.as_bytes(), add_bos, true)
+    }
+
+    /// The text of a token that was generated. Of control tokens, only those that mark calls have one.
+    fn said(&self, token: LlamaToken) -> Vec<u8> {
+        let (vocab, form) = (self.shared.model.vocab(), &self.shared.form);
+        if !vocab.is_control(token) {
+            return vocab.token_to_piece(token, false, None);
+        }
+        let mark = piece(&self.shared.model, token);
+        if [form.open, form.close].contains(&mark.as_str()) { mark.into_bytes() } else { Vec::new() }
     }
 
     /// Messages come from people and programs; none of them may end a turn or begin another.
@@ -203,10 +224,17 @@ impl LlamaDialogue {
         Ok(())
     }
 
-    fn generate(&mut self, tools: &[ToolSpec], cancel: &Cancel, on_text: OnText<'_>) -> Result<Finish> {
+    fn generate(
+        &mut self,
+        prompt: &str,
+        messages: &[ChatMessage],
+        tools: &[ToolSpec],
+        cancel: &Cancel,
+        on_text: OnText<'_>,
+    ) -> Result<Finish> {
         let shared = self.shared.clone();
-        let mut picker = Picker::new(&shared, tools)?;
-        let mut reply = Reply::new(&shared.form, !tools.is_empty());
+        let mut picker = Picker::new(&shared, messages, tools)?;
+        let mut reply = Reply::new(prompt, &shared.form);
         let room = (shared.context as usize).saturating_sub(self.cached().len());
         for _ in 0..shared.options.max_tokens.min(room) {
             if cancel.is_cancelled() {
@@ -215,18 +243,27 @@ impl LlamaDialogue {
             let at = self.scored;
             let token = self.session.with_dependent(|_, context| picker.pick(context, at));
             if shared.model.vocab().is_eog(token) {
-                return Ok(reply.finish(on_text));
+                return reply.finish(on_text);
             }
-            let bytes = shared.model.vocab().token_to_piece(token, false, None);
+            let bytes = self.said(token);
+            picker.picked(&bytes);
             self.usage.generated += 1;
             if reply.push(&bytes, on_text).is_break() {
                 return Ok(Finish::Cancelled);
             }
             self.append(token)?;
         }
-        let _ = reply.finish(on_text);
-        Ok(Finish::Length)
+        // A call may be complete all the same; one that is not is none.
+        match reply.finish(on_text) {
+            Ok(Finish::Tool(call)) => Ok(Finish::Tool(call)),
+            _ => Ok(Finish::Length),
+        }
     }
+}
+
+/// A person who says nothing.
+fn silence() -> ChatMessage {
+    ChatMessage { role: Role::User, content: String::new(), tool_call: None }
 }
 
 impl Dialogue for LlamaDialogue {
@@ -237,16 +274,19 @@ impl Dialogue for LlamaDialogue {
         cancel: &Cancel,
         on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
     ) -> Result<Finish> {
-        let prompt = self.prompt(messages, tools)?;
-        match self.read(&prompt, cancel)? {
+        let (text, tokens) = self.prompt(messages, tools)?;
+        match self.read(&tokens, cancel)? {
             Reading::Cancelled => Ok(Finish::Cancelled),
-            Reading::Done => self.generate(tools, cancel, on_text),
+            Reading::Done => self.generate(&text, messages, tools, cancel, on_text),
         }
     }
 
     fn prefill(&mut self, messages: &[ChatMessage], tools: &[ToolSpec], cancel: &Cancel) -> Result<()> {
-        let prompt = self.prompt(messages, tools)?;
-        self.read(&prompt, cancel).map(drop)
+        // A template that refuses a dialogue which is not the caller's turn is asked for one in which they said nothing: most
+        // of that prompt is also the next one's.
+        let (_, tokens) =
+            self.prompt(messages, tools).or_else(|_| self.prompt(&[messages, &[silence()]].concat(), tools))?;
+        self.read(&tokens, cancel).map(drop)
     }
 
     fn fork(&mut self) -> Result<()> {

@@ -4,18 +4,20 @@ use llama_cpp_2::token::LlamaToken;
 use llama_cpp_2::token::data::LlamaTokenData;
 use llama_cpp_2::token::data_array::LlamaTokenDataArray;
 
+use super::copying::Copying;
 use super::{Shared, failed};
 use crate::Result;
-use crate::llm::ToolSpec;
+use crate::llm::{ChatMessage, ToolSpec};
 
 /// Picks tokens: the sampler's choice, unless the grammar forbids it.
-pub(super) struct Picker {
+pub(super) struct Picker<'a> {
     chain: LlamaSampler,
     grammar: Option<LlamaSampler>,
+    copying: Option<Copying<'a>>,
 }
 
-impl Picker {
-    pub(super) fn new(shared: &Shared, tools: &[ToolSpec]) -> Result<Self> {
+impl<'a> Picker<'a> {
+    pub(super) fn new(shared: &'a Shared, messages: &[ChatMessage], tools: &[ToolSpec]) -> Result<Self> {
         let options = &shared.options;
         let chain = if options.temperature > 0.0 {
             LlamaSampler::chain_simple([
@@ -27,15 +29,27 @@ impl Picker {
         } else {
             LlamaSampler::greedy()
         };
-        let grammar = match tools {
-            [] => None,
-            tools => Some(LlamaSampler::grammar(&shared.model, &shared.form.grammar(tools), "root").map_err(failed)?),
-        };
-        Ok(Self { chain, grammar })
+        // A model may have learnt calls that it was not told of. Where they have a mark of their own, thoughts may begin like it.
+        let free = tools.is_empty() && !shared.form.open.is_empty();
+        let grammar = || LlamaSampler::grammar(&shared.model, &shared.form.grammar(tools), "root").map_err(failed);
+        let grammar = (!free).then(grammar).transpose()?;
+        let copying = Copying::new(messages, &shared.form, &shared.pieces, options.copy);
+        Ok(Self { chain, grammar, copying })
+    }
+
+    /// What was picked, as text.
+    pub(super) fn picked(&mut self, piece: &[u8]) {
+        self.copying.iter_mut().for_each(|copying| copying.push(piece));
     }
 
     pub(super) fn pick(&mut self, context: &LlamaContext<'_>, at: i32) -> LlamaToken {
-        let mut candidates = context.token_data_array_ith(at);
+        let copying = &self.copying;
+        let scored = || {
+            let mut candidates = context.token_data_array_ith(at);
+            copying.iter().for_each(|copying| copying.mix(&mut candidates.data));
+            candidates
+        };
+        let mut candidates = scored();
         candidates.apply_sampler(&mut self.chain);
         let mut token = candidates.selected_token().unwrap_or(LlamaToken(0));
         if let Some(grammar) = &mut self.grammar {
@@ -43,7 +57,7 @@ impl Picker {
             let mut one = LlamaTokenDataArray::new(vec![LlamaTokenData::new(token, 0.0, 0.0)], false);
             one.apply_sampler(grammar);
             if one.data.first().is_none_or(|data| data.logit() == f32::NEG_INFINITY) {
-                let mut candidates = context.token_data_array_ith(at);
+                let mut candidates = scored();
                 candidates.apply_sampler(grammar);
                 candidates.apply_sampler(&mut self.chain);
                 token = candidates.selected_token().unwrap_or(token);

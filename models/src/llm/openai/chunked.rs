@@ -9,6 +9,9 @@ pub(super) struct ChunkedBody {
     state: ChunkState,
 }
 
+/// The most bytes of a chunk's size with its extensions.
+const LONGEST_LINE: usize = 4096;
+
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 enum ChunkState {
     #[default]
@@ -38,6 +41,9 @@ impl ChunkedBody {
                 ChunkState::AfterData if byte == b'\n' => self.state = ChunkState::Size,
                 ChunkState::AfterData => {}
                 ChunkState::Size if byte == b'\n' => self.size()?,
+                ChunkState::Size if self.line.len() > LONGEST_LINE => {
+                    return Err(Error::engine(ENGINE, "a chunk whose size does not end"));
+                }
                 ChunkState::Size => self.line.push(byte),
             }
             rest = after;

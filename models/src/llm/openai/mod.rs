@@ -8,7 +8,7 @@ mod sse;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -17,6 +17,7 @@ use http::{Endpoint, Exchange};
 use sse::SseParser;
 
 use super::prompt::{self, by_turns};
+use super::thoughts::Thoughts;
 use super::tools::Moment;
 use super::{Cancel, ChatMessage, Dialogue, Finish, Responder, Role, ToolCall, ToolSpec};
 use crate::{Error, Result};
@@ -41,10 +42,11 @@ pub struct OpenAiOptions {
     /// Tokens of a reply at the most. Default: 256.
     #[serde(default = "default_tokens")]
     pub max_tokens: usize,
-    /// Further fields of the request, sent as they are, such as `chat_template_kwargs` or `tool_choice`. Default: none.
+    /// Further fields of the request, sent as they are, such as `tool_choice`, or
+    /// `chat_template_kwargs = { enable_thinking = false }` for a model that thinks too long. Default: none.
     #[serde(default)]
     pub extra: serde_json::Map<String, Value>,
-    /// How long to wait for a connection, and for the next piece of a reply. Default: 30,000.
+    /// How long to wait for a connection, and for the next event of a reply. Default: 30,000.
     #[serde(default = "default_timeout")]
     pub timeout_ms: u64,
 }
@@ -111,15 +113,23 @@ impl Dialogue for OpenAiDialogue {
         let sent = Exchange::post(endpoint, options.api_key.as_deref(), &body, timeout, &cancelled)?;
         let Some(mut exchange) = sent else { return Ok(Finish::Cancelled) };
         let (mut parser, mut reply) = (SseParser::default(), StreamedReply::default());
-        let (mut events, mut unread) = (Vec::new(), Some(Vec::new()));
+        let (mut events, mut unread, mut told) = (Vec::new(), Some(Vec::new()), Instant::now());
         loop {
             // Dropping the exchange closes the socket, by which the server learns that nobody listens any more.
             let piece = match exchange.next(&cancelled)? {
                 http::Piece::Cancelled => return Ok(Finish::Cancelled),
-                http::Piece::End => return unread.map_or_else(|| reply.finish(false), |body| Err(no_events(&body))),
+                http::Piece::End => {
+                    return unread.map_or_else(|| reply.finish(false, on_text), |body| Err(no_events(&body)));
+                }
                 http::Piece::Bytes(bytes) => bytes,
             };
-            parser.push(&piece, &mut events);
+            parser.push(&piece, &mut events)?;
+            if !events.is_empty() {
+                told = Instant::now();
+            } else if told.elapsed() > timeout {
+                // A server may keep a connection alive with comments.
+                return Err(Error::engine(ENGINE, format!("nothing came of a reply for {} ms", options.timeout_ms)));
+            }
             unread = unread.filter(|_| events.is_empty());
             if let Some(unread) = unread.as_mut().filter(|unread| unread.len() < http::LARGEST_HEAD) {
                 unread.extend(piece);
@@ -128,7 +138,7 @@ impl Dialogue for OpenAiDialogue {
                 match reply.event(&event, on_text)? {
                     Step::More => {}
                     Step::Broken => return Ok(Finish::Cancelled),
-                    Step::Done => return reply.finish(true),
+                    Step::Done => return reply.finish(true, on_text),
                 }
             }
         }
@@ -193,8 +203,9 @@ struct PartialCall {
 }
 
 /// What came of a streamed reply so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct StreamedReply {
+    thoughts: Thoughts,
     /// The first call where there are several: a spoken turn takes one step at a time.
     call: Option<PartialCall>,
     reason: Option<String>,
@@ -206,6 +217,12 @@ enum Step {
     More,
     Done,
     Broken,
+}
+
+impl Default for StreamedReply {
+    fn default() -> Self {
+        Self { thoughts: Thoughts::after(""), call: None, reason: None, begun: false }
+    }
 }
 
 impl StreamedReply {
@@ -228,20 +245,34 @@ impl StreamedReply {
             if first.index == index && (id.is_empty() || id == first.id) {
                 first.name.push_str(text("/function/name"));
                 first.arguments.push_str(text("/function/arguments"));
+                if first.arguments.len() > sse::LARGEST {
+                    return Err(Error::engine(ENGINE, format!("a call of {} whose arguments do not end", first.name)));
+                }
             }
         }
         if let Some(reason) = choice.get("finish_reason").and_then(Value::as_str) {
             self.reason = Some(reason.to_owned());
         }
         let text = choice.pointer("/delta/content").and_then(Value::as_str).unwrap_or_default();
+        let mut said = String::new();
+        self.thoughts.push(text, &mut said);
+        Ok(if self.say(&said, on_text).is_break() { Step::Broken } else { Step::More })
+    }
+
+    fn say(&mut self, text: &str, on_text: &mut dyn FnMut(&str) -> ControlFlow<()>) -> ControlFlow<()> {
         // Many models begin a reply with a space, which belongs to the template, not to what is said.
         let text = if self.begun { text } else { text.trim_start() };
         self.begun |= !text.is_empty();
-        Ok(if !text.is_empty() && on_text(text).is_break() { Step::Broken } else { Step::More })
+        if text.is_empty() { ControlFlow::Continue(()) } else { on_text(text) }
     }
 
     /// `done` where the server has said that it has nothing to add, which stands for a reason as well.
-    fn finish(self, done: bool) -> Result<Finish> {
+    fn finish(mut self, done: bool, on_text: &mut dyn FnMut(&str) -> ControlFlow<()>) -> Result<Finish> {
+        let mut rest = String::new();
+        self.thoughts.flush(&mut rest);
+        if self.say(&rest, on_text).is_break() {
+            return Ok(Finish::Cancelled);
+        }
         if self.reason.is_none() && !done {
             return Err(Error::engine(ENGINE, "the endpoint closed the connection in the middle of a reply"));
         }
@@ -251,10 +282,8 @@ impl StreamedReply {
             match serde_json::from_str(arguments) {
                 Ok(arguments) => return Ok(Finish::Tool(ToolCall { name, arguments })),
                 Err(_) if cut => {}
-                Err(error) => {
-                    let reason = format!("a call of {name} with arguments that are not JSON: {error}");
-                    return Err(Error::engine(ENGINE, reason));
-                }
+                // Whoever runs the call tells the model what is wrong with it.
+                Err(_) => return Ok(Finish::Tool(ToolCall { name, arguments: Value::from(arguments) })),
             }
         }
         Ok(if cut { Finish::Length } else { Finish::Stop })

@@ -1,5 +1,11 @@
 //! Server-sent events (WHATWG HTML, section 9.2.6): the `data` of each event.
 
+use super::ENGINE;
+use crate::{Error, Result};
+
+/// The most bytes of a line, and of an event: a server that sends more without an end is none.
+pub(super) const LARGEST: usize = 1 << 20;
+
 /// Cuts a byte stream into events. Lines end with LF, CR LF or CR.
 #[derive(Debug, Default)]
 pub(super) struct SseParser {
@@ -10,7 +16,10 @@ pub(super) struct SseParser {
 
 impl SseParser {
     /// Takes a piece of any length and appends the data of the events that are whole.
-    pub(super) fn push(&mut self, bytes: &[u8], events: &mut Vec<String>) {
+    ///
+    /// # Errors
+    /// [`Error::Engine`] for a line or an event that does not end.
+    pub(super) fn push(&mut self, bytes: &[u8], events: &mut Vec<String>) -> Result<()> {
         for &byte in bytes {
             let after_cr = std::mem::replace(&mut self.after_cr, byte == b'\r');
             match byte {
@@ -18,6 +27,10 @@ impl SseParser {
                 b'\n' | b'\r' => self.end_line(events),
                 byte => self.line.push(byte),
             }
+        }
+        match self.line.len() + self.data.as_ref().map_or(0, String::len) {
+            0..=LARGEST => Ok(()),
+            _ => Err(Error::engine(ENGINE, format!("an event of more than {LARGEST} bytes"))),
         }
     }
 
@@ -48,7 +61,7 @@ mod tests {
 
     fn parse(pieces: &[&[u8]]) -> Vec<String> {
         let (mut parser, mut events) = (SseParser::default(), Vec::new());
-        pieces.iter().for_each(|piece| parser.push(piece, &mut events));
+        pieces.iter().for_each(|piece| parser.push(piece, &mut events).unwrap());
         events
     }
 
@@ -62,6 +75,15 @@ mod tests {
         );
         assert_eq!(parse(&[b"data\n\ndata\ndata\n\ndata:"]), ["", "\n"]);
         assert_eq!(parse(&[b"event: x\r\ndata: a\r\n\r\ndata: b\r\r"]), ["a", "b"]);
+    }
+
+    #[test]
+    fn an_event_without_end_is_refused() {
+        for piece in [&b"data: aaaaaaaaaaaaaaaa"[..], b"aaaaaaaaaaaaaaaa", b"data: aaaaaaaaaaaa\n"] {
+            let mut parser = SseParser::default();
+            let failed = (0..100_000).find_map(|_| parser.push(piece, &mut Vec::new()).err());
+            assert!(failed.unwrap().to_string().contains("an event of more than"));
+        }
     }
 
     proptest! {

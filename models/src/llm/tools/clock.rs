@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::{Moment, Outcome, Tool, spoken, text};
+use super::{Moment, Outcome, Tool, spoken, text, whole_number};
 use crate::llm::ToolSpec;
 
 /// Tells time and date.
@@ -28,7 +28,7 @@ impl Tool for ClockTool {
     }
 
     fn call(&mut self, arguments: &Value, now: Moment) -> Outcome {
-        let then = now.plus_days(arguments.get("days").and_then(Value::as_i64).unwrap_or(0));
+        let then = now.plus_days(arguments.get("days").and_then(whole_number).unwrap_or(0));
         Ok(match text(arguments, "what") {
             Some("time") => {
                 let (hour, minute) = then.hour_minute();

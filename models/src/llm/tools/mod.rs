@@ -20,7 +20,7 @@ pub use clock::ClockTool;
 pub use coffee::{CoffeeCounter, Order};
 pub use convert::UnitConverter;
 pub use moment::Moment;
-pub use schema::check_arguments;
+pub use schema::{check_arguments, given_arguments};
 pub use shopping::ShoppingList;
 pub use timer::Timers;
 
@@ -156,12 +156,7 @@ impl Tools {
     fn slot(&mut self, call: &ToolCall) -> std::result::Result<(&mut Slot, Value), String> {
         let unknown = || format!("there is no tool called {}", call.name);
         let slot = self.0.iter_mut().find(|slot| slot.spec.name == call.name).ok_or_else(unknown)?;
-        let mut arguments = call.arguments.clone();
-        if let Some(fields) = arguments.as_object_mut() {
-            // Many models write null for what is not given.
-            fields.retain(|_, value| !value.is_null());
-        }
-        check_arguments(&slot.spec.parameters, &arguments)?;
+        let arguments = given_arguments(&slot.spec.parameters, &call.arguments)?;
         Ok((slot, arguments))
     }
 }
@@ -175,9 +170,12 @@ fn text<'a>(arguments: &'a Value, name: &str) -> Option<&'a str> {
 }
 
 fn whole(arguments: &Value, name: &str) -> u64 {
-    let value = arguments.get(name);
-    let whole = value.and_then(Value::as_u64).or_else(|| value.and_then(Value::as_f64).map(|value| value as u64));
-    whole.unwrap_or(0)
+    arguments.get(name).and_then(whole_number).and_then(|value| u64::try_from(value).ok()).unwrap_or(0)
+}
+
+/// A number without a fraction, however it is written: many models write `1.0`.
+fn whole_number(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| value.as_f64().filter(|value| value.fract() == 0.0).map(|value| value as i64))
 }
 
 #[cfg(test)]

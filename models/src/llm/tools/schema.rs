@@ -26,6 +26,19 @@ pub fn check_arguments(schema: &Value, arguments: &Value) -> Result<(), String> 
     Ok(())
 }
 
+/// The arguments of a call without those that are null, as many models write for what is not given.
+///
+/// # Errors
+/// As [`check_arguments`].
+pub fn given_arguments(schema: &Value, arguments: &Value) -> Result<Value, String> {
+    let mut given = arguments.clone();
+    if let Some(fields) = given.as_object_mut() {
+        fields.retain(|_, value| !value.is_null());
+    }
+    check_arguments(schema, &given)?;
+    Ok(given)
+}
+
 fn check(name: &str, schema: &Value, value: &Value) -> Result<(), String> {
     let fits = match schema.get("type").and_then(Value::as_str) {
         Some("string") => value.is_string(),
