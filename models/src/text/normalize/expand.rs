@@ -44,7 +44,7 @@ struct Parts<'a> {
 impl<'a> Parts<'a> {
     fn of(lexeme: &'a Lexeme) -> Self {
         let text = lexeme.text.as_str();
-        let sign = |c: char| "#&@+-−=×÷±<>%°½¼¾".contains(c) || is_currency(c);
+        let sign = |c: char| c == '-' || SYMBOLS.iter().any(|(sign, _)| *sign == c) || is_currency(c);
         let opening = |c: char| !c.is_alphanumeric() && !sign(c) && !".'".contains(c);
         let mut core = text.trim_start_matches(opening);
         let digit = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
@@ -157,6 +157,11 @@ fn word(parts: Parts, spell_capitals: bool) -> Expansion {
             last.push_str("'s");
         }
         return Expansion { words: words.join(" "), taken: 1, pause: parts.pause(), spelled: true };
+    }
+    // A note, or a language.
+    if let [letter @ b'A'..=b'G', b'#'] = parts.core.as_bytes() {
+        let words = format!("{} sharp", char::from(letter.to_ascii_lowercase()));
+        return Expansion { words, taken: 1, pause: parts.pause(), spelled: true };
     }
     // An address or the name of a file, rather than two sentences without a space between them.
     let address = !parts.core.contains(char::is_uppercase);

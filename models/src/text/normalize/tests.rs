@@ -86,6 +86,9 @@ fn operators_between_numbers_are_said() {
         ("pages 10 - 20", "pages ten to twenty"),
         ("he won 3 - 1", "he won three, one"),
         ("tea - 2 cups", "tea, two cups"),
+        ("x² ≥ 4 and 3 ≠ 5", "x squared at least four and three is not five"),
+        ("H₂O, 5 m³, ≤ 5", "h two o, five m cubed, at most five"),
+        ("C# on Jan. 5, Sept 3, Dec. 24.", "c sharp on january fifth, september third, december twenty fourth."),
     ] {
         assert_eq!(tts(text), expected, "{text}");
     }

@@ -4,15 +4,17 @@ use super::super::numbers::{cardinal, ordinal, year};
 use super::super::tables::{MONTHS, Stop};
 use super::{Expansion, Parts};
 
+/// A month by its name, or in short.
 fn month(word: &str) -> Option<&'static str> {
     let lower = word.to_lowercase();
-    MONTHS.into_iter().find(|name| *name == lower)
+    let short = |name: &str| lower == name[..3] || (lower == "sept" && name == "september");
+    MONTHS.into_iter().find(|name| *name == lower || short(name))
 }
 
-/// `March 4`, `3/14/2015`, `2015-03-14`.
+/// `March 4`, `Mar. 4`, `3/14/2015`, `2015-03-14`.
 pub(super) fn date(parts: Parts, next: Option<Parts>) -> Option<Expansion> {
     if let (Some(month), Some(next)) = (month(parts.core), next)
-        && parts.tail.is_empty()
+        && (parts.tail.is_empty() || parts.tail == "." && month.len() > parts.core.len())
         && parts.core.starts_with(char::is_uppercase)
         && let Ok(day @ 1..=31) = next.core.parse::<u64>()
         && !next.core.starts_with('0')
