@@ -40,6 +40,9 @@ pub struct Match<'a> {
     pub score: f32,
 }
 
+/// The magnitude from which sound may be somebody's voice, -50 dB of full scale.
+const AUDIBLE: f32 = 3.2e-3;
+
 impl Voices {
     /// No voices yet.
     pub fn new(model: &str) -> Self {
@@ -71,11 +74,21 @@ impl Voices {
         written.map_err(|e| Error::io(path, e))
     }
 
-    /// Refuses voices that another model has enrolled. `path` stands in the error.
+    /// Refuses voices that another model has enrolled, and damaged ones. `path` stands in the error.
     ///
     /// # Errors
-    /// [`Error::Model`] naming both models.
+    /// [`Error::Model`] naming both models, or the voice.
     pub fn check(&self, encoder: &dyn SpeakerEncoder, path: &Path) -> Result<()> {
+        let size = |voice: &Voice| voice.embedding.values().len();
+        let broken = |voice: &&Voice| {
+            let values = voice.embedding.values();
+            values.iter().any(|x| !x.is_finite())
+                || values.iter().all(|x| *x == 0.0)
+                || size(voice) != size(&self.voice[0])
+        };
+        if let Some(voice) = self.voice.iter().find(broken) {
+            return Err(Error::model(path, format!("the embedding of `{}` is damaged: enrol it again", voice.name)));
+        }
         if self.model == encoder.name() {
             return Ok(());
         }
@@ -87,8 +100,15 @@ impl Voices {
     /// Enrols a voice from utterances at the encoder's rate; a voice of the same name is replaced.
     ///
     /// # Errors
-    /// [`Error::Invalid`] without utterances, or for one that is too short.
+    /// [`Error::Invalid`] without utterances, or for one that is too short or silent; for a name that is none.
     pub fn enrol(&mut self, encoder: &dyn SpeakerEncoder, name: &str, utterances: &[Vec<f32>]) -> Result<()> {
+        if name.trim().is_empty() || name.chars().any(char::is_control) {
+            return Err(Error::invalid("a voice's name", "words in one line", format!("{name:?}")));
+        }
+        let loud = |samples: &&Vec<f32>| samples.iter().any(|x| x.abs() > AUDIBLE);
+        if let Some(silent) = utterances.iter().position(|samples| !loud(&samples)) {
+            return Err(Error::invalid(format!("utterance {}", silent + 1), "somebody's voice", "silence"));
+        }
         let embeddings = utterances.iter().map(|samples| encoder.embed(samples)).collect::<Result<Vec<_>>>()?;
         let missing = || Error::invalid("utterances to enrol", "at least one", 0);
         let embedding = Embedding::mean(&embeddings).ok_or_else(missing)?;

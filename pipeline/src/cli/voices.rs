@@ -2,6 +2,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use anyhow::Context;
 use clap::Args;
 use rejoinder_models::audio;
 use rejoinder_models::runtime::RuntimeConfig;
@@ -56,6 +57,9 @@ impl Enrol {
         voices.write(path)?;
         let seconds = voices.voice.last().map_or(0.0, |voice| voice.seconds);
         let mut out = std::io::stdout().lock();
+        if seconds < 10.0 {
+            tracing::warn!("{seconds:.1} s are little: ten seconds or more tell a voice apart better");
+        }
         writeln!(out, "{}: {} from {seconds:.1} s, {} voices in all", path.display(), self.name, voices.voice.len())?;
         Ok(Ended::Done)
     }
@@ -81,7 +85,8 @@ impl Identify {
 
 /// Prints the nearest voice, or `-` where it is not near enough, and the cosine.
 fn identify(encoder: &dyn SpeakerEncoder, voices: &Voices, file: &Path) -> anyhow::Result<()> {
-    let embedding = encoder.embed(&audio::read_at(file, encoder.sample_rate())?.samples)?;
+    let clip = audio::read_at(file, encoder.sample_rate())?;
+    let embedding = encoder.embed(&clip.samples).with_context(|| file.display().to_string())?;
     let nearest = voices.nearest(&embedding);
     let name = nearest.filter(|nearest| nearest.score > encoder.threshold()).map_or("-", |nearest| nearest.name);
     let score = nearest.map_or(0.0, |nearest| nearest.score);
