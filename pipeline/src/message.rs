@@ -55,6 +55,8 @@ pub enum Body {
     Taken {
         /// Whether the wake phrase opened it.
         woken: bool,
+        /// Whether the talk button did.
+        pressed: bool,
     },
     /// What began is no turn.
     Dropped,

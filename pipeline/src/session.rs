@@ -16,7 +16,7 @@ use crate::run::threads::Controls;
 use crate::run::world::StageStats;
 use crate::{Error, Result};
 
-/// A running conversation. Dropping it ends it at once.
+/// A running conversation. Dropping it ends it at once; a tool that runs is waited for.
 pub struct Session {
     microphone: Option<Microphone>,
     loudspeaker: Option<Loudspeaker>,
@@ -48,6 +48,9 @@ impl Session {
 
     /// Takes mono samples of the caller in [-1, 1], in pieces of any length. Does nothing where the conversation has
     /// a [`Source`].
+    ///
+    /// They come in real time, silence included, as a microphone gives them: the end of a turn, a reminder and all else that
+    /// waits for a time goes by what was pushed. What comes faster is lost once two seconds of it wait.
     pub fn push(&mut self, samples: &[f32]) {
         if let Some(microphone) = &mut self.microphone {
             microphone.push(samples);
@@ -98,7 +101,8 @@ impl Session {
         self.join()
     }
 
-    /// Ends the conversation at once, and completes the sink's file.
+    /// Ends the conversation at once, and completes the sink's file. On a thread of the conversation itself, such as in a tool
+    /// or an event's handler, it does not wait for the end.
     ///
     /// # Errors
     /// As [`wait`](Self::wait).
@@ -117,6 +121,12 @@ impl Session {
 
     fn join(&mut self) -> Result<()> {
         let mut panicked = None;
+        // A thread cannot wait for itself, nor for those that wait for it.
+        let here = std::thread::current().id();
+        if self.threads.iter().any(|thread| thread.thread().id() == here) {
+            self.threads.clear();
+            return Ok(());
+        }
         for thread in self.threads.drain(..) {
             let name = thread.thread().name().unwrap_or_default().to_owned();
             if thread.join().is_err() {

@@ -348,6 +348,16 @@ fn a_silent_caller_is_asked_once_and_answers_later() {
 }
 
 #[test]
+fn noise_is_no_reason_to_ask_again_nor_to_ask_who_never_spoke() {
+    for (script, expected) in [("300 alpha 6000 hiss 6000 hiss 6000", 1), ("300 hiss 6000", 0)] {
+        let ask = |turn_taking: &mut TurnTaking| turn_taking.policy.no_answer = Some(Samples(32_000));
+        let conversation = with_policy(script, ask);
+        let prompts = conversation.events.iter().filter(|event| event.kind == EventKind::Prompted);
+        assert_eq!(prompts.count(), expected, "{script}");
+    }
+}
+
+#[test]
 fn only_the_wake_phrase_opens_a_conversation_and_it_falls_asleep_again() {
     let conversation = with_policy("300 charlie 1000 time alpha 3000 charlie time 6000 alpha 1000", |turn_taking| {
         turn_taking.wake = Phrase::new("time");
@@ -393,6 +403,25 @@ fn a_talk_button_makes_the_turns() {
 }
 
 #[test]
+fn a_press_of_the_button_without_a_word_ends_the_reply_for_good() {
+    let simulate = |buttons: &[(f64, Control)]| {
+        let parrot = Parrot::default();
+        let builder = SessionBuilder::new(&assistant(&parrot));
+        let builder =
+            buttons.iter().fold(builder, |builder, (ms, control)| builder.control_at(Position::from_ms(*ms), *control));
+        let conversation = builder.simulate(&speech("300 delta 9000"), COST).unwrap();
+        let asked = parrot.0.lock().unwrap().len();
+        (conversation, asked)
+    };
+    let (whole, _) = simulate(&[]);
+    let begun = timelines(&whole).turns()[0].first_audio.unwrap().ms();
+    // Nothing of the reply was heard yet.
+    let (tapped, asked) = simulate(&[(begun + 40.0, Control::Press), (begun + 300.0, Control::Release)]);
+    assert_eq!((asked, words_played(&tapped)), (1, 0), "{:?}", timelines(&tapped));
+    assert!(!loud(&tapped.assistant, begun + 400.0, begun + 6_000.0));
+}
+
+#[test]
 fn a_muted_microphone_hears_nothing() {
     let builder = SessionBuilder::new(&assistant(&Parrot::default()));
     let builder =
@@ -407,6 +436,28 @@ fn a_session_that_ends_by_itself_does_not_raise_the_flag_of_its_application() {
     let session = Session::builder(&assistant(&Parrot::default())).stop_flag(stop.clone()).start().unwrap();
     session.wait().unwrap();
     assert!(!stop.is_cancelled());
+}
+
+#[test]
+fn a_session_may_be_stopped_by_the_handler_of_its_own_events() {
+    let held = Arc::new(Mutex::new(None::<Session>));
+    let (stopped, told) = std::sync::mpsc::channel();
+    let own = held.clone();
+    let builder = Session::builder(&assistant(&Parrot::default())).on_event(move |_| {
+        if let Some(session) = own.lock().unwrap().take() {
+            stopped.send(session.stop().is_ok()).unwrap();
+        }
+    });
+    let mut session = builder.start().unwrap();
+    for piece in speech("300 alpha 1500").samples.chunks(1_600) {
+        session.push(piece);
+    }
+    *held.lock().unwrap() = Some(session);
+    // The next event may be told before the session is there.
+    if let Some(session) = held.lock().unwrap().as_mut() {
+        session.controls().send(Control::Mute);
+    }
+    assert_eq!(told.recv_timeout(Duration::from_secs(20)), Ok(true));
 }
 
 /// Live: on threads, in pieces of odd lengths, as fast as the rings take them.

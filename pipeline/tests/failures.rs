@@ -3,11 +3,16 @@
 
 mod common;
 
+use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use common::{Parrot, assistant, speech};
 use rejoinder::turn::State;
-use rejoinder::{Conversation, Cost, EventKind, SessionBuilder, Timelines};
+use rejoinder::{Assistant, Conversation, Cost, EventKind, SessionBuilder, Timelines};
+use rejoinder_models::Result;
+use rejoinder_models::llm::tools::Moment;
+use rejoinder_models::llm::{Cancel, ChatMessage, Dialogue, Finish, Responder, ToolSpec};
 
 const COST: Cost = Cost::Fixed { step: Duration::from_micros(200), output: Duration::from_millis(2) };
 
@@ -35,4 +40,51 @@ fn what_a_model_said_before_it_failed_is_a_reply_that_can_be_interrupted() {
     assert_eq!(states.next(), Some(State::Speaking));
     assert_eq!(states.next(), Some(State::Interrupted));
     assert!(lines.turns()[0].interrupted, "{lines:?}");
+}
+
+#[test]
+fn noise_after_a_failed_turn_asks_nobody_again() {
+    let parrot = Parrot::default();
+    let session = SessionBuilder::new(&assistant(&parrot));
+    let conversation = session.simulate(&speech("300 fail 2000 hiss 2000 hiss 1000"), COST).unwrap();
+    assert_eq!(parrot.0.lock().unwrap().len(), 1);
+    assert_eq!(conversation.events.iter().filter(|event| event.kind == EventKind::NoReply).count(), 2);
+}
+
+/// A model that thinks until it may think no more.
+#[derive(Clone)]
+struct Thinker;
+
+impl Responder for Thinker {
+    fn name(&self) -> &'static str {
+        "thinker"
+    }
+
+    fn dialogue(&self, _now: Moment) -> Result<Box<dyn Dialogue>> {
+        Ok(Box::new(Self))
+    }
+}
+
+impl Dialogue for Thinker {
+    fn reply(
+        &mut self,
+        _messages: &[ChatMessage],
+        _tools: &[ToolSpec],
+        _cancel: &Cancel,
+        _on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
+    ) -> Result<Finish> {
+        Ok(Finish::Length)
+    }
+}
+
+#[test]
+fn a_reply_without_a_word_is_told() {
+    let assistant = Assistant { responder: Arc::new(Thinker), ..assistant(&Parrot::default()) };
+    let conversation = SessionBuilder::new(&assistant).simulate(&speech("300 alpha 2000 bravo 900"), COST).unwrap();
+    let lines: Timelines = conversation.events.iter().collect();
+    for turn in lines.turns() {
+        let failed = turn.failed.as_deref().unwrap();
+        assert!(failed.starts_with("respond: the model came to max_tokens before its reply had a word"), "{failed}");
+    }
+    assert_eq!(lines.turns().len(), 2);
 }

@@ -11,7 +11,7 @@ use rejoinder::sim::MOMENT;
 use rejoinder::{Assistant, Calendar, Control, Conversation, Cost, EventKind, SessionBuilder, Timelines, Toolbox};
 use rejoinder_models::Result;
 use rejoinder_models::llm::tools::{Moment, Outcome, Tool, Tools};
-use rejoinder_models::llm::{Cancel, ChatMessage, Dialogue, Finish, PromptTemplate, Responder, ToolSpec};
+use rejoinder_models::llm::{Cancel, ChatMessage, Dialogue, Finish, PromptTemplate, Responder, ToolCall, ToolSpec};
 use rejoinder_models::units::Position;
 use serde_json::{Value, json};
 
@@ -169,4 +169,51 @@ fn tools_and_a_template_that_asks_for_the_date_are_given_the_sessions() {
     let builder = SessionBuilder::new(&assistant).begins_at(MOMENT);
     let conversation = builder.simulate(&speech("300 alpha 800"), COST).expect("a conversation");
     assert_eq!(timelines(&conversation).turns()[0].reply, "05 January 2026");
+}
+
+/// Says something, calls a tool, and goes on.
+#[derive(Clone)]
+struct Talker;
+
+impl Responder for Talker {
+    fn name(&self) -> &'static str {
+        "talker"
+    }
+
+    fn dialogue(&self, _now: Moment) -> Result<Box<dyn Dialogue>> {
+        Ok(Box::new(Self))
+    }
+}
+
+impl Dialogue for Talker {
+    fn reply(
+        &mut self,
+        messages: &[ChatMessage],
+        _tools: &[ToolSpec],
+        _cancel: &Cancel,
+        on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
+    ) -> Result<Finish> {
+        let called = messages.iter().any(|message| message.tool_call.is_some());
+        let _ = on_text(if called { "bravo." } else { "alpha alpha." });
+        let call = ToolCall { name: "clock".to_owned(), arguments: json!({}) };
+        Ok(if called { Finish::Stop } else { Finish::Tool(call) })
+    }
+}
+
+#[test]
+fn what_is_said_before_a_call_is_a_sentence_of_its_own() {
+    let assistant = Assistant { responder: Arc::new(Talker), ..assistant(&Parrot::default()) };
+    let lines = timelines(&simulate(&assistant, "300 alpha 2500"));
+    assert_eq!(lines.turns()[0].reply, "alpha alpha.\nbravo.");
+}
+
+#[test]
+fn a_function_gets_arguments_that_keep_its_schema() {
+    let parameters = json!({"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]});
+    let spec = ToolSpec { name: "count".to_owned(), description: "counts".to_owned(), parameters };
+    let mut toolbox = Toolbox::new(vec![spec], |call, _| call.arguments["n"].to_string());
+    let mut call = |arguments| toolbox.call(&ToolCall { name: "count".to_owned(), arguments }, Position(0));
+    assert_eq!(call(json!({"n": 3, "more": null})), "3");
+    assert_eq!(call(json!({"n": "many"})), "sorry, many is not a n that I know");
+    assert_eq!(call(json!([])), "sorry, the arguments are not an object");
 }

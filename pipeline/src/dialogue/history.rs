@@ -66,6 +66,15 @@ impl History {
         }
     }
 
+    /// What the assistant said last of its reply to `turn` ends with a line, before it calls a tool.
+    pub fn parted(&mut self, turn: TurnId) {
+        let own =
+            |((of, _), message): &(&(TurnId, usize), &mut ChatMessage)| *of == turn && message.role == Role::Assistant;
+        if let Some((_, message)) = self.places.iter().zip(&mut self.messages).rev().find(own) {
+            message.content.push('\n');
+        }
+    }
+
     /// A tool gave its result.
     pub fn returned(&mut self, turn: TurnId, result: &str) {
         self.add(turn, 0, message(Role::Tool, result));

@@ -1,4 +1,4 @@
-use rejoinder_models::llm::tools::{Moment, Tools};
+use rejoinder_models::llm::tools::{Moment, Tools, given_arguments};
 use rejoinder_models::llm::{ToolCall, ToolSpec};
 use rejoinder_models::units::Position;
 
@@ -24,8 +24,10 @@ enum Runner {
 }
 
 impl Toolbox {
-    /// Tools with a function that runs a call at a moment of the conversation. A call cannot be taken back, so that it
-    /// waits until the caller's turn is over; tools of [`of`](Self::of) may do better.
+    /// Tools with a function that runs a call at a moment of the conversation, on the thread of `respond`: what it waits for
+    /// the conversation waits for, and a [`Session`](crate::Session) is ended from there by its stop flag alone. The arguments
+    /// keep the tool's schema. A call cannot be taken back, so that it waits until the caller's turn is over; tools of
+    /// [`of`](Self::of) may do better.
     pub fn new(specs: Vec<ToolSpec>, run: impl FnMut(&ToolCall, Position) -> String + Send + 'static) -> Self {
         Self { specs, runner: Runner::Function(Box::new(run)) }
     }
@@ -51,7 +53,10 @@ impl Toolbox {
             return answer;
         }
         match &mut self.runner {
-            Runner::Function(run) => run(call, at),
+            Runner::Function(run) => match checked(&self.specs, call) {
+                Ok(call) => run(&call, at),
+                Err(why) => format!("sorry, {why}"),
+            },
             Runner::Tools { tools, calendar } => tools.answer(call, calendar.moment(at)),
         }
     }
@@ -112,4 +117,13 @@ impl Toolbox {
         let names: Vec<_> = self.specs.iter().map(|spec| spec.name.as_str()).collect();
         Some(format!("there is no tool named {}; there are: {}", call.name, names.join(", ")))
     }
+}
+
+/// A call with the arguments that are given, if they keep their tool's schema.
+fn checked(specs: &[ToolSpec], call: &ToolCall) -> Result<ToolCall, String> {
+    let mut call = call.clone();
+    if let Some(spec) = specs.iter().find(|spec| spec.name == call.name) {
+        call.arguments = given_arguments(&spec.parameters, &call.arguments)?;
+    }
+    Ok(call)
 }

@@ -91,9 +91,11 @@ impl Failures {
         Self { hears, turn: None, told: None }
     }
 
-    /// Whether a message comes too late, for a turn in which the stage has failed.
-    pub(crate) fn ended(&self, turn: TurnId) -> bool {
-        self.turn.is_some_and(|failed| turn <= failed)
+    /// Whether a message comes too late, for a turn in which the stage has failed. What is told of clocks and devices is of
+    /// no turn.
+    pub(crate) fn ended(&self, turn: TurnId, body: &Body) -> bool {
+        let of_no_turn = matches!(body, Body::ClockMoved | Body::Found(_));
+        !of_no_turn && self.turn.is_some_and(|failed| turn <= failed)
     }
 
     /// Gives the stage a message.

@@ -198,7 +198,7 @@ impl Steps<'_> {
         let last = index + 1 == self.slots.len();
         while self.slots[index].running.is_none() && (!last || self.chain.player.pump()) {
             let Some((since, message)) = self.slots[index].inbox.pop_front() else { return };
-            let ended = self.slots[index].failures.ended(message.turn);
+            let ended = self.slots[index].failures.ended(message.turn, &message.body);
             if is_wanted(&self.chain.turns, message.turn, &message.body) && !ended {
                 self.handle(index, since, message);
             }

@@ -216,7 +216,7 @@ impl Worker {
 
     fn handle(&mut self, message: Message) {
         let turn = message.turn;
-        if !is_wanted(&self.common.turns, turn, &message.body) || self.failures.ended(turn) {
+        if !is_wanted(&self.common.turns, turn, &message.body) || self.failures.ended(turn, &message.body) {
             return;
         }
         let (sent_ns, taken_ns) = (ns_of(message.at.0, SampleRate::INTERNAL), self.common.clock.now_ns());

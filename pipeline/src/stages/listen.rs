@@ -11,7 +11,7 @@ use rejoinder_models::vad::{VadDetector, VadEvent};
 use crate::Result;
 use crate::event::EventKind;
 use crate::io::playout::{Playout, Progress};
-use crate::message::{AudioDevice, Body, Message, TurnId};
+use crate::message::{AudioDevice, Body, Control, Message, TurnId};
 use crate::stage::{Effect, Outbox, Stage};
 use crate::stages::recent::Recent;
 use crate::stages::{Ending, FrontEnd};
@@ -62,6 +62,18 @@ pub(crate) struct Listen {
     overheard: Overheard,
     now: Position,
     sent: Position,
+    /// When a reply sounded last.
+    replied: Position,
+}
+
+/// For so long a room goes on after a reply: 100 ms.
+const AFTERMATH: Samples = Samples(SampleRate::INTERNAL.get() as u64 / 10);
+
+/// What opened the caller's turn, beside their voice.
+#[derive(Clone, Copy)]
+struct Opened {
+    woken: bool,
+    pressed: bool,
 }
 
 /// The transcript of what is said now.
@@ -102,6 +114,7 @@ impl Listen {
             overheard: Overheard::default(),
             now: Position(0),
             sent: Position(0),
+            replied: Position(0),
         }
     }
 
@@ -236,9 +249,15 @@ impl Listen {
         if let (Input::Judged(turn, verdict), false) = (input, actions.is_empty()) {
             out.event(turn, EventKind::Judged { verdict });
         }
-        let woken = before == State::Waking && matches!(input, Input::Transcript { .. } | Input::WakeWord(_));
+        let opened = Opened {
+            woken: before == State::Waking && matches!(input, Input::Transcript { .. } | Input::WakeWord(_)),
+            pressed: matches!(input, Input::Control(Control::Press)),
+        };
+        if matches!(before, State::Speaking | State::Interrupted) {
+            self.replied = self.now;
+        }
         for action in actions {
-            self.perform(action, woken, out);
+            self.perform(action, opened, out);
         }
         out.act(Effect::Idle(self.machine.is_idle()));
         let state = self.machine.state();

@@ -28,6 +28,9 @@ pub(crate) struct Respond {
     wake: Option<Phrase>,
     /// Whether the wake phrase opened the caller's turn.
     woken: bool,
+    /// Whether nothing was heard of the last reply since the caller spoke over it, so that what they said before still
+    /// waits for an answer, should these words turn out to be none.
+    unheard: bool,
     identity: Option<Identity>,
     /// The caller's name, where it is known.
     caller: Option<String>,
@@ -41,6 +44,22 @@ pub(crate) struct Respond {
     /// What became due and was told in this turn, and what nobody heard of that, which is told again.
     reminded: Option<(TurnId, Vec<String>)>,
     untold: Vec<String>,
+}
+
+/// The text of what became due.
+fn reminder(told: &[String]) -> String {
+    told.join(" ")
+}
+
+/// Of what became due and was told as one text, all that ends beyond what was heard of it.
+fn unheard(told: Vec<String>, heard: Heard) -> Vec<String> {
+    let Heard::UpTo(heard) = heard else { return Vec::new() };
+    let mut end = 0;
+    let ends = told.into_iter().map(|sentence| {
+        end += sentence.len() + 1;
+        (end - 1, sentence)
+    });
+    ends.filter(|(end, _)| *end > heard).map(|(_, sentence)| sentence).collect()
 }
 
 /// A reply in the making.
@@ -90,6 +109,7 @@ impl Respond {
             max_tool_calls,
             wake: None,
             woken: false,
+            unheard: false,
             identity: None,
             caller: None,
             turns,
@@ -122,14 +142,17 @@ impl Respond {
             self.history.spoken(turn, &said);
         }
         let heard = self.playout.heard(turn);
-        if let Some(text) = self.history.cut(turn, heard) {
+        let kept = self.history.cut(turn, heard);
+        self.unheard = kept.as_ref().is_some_and(String::is_empty);
+        if let Some(text) = kept {
             out.event(turn, EventKind::Kept { text });
         }
-        if let Some((_, told)) = self.reminded.take_if(|(of, _)| *of == turn)
-            && heard == Heard::UpTo(0)
-        {
-            self.untold.extend(told);
-            self.schedule(turn, out);
+        if let Some((_, told)) = self.reminded.take_if(|(of, _)| *of == turn) {
+            let unheard = unheard(told, heard);
+            if !unheard.is_empty() {
+                self.untold.extend(unheard);
+                self.schedule(turn, out);
+            }
         }
     }
 
@@ -148,10 +171,12 @@ impl Respond {
     }
 
     /// The caller's turn begins.
-    fn taken(&mut self, turn: TurnId, woken: bool, out: &mut Outbox<'_>) -> Result<()> {
+    fn taken(&mut self, turn: TurnId, woken: bool, pressed: bool, out: &mut Outbox<'_>) -> Result<()> {
         self.woken = woken;
         self.drop_ahead(turn, out)?;
         self.settle(out);
+        // Who presses the button and says nothing wants no reply.
+        self.unheard &= !pressed;
         // The reply reads all that was not read ahead, and tells why where it cannot.
         let _ = self.dialogue.prefill(self.history.messages(), self.tools.specs(), &self.turns.guard(turn));
         Ok(())
@@ -168,7 +193,8 @@ impl Respond {
             let told = self.told(text);
             self.history.heard(turn, &told);
         }
-        if self.history.is_unanswered() && self.turns.is_current(turn) {
+        let waits = !text.is_empty() || self.unheard;
+        if waits && self.history.is_unanswered() && self.turns.is_current(turn) {
             return self.finish(turn, Draft::default(), out);
         }
         out.event(turn, EventKind::NoReply);
@@ -197,12 +223,17 @@ impl Respond {
             let call = match self.message(turn, history, draft, &cancel, out) {
                 Ok(Finish::Tool(call)) => call,
                 Ok(Finish::Cancelled) => return Ok(Progress::Cancelled),
+                Ok(end) if draft.text.trim().is_empty() && draft.calls == 0 => {
+                    let _ = out.send(turn, Body::ReplyEnd);
+                    return Err(Error::Session(wordless(&end).to_owned()));
+                }
                 Ok(Finish::Stop | Finish::Length) => break,
                 Err(error) => {
                     let _ = out.send(turn, Body::ReplyEnd);
                     return Err(error);
                 }
             };
+            self.part(turn, history, draft, out);
             if !self.turns.is_current(turn) {
                 history.returned(turn, NOT_CALLED);
                 return Ok(Progress::Cancelled);
@@ -220,6 +251,15 @@ impl Respond {
         out.event(turn, EventKind::ReplyFinished { text: draft.text.clone() });
         let _ = out.send(turn, Body::ReplyEnd);
         Ok(Progress::Whole)
+    }
+
+    /// What is said before a call is a sentence of its own, which waits for no further words.
+    fn part(&self, turn: TurnId, history: &mut History, draft: &mut Draft, out: &mut Outbox<'_>) {
+        if !draft.text.is_empty() && !draft.text.ends_with(char::is_whitespace) {
+            draft.text.push('\n');
+            history.parted(turn);
+            let _ = out.send(turn, Body::Reply("\n".to_owned()));
+        }
     }
 
     /// One message of the model, passed on as it comes and kept in the history.
@@ -297,7 +337,7 @@ impl Respond {
         if told.is_empty() {
             out.event(turn, EventKind::NoReply);
         } else {
-            self.say(turn, told.join(" "), out);
+            self.say(turn, reminder(&told), out);
             self.reminded = Some((turn, told));
         }
     }
@@ -311,6 +351,17 @@ impl Respond {
         out.event(turn, EventKind::ReplyFinished { text: text.clone() });
         let _ = out.send(turn, Body::Reply(text));
         let _ = out.send(turn, Body::ReplyEnd);
+    }
+}
+
+/// Why a model may have said nothing.
+fn wordless(finish: &Finish) -> &'static str {
+    match finish {
+        Finish::Length => {
+            "the model came to max_tokens before its reply had a word; allow it more, or turn off its thinking \
+             (an endpoint's `extra = { chat_template_kwargs = { enable_thinking = false } }`)"
+        }
+        _ => "the model ended its reply without a word",
     }
 }
 
@@ -332,7 +383,7 @@ impl Stage for Respond {
     fn handle(&mut self, message: Message, out: &mut Outbox<'_>) -> Result<()> {
         let turn = message.turn;
         match message.body {
-            Body::Taken { woken } => self.taken(turn, woken, out),
+            Body::Taken { woken, pressed } => self.taken(turn, woken, pressed, out),
             Body::Dropped | Body::Resumed => self.drop_ahead(turn, out),
             Body::Partial(_) => Ok(()),
             Body::Identified(name) => {
@@ -365,5 +416,20 @@ impl Stage for Respond {
                 Ok(())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_reminders_those_that_nobody_heard_to_the_end_are_told_again() {
+        let told = || ["Your tea timer is done.", "Your egg timer is done."].map(str::to_owned).to_vec();
+        let text = reminder(&told());
+        let heard = |upto: &str| unheard(told(), Heard::UpTo(text.find(upto).map_or(0, |at| at + upto.len()))).len();
+        assert_eq!([heard(""), heard("Your"), heard("tea timer is done."), heard("Your egg")], [2, 2, 1, 1]);
+        assert_eq!(heard("egg timer is done."), 0);
+        assert!(unheard(told(), Heard::Whole).is_empty());
     }
 }

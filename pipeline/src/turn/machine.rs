@@ -30,7 +30,11 @@ pub struct Machine {
     pub(super) reply: Reply,
     pub(super) failed: bool,
     pub(super) muted: bool,
-    pub(super) prompted: bool,
+    /// Whether the current turn is one of the assistant's own.
+    pub(super) own: bool,
+    /// Whether a reply to the caller has sounded since they were last spoken to unasked, so that they may be asked whether
+    /// they are still there.
+    pub(super) answered: bool,
     /// When `Listening` was entered.
     pub(super) silent_since: Position,
     /// When the assistant has something to tell of its own accord.
@@ -50,7 +54,8 @@ impl Machine {
             reply: Reply::Over,
             failed: false,
             muted: false,
-            prompted: false,
+            own: false,
+            answered: false,
             silent_since: Position(0),
             reminder: None,
         }
@@ -196,10 +201,7 @@ impl Machine {
             On::MaxTurn => passed(from, max_turn),
             On::Window => passed(from, judge_window),
             On::Reminder => self.reminder.is_some_and(|at| at <= self.now),
-            On::NoAnswer => {
-                let asked = self.prompted || self.muted || self.turn == TurnId::default();
-                !asked && silent(self.policy.no_answer)
-            }
+            On::NoAnswer => self.answered && !self.muted && silent(self.policy.no_answer),
             On::FollowUp => silent(self.policy.follow_up),
             _ => false,
         }

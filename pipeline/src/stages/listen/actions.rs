@@ -2,19 +2,20 @@
 
 use rejoinder_models::units::Position;
 
-use super::{Listen, Overheard};
+use super::{AFTERMATH, Listen, Opened, Overheard};
 use crate::event::EventKind;
 use crate::message::{Body, TurnId};
 use crate::stage::{Effect, Outbox};
-use crate::turn::Action;
+use crate::turn::{Action, Policy};
 
 impl Listen {
-    pub(super) fn perform(&mut self, action: Action, woken: bool, out: &mut Outbox<'_>) {
+    /// `opened` says what opened a turn that is taken.
+    pub(super) fn perform(&mut self, action: Action, opened: Opened, out: &mut Outbox<'_>) {
         match action {
             Action::Begin(turn, from) => self.begin(turn, from, out),
             Action::Take(turn) => {
                 self.raise(turn, out);
-                let _ = out.send(turn, Body::Taken { woken });
+                let _ = out.send(turn, Body::Taken { woken: opened.woken, pressed: opened.pressed });
             }
             Action::Drop(turn) => {
                 out.event(turn, EventKind::Ignored);
@@ -70,8 +71,13 @@ impl Listen {
 
     fn begin(&mut self, turn: TurnId, from: Position, out: &mut Outbox<'_>) {
         self.overheard = Overheard::default();
-        let from = Position(from.0.saturating_sub(self.settings.preroll.0));
-        self.sent = from.max(self.recent.oldest(self.now)).max(self.sent);
+        let mut since = Position(from.0.saturating_sub(self.settings.preroll.0));
+        let Policy { half_duplex, push_to_talk, .. } = self.settings.policy;
+        if half_duplex || push_to_talk {
+            // What the microphone heard until then may be the assistant's own voice.
+            since = since.max(from.min(self.replied + AFTERMATH));
+        }
+        self.sent = since.max(self.recent.oldest(self.now)).max(self.sent);
         let _ = out.send(turn, Body::Began(self.sent));
     }
 

@@ -33,7 +33,10 @@ impl Machine {
                 self.speak_up();
                 actions.push(Action::Remind(self.turn));
             }
-            Do::Sound => self.reply = Reply::Sounds,
+            Do::Sound => {
+                self.reply = Reply::Sounds;
+                self.answered |= !self.own;
+            }
             Do::Over => self.reply = Reply::Over,
             Do::Fail => self.failed = true,
             Do::End | Do::Split => self.end(todo == Do::Split, actions),
@@ -48,7 +51,7 @@ impl Machine {
 
     /// A turn of the assistant's own, to which the caller need not answer.
     fn speak_up(&mut self) {
-        self.prompted = true;
+        (self.own, self.answered) = (true, false);
         self.turn = self.next;
         self.next = self.turn.next();
         self.reply = Reply::Pending;
@@ -68,7 +71,7 @@ impl Machine {
                 caller.taken = true;
                 self.turn = caller.id;
                 self.next = caller.id.next();
-                self.prompted = false;
+                self.own = false;
                 actions.push(Action::Take(caller.id));
             }
             Do::Resume => caller.resume(at),
