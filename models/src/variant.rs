@@ -60,12 +60,18 @@ pub fn parse(text: &str, path: &Path, whole: &[&str]) -> Result<Variant, Variant
     while let Some(name) = include {
         let including = files[files.len() - 1].clone();
         let path = including.with_file_name(&name);
-        if files.contains(&path) {
+        let same = |file: &PathBuf| {
+            *file == path || file.canonicalize().is_ok_and(|file| Some(file) == path.canonicalize().ok())
+        };
+        if files.iter().any(same) {
             let reason = format!("include: {name} includes this file in turn; take one of them out");
             return Err(VariantError::Toml { path: including, reason });
         }
         let text = std::fs::read_to_string(&path);
-        let text = text.map_err(|source| VariantError::Io { path: path.clone(), source })?;
+        let text = text.map_err(|source| {
+            let reason = format!("include: {}: {source}", path.display());
+            VariantError::Toml { path: including.clone(), reason }
+        })?;
         let (mut under, next) = parted(&text, &path)?;
         lay_over(&mut under, table, whole);
         (table, include) = (under, next);

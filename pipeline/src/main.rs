@@ -21,7 +21,7 @@ struct Options {
 fn main() -> ExitCode {
     // What the decoders warn of stands in their errors, too.
     let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("warn,llama_cpp=off,pulseaudio=off,symphonia=off"));
+        .unwrap_or_else(|_| EnvFilter::new("warn,llama-cpp-2=off,pulseaudio=off,symphonia=off"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time();
     log.with_ansi(std::io::stderr().is_terminal()).init();
     match Options::parse().command.run() {

@@ -60,7 +60,7 @@ fn a_recording_that_cannot_be_read_is_named() {
     assert!(error(&["transcribe", &cut]).contains("truncated"));
     assert!(!Path::new(&output).exists());
     let line = error(&["converse", "--input", &fixture("sum.wav"), "--output", "/no/such/folder/out.wav"]);
-    assert_eq!(line, "/no/such/folder/out.wav: No such file or directory (os error 2)");
+    assert_eq!(line, "/no/such/folder/out.wav: there is no folder /no/such/folder; make it first");
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn events_take_no_other_files_place_and_are_not_lost_in_silence() {
     let input = folder.path().join("caller.wav").display().to_string();
     std::fs::copy(fixture("sum.wav"), &input).expect("a copy");
     let output = folder.path().join("out.wav").display().to_string();
-    for (taken, what) in [(&input, "the caller's recording"), (&output, "where the conversation goes")] {
+    for (taken, what) in [(&input, "the caller's recording"), (&output, "the conversation")] {
         let line = error(&["converse", "--input", &input, "--output", &output, "--events", taken]);
         assert_eq!(line, format!("{taken}: this is {what}; name another file for the events"));
     }
@@ -128,7 +128,25 @@ fn a_conversation_in_real_time_ends_well() {
     let folder = tempfile::tempdir().expect("a folder");
     let heard = folder.path().join("out.wav").display().to_string();
     output(&["converse", "--realtime", "--input", &fixture("what_time_is_it.wav"), "--output", &heard]);
-    assert_eq!(audio::read_channels(&heard).expect("a recording").len(), 2);
+    let channels = audio::read_channels(&heard).expect("a recording");
+    // The answer is over after four seconds.
+    assert!(channels.len() == 2 && channels[0].seconds() < 9.0, "{} s", channels[0].seconds());
+}
+
+#[test]
+fn outputs_that_cannot_be_written_are_told_before_the_work_and_spoil_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let kept = write(folder.path(), "kept.jsonl", b"kept");
+    let scenario = repository().join("configs/scenarios/smalltalk.toml").display().to_string();
+    let missing = folder.path().join("missing/a.json").display().to_string();
+    let told = error(&["simulate", &scenario, "--turns", "2", "--json", &missing]);
+    assert!(told.contains("there is no folder"), "{told}");
+    let told = error(&["simulate", &kept, "--output", &kept]);
+    assert!(told.contains("this is the scenario; name another file for what was heard"), "{told}");
+    let input = fixture("what_time_is_it.wav");
+    let told = error(&["converse", "--input", &input, "--output", &missing, "--events", &kept]);
+    assert!(told.contains("there is no folder"), "{told}");
+    assert_eq!(std::fs::read(&kept).expect("a file"), b"kept");
 }
 
 #[test]

@@ -1,16 +1,15 @@
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::bail;
 use clap::Args;
 use rejoinder::io::file;
 use rejoinder::{Cost, EventKind, SessionBuilder};
 use rejoinder_models::audio::{self, WavWriter};
 
 use super::print::Printer;
-use super::{ConfigOption, Ended, interrupt_flag};
+use super::{ConfigOption, Ended, check_outputs, interrupt_flag};
 
 /// `rejoinder converse`
 #[derive(Args)]
@@ -34,27 +33,10 @@ pub(crate) struct Converse {
     events: Option<PathBuf>,
 }
 
-/// Whether two paths lead to one file, be it there or not.
-fn same_file(a: &Path, b: &Path) -> bool {
-    let place = |path: &Path| {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let there = path.canonicalize().ok();
-        there.or_else(|| Some(folder.canonicalize().ok()?.join(path.file_name()?)))
-    };
-    place(a).is_some_and(|a| place(b).is_some_and(|b| a == b))
-}
-
 impl Converse {
     pub(crate) fn run(self) -> anyhow::Result<Ended> {
-        if same_file(&self.input, &self.output) {
-            bail!("{}: this is the caller's recording; name another file for the conversation", self.output.display());
-        }
-        if let Some(events) = &self.events {
-            let taken = [(&self.input, "the caller's recording"), (&self.output, "where the conversation goes")];
-            if let Some((_, what)) = taken.iter().find(|(path, _)| same_file(path, events)) {
-                bail!("{}: this is {what}; name another file for the events", events.display());
-            }
-        }
+        let outputs = [(Some(self.output.as_path()), "the conversation"), (self.events.as_deref(), "the events")];
+        check_outputs(&[(&self.input, "the caller's recording")], &outputs)?;
         let caller = audio::read(&self.input)?;
         let (_, assistant) = self.config.open()?;
         let stop = interrupt_flag()?;
@@ -73,8 +55,8 @@ impl Converse {
             let (source, sink) = file::conversation(caller, &self.output);
             builder.source(source).sink(sink).start()?.wait()?;
         } else {
-            let mut file = WavWriter::create(&self.output, assistant.synthesizer.sample_rate(), 2)?;
             let heard = builder.simulate(&caller, Cost::Measured)?;
+            let mut file = WavWriter::create(&self.output, assistant.synthesizer.sample_rate(), 2)?;
             file.write(&[&heard.caller.samples, &heard.assistant.samples])?;
             file.finish()?;
         }

@@ -15,8 +15,9 @@ mod voices;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
+use rejoinder::sim::Scenario;
 use rejoinder::{Assistant, Config};
 use rejoinder_models::llm::Cancel;
 
@@ -92,6 +93,14 @@ impl ConfigOption {
         })
     }
 
+    /// As [`load`](Self::load), with that of a scenario where none is given.
+    pub(crate) fn load_for(&self, scenario: &Scenario) -> anyhow::Result<Config> {
+        match (&self.config, &scenario.config) {
+            (None, Some(path)) => Ok(Config::load(path)?),
+            _ => self.load(),
+        }
+    }
+
     pub(crate) fn open(&self) -> anyhow::Result<(Config, Assistant)> {
         let config = self.load()?;
         let assistant = Assistant::open(&config)?;
@@ -148,6 +157,33 @@ pub(crate) fn each_file(files: &[PathBuf], mut act: impl FnMut(&Path) -> anyhow:
         }
     }
     Ok(ended)
+}
+
+/// Whether two paths lead to one file, be it there or not.
+fn same_file(a: &Path, b: &Path) -> bool {
+    let place = |path: &Path| {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let there = path.canonicalize().ok();
+        there.or_else(|| Some(folder.canonicalize().ok()?.join(path.file_name()?)))
+    };
+    place(a).is_some_and(|a| place(b).is_some_and(|b| a == b))
+}
+
+/// Refuses files to be written whose folder is not there, or which are other ones of the command. Each with what it is.
+pub(crate) fn check_outputs(inputs: &[(&Path, &str)], outputs: &[(Option<&Path>, &str)]) -> anyhow::Result<()> {
+    let mut taken = inputs.to_vec();
+    for (path, what) in outputs {
+        let Some(path) = *path else { continue };
+        if let Some((_, other)) = taken.iter().find(|(other, _)| same_file(other, path)) {
+            bail!("{}: this is {other}; name another file for {what}", path.display());
+        }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if !folder.is_dir() {
+            bail!("{}: there is no folder {}; make it first", path.display(), folder.display());
+        }
+        taken.push((path, what));
+    }
+    Ok(())
 }
 
 /// Whether the reader of our output is gone, as with `| head`.

@@ -11,7 +11,7 @@ use super::{Ended, complain};
 /// `rejoinder models`
 #[derive(Args)]
 pub(crate) struct Models {
-    /// A folder of bundles [default: models/pretrained]
+    /// A bundle, or a folder of bundles [default: models/pretrained]
     folder: Option<PathBuf>,
 }
 
@@ -24,7 +24,18 @@ impl Models {
         let mut out = std::io::stdout().lock();
         let mut ended = Ended::Done;
         for folder in folders {
-            for listing in zoo::list(&folder)? {
+            if folder.join("card.toml").is_file() {
+                print(&Bundle::open(&folder)?, &mut out)?;
+                continue;
+            }
+            let listings = zoo::list(&folder)?;
+            if listings.is_empty() {
+                bail!(
+                    "{}: expected a bundle, or a folder of bundles, each with its card.toml; found none",
+                    folder.display()
+                );
+            }
+            for listing in listings {
                 match listing.bundle.and_then(|bundle| Bundle::open(bundle.root())) {
                     Ok(bundle) => print(&bundle, &mut out)?,
                     Err(error) => {

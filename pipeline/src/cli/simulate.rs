@@ -9,7 +9,7 @@ use rejoinder::{Config, Error};
 use rejoinder_models::audio::WavWriter;
 use rejoinder_models::units::SampleRate;
 
-use super::{Ended, interrupt_flag};
+use super::{Ended, check_outputs, interrupt_flag};
 
 /// `rejoinder simulate`
 #[derive(Args)]
@@ -48,6 +48,14 @@ pub(crate) struct Simulate {
 
 impl Simulate {
     pub(crate) fn run(self) -> anyhow::Result<Ended> {
+        let inputs: Vec<_> = self.scenario.iter().map(|path| (path.as_path(), "the scenario")).collect();
+        let outputs = [
+            (self.output.as_deref(), "what was heard"),
+            (self.events.as_deref(), "the events"),
+            (self.svg.as_deref(), "the drawing"),
+            (self.json.as_deref(), "the figures"),
+        ];
+        check_outputs(&inputs, &outputs)?;
         let mut scenario = self.scenario.as_ref().map_or_else(|| Ok(Scenario::default()), Scenario::load)?;
         scenario.seed = self.seed.unwrap_or(scenario.seed);
         scenario.turns = self.turns.unwrap_or(scenario.turns);
@@ -65,12 +73,14 @@ impl Simulate {
         let record = simulation.run()?;
         file.map_or(Ok(()), WavWriter::finish)?;
         let figures = Figures::of(&record);
+        let mut out = std::io::stdout();
+        if !stop.is_cancelled() {
+            write!(out, "{figures}")?;
+        }
         self.write(&record, &figures)?;
         if stop.is_cancelled() {
             return Ok(Ended::Interrupted);
         }
-        let mut out = std::io::stdout();
-        write!(out, "{figures}")?;
         let complaints = sim::complaints(&scenario, &record, &figures);
         again(scenario, &complaints, &self.replay, &mut out)
     }

@@ -1,11 +1,13 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use anyhow::Context;
 use clap::Args;
 use rejoinder::config::ResponderConfig;
 use rejoinder::turn::EndRule;
-use rejoinder::{Assistant, Config};
-use rejoinder_models::units::{SampleRate, Samples};
+use rejoinder::{Assistant, Calendar, Config};
+use rejoinder_models::llm::{Cancel, ChatMessage, Role};
+use rejoinder_models::units::{Position, SampleRate, Samples};
 
 use super::Ended;
 
@@ -16,10 +18,25 @@ pub(crate) struct Validate {
     config: PathBuf,
 }
 
+/// Reads what every conversation begins with.
+fn read_instructions(assistant: &Assistant) -> anyhow::Result<()> {
+    let (calendar, start) = (Calendar::Machine, Position(0));
+    let content = assistant.instructions.clone();
+    let instructions = [ChatMessage { role: Role::System, content, tool_call: None }];
+    let messages = if assistant.instructions.is_empty() { &[] } else { &instructions[..] };
+    let mut dialogue = assistant.responder.dialogue(calendar.moment(start))?;
+    Ok(dialogue.prefill(messages, (assistant.tools)(calendar).specs(), &Cancel::default())?)
+}
+
 impl Validate {
     pub(crate) fn run(self) -> anyhow::Result<Ended> {
         let config = Config::load(&self.config)?;
-        Assistant::open(&config)?.recognizer.stream()?;
+        let assistant = Assistant::open(&config)?;
+        assistant.recognizer.stream()?;
+        if matches!(config.responder, ResponderConfig::Llama(..)) {
+            // Whether the instructions and the tools have room in the model's context.
+            read_instructions(&assistant).with_context(|| format!("{}: [llm]", config.path.display()))?;
+        }
         let mut out = std::io::stdout().lock();
         writeln!(out, "{}: ok", config.path.display())?;
         writeln!(out, "    voice activity: {:?}", config.vad)?;

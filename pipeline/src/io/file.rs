@@ -162,8 +162,10 @@ impl Source for FileSource {
             if let Some(recorder) = &mut ends.lock().unwrap_or_else(PoisonError::into_inner).recorder {
                 recorder.tick(tick);
             }
+            // What is pushed now is still to be taken.
+            let rests = microphone.is_idle();
             microphone.push(&samples);
-            tick.begins() < over || !microphone.is_idle()
+            tick.begins() < over || !rests
         })?);
         Ok(())
     }

@@ -134,6 +134,20 @@ pub struct Expect {
     pub barge_in_p95_ms: Option<f64>,
 }
 
+impl Expect {
+    fn check(&self) -> std::result::Result<(), String> {
+        let shares = [
+            ("expect.false_cutoffs", self.false_cutoffs, 1.0),
+            ("expect.false_interruptions", self.false_interruptions, 1.0),
+            ("expect.missed_barge_ins", self.missed_barge_ins, 1.0),
+            ("expect.unanswered", self.unanswered, 1.0),
+            ("expect.voice_to_voice_p50_ms", self.voice_to_voice_p50_ms, LONGEST_MS),
+            ("expect.barge_in_p95_ms", self.barge_in_p95_ms, LONGEST_MS),
+        ];
+        shares.into_iter().try_for_each(|(key, value, most)| within(key, value.unwrap_or(0.0), 0.0, most))
+    }
+}
+
 impl Default for Scenario {
     fn default() -> Self {
         Self {
@@ -195,6 +209,7 @@ impl Scenario {
             within("act.after_ms", act.after_ms, -LONGEST_MS, LONGEST_MS)?;
             within("act.pause_ms", act.pause_ms.unwrap_or(0.0), 0.0, LONGEST_MS)?;
         }
+        self.expect.check()?;
         if self.caller.says.is_empty() {
             return Err("caller.says: expected at least one role, found none".to_owned());
         }

@@ -12,7 +12,7 @@ use rejoinder::sim::{self, Figures, RoomConfig, Scenario, Simulation, SoundServe
 use rejoinder_models::quantiles::Quantiles;
 use serde::Serialize;
 
-use crate::cli::{ConfigOption, Ended, interrupt_flag, simulate};
+use crate::cli::{ConfigOption, Ended, check_outputs, interrupt_flag, simulate};
 
 /// Messages by which the waking of a sleeping stage is timed, and the busy threads beside.
 const HANDOFFS: usize = 1_000;
@@ -89,6 +89,10 @@ impl Conversation {
                 _ => Ended::Partly,
             });
         }
+        check_outputs(
+            &[],
+            &[(self.json.as_deref(), "the figures"), (Some(&self.replay), "the scenario that repeats a run")],
+        )?;
         let mut scenario = match &self.scenario {
             Some(path) => Scenario::load(path)?,
             None => quiet_room(),
@@ -97,7 +101,7 @@ impl Conversation {
         scenario.turns = self.turns.unwrap_or(if self.scenario.is_some() { scenario.turns } else { usual });
         scenario.seed = self.seed.unwrap_or(scenario.seed);
         scenario.check().map_err(anyhow::Error::msg)?;
-        let config = self.config.load()?;
+        let config = self.config.load_for(&scenario)?;
         let assistant = sim::assistant(&config)?;
         scenario.config = Some(config.path);
         let voices = simulate::voices(&scenario)?;

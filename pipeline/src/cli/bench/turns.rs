@@ -12,7 +12,7 @@ use rejoinder_models::turn::delay::{Curve, Looked, Trade};
 use serde::Serialize;
 
 use super::conversation::quiet_room;
-use crate::cli::{ConfigOption, Ended, interrupt_flag, simulate};
+use crate::cli::{ConfigOption, Ended, check_outputs, interrupt_flag, simulate};
 
 /// `rejoinder bench turns`
 #[derive(Args)]
@@ -61,7 +61,9 @@ impl Turns {
         };
         scenario.turns = self.turns;
         scenario.seed = self.seed.unwrap_or(scenario.seed);
-        let config = self.config.load()?;
+        scenario.check().map_err(anyhow::Error::msg)?;
+        check_outputs(&[], &[(self.json.as_deref(), "the figures")])?;
+        let config = self.config.load_for(&scenario)?;
         let decides = config.turn_detector.is_some();
         let voices = simulate::voices(&scenario)?;
         let stop = interrupt_flag()?;
