@@ -8,6 +8,7 @@ use std::f32::consts::TAU;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rejoinder_models::audio::{Clip, write_wav};
 use rejoinder_models::keyword::{KeywordDetector, KeywordSpotter, Spotted, SpottingConfig};
 use rejoinder_models::runtime::{RuntimeConfig, RuntimeKind};
 use rejoinder_models::streaming::Streaming;
@@ -110,6 +111,34 @@ fn a_tiny_spotter_learns_its_words_and_hears_them_in_any_pieces() {
     }
     let card = rejoinder_models::card::Bundle::open(&folder.path().join("spotter")).unwrap().card().clone();
     assert!(card.results.keys().any(|what| what.starts_with("keywords detected, %, of 8")), "{:?}", card.results);
+}
+
+#[test]
+fn a_spotter_learns_from_a_list_of_speech_commands() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut list = "ID,duration,start,stop,wav,spk_id,command,transcript\n".to_owned();
+    for number in 0..20 {
+        for name in ["rise", "fall", "flat"] {
+            let (id, sound) = (format!("{name}{number}"), word(name, number));
+            let stop = sound.len();
+            write_wav(folder.path().join(format!("{id}.wav")), &Clip::new(sound, SampleRate::INTERNAL)).unwrap();
+            let command = if name == "flat" { "unknown" } else { name };
+            list += &format!("{id},1.0,0,{stop},$data_root/{id}.wav,a,{command},{name}\n");
+        }
+    }
+    let path = folder.path().join("train.csv");
+    std::fs::write(&path, list).unwrap();
+    let file = write_recipe(folder.path());
+    let set = [
+        format!("data.spoken=[{:?}]", path.display().to_string()),
+        "data.others=[]".to_owned(),
+        "data.valid_others=[]".to_owned(),
+        "data.manifest={ words = \"command\", segments = \"samples\" }".to_owned(),
+        "train.steps=2".to_owned(),
+    ];
+    recipe::open(&file, &set).unwrap().train(RunMode::New).unwrap();
+    let error = recipe::open(&file, &set[..3]).unwrap().train(RunMode::Fresh).unwrap_err().to_string();
+    assert!(error.contains("train.csv") && error.contains("`wrd`"), "{error}");
 }
 
 #[test]

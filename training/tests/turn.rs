@@ -55,7 +55,7 @@ fn write_turns(folder: &Path, turns: usize) {
         let id = format!("tones/{number}");
         pack.append(&id, &samples).unwrap();
         let duration_s = samples.len() as f64 / f64::from(RATE);
-        manifest.items.push(Item { id, duration_s, wav: PACK.into(), speaker: String::new(), words: String::new() });
+        manifest.items.push(Item { id, duration_s, wav: PACK.into(), ..Item::default() });
     }
     pack.flush().unwrap();
     manifest.write(folder.join(MANIFEST)).unwrap();

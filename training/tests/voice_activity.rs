@@ -6,13 +6,16 @@ mod prepared;
 mod tiny_vad;
 
 use std::f32::consts::TAU;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use rejoinder_models::audio::{Clip, write_wav};
 use rejoinder_models::runtime::{self, RuntimeConfig, RuntimeKind};
 use rejoinder_models::streaming::Streaming;
+use rejoinder_models::units::SampleRate;
 use rejoinder_models::vad::{CrdnnConfig, SegmenterConfig, VadConfig, VadDetector, VadEvent};
 use rejoinder_training::recipe;
 use rejoinder_training::trainer::RunMode;
+use serde_json::json;
 
 use noise::noise;
 
@@ -34,6 +37,46 @@ fn utterance(number: usize) -> Vec<f32> {
 fn write_clips(folder: &Path) {
     let clip = |number| (format!("voices/{number}"), String::new(), String::new(), utterance(number));
     prepared::write_clips(folder, (0..12).map(clip));
+}
+
+/// A minute of hiss in which somebody speaks now and then, cut into pieces of five seconds: what SpeechBrain's recipe
+/// writes of a session of LibriParty.
+fn write_party(folder: &Path) -> PathBuf {
+    let mut sound = noise(60 * 16_000, 1e-2, 3);
+    let mut entries = serde_json::Map::new();
+    for piece in 0..12 {
+        let from_s = 0.4 + 0.3 * (piece % 7) as f64;
+        let from = piece * 80_000 + (from_s * 16_000.0) as usize;
+        let voice = &utterance(piece)[2_400..12_800];
+        sound[from..from + voice.len()].iter_mut().zip(voice).for_each(|(heard, said)| *heard += said);
+        let wav =
+            json!({"file": "{data_root}/session_0_mixture.wav", "start": piece * 80_000, "stop": (piece + 1) * 80_000});
+        entries.insert(format!("example_{}", piece + 1), json!({"wav": wav, "speech": [[from_s, from_s + 0.65]]}));
+    }
+    write_wav(folder.join("session_0_mixture.wav"), &Clip::new(sound, SampleRate::hz(16_000))).unwrap();
+    let path = folder.join("party.json");
+    std::fs::write(&path, serde_json::Value::Object(entries).to_string()).unwrap();
+    path
+}
+
+#[test]
+fn a_detector_learns_from_recordings_that_say_when_somebody_speaks() {
+    let folder = tempfile::tempdir().unwrap();
+    let party = write_party(folder.path()).display().to_string();
+    let file = tiny_vad::write_recipe(folder.path(), "voices");
+    let nothing_made = ["train", "valid", "tests"].map(|part| format!("data.{part}=[]"));
+    let mut set = nothing_made.to_vec();
+    let error = recipe::open(&file, &set).unwrap().train(RunMode::New).unwrap_err().to_string();
+    assert_eq!(error, "data.train: expected clips of speech, here or in `parties`, found none");
+    set.extend(["train", "valid", "tests"].map(|part| format!("data.parties.{part}=[{party:?}]")));
+    let recipe = recipe::open(&file, &set).unwrap();
+    recipe.train(RunMode::New).unwrap();
+    recipe.export().unwrap();
+    recipe.evaluate().unwrap();
+    let results = std::fs::read_to_string(folder.path().join("vad-run/results.json")).unwrap();
+    let results: serde_json::Value = serde_json::from_str(&results).unwrap();
+    let row = &results["party"]["vad-crdnn"];
+    assert!(row["f1"].as_f64().unwrap() > 0.9 && row["stretches"] == 12, "{row}");
 }
 
 #[test]

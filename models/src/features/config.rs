@@ -102,6 +102,19 @@ impl FbankConfig {
         (values / self.bins) as f64 * f64::from(self.hop_ms) / 1000.0
     }
 
+    /// The value of all bins of a frame without sound.
+    pub fn silence(&self) -> f32 {
+        self.log().apply(0.0)
+    }
+
+    fn log(&self) -> Log {
+        match self.flavour {
+            Flavour::Kaldi => Log::Natural { floor: f32::EPSILON },
+            Flavour::Speechbrain => Log::Decibel { floor: 1e-10 },
+            Flavour::Whisper => Log::Whisper,
+        }
+    }
+
     /// Where the highest filter ends, in hertz.
     pub fn top_hz(&self) -> f32 {
         if self.high_hz > 0.0 { self.high_hz } else { self.rate.get() as f32 / 2.0 + self.high_hz }
@@ -153,7 +166,7 @@ impl FbankConfig {
             window: Window::Povey,
             magnitude: false,
             filters: filters::kaldi(self.bins, n_fft, self.rate, self.low_hz, self.top_hz()),
-            log: Log::Natural { floor: f32::EPSILON },
+            log: self.log(),
         })
     }
 
@@ -163,10 +176,6 @@ impl FbankConfig {
             Flavour::Whisper => filters::slaney(self.bins, n_fft, self.rate, self.low_hz, self.top_hz(), true),
             _ => filters::speechbrain(self.bins, n_fft, self.rate, self.low_hz, self.top_hz()),
         };
-        let log = match self.flavour {
-            Flavour::Whisper => Log::Whisper,
-            _ => Log::Decibel { floor: 1e-10 },
-        };
         Plan::new(Recipe {
             framing: Framing { length: n_fft, hop, origin: -(n_fft as i64 / 2), edge, count },
             n_fft,
@@ -175,7 +184,7 @@ impl FbankConfig {
             window,
             magnitude: false,
             filters,
-            log,
+            log: self.log(),
         })
     }
 }

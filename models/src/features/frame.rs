@@ -144,7 +144,7 @@ pub(super) enum Log {
 }
 
 impl Log {
-    fn apply(self, energy: f32) -> f32 {
+    pub(super) fn apply(self, energy: f32) -> f32 {
         match self {
             Self::Natural { floor } => energy.max(floor).ln(),
             Self::Decibel { floor } => 10.0 * energy.max(floor).log10(),

@@ -2,6 +2,10 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use super::{BandConfig, NotchConfig, SpecConfig};
+use crate::{Error, Result};
+
+/// Rooms from a formula where it is not said how many.
+const SYNTHETIC_ROOMS: usize = 64;
 
 /// An effect that is applied with a probability, to a degree drawn evenly from a range.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -16,6 +20,17 @@ pub struct Draw {
 }
 
 impl Draw {
+    /// Refuses what cannot be drawn.
+    fn check(&self, key: &str) -> Result<()> {
+        let Self { probability, min, max } = *self;
+        let wrong = |reason: String| Err(Error::config(format!("augment.{key}"), reason));
+        if !(0.0..=1.0).contains(&probability) {
+            return wrong(format!("expected a probability from 0 to 1, found {probability}"));
+        }
+        let range = min.is_finite() && max.is_finite() && (min <= max || probability == 0.0);
+        if range { Ok(()) } else { wrong(format!("expected min and max in order, found {min} and {max}")) }
+    }
+
     /// The degree, or nothing where the effect stays away.
     pub fn draw(&self, rng: &mut impl Rng) -> Option<f32> {
         rng.random_bool(self.probability.clamp(0.0, 1.0)).then(|| rng.random_range(self.min..=self.max.max(self.min)))
@@ -54,6 +69,8 @@ pub struct AugmentConfig {
     pub pad_s: Draw,
     /// Room response; the degree is how much of it is mixed in, 1 for all.
     pub reverb: Draw,
+    /// Rooms from a formula beside the recorded ones. Default: 64.
+    pub synthetic_rooms: usize,
     /// Added noise; the degree is the signal-to-noise ratio in dB.
     pub noise_snr_db: Draw,
     /// A transmission channel; the degree chooses none of its settings, see [`BandConfig`].
@@ -81,6 +98,7 @@ impl Default for AugmentConfig {
             speed: Draw::default(),
             pad_s: Draw::default(),
             reverb: Draw::default(),
+            synthetic_rooms: SYNTHETIC_ROOMS,
             noise_snr_db: Draw::default(),
             channel: BandConfig::default(),
             drop_frequencies: NotchConfig::default(),
@@ -88,6 +106,31 @@ impl Default for AugmentConfig {
             level_db: Draw::default(),
             spec: SpecConfig::default(),
         }
+    }
+}
+
+impl AugmentConfig {
+    /// Refuses degrees that no effect has.
+    pub(super) fn check(&self) -> Result<()> {
+        let draws = [
+            ("speed", self.speed),
+            ("pad_s", self.pad_s),
+            ("reverb", self.reverb),
+            ("noise_snr_db", self.noise_snr_db),
+            ("drop", self.drop),
+            ("level_db", self.level_db),
+        ];
+        draws.into_iter().try_for_each(|(key, draw)| draw.check(key))?;
+        let wrong = |key: &str, expected: &str, found: f32| {
+            Err(Error::config(format!("augment.{key}"), format!("expected {expected}, found {found}")))
+        };
+        if self.speed.probability > 0.0 && !(self.speed.min >= 0.1 && self.speed.max <= 10.0) {
+            return wrong("speed", "0.1 to 10", if self.speed.min < 0.1 { self.speed.min } else { self.speed.max });
+        }
+        if !(0.0..=60.0).contains(&self.pad_s.max) || self.pad_s.min < 0.0 {
+            return wrong("pad_s", "0 to 60 seconds", self.pad_s.max);
+        }
+        Ok(())
     }
 }
 

@@ -28,9 +28,6 @@ pub use reverb::{Room, Rooms};
 pub use spec::{SpecConfig, spec_augment};
 pub use speed::resample_by;
 
-/// Rooms from a formula beside the measured ones.
-const SYNTHETIC_ROOMS: usize = 64;
-
 /// Whether something of this probability happens. For what never does, nothing is drawn.
 fn happens(probability: f64, rng: &mut impl Rng) -> bool {
     probability > 0.0 && rng.random_bool(probability.min(1.0))
@@ -72,8 +69,8 @@ pub struct Augmenter {
 }
 
 impl Augmenter {
-    /// Opens the prepared folders of noise and of room responses, where they are there, and adds `SYNTHETIC_ROOMS` rooms
-    /// from a formula.
+    /// Opens the prepared folders of noise and of room responses, where they are there, and adds rooms from a
+    /// formula.
     ///
     /// # Errors
     /// As [`Prepared::open`]; a folder at another rate than the first.
@@ -84,10 +81,12 @@ impl Augmenter {
         sample_rate_hz: u32,
     ) -> Result<Self> {
         let mut rng = ChaCha8Rng::seed_from_u64(0);
+        config.check()?;
+        let rooms_from_a_formula = config.synthetic_rooms;
         let mut augmenter = Self {
             config,
             noise: Bank::default(),
-            rooms: Rooms::synthetic(SYNTHETIC_ROOMS, sample_rate_hz, &mut rng),
+            rooms: Rooms::synthetic(rooms_from_a_formula, sample_rate_hz, &mut rng),
             sample_rate_hz,
         };
         let there = |folder: Option<&Path>, instead: &str| {

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use crate::{Error, Result};
 
-use super::manifest::Manifest;
+use super::manifest::Item;
 
 const LIST: &str = include_str!("held_out.txt");
 
@@ -37,8 +37,8 @@ impl HeldOut {
     ///
     /// # Errors
     /// Names the first such clip and how many there are.
-    pub fn check(&self, name: &str, manifest: &Manifest) -> Result<()> {
-        let mut found = manifest.items.iter().map(|item| item.id.as_str()).filter(|id| self.contains(id));
+    pub fn check<'a>(&self, name: &str, items: impl IntoIterator<Item = &'a Item>) -> Result<()> {
+        let mut found = items.into_iter().map(|item| item.id.as_str()).filter(|id| self.contains(id));
         match found.next() {
             None => Ok(()),
             Some(first) => Err(Error::data(
@@ -51,21 +51,19 @@ impl HeldOut {
 
 #[cfg(test)]
 mod tests {
-    use super::super::manifest::Item;
     use super::*;
 
-    fn manifest(ids: &[&str]) -> Manifest {
-        let item = |id: &&str| Item { id: (*id).to_owned(), duration_s: 1.0, ..Item::default() };
-        Manifest { items: ids.iter().map(item).collect() }
+    fn items(ids: &[&str]) -> Vec<Item> {
+        ids.iter().map(|id| Item { id: (*id).to_owned(), duration_s: 1.0, ..Item::default() }).collect()
     }
 
     #[test]
     fn test_clips_are_refused_and_train_clips_pass() {
         let held_out = HeldOut::default();
         let train = ["speechocean762/000010011", "kathleen/arctic_a0001_1592748600", "fsdd/9_theo_9", "synth/000001"];
-        held_out.check("train", &manifest(&train)).unwrap();
+        held_out.check("train", &items(&train)).unwrap();
         for test in ["speechocean762/000030012", "kathleen/arctic_b0539_1", "fsdd/9_theo_1", "sentences_misc/jfk"] {
-            let message = held_out.check("train", &manifest(&[train[0], test])).unwrap_err().to_string();
+            let message = held_out.check("train", &items(&[train[0], test])).unwrap_err().to_string();
             assert!(message.contains(test) && message.contains("0 more"), "{message}");
         }
     }

@@ -26,8 +26,9 @@ pub struct LoaderConfig {
     pub max_seconds: f64,
     /// The most clips in a batch.
     pub max_clips: usize,
-    /// Whether clips are drawn and ordered at random; else every clip comes once, from short to long.
-    pub shuffle: bool,
+    /// How batches follow each other (SpeechBrain's option of that name). In each, sources are drawn by their shares.
+    /// Default: at random.
+    pub sorting: Sorting,
     /// Threads that make batches. The batches do not depend on it.
     pub workers: usize,
     /// Batches that each thread may be ahead; a full queue blocks its thread.
@@ -36,8 +37,21 @@ pub struct LoaderConfig {
 
 impl Default for LoaderConfig {
     fn default() -> Self {
-        Self { seed: 0, max_seconds: 120.0, max_clips: 128, shuffle: true, workers: 1, queue: 4 }
+        Self { seed: 0, max_seconds: 120.0, max_clips: 128, sorting: Sorting::Random, workers: 1, queue: 4 }
     }
+}
+
+/// How batches follow each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sorting {
+    /// At random; clips that go together are of like length, and others in each epoch.
+    #[default]
+    Random,
+    /// From short to long.
+    Ascending,
+    /// From long to short.
+    Descending,
 }
 
 /// From samples to features.
@@ -136,6 +150,13 @@ pub(super) fn batches(
     epoch: usize,
     done: usize,
 ) -> Result<AsrBatches> {
+    if !(config.max_seconds.is_finite() && config.max_seconds > 0.0 && config.max_clips > 0) {
+        let reason = format!(
+            "max_seconds, max_clips: expected numbers above 0, found {} and {}",
+            config.max_seconds, config.max_clips
+        );
+        return Err(Error::config("[loader]", reason));
+    }
     let expected = front.fbank.rate().get();
     if dataset.sample_rate_hz() != expected {
         let found = dataset.sample_rate_hz();
@@ -181,6 +202,7 @@ mod tests {
                 wav: PACK.into(),
                 speaker: name.into(),
                 words: "a".repeat(i + 1),
+                ..Item::default()
             });
         }
         pack.flush().unwrap();
@@ -202,7 +224,7 @@ mod tests {
         let batch = |augment: AugmentConfig| {
             let augmenter = Augmenter::open(augment, None, None, 16_000).unwrap();
             let front = Front { fbank: Fbank::new(FbankConfig::kaldi()).unwrap(), augmenter: Some(augmenter) };
-            let config = LoaderConfig { shuffle: false, ..LoaderConfig::default() };
+            let config = LoaderConfig { sorting: Sorting::Ascending, ..LoaderConfig::default() };
             dataset.batches(&config, &Arc::new(front), 0, 0).unwrap().next().unwrap().unwrap()
         };
         let usual = batch(AugmentConfig::of_all_kinds());
@@ -282,7 +304,14 @@ mod tests {
             let (id, duration_s) = (clip.to_string(), samples.len() as f64 / 16_000.0);
             write_wav(file(clip), &Clip::new(samples, SampleRate::INTERNAL)).unwrap();
             let wav = file(clip).display().to_string().into();
-            manifest.items.push(Item { id, duration_s, wav, speaker: "s".into(), words: "a".into() });
+            manifest.items.push(Item {
+                id,
+                duration_s,
+                wav,
+                speaker: "s".into(),
+                words: "a".into(),
+                ..Item::default()
+            });
         }
         manifest.write(dir.path().join(MANIFEST)).unwrap();
         let dataset = Arc::new(AsrDataset::open(dir.path(), &ManifestConfig::default()).unwrap());

@@ -1,10 +1,12 @@
 //! The sound of a manifest's clips: packed beside it, or in the files that it names.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rejoinder_models::units::SampleRate;
 
-use super::manifest::{self, Manifest, ManifestConfig, Recording};
+use super::held_out::HeldOut;
+use super::manifest::{self, Item, Manifest, ManifestConfig, Recording};
 use super::pack::{Pack, PackReader};
 use super::prepare::{PACK, SAMPLE_RATE_HZ};
 use crate::{Error, Result};
@@ -15,7 +17,7 @@ pub enum Sounds {
     /// A pack, which has each clip by its id.
     Pack(Pack),
     /// The files that the manifest names, decoded whenever they are read, at 16 kHz.
-    Files(Files),
+    Files(Arc<Files>),
 }
 
 /// How paths in a manifest become those of files.
@@ -37,7 +39,7 @@ impl Sounds {
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         let pack = folder.join(PACK);
         if manifest::is_manifest(place) || !pack.exists() {
-            return Ok((manifest, Self::Files(Files { config: config.clone(), folder })));
+            return Ok((manifest, Self::Files(Arc::new(Files { config: config.clone(), folder }))));
         }
         let pack = Pack::open(pack)?;
         let missing = manifest.items.iter().find(|item| pack.span(&item.id).is_none());
@@ -86,7 +88,7 @@ pub enum SoundReader {
     /// From a pack.
     Pack(PackReader),
     /// From files.
-    Files(Files),
+    Files(Arc<Files>),
 }
 
 impl SoundReader {
@@ -103,6 +105,82 @@ impl SoundReader {
             }
             Self::Files(files) => wav.read(&files.config, &files.folder, SampleRate::hz(SAMPLE_RATE_HZ)),
         }
+    }
+}
+
+/// Clips of several prepared folders and manifests, at 16 kHz. Immutable and shared; each thread reads through a
+/// [`LibraryReader`].
+#[derive(Clone, Debug, Default)]
+pub struct Library {
+    sounds: Vec<Sounds>,
+}
+
+/// A clip of a [`Library`].
+#[derive(Clone, Debug, Default)]
+pub struct ClipRef {
+    /// Its name.
+    pub id: String,
+    pub(super) wav: Recording,
+    /// Which of the library's sounds.
+    pub(crate) source: usize,
+}
+
+impl ClipRef {
+    /// Whether both are the same sound, be it of two sources.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.wav == other.wav
+    }
+}
+
+impl Library {
+    /// Opens one more folder or manifest: its rows, each with its clip.
+    ///
+    /// # Errors
+    /// As [`Sounds::open`].
+    pub fn add(&mut self, place: &Path, config: &ManifestConfig) -> Result<Vec<(Item, ClipRef)>> {
+        let (manifest, sounds) = Sounds::open(place, config)?;
+        let source = self.sounds.len();
+        self.sounds.push(sounds);
+        let refer = |item: Item| {
+            let clip = ClipRef { id: item.id.clone(), wav: item.wav.clone(), source };
+            (item, clip)
+        };
+        Ok(manifest.items.into_iter().map(refer).collect())
+    }
+
+    /// As [`add`](Self::add), to train on: held-out clips are refused.
+    ///
+    /// # Errors
+    /// As [`Sounds::open`]; a held-out clip.
+    pub fn add_training(&mut self, place: &Path, config: &ManifestConfig) -> Result<Vec<(Item, ClipRef)>> {
+        let clips = self.add(place, config)?;
+        let name = manifest::locate(place).display().to_string();
+        HeldOut::default().check(&name, clips.iter().map(|(item, _)| item))?;
+        Ok(clips)
+    }
+
+    /// A reader of all clips, for a thread of its own.
+    ///
+    /// # Errors
+    /// A pack that cannot be opened, or of another rate.
+    pub fn reader(&self) -> Result<LibraryReader> {
+        let readers = self.sounds.iter().map(|sounds| sounds.reader_at(SAMPLE_RATE_HZ)).collect::<Result<_>>()?;
+        Ok(LibraryReader { readers })
+    }
+}
+
+/// Reads the clips of a [`Library`].
+pub struct LibraryReader {
+    readers: Vec<SoundReader>,
+}
+
+impl LibraryReader {
+    /// The samples of a clip, mono at 16 kHz in [-1, 1].
+    ///
+    /// # Errors
+    /// When they cannot be read or decoded.
+    pub fn read(&mut self, clip: &ClipRef) -> Result<Vec<f32>> {
+        self.readers[clip.source].read(&clip.id, &clip.wav)
     }
 }
 

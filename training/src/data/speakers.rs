@@ -7,25 +7,21 @@ use rand::Rng;
 use rand::seq::SliceRandom;
 use rejoinder_models::audio::Span;
 
-use super::held_out::HeldOut;
 use super::labels::LabelEncoder;
-use super::manifest::{self, Item, ManifestConfig, Recording, SegmentUnit};
+use super::manifest::{self, Item, ManifestConfig, SegmentUnit};
 use super::prepare::SAMPLE_RATE_HZ;
-use super::sounds::{SoundReader, Sounds};
+use super::sounds::{ClipRef, Library, LibraryReader};
 use crate::{Error, Result};
 
 /// A clip and its speaker.
 #[derive(Clone, Debug)]
 pub struct SpeakerClip {
-    /// Its name.
-    pub id: String,
+    /// Where it is.
+    pub sound: ClipRef,
     /// The number of its speaker, in [`SpeakerDataset::speakers`].
     pub speaker: usize,
     /// Its length in seconds.
     pub seconds: f64,
-    wav: Recording,
-    /// Which of the data set's sounds.
-    source: usize,
 }
 
 /// Clips of known speakers. Immutable, shared by threads.
@@ -33,7 +29,7 @@ pub struct SpeakerClip {
 pub struct SpeakerDataset {
     clips: Vec<SpeakerClip>,
     speakers: Vec<String>,
-    sounds: Vec<Sounds>,
+    library: Library,
 }
 
 impl SpeakerDataset {
@@ -43,7 +39,7 @@ impl SpeakerDataset {
     /// # Errors
     /// A missing or malformed file, a clip that its pack lacks, a pack at another rate; two recordings of one name.
     pub fn open(sources: &[PathBuf]) -> Result<Self> {
-        Self::read(sources, None)
+        Self::read(sources, false)
     }
 
     /// As [`SpeakerDataset::open`], to train on: held-out clips are refused.
@@ -51,20 +47,17 @@ impl SpeakerDataset {
     /// # Errors
     /// As [`SpeakerDataset::open`]; a held-out clip.
     pub fn open_training(sources: &[PathBuf]) -> Result<Self> {
-        Self::read(sources, Some(&HeldOut::default()))
+        Self::read(sources, true)
     }
 
-    fn read(sources: &[PathBuf], held_out: Option<&HeldOut>) -> Result<Self> {
+    fn read(sources: &[PathBuf], training: bool) -> Result<Self> {
         let config =
             ManifestConfig { words: String::new(), segments: SegmentUnit::Samples, ..ManifestConfig::default() };
-        let (mut named, mut sounds) = (Vec::new(), Vec::new());
+        let (mut named, mut library) = (Vec::new(), Library::default());
         for source in sources {
-            let (manifest, own) = Sounds::open(source, &config)?;
-            let path = manifest::locate(source);
-            held_out.map_or(Ok(()), |list| list.check(&path.display().to_string(), &manifest))?;
-            let known = manifest.items.into_iter().filter(|item| !item.speaker.is_empty());
-            named.extend(known.map(|item| speaker_clip(item, sounds.len())));
-            sounds.push(own);
+            let clips = if training { library.add_training(source, &config)? } else { library.add(source, &config)? };
+            let known = clips.into_iter().filter(|(item, _)| !item.speaker.is_empty());
+            named.extend(known.map(|(item, sound)| speaker_clip(item, sound)));
         }
         let named = each_once(named, sources)?;
         let speakers: BTreeSet<&str> = named.iter().map(|(speaker, _)| speaker.as_str()).collect();
@@ -74,7 +67,7 @@ impl SpeakerDataset {
             ..clip.clone()
         };
         let clips = named.iter().map(clip).collect();
-        Ok(Self { clips, speakers: speakers.into_iter().map(str::to_owned).collect(), sounds })
+        Ok(Self { clips, speakers: speakers.into_iter().map(str::to_owned).collect(), library })
     }
 
     /// The clips, in the order of their files.
@@ -96,7 +89,7 @@ impl SpeakerDataset {
         let numbers: BTreeMap<usize, usize> = left.iter().enumerate().map(|(new, old)| (*old, new)).collect();
         clips.iter_mut().for_each(|clip| clip.speaker = numbers[&clip.speaker]);
         let speakers = left.into_iter().map(|speaker| self.speakers[speaker].clone()).collect();
-        Self { clips, speakers, sounds: self.sounds.clone() }
+        Self { clips, speakers, library: self.library.clone() }
     }
 
     /// Takes `count` speakers with at least `clips` clips out to validate on, spread evenly over those that there are.
@@ -108,9 +101,9 @@ impl SpeakerDataset {
         let count = count.min(able.len()).min(of.len().saturating_sub(1));
         let taken: BTreeSet<&str> = (0..count).map(|i| self.speakers[able[i * able.len() / count]].as_str()).collect();
         let kept: BTreeSet<&str> =
-            of.iter().flat_map(|own| own.iter().take(clips)).map(|clip| self.clips[*clip].id.as_str()).collect();
+            of.iter().flat_map(|own| own.iter().take(clips)).map(|clip| self.clips[*clip].sound.id.as_str()).collect();
         let rest = self.filter(|_, speaker| !taken.contains(speaker));
-        (rest, self.filter(|clip, speaker| taken.contains(speaker) && kept.contains(clip.id.as_str())))
+        (rest, self.filter(|clip, speaker| taken.contains(speaker) && kept.contains(clip.sound.id.as_str())))
     }
 
     /// Numbers the speakers as a run has numbered them before. Those that it knew and that are no longer here keep their
@@ -158,25 +151,8 @@ impl SpeakerDataset {
     ///
     /// # Errors
     /// When a pack cannot be opened.
-    pub fn reader(&self) -> Result<SpeakerReader> {
-        let readers = self.sounds.iter().map(|sounds| sounds.reader_at(SAMPLE_RATE_HZ)).collect::<Result<_>>()?;
-        Ok(SpeakerReader { readers })
-    }
-}
-
-/// Reads the clips of a [`SpeakerDataset`].
-pub struct SpeakerReader {
-    readers: Vec<SoundReader>,
-}
-
-impl SpeakerReader {
-    /// Reads a clip of the reader's data set as mono samples in [-1, 1].
-    ///
-    /// # Errors
-    /// When it cannot be read or decoded.
-    pub fn read(&mut self, clip: &SpeakerClip, samples: &mut Vec<f32>) -> Result<()> {
-        *samples = self.readers[clip.source].read(&clip.id, &clip.wav)?;
-        Ok(())
+    pub fn reader(&self) -> Result<LibraryReader> {
+        self.library.reader()
     }
 }
 
@@ -184,17 +160,17 @@ impl SpeakerReader {
 fn each_once(named: Vec<(String, SpeakerClip)>, sources: &[PathBuf]) -> Result<Vec<(String, SpeakerClip)>> {
     let (mut once, mut places) = (Vec::<(String, SpeakerClip)>::new(), HashMap::<String, usize>::new());
     for (speaker, clip) in named {
-        match places.get(&clip.id).map(|place| &once[*place].1) {
+        match places.get(&clip.sound.id).map(|place| &once[*place].1) {
             None => {
-                places.insert(clip.id.clone(), once.len());
+                places.insert(clip.sound.id.clone(), once.len());
                 once.push((speaker, clip));
             }
-            Some(first) if first.wav == clip.wav => {}
+            Some(first) if first.sound.is_same(&clip.sound) => {}
             Some(first) => {
-                let [one, other] = [first, &clip].map(|clip| manifest::locate(&sources[clip.source]));
+                let [one, other] = [first, &clip].map(|clip| manifest::locate(&sources[clip.sound.source]));
                 let (one, other) = (one.display(), other.display());
                 let reason = format!("expected one recording, found two, in {one} and in {other}; rename one of them");
-                return Err(Error::data(format!("clip `{}`", clip.id), reason));
+                return Err(Error::data(format!("clip `{}`", clip.sound.id), reason));
             }
         }
     }
@@ -202,12 +178,12 @@ fn each_once(named: Vec<(String, SpeakerClip)>, sources: &[PathBuf]) -> Result<V
 }
 
 /// A clip and the name of its speaker.
-fn speaker_clip(item: Item, source: usize) -> (String, SpeakerClip) {
+fn speaker_clip(item: Item, sound: ClipRef) -> (String, SpeakerClip) {
     let seconds = match item.wav.span {
         Some(Span::Samples(start, Some(stop))) => (stop - start) as f64 / f64::from(SAMPLE_RATE_HZ),
         _ => item.duration_s,
     };
-    (item.speaker, SpeakerClip { id: item.id, speaker: 0, seconds, wav: item.wav, source })
+    (item.speaker, SpeakerClip { sound, speaker: 0, seconds })
 }
 
 #[cfg(test)]
@@ -218,7 +194,8 @@ mod tests {
     fn speakers_keep_the_numbers_of_their_run() {
         let clip = |speaker: usize| {
             let item = Item { id: speaker.to_string(), duration_s: 1.0, ..Item::default() };
-            SpeakerClip { speaker, ..speaker_clip(item, 0).1 }
+            let sound = ClipRef { id: item.id.clone(), ..ClipRef::default() };
+            SpeakerClip { speaker, ..speaker_clip(item, sound).1 }
         };
         let names = ["a", "b"].map(str::to_owned).to_vec();
         let mut dataset = SpeakerDataset { clips: vec![clip(0), clip(1)], speakers: names, ..Default::default() };

@@ -42,6 +42,12 @@ impl Table {
         for record in reader.records() {
             let fields = record.map_err(|e| csv_error(path, e))?;
             let line = fields.position().map_or(0, csv::Position::line);
+            if let Some(field) = fields.iter().find(|field| field.contains(['\n', '\r'])) {
+                let shown: String = field.chars().take(60).collect();
+                let reason =
+                    format!("expected fields without line breaks, found {shown:?}; is a quotation mark missing?");
+                return Err(Error::data(format!("{} line {line}", path.display()), reason));
+            }
             rows.push(Row { line, fields });
         }
         Ok(Self { path: path.to_owned(), header, rows })
@@ -137,5 +143,8 @@ mod tests {
         std::fs::write(&path, text).unwrap();
         let table = Table::read(&path).unwrap();
         assert_eq!(&table.rows[0].fields[1], "hello, \"my\"  world");
+        std::fs::write(&path, "ID,wrd\na,x\nb,\"y\nc,z\n").unwrap();
+        let message = Table::read(&path).err().unwrap().to_string();
+        assert!(message.contains("a.csv line 3") && message.contains("quotation mark"), "{message}");
     }
 }

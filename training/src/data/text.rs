@@ -1,5 +1,24 @@
 //! Transcripts: what recognisers are trained on and scored against.
 
+use std::io::Read;
+use std::path::Path;
+
+use crate::{Error, Result};
+
+/// The text of a file, plain or gzipped. Bytes that are no UTF-8 become U+FFFD.
+///
+/// # Errors
+/// A file that cannot be read or unpacked.
+pub(crate) fn read(path: &Path) -> Result<String> {
+    let mut bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+    if bytes.starts_with(&[0x1f, 0x8b]) {
+        let packed = std::mem::take(&mut bytes);
+        let unpacked = flate2::read::MultiGzDecoder::new(packed.as_slice()).read_to_end(&mut bytes);
+        unpacked.map_err(|e| Error::io(path, e))?;
+    }
+    Ok(String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned()))
+}
+
 /// FNV-1a of 64 bits (Fowler, Noll and Vo): the same on every machine, for what is held out by chance.
 pub(crate) fn hash(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))

@@ -31,7 +31,7 @@ pub fn all_pairs(dataset: &SpeakerDataset) -> Vec<Trial> {
 pub fn read(path: &Path, dataset: &SpeakerDataset) -> Result<Vec<Trial>> {
     let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
     let numbers: HashMap<&str, usize> =
-        dataset.clips().iter().enumerate().map(|(number, clip)| (clip.id.as_str(), number)).collect();
+        dataset.clips().iter().enumerate().map(|(number, clip)| (clip.sound.id.as_str(), number)).collect();
     let mut trials = Vec::new();
     for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let mistake = |reason: String| Error::data(format!("{} line {}", path.display(), number + 1), reason);

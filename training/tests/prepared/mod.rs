@@ -14,7 +14,7 @@ pub(crate) fn write_clips(folder: &Path, clips: impl IntoIterator<Item = (String
     for (id, speaker, words, samples) in clips {
         pack.append(&id, &samples).unwrap();
         let duration_s = samples.len() as f64 / 16_000.0;
-        manifest.items.push(Item { id, duration_s, wav: PACK.into(), speaker, words });
+        manifest.items.push(Item { id, duration_s, wav: PACK.into(), speaker, words, ..Item::default() });
     }
     pack.flush().unwrap();
     manifest.write(folder.join(MANIFEST)).unwrap();

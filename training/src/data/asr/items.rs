@@ -29,19 +29,15 @@ pub const COPY: Key<usize> = Key::new("copy");
 /// Its samples as recorded, mono in [-1, 1].
 pub const SIGNAL: Key<Vec<f32>> = Key::new("signal");
 /// Its samples after augmentation.
-pub(crate) const AUGMENTED: Key<Augmented> = Key::new("augmented");
+pub const AUGMENTED: Key<Vec<f32>> = Key::new("augmented");
+/// Where the sound of the clip stands among them.
+pub const PLACEMENT: Key<Placement> = Key::new("placement");
+/// What draws on for the features.
+const RNG: Key<ChaCha8Rng> = Key::new("rng");
 /// Its features, shape (frames, bins), row by row.
 pub const FEATURES: Key<Vec<f32>> = Key::new("features");
 /// The phone that sounds in each frame of the features, 0 for none.
 pub const LABELS: Key<Vec<u8>> = Key::new("labels");
-
-/// A clip after what augmentation does to its samples.
-pub(crate) struct Augmented {
-    samples: Vec<f32>,
-    placement: Placement,
-    /// Draws on for the features.
-    rng: ChaCha8Rng,
-}
 
 /// From [`WORDS`] to [`TEXT`]. A recipe adds [`TOKENS`], and [`PHONES`] where it has such.
 pub fn transcript(normalise: impl Fn(&str) -> String + Send + 'static) -> PipelineBuilder {
@@ -70,22 +66,22 @@ pub(crate) fn sound(dataset: &Arc<AsrDataset>, front: &Arc<Front>, outputs: &[&'
         Some(augmenter) => {
             let (waveform, spectrum) = (augmenter.clone(), augmenter.clone());
             builder
-                .item(AUGMENTED, (SIGNAL, SEED, COPY), move |(signal, seed, copy)| {
+                .item((AUGMENTED, PLACEMENT, RNG), (SIGNAL, SEED, COPY), move |(signal, seed, copy)| {
                     let (mut samples, mut rng) = (signal.clone(), ChaCha8Rng::seed_from_u64(*seed));
                     let courses = waveform.courses(&mut rng);
                     // Copies of a clip are not alike.
                     rng.set_stream(*copy as u64);
                     let course = courses.get(*copy).map_or(&[][..], Vec::as_slice);
                     let placement = waveform.apply(course, &mut samples, &mut rng);
-                    Ok(Augmented { samples, placement, rng })
+                    Ok((samples, placement, rng))
                 })
-                .item(FEATURES, AUGMENTED, move |augmented| {
-                    let mut features = front.fbank.compute(&augmented.samples)?;
-                    spectrum.features(&mut features, front.fbank.bins(), &mut augmented.rng.clone());
+                .item(FEATURES, (AUGMENTED, RNG), move |(samples, rng)| {
+                    let mut features = front.fbank.compute(samples)?;
+                    spectrum.features(&mut features, front.fbank.bins(), &mut rng.clone());
                     Ok(features)
                 })
-                .item(LABELS, (CLIP, FEATURES, AUGMENTED), move |(clip, features, augmented)| {
-                    label(*clip, features, augmented.placement)
+                .item(LABELS, (CLIP, FEATURES, PLACEMENT), move |(clip, features, placement)| {
+                    label(*clip, features, *placement)
                 })
         }
     };

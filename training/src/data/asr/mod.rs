@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rand::Rng;
+use rand::distr::Distribution;
+use rand::distr::weighted::WeightedIndex;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::held_out::HeldOut;
-use super::loader::{self, AsrBatches, Front, LoaderConfig};
+use super::loader::{self, AsrBatches, Front, LoaderConfig, Sorting};
 use super::manifest::{self, Item, Manifest, ManifestConfig};
 use super::pipeline::{Pipeline, Values};
 use super::sounds::{SoundReader, Sounds};
@@ -79,12 +81,17 @@ impl AsrDataset {
         let mut dataset = Self::default();
         for source in sources {
             let (manifest, sounds) = Sounds::open(&source.folder, config)?;
-            held_out.check(&manifest::locate(&source.folder).display().to_string(), &manifest)?;
+            held_out.check(&manifest::locate(&source.folder).display().to_string(), &manifest.items)?;
             if !(source.share.is_finite() && source.share > 0.0) {
                 return Err(Error::config(
                     format!("share of {}", source.folder.display()),
                     format!("expected a number above zero, found {}", source.share),
                 ));
+            }
+            let weights = manifest.items.iter().filter_map(|item| item.weight);
+            if weights.clone().count() > 0 && weights.sum::<f64>() <= 0.0 {
+                let reason = "expected a weight above zero in some row, found none";
+                return Err(Error::data(source.folder.display().to_string(), reason));
             }
             dataset.add(manifest, sounds, source.share)?;
         }
@@ -138,17 +145,31 @@ impl AsrDataset {
         }
     }
 
-    /// Computes what a pipeline that begins with [`items::transcript`] puts out of each clip's words.
+    /// Computes what a pipeline that begins with [`items::transcript`] puts out of each clip's words. Clips of which that
+    /// leaves none stay out.
     ///
     /// # Errors
     /// The first clip whose item fails.
     pub fn transcribe(&mut self, pipeline: &mut Pipeline) -> Result<()> {
-        for clip in &mut self.clips {
+        let mut wordless = Vec::new();
+        for (number, clip) in self.clips.iter_mut().enumerate() {
             let given = Values::default().with(items::WORDS, clip.item.words.clone());
             let mut values = pipeline.run(given).map_err(|e| Error::data(&clip.item.id, e))?;
-            clip.text = values.take(items::TEXT).unwrap_or_default();
+            let text = values.take(items::TEXT);
+            wordless.extend(text.as_ref().is_some_and(String::is_empty).then_some(number));
+            clip.text = text.unwrap_or_default();
             clip.tokens = values.take(items::TOKENS).unwrap_or_default();
             clip.phones = values.take(items::PHONES).unwrap_or_default();
+        }
+        if let Some(first) = wordless.first() {
+            let Item { id, words, .. } = &self.clips[*first].item;
+            let count = wordless.len();
+            tracing::warn!(
+                "{count} clips in whose transcript there are no words are left out, such as {id}: `{words}`"
+            );
+        }
+        for number in wordless.into_iter().rev() {
+            self.clips.remove(number);
         }
         Ok(())
     }
@@ -213,19 +234,22 @@ impl AsrDataset {
         loader::batches(self, config, front, epoch, done)
     }
 
-    /// Which clips go together in an epoch: clips of like length, at most `max_seconds` with padding, in random order.
+    /// Which clips go together in an epoch: clips of like length, at most `max_seconds` with padding.
     ///
-    /// The same seed and epoch give the same plan. Without shuffling, clips stand from short to long, each once.
+    /// The same seed and epoch give the same plan.
     pub fn plan(&self, config: &LoaderConfig, epoch: usize) -> Vec<Vec<usize>> {
         let mut rng = generator(&[config.seed, epoch as u64]);
-        let mut order = if config.shuffle { self.draw(&mut rng) } else { (0..self.clips.len()).collect() };
+        let mut order = self.draw(&mut rng);
         // Lengths within 10 % count as alike, so that a clip meets others in the next epoch.
-        let spread = if config.shuffle { 0.1 } else { 0.0 };
+        let spread = if config.sorting == Sorting::Random { 0.1 } else { 0.0 };
         let mut keyed: Vec<_> = order
             .drain(..)
             .map(|i| (self.clips[i].item.duration_s * (1.0 + spread * rng.random_range(-1.0..1.0)), i))
             .collect();
-        keyed.sort_by(|a, b| a.0.total_cmp(&b.0));
+        keyed.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        if config.sorting == Sorting::Descending {
+            keyed.reverse();
+        }
         let mut plan: Vec<Vec<usize>> = Vec::new();
         let (mut batch, mut longest) = (Vec::new(), 0.0_f64);
         for (_, index) in keyed {
@@ -239,20 +263,26 @@ impl AsrDataset {
             batch.push(index);
         }
         plan.extend((!batch.is_empty()).then_some(batch));
-        if config.shuffle {
+        if config.sorting == Sorting::Random {
             plan.shuffle(&mut rng);
         }
         plan
     }
 
-    /// The clips of an epoch: every source as often as its share says.
+    /// The clips of an epoch: every source as often as its share says. Clips with weights are drawn with replacement.
     fn draw(&self, rng: &mut ChaCha8Rng) -> Vec<usize> {
         let mut drawn = Vec::new();
         for (source, share) in self.shares.iter().enumerate() {
             let mut own: Vec<_> = (0..self.clips.len()).filter(|i| self.clips[*i].source == source).collect();
-            own.shuffle(rng);
             let count = (share * own.len() as f64).round() as usize;
-            drawn.extend(own.iter().cycle().take(count).copied());
+            let weights: Option<Vec<f64>> = own.iter().map(|i| self.clips[*i].item.weight).collect();
+            match weights.and_then(|weights| WeightedIndex::new(weights).ok()) {
+                Some(weighted) => drawn.extend((0..count).map(|_| own[weighted.sample(rng)])),
+                None => {
+                    own.shuffle(rng);
+                    drawn.extend(own.iter().cycle().take(count).copied());
+                }
+            }
         }
         drawn
     }
@@ -261,6 +291,37 @@ impl AsrDataset {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn clips_without_words_for_the_recogniser_stay_out() {
+        let clip = |words: &str| {
+            let item = Item { id: words.to_owned(), duration_s: 1.0, words: words.to_owned(), ..Item::default() };
+            AsrClip { item, ..AsrClip::default() }
+        };
+        let mut dataset =
+            AsrDataset { clips: ["hello", "日本語", "Hi!"].map(clip).to_vec(), ..AsrDataset::default() };
+        let english = |words: &str| rejoinder_models::text::TextForm::English.normalise(words);
+        let mut transcript = items::transcript(english).build(&[items::TEXT.name()]).unwrap();
+        dataset.transcribe(&mut transcript).unwrap();
+        assert_eq!(dataset.clips().iter().map(|clip| clip.text.as_str()).collect::<Vec<_>>(), ["hello", "hi"]);
+    }
+
+    #[test]
+    fn clips_are_drawn_as_often_as_their_weights_say() {
+        let clip = |number: usize, weight: Option<f64>| {
+            let item = Item { id: number.to_string(), duration_s: 1.0, weight, ..Item::default() };
+            AsrClip { item, source: number / 3, ..AsrClip::default() }
+        };
+        let clips = [Some(0.0), Some(1.0), Some(3.0), None, None, None];
+        let clips = clips.into_iter().enumerate().map(|(number, weight)| clip(number, weight)).collect();
+        let dataset = AsrDataset { clips, shares: vec![1_000.0, 2.0], ..AsrDataset::default() };
+        let drawn = dataset.draw(&mut generator(&[7]));
+        let times = |clip: usize| drawn.iter().filter(|drawn| **drawn == clip).count();
+        assert_eq!((times(0), times(1) + times(2)), (0, 3_000));
+        assert!((2_150..2_350).contains(&times(2)), "{}", times(2));
+        assert_eq!([times(3), times(4), times(5)], [2; 3]);
+        assert_eq!(drawn, dataset.draw(&mut generator(&[7])));
+    }
 
     #[test]
     fn thinning_leaves_as_many_as_asked_for_and_spreads_them() {

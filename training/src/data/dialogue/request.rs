@@ -142,6 +142,7 @@ impl Request {
         match rng.random_range(0..10) {
             0 | 1 => two_timers(rng, noise),
             2 | 3 => two_orders(rng),
+            4 => order_and_item(rng, noise),
             _ => two_of_any_kind(rng, noise),
         }
     }
@@ -168,6 +169,22 @@ fn two_orders(rng: &mut Chance) -> (String, [Request; 2]) {
     (said, orders.map(|order| Request::order(String::new(), &order)))
 }
 
+/// An order and something for the list, which might go into the cup as well.
+fn order_and_item(rng: &mut Chance, noise: &Noise) -> (String, [Request; 2]) {
+    const IN_THE_CUP: [&str; 6] = ["milk", "sugar", "cream", "almond milk", "soy milk", "whole milk"];
+    let order = coffee::Order::random(rng);
+    let order = Request::order(coffee::sentence(rng, &order), &order);
+    let items = match chance(rng, 70) {
+        true => vec![(*IN_THE_CUP.choose(rng).unwrap_or(&"milk")).to_owned()],
+        false => shopping::open_items(rng, |rng| noise.any_word(rng)),
+    };
+    let item = Request::items(rng, "add", shopping::add_to_list, &items);
+    match chance(rng, 70) {
+        true => (join(rng, &order.said, &item.said), [order, item]),
+        false => (join(rng, &item.said, &order.said), [item, order]),
+    }
+}
+
 fn two_of_any_kind(rng: &mut Chance, noise: &Noise) -> (String, [Request; 2]) {
     const KINDS: [fn(&mut Chance, &Noise) -> Request; 6] = [
         |rng, _| Request::clock(rng),
@@ -182,8 +199,12 @@ fn two_of_any_kind(rng: &mut Chance, noise: &Noise) -> (String, [Request; 2]) {
     ];
     let kinds: Vec<_> = KINDS.choose_multiple(rng, 2).collect();
     let (first, second) = (kinds[0](rng, noise), kinds[1](rng, noise));
+    (join(rng, &first.said, &second.said), [first, second])
+}
+
+fn join(rng: &mut Chance, first: &str, second: &str) -> String {
     let joint = ["and", "and", "and", "and then", "and also", "then", "oh and", "also"].choose(rng).unwrap_or(&"and");
-    (format!("{} {joint} {}", first.said, without_opener(&second.said)), [first, second])
+    format!("{first} {joint} {}", without_opener(second))
 }
 
 /// A request without the words that open a sentence.

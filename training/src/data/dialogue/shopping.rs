@@ -85,6 +85,15 @@ pub(crate) fn add(rng: &mut Chance, items: &[&str]) -> String {
     wrap(rng, &templates, items)
 }
 
+/// A request to put items on the list that names the list.
+pub(crate) fn add_to_list(rng: &mut Chance, items: &[&str]) -> String {
+    let templates = [
+        "(add|put|please add|please put|can you add|could you put|write) (some|) {i} (to|on|onto) {list}",
+        "i (also|) (want|need) {i} on {list}",
+    ];
+    wrap(rng, &templates, items)
+}
+
 /// A request to put something on the list that does not say what.
 pub(crate) fn add_something(rng: &mut Chance) -> String {
     let templates = [

@@ -23,8 +23,23 @@ const THINGS: [&str; 26] = [
     "garden", "parking", "yoga",
 ];
 
-/// What there is to do; `{w}` stands for any word.
-const TASKS: &str = "(call (mom|dad|my (wife|husband|boss|brother|sister)|the (doctor|bank|school|office)|{w})|check (the|my|on the) (oven|mail|laundry|dog|roast|{w})|turn (off|on|down) the (oven|stove|heating|lights|{w})|take (out the (trash|cake|bread|garbage)|my (pills|medicine)|the {w} out|a break|a shower)|feed the (dog|cat|fish|baby|{w})|walk the dog|water the (plants|flowers)|leave (for (work|school|the {w})|)|pick up (the kids|{w}|my {w})|drink (some|) water|stretch|stand up|go (to bed|home|to the {w})|move the (car|laundry)|send the {w}|finish (the|my) {w}|wake up|clean the {w}|wash the {w}|start the {w}|text {w}|write to {w}|stir the {w})";
+/// What there is to do; `{w}`, `{v}` and `{u}` stand for any words.
+const TASKS: &[&str] = &[
+    "call (mom|dad|my (wife|husband|boss|brother|sister)|the (doctor|bank|school|office|{w}|{w} {v})|{w}|my {w}|{w} {v}|{w} about the {v})",
+    "check (the|my|on the|on) (oven|mail|laundry|dog|roast|{w}|{w} {v})",
+    "turn (off|on|down|up) the (oven|stove|heating|lights|{w}|{w} {v})",
+    "take (out the (trash|cake|bread|garbage|{w}|{w} {v})|my (pills|medicine|{w})|the {w} out|the {w} to the {v}|a break|a shower|a {w})",
+    "(feed|walk|wash|brush) the (dog|cat|fish|baby|{w})",
+    "water the (plants|flowers|{w})",
+    "(leave|go|get ready) (for (work|school|the {w}|{w})|)",
+    "(go to bed|go home|wake up|stand up|stretch|drink (some|) water)",
+    "go to the {w} (with {v}|)",
+    "(pick up|drop off|bring|buy|get|order|pay|print|book) (the kids|{w}|my {w}|the {w}|the {w} {v}|{w} {v}|{w} and {v})",
+    "(send|write|text|email|ask|tell|answer|thank) (the {w}|{w}|{w} about {v}|{w} about the {v}|my {w})",
+    "(finish|clean|wash|move|start|stir|fix|charge|return|open|close|lock|read|put away) (the {w}|my {w}|the {w} {v}|the {w} and the {v})",
+    "{w} (the|my|a|with|for|to|) {v} (|||{u})",
+    "(do|make) (my|the|some|a) {w} ({v}|)",
+];
 
 /// What a timer is named after.
 #[derive(Clone, Debug)]
@@ -41,22 +56,38 @@ impl Label {
     pub(crate) fn random(rng: &mut Chance, noise: &Noise) -> Option<Self> {
         match rng.random_range(0..100) {
             0..34 => Some(Self::thing(rng, noise)),
-            34..46 => Some(Self::task(rng, noise)),
+            34..56 => Some(Self::task(rng, noise)),
             _ => None,
         }
     }
 
     /// A thing that takes its time.
     pub(crate) fn thing(rng: &mut Chance, noise: &Noise) -> Self {
-        let word = if chance(rng, 33) { noise.any_word(rng) } else { None };
-        let name = word.or_else(|| THINGS.choose(rng).copied()).unwrap_or("tea").to_owned();
-        Self { uncommon: word.map(str::to_owned).into_iter().collect(), name, task: false }
+        let thing = THINGS.choose(rng).copied().unwrap_or("tea");
+        let word = |rng: &mut Chance| noise.any_word(rng).unwrap_or(thing);
+        let (name, uncommon) = match rng.random_range(0..12) {
+            0..3 => {
+                let word = word(rng);
+                (word.to_owned(), vec![word])
+            }
+            3 => {
+                let words = [word(rng), word(rng)];
+                (words.join(" "), words.to_vec())
+            }
+            4 => {
+                let word = word(rng);
+                (format!("{word} {thing}"), vec![word])
+            }
+            _ => (thing.to_owned(), Vec::new()),
+        };
+        Self { uncommon: uncommon.into_iter().map(str::to_owned).collect(), name, task: false }
     }
 
     fn task(rng: &mut Chance, noise: &Noise) -> Self {
-        let word = noise.any_word(rng).unwrap_or("soup").to_owned();
-        let name = say(rng, TASKS, &[("w", &word)]);
-        let uncommon = name.split(' ').filter(|part| **part == word).map(str::to_owned).collect();
+        let words: [String; 3] = std::array::from_fn(|_| noise.any_word(rng).unwrap_or("soup").to_owned());
+        let [w, v, u] = words.each_ref().map(String::as_str);
+        let name = say_one(rng, TASKS, &[("w", w), ("v", v), ("u", u)]);
+        let uncommon = name.split(' ').filter(|part| [w, v, u].contains(part)).map(str::to_owned).collect();
         Self { name, task: true, uncommon }
     }
 }

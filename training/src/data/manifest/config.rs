@@ -12,6 +12,11 @@ pub struct ManifestConfig {
     pub replacements: BTreeMap<String, PathBuf>,
     /// The column of what is said. Default: `wrd`; nothing to read none.
     pub words: String,
+    /// The column of how often a clip is drawn in training, beside the others of its source (SpeechBrain's
+    /// `ReproducibleWeightedRandomSampler`): with it, a source's clips are drawn with replacement. Default: none.
+    pub weight: String,
+    /// What the other columns are called, where not as in SpeechBrain's LibriSpeech recipe.
+    pub columns: Columns,
     /// What the columns `start` and `stop`, where there are such, count. Default: seconds.
     pub segments: SegmentUnit,
     /// The channel that is heard of recordings with several, counted from 0 through all files of an entry, where the entry
@@ -19,9 +24,51 @@ pub struct ManifestConfig {
     pub channel: Option<usize>,
 }
 
+impl ManifestConfig {
+    /// Where a part ends that begins at `start` and of which nothing else is said: after its length, in seconds.
+    pub(super) fn end(&self, start: Option<f64>, duration_s: f64) -> Option<f64> {
+        start.filter(|_| self.segments == SegmentUnit::Seconds).map(|start| start + duration_s)
+    }
+}
+
 impl Default for ManifestConfig {
     fn default() -> Self {
-        Self { replacements: BTreeMap::new(), words: "wrd".to_owned(), segments: SegmentUnit::Seconds, channel: None }
+        Self {
+            replacements: BTreeMap::new(),
+            words: "wrd".to_owned(),
+            weight: String::new(),
+            columns: Columns::default(),
+            segments: SegmentUnit::Seconds,
+            channel: None,
+        }
+    }
+}
+
+/// What the columns of a manifest are called.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Columns {
+    /// The name of a clip; in JSON it is the key of an entry. Default: `ID`.
+    pub id: String,
+    /// Its length in seconds. Default: `duration`.
+    pub duration: String,
+    /// The recording. Default: `wav`.
+    pub wav: String,
+    /// Who speaks. Default: `spk_id`.
+    pub speaker: String,
+    /// Where it begins in the recording. Default: `start`.
+    pub start: String,
+    /// Where it ends. Without it, where `start` is in seconds, it ends after its length. Default: `stop`.
+    pub stop: String,
+    /// The channel. Default: `channel`.
+    pub channel: String,
+}
+
+impl Default for Columns {
+    fn default() -> Self {
+        let [id, duration, wav, speaker, start, stop, channel] =
+            ["ID", "duration", "wav", "spk_id", "start", "stop", "channel"].map(str::to_owned);
+        Self { id, duration, wav, speaker, start, stop, channel }
     }
 }
 

@@ -9,11 +9,13 @@ use crate::data::table::{Row, Table};
 
 pub(super) fn read(path: &Path, config: &ManifestConfig) -> Result<Vec<Item>> {
     let table = Table::read(path)?;
-    let [id, duration, wav] = ["ID", "duration", "wav"].map(|name| table.column(name));
+    let columns = &config.columns;
+    let [id, duration, wav] = [&columns.id, &columns.duration, &columns.wav].map(|name| table.column(name));
     let (id, duration, wav) = (id?, duration?, wav?);
-    let words = (!config.words.is_empty()).then(|| table.column(&config.words)).transpose()?;
-    let [speaker, start, stop, channel] =
-        ["spk_id", "start", "stop", "channel"].map(|name| table.header.iter().position(|field| field == name));
+    let named = |name: &str| (!name.is_empty()).then(|| table.column(name)).transpose();
+    let (words, weight) = (named(&config.words)?, named(&config.weight)?);
+    let [speaker, start, stop, channel] = [&columns.speaker, &columns.start, &columns.stop, &columns.channel]
+        .map(|name| table.header.iter().position(|field| field == name));
     let bound = |row: &Row, column: Option<usize>| {
         let Some(text) = column.map(|column| &row.fields[column]).filter(|text| !text.is_empty()) else {
             return Ok(None);
@@ -25,20 +27,25 @@ pub(super) fn read(path: &Path, config: &ManifestConfig) -> Result<Vec<Item>> {
     let mut seen = HashSet::new();
     let item = |row: &Row| {
         if row.fields[id].is_empty() || !seen.insert(row.fields[id].to_owned()) {
-            return Err(table.error(row, "ID", "a name that stands once", &row.fields[id]));
+            return Err(table.error(row, &columns.id, "a name that stands once", &row.fields[id]));
         }
+        let duration_s = table.seconds(row, duration)?;
         let (start, stop) = (bound(row, start)?, bound(row, stop)?);
+        let stop = stop.or_else(|| config.end(start, duration_s));
         let recording =
             Recording::of_file(&row.fields[wav]).of_channel(channel.map_or("", |column| &row.fields[column]));
         let recording = recording.between(start, stop, config.segments);
-        let past =
-            || table.error(row, "stop", "at least `start`", &stop.map_or(String::new(), |stop| stop.to_string()));
+        let past = || {
+            table.error(row, &columns.stop, "at least the start", &stop.map_or(String::new(), |stop| stop.to_string()))
+        };
         Ok(Item {
             id: row.fields[id].to_owned(),
-            duration_s: table.seconds(row, duration)?,
+            duration_s,
             wav: recording.ok_or_else(past)?,
             speaker: speaker.map(|column| row.fields[column].to_owned()).unwrap_or_default(),
             words: words.map(|column| row.fields[column].to_owned()).unwrap_or_default(),
+            weight: bound(row, weight)?,
+            speech: None,
         })
     };
     table.rows.iter().map(item).collect()

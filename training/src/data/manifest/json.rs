@@ -68,13 +68,23 @@ impl Entry<'_> {
         }
     }
 
+    /// A number from 0 on.
+    fn amount(&self, column: &str) -> Result<f64> {
+        let amount = self.number(column).filter(|amount| amount.is_finite() && *amount >= 0.0);
+        amount.ok_or_else(|| self.error(column, "a number from 0 on"))
+    }
+
+    /// Stretches of speech, where there are such.
+    fn speech(&self) -> Result<Option<Vec<[f64; 2]>>> {
+        let Some(value) = self.fields.get("speech") else { return Ok(None) };
+        let stretches: Option<Vec<[f64; 2]>> = serde_json::from_value(value.clone()).ok();
+        let stretches = stretches.filter(|all| all.iter().all(|[start, stop]| start <= stop));
+        stretches.map(Some).ok_or_else(|| self.error("speech", "pairs of beginning and end in seconds"))
+    }
+
     /// An offset, where there is one.
     fn bound(&self, column: &str) -> Result<Option<f64>> {
-        if !self.fields.contains_key(column) {
-            return Ok(None);
-        }
-        let offset = self.number(column).filter(|offset| offset.is_finite() && *offset >= 0.0);
-        offset.map(Some).ok_or_else(|| self.error(column, "a number from 0 on"))
+        self.fields.contains_key(column).then(|| self.amount(column)).transpose()
     }
 }
 
@@ -94,24 +104,32 @@ pub(super) fn read(path: &Path, config: &ManifestConfig) -> Result<Vec<Item>> {
 }
 
 fn item(entry: &Entry, config: &ManifestConfig) -> Result<Item> {
-    // SpeechBrain's templates and its newer scripts name it differently.
-    let duration = entry.number("duration").or_else(|| entry.number("length"));
+    let columns = &config.columns;
+    let wav = entry.fields.get(&columns.wav).and_then(Recording::of_value);
+    let wav = wav.ok_or_else(|| entry.error(&columns.wav, "a path, or {\"file\", \"start\", \"stop\"} in samples"))?;
+    // SpeechBrain's templates and its newer scripts name it differently, and that for LibriParty not at all.
+    let duration = entry.number(&columns.duration).or_else(|| entry.number("length")).or_else(|| wav.seconds());
     let seconds = duration.filter(|seconds| seconds.is_finite() && *seconds > 0.0);
-    let wav = entry.fields.get("wav").and_then(Recording::of_value);
-    let wav = wav.ok_or_else(|| entry.error("wav", "a path, or {\"file\", \"start\", \"stop\"} in samples"))?;
-    let (start, stop) = (entry.bound("start")?, entry.bound("stop")?);
+    let duration_s = seconds.ok_or_else(|| entry.error(&columns.duration, "seconds above zero"))?;
+    let (start, stop) = (entry.bound(&columns.start)?, entry.bound(&columns.stop)?);
+    let stop = stop.or_else(|| config.end(start, duration_s));
     let wav = match (start, stop) {
         (None, None) => wav,
-        _ => wav.between(start, stop, config.segments).ok_or_else(|| entry.error("stop", "at least `start`"))?,
+        _ => {
+            wav.between(start, stop, config.segments).ok_or_else(|| entry.error(&columns.stop, "at least the start"))?
+        }
     };
     let has = |column: &str| entry.fields.contains_key(column);
-    let wav = if has("channel") { wav.of_channel(&entry.text("channel").unwrap_or_default()) } else { wav };
+    let wav =
+        if has(&columns.channel) { wav.of_channel(&entry.text(&columns.channel).unwrap_or_default()) } else { wav };
     Ok(Item {
         id: entry.id.to_owned(),
-        duration_s: seconds.ok_or_else(|| entry.error("duration", "seconds above zero"))?,
+        duration_s,
         wav,
-        speaker: if has("spk_id") { entry.text("spk_id")? } else { String::new() },
+        speaker: if has(&columns.speaker) { entry.text(&columns.speaker)? } else { String::new() },
         words: if config.words.is_empty() { String::new() } else { entry.text(&config.words)? },
+        weight: if config.weight.is_empty() { None } else { Some(entry.amount(&config.weight)?) },
+        speech: entry.speech()?,
     })
 }
 

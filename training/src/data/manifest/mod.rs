@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use super::table::TableWriter;
 use crate::Result;
 
-pub use config::{ManifestConfig, SegmentUnit};
+pub use config::{Columns, ManifestConfig, SegmentUnit};
 pub use json::JsonWriter;
 pub use recording::Recording;
 pub use rows::ManifestForm;
@@ -40,6 +40,11 @@ pub struct Item {
     pub speaker: String,
     /// What is said, in words; empty where unknown.
     pub words: String,
+    /// When somebody speaks, in seconds from the beginning of the clip, where a manifest in JSON says so in `speech`: pairs
+    /// of beginning and end, as in SpeechBrain's for LibriParty.
+    pub speech: Option<Vec<[f64; 2]>>,
+    /// How often the clip is drawn beside others, where the configuration names a column for that.
+    pub weight: Option<f64>,
 }
 
 impl Item {
@@ -94,7 +99,7 @@ impl Manifest {
 }
 
 /// Whether a file is a manifest in JSON, by its name.
-fn is_json(path: &Path) -> bool {
+pub(crate) fn is_json(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"))
 }
 

@@ -6,6 +6,7 @@ use rejoinder_models::units::SampleRate;
 use serde_json::Value;
 
 use super::{ManifestConfig, SegmentUnit};
+use crate::data::prepare::SAMPLE_RATE_HZ;
 use crate::{Error, Result};
 
 /// Where the sound of a clip is: a file, or part of one, or of several whose channels stand side by side (SpeechBrain's
@@ -118,6 +119,26 @@ impl Recording {
             channels.extend(read);
         }
         Ok(self.choose(channels, channel)?.at(rate)?.samples)
+    }
+
+    /// The length of a part that is given in samples, of which it is not known here how many make a second: 16,000, as in
+    /// SpeechBrain's recipes.
+    pub(super) fn seconds(&self) -> Option<f64> {
+        match self.span {
+            Some(Span::Samples(start, Some(stop))) => Some((stop - start) as f64 / f64::from(SAMPLE_RATE_HZ)),
+            _ => None,
+        }
+    }
+
+    /// The path of the one file of which it is all.
+    ///
+    /// # Errors
+    /// Several files, or a part; a name that nothing replaces.
+    pub fn whole_file(&self, config: &ManifestConfig, folder: &Path) -> Result<PathBuf> {
+        match (self.files.as_slice(), self.span) {
+            ([file], None) => path(file, config, folder),
+            _ => Err(Error::data(self.to_string(), "expected one file and all of it")),
+        }
     }
 
     fn choose(&self, mut channels: Vec<Clip>, channel: Option<usize>) -> Result<Clip> {

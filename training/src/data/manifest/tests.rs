@@ -18,6 +18,7 @@ fn what_is_written_is_read() {
         wav: format!("{DATA_ROOT}/set/{id}.wav").into(),
         speaker: "s1".into(),
         words: words.into(),
+        ..Item::default()
     };
     let manifest = Manifest { items: vec![item("set/a", "one, \"two\""), item("set/b", "")] };
     manifest.write(&path).unwrap();
@@ -43,7 +44,7 @@ fn errors_name_line_and_column() {
     let twice = message("ID,duration,wav,spk_id,wrd\na,1,a.wav,s,hello\na,1,b.wav,s,hello\n");
     assert!(twice.contains("line 3") && twice.contains("stands once"), "{twice}");
     let back = message("ID, duration, wav, start, stop, wrd\na, 1, a.wav, 2.5, 1, hello\n");
-    assert!(back.contains("line 2 column `stop`") && back.contains("at least `start`"), "{back}");
+    assert!(back.contains("line 2 column `stop`") && back.contains("at least the start"), "{back}");
     let gone = Manifest::read("/nowhere/m.csv").unwrap_err().to_string();
     assert!(gone.contains("/nowhere/m.csv"), "{gone}");
 }

@@ -1,23 +1,33 @@
 //! Items of data by name, each computed from others when something needs it (SpeechBrain's `DataPipeline`,
 //! `utils/data_pipeline.py`), with the type of each known to the compiler.
 //!
-//! An item says what it takes and what it provides. The items that the outputs need are put in order once, when the
+//! A step says which items it takes and which it provides, one or several at once. The steps that the outputs need are put in order once, when the
 //! pipeline is built; what nothing needs is never computed.
 
 mod values;
 
-use std::any::Any;
-
 use crate::{Error, Result};
-pub use values::{Key, Takes, Values};
-use values::{Need, need};
+pub use values::{Key, Provides, Takes, Values};
+use values::{Need, Slot, need};
 
-type Compute = Box<dyn FnMut(&Values) -> Option<Result<Box<dyn Any + Send>>> + Send>;
+type Compute = Box<dyn FnMut(&Values) -> Option<Result<Vec<Slot>>> + Send>;
 
 struct Node {
-    provides: Need,
+    provides: Vec<Need>,
     takes: Vec<Need>,
     compute: Compute,
+}
+
+impl Node {
+    fn provides(&self, name: &str) -> bool {
+        self.provides.iter().any(|item| item.name == name)
+    }
+
+    /// Its items, for errors.
+    fn title(&self) -> String {
+        let names: Vec<String> = self.provides.iter().map(|item| format!("`{}`", item.name)).collect();
+        format!("item {}", names.join(" and "))
+    }
 }
 
 /// A pipeline in the making.
@@ -40,20 +50,20 @@ impl PipelineBuilder {
         self
     }
 
-    /// An item that is computed from others.
+    /// An item, or a tuple of them, that is computed from others.
     #[must_use]
-    pub fn item<K: Takes, T: Send + 'static>(
+    pub fn item<P: Provides, K: Takes>(
         mut self,
-        provides: Key<T>,
+        provides: P,
         takes: K,
-        mut compute: impl for<'v> FnMut(K::Of<'v>) -> Result<T> + Send + 'static,
+        mut compute: impl for<'v> FnMut(K::Of<'v>) -> Result<P::Of> + Send + 'static,
     ) -> Self {
-        let needs = takes.names().into_iter().map(|(name, kind, kind_name)| Need { name, kind, kind_name }).collect();
+        let (provided, taken) = (provides.needs(), takes.needs());
         let boxed = move |values: &Values| {
             let outcome = compute(takes.of(values)?);
-            Some(outcome.map(|value| Box::new(value) as Box<dyn Any + Send>))
+            Some(outcome.map(|computed| provides.slots(computed)))
         };
-        self.nodes.push(Node { provides: need(provides), takes: needs, compute: Box::new(boxed) });
+        self.nodes.push(Node { provides: provided, takes: taken, compute: Box::new(boxed) });
         self
     }
 
@@ -64,7 +74,8 @@ impl PipelineBuilder {
     /// each other.
     pub fn build(self, outputs: &[&'static str]) -> Result<Pipeline> {
         let mistake = |reason: String| Error::config("data pipeline", reason);
-        let all: Vec<Need> = self.given.iter().chain(self.nodes.iter().map(|node| &node.provides)).copied().collect();
+        let all: Vec<Need> =
+            self.given.iter().chain(self.nodes.iter().flat_map(|node| &node.provides)).copied().collect();
         for (at, item) in all.iter().enumerate() {
             if all[..at].iter().any(|other| other.name == item.name) {
                 return Err(mistake(format!("item `{}` is provided twice; take one out", item.name)));
@@ -77,8 +88,8 @@ impl PipelineBuilder {
             });
             if let Some((taken, item)) = misfit {
                 let (name, wanted, found) = (taken.name, taken.kind_name, item.kind_name);
-                let taker = node.provides.name;
-                return Err(mistake(format!("item `{taker}` takes `{name}` as {wanted}, which is {found}")));
+                let taker = node.title();
+                return Err(mistake(format!("{taker} takes `{name}` as {wanted}, which is {found}")));
             }
         }
         let mut order = Vec::new();
@@ -97,7 +108,7 @@ impl PipelineBuilder {
             let circle = above[from..].iter().chain([&name]).map(|name| format!("`{name}`"));
             return mistake(format!("items need each other: {}", circle.collect::<Vec<_>>().join(" takes ")));
         }
-        let Some(at) = self.nodes.iter().position(|node| node.provides.name == name) else {
+        let Some(at) = self.nodes.iter().position(|node| node.provides(name)) else {
             if self.given.iter().any(|item| item.name == name) {
                 return Ok(());
             }
@@ -133,14 +144,13 @@ impl Pipeline {
     /// A given item that is missing; the first item that fails, by its name.
     pub fn run(&mut self, mut values: Values) -> Result<Values> {
         for step in &mut self.steps {
-            let name = step.provides.name;
+            let name = step.title();
             let outcome = (step.compute)(&values).ok_or_else(|| {
                 let missing = self.given.iter().find(|given| !values.slots.iter().any(|(name, _)| name == *given));
                 let missing = missing.copied().unwrap_or("nothing of the right type");
-                Error::config("data pipeline", format!("item `{name}` needs `{missing}`, which the run was not given"))
+                Error::config("data pipeline", format!("{name} needs `{missing}`, which the run was not given"))
             })?;
-            let value = outcome.map_err(|e| Error::data(format!("item `{name}`"), e))?;
-            values.slots.push((name, value));
+            values.slots.extend(outcome.map_err(|e| Error::data(name, e))?);
         }
         values.slots.retain(|(name, _)| self.outputs.contains(name));
         Ok(values)
@@ -205,6 +215,32 @@ mod tests {
         assert!(
             message(misfit, &["words"]).contains("item `words` takes `text` as alloc::string::String, which is u32")
         );
+    }
+
+    #[test]
+    fn a_step_may_provide_several_items() {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let build = |outputs: &[&'static str]| {
+            let counted = calls.clone();
+            let builder = PipelineBuilder::new().given(TEXT).item((WORDS, COUNT), TEXT, move |text| {
+                counted.fetch_add(1, Ordering::Relaxed);
+                let words = split(text);
+                let count = words.len();
+                Ok((words, count))
+            });
+            builder
+                .item(BOTH, (WORDS, COUNT), |(words, count)| Ok(format!("{count} {}", words.concat())))
+                .build(outputs)
+        };
+        let run = |outputs: &[&'static str]| {
+            build(outputs).unwrap().run(Values::default().with(TEXT, "a b".to_owned())).unwrap()
+        };
+        assert_eq!(run(&["both"]).take(BOTH).unwrap(), "2 ab");
+        let mut one = run(&["count"]);
+        assert_eq!((one.take(COUNT), one.get(WORDS)), (Some(2), None));
+        assert_eq!(calls.load(Ordering::Relaxed), 2);
+        let twice = PipelineBuilder::new().given(COUNT).item((WORDS, COUNT), TEXT, |_| Ok((Vec::new(), 0)));
+        assert!(message(twice, &["words"]).contains("item `count` is provided twice"));
     }
 
     #[test]

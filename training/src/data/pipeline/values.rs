@@ -29,10 +29,13 @@ impl<T> Clone for Key<T> {
 
 impl<T> Copy for Key<T> {}
 
+/// An item's name and value.
+pub(super) type Slot = (&'static str, Box<dyn Any + Send>);
+
 /// The items that are known, by name.
 #[derive(Default)]
 pub struct Values {
-    pub(super) slots: Vec<(&'static str, Box<dyn Any + Send>)>,
+    pub(super) slots: Vec<Slot>,
 }
 
 impl Values {
@@ -56,8 +59,9 @@ impl Values {
 }
 
 /// An item's name and type.
+#[doc(hidden)]
 #[derive(Clone, Copy)]
-pub(super) struct Need {
+pub struct Need {
     pub(super) name: &'static str,
     pub(super) kind: TypeId,
     pub(super) kind_name: &'static str,
@@ -73,7 +77,7 @@ mod sealed {
     impl<T> Sealed for super::Key<T> {}
 }
 
-/// What an item is computed from: a key, or two or three.
+/// What a step computes from: a key, or two or three.
 pub trait Takes: sealed::Sealed + Send + 'static {
     /// A reference to each.
     type Of<'v>;
@@ -82,7 +86,19 @@ pub trait Takes: sealed::Sealed + Send + 'static {
     fn of<'v>(&self, values: &'v Values) -> Option<Self::Of<'v>>;
 
     #[doc(hidden)]
-    fn names(&self) -> Vec<(&'static str, TypeId, &'static str)>;
+    fn needs(&self) -> Vec<Need>;
+}
+
+/// What a step computes: a key, or two or three.
+pub trait Provides: sealed::Sealed + Send + 'static {
+    /// The value of each.
+    type Of;
+
+    #[doc(hidden)]
+    fn slots(&self, computed: Self::Of) -> Vec<Slot>;
+
+    #[doc(hidden)]
+    fn needs(&self) -> Vec<Need>;
 }
 
 impl<T: 'static> Takes for Key<T> {
@@ -92,13 +108,25 @@ impl<T: 'static> Takes for Key<T> {
         values.get(*self)
     }
 
-    fn names(&self) -> Vec<(&'static str, TypeId, &'static str)> {
-        vec![(self.name, TypeId::of::<T>(), type_name::<T>())]
+    fn needs(&self) -> Vec<Need> {
+        vec![need(*self)]
     }
 }
 
-macro_rules! takes_tuple {
-    ($($kind:ident $key:ident),*) => {
+impl<T: Send + 'static> Provides for Key<T> {
+    type Of = T;
+
+    fn slots(&self, computed: T) -> Vec<Slot> {
+        vec![(self.name, Box::new(computed))]
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        vec![need(*self)]
+    }
+}
+
+macro_rules! tuple {
+    ($($kind:ident $key:ident $value:ident),*) => {
         impl<$($kind),*> sealed::Sealed for ($(Key<$kind>,)*) {}
 
         impl<$($kind: 'static),*> Takes for ($(Key<$kind>,)*) {
@@ -109,13 +137,27 @@ macro_rules! takes_tuple {
                 Some(($(values.get(*$key)?,)*))
             }
 
-            fn names(&self) -> Vec<(&'static str, TypeId, &'static str)> {
+            fn needs(&self) -> Vec<Need> {
                 let ($($key,)*) = self;
-                vec![$(($key.name, TypeId::of::<$kind>(), type_name::<$kind>())),*]
+                vec![$(need(*$key)),*]
+            }
+        }
+
+        impl<$($kind: Send + 'static),*> Provides for ($(Key<$kind>,)*) {
+            type Of = ($($kind,)*);
+
+            fn slots(&self, computed: Self::Of) -> Vec<Slot> {
+                let (($($key,)*), ($($value,)*)) = (self, computed);
+                vec![$(($key.name, Box::new($value))),*]
+            }
+
+            fn needs(&self) -> Vec<Need> {
+                let ($($key,)*) = self;
+                vec![$(need(*$key)),*]
             }
         }
     };
 }
 
-takes_tuple!(A first, B second);
-takes_tuple!(A first, B second, C third);
+tuple!(A first one, B second two);
+tuple!(A first one, B second two, C third three);

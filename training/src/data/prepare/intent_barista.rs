@@ -12,8 +12,7 @@ pub(super) fn split(set: &Set) -> Result<Vec<Assigned>> {
             id: format!("{}/{}", set.name, clip.id),
             duration_s: clip.duration_s,
             wav: format!("{DATA_ROOT}/{}/{}", set.name, clip.path).into(),
-            speaker: String::new(),
-            words: String::new(),
+            ..Item::default()
         };
         let split = if number % 3 == 2 { Split::Test("test-orders") } else { Split::Orders };
         assigned.push(Assigned { split, path: set.folder.join(&clip.path), item });

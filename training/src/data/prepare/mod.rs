@@ -9,8 +9,8 @@ use rejoinder_models::audio;
 use rejoinder_models::units::SampleRate;
 
 use super::held_out::HeldOut;
-use super::manifest::{self, DATA_ROOT, Item, Manifest, ManifestForm};
-use super::pack::Pack;
+use super::manifest::{self, DATA_ROOT, Item, Manifest, ManifestConfig, ManifestForm};
+use super::sounds::{SoundReader, Sounds};
 use crate::{Error, Result};
 
 mod config;
@@ -217,21 +217,25 @@ fn check_done(folder: &Path, clips: &[Assigned]) -> Result<()> {
     Ok(())
 }
 
-/// A prepared folder, opened to read every clip of it.
+/// A prepared folder or a manifest, opened to read every clip of it.
 pub struct Prepared {
     /// Its clips.
     pub manifest: Manifest,
-    /// Their audio.
-    pub pack: Pack,
+    sounds: Sounds,
 }
 
 impl Prepared {
-    /// Opens manifest and pack of a prepared folder.
+    /// Opens a prepared folder, or a manifest (`.csv` or `.json`), of which nothing but the sound is read.
     ///
     /// # Errors
-    /// As [`Manifest::read`] and [`Pack::open`].
-    pub fn open(folder: &Path) -> Result<Self> {
-        Ok(Self { manifest: Manifest::read(manifest::locate(folder))?, pack: Pack::open(folder.join(PACK))? })
+    /// As [`Sounds::open`].
+    pub fn open(place: &Path) -> Result<Self> {
+        let mut config = ManifestConfig::default();
+        if manifest::is_manifest(place) {
+            config.words.clear();
+        }
+        let (manifest, sounds) = Sounds::open(place, &config)?;
+        Ok(Self { manifest, sounds })
     }
 
     /// Hands every clip to `visit`, as mono samples in [-1, 1].
@@ -239,13 +243,19 @@ impl Prepared {
     /// # Errors
     /// A pack at another rate, a clip that it lacks, or a failed read.
     pub fn each(&self, sample_rate_hz: u32, mut visit: impl FnMut(&Item, &[f32])) -> Result<()> {
-        let mut reader = self.pack.reader_at(sample_rate_hz)?;
-        let mut samples = Vec::new();
+        let mut reader = self.reader_at(sample_rate_hz)?;
         for item in &self.manifest.items {
-            reader.read(&item.id, &mut samples)?;
-            visit(item, &samples);
+            visit(item, &reader.read(&item.id, &item.wav)?);
         }
         Ok(())
+    }
+
+    /// A reader of its clips.
+    ///
+    /// # Errors
+    /// A pack that cannot be opened, or of another rate.
+    pub fn reader_at(&self, sample_rate_hz: u32) -> Result<SoundReader> {
+        self.sounds.reader_at(sample_rate_hz)
     }
 }
 
@@ -264,6 +274,7 @@ fn assign(set: &Set, clip: &SetClip, split: Split) -> Option<Assigned> {
         wav: format!("{DATA_ROOT}/{}/{}", set.name, clip.path).into(),
         speaker: format!("{}/{}", set.name, clip.speaker),
         words,
+        ..Item::default()
     };
     Some(Assigned { split, path: set.folder.join(&clip.path), item })
 }
@@ -273,6 +284,18 @@ mod tests {
     use rejoinder_models::audio::{Clip, write_wav};
 
     use super::*;
+
+    #[test]
+    fn noise_may_be_a_list_of_files() {
+        let dir = tempfile::tempdir().unwrap();
+        write_wav(dir.path().join("hum.wav"), &Clip::new(vec![0.25; 1_600], SampleRate::hz(SAMPLE_RATE_HZ))).unwrap();
+        let list = dir.path().join("noise.csv");
+        std::fs::write(&list, "ID,duration,wav,wav_format,wav_opts\nhum,0.1,$data_root/hum.wav,wav,\n").unwrap();
+        let mut heard = Vec::new();
+        let visit = |item: &Item, samples: &[f32]| heard.push((item.id.clone(), samples.len(), samples[0]));
+        Prepared::open(&list).unwrap().each(SAMPLE_RATE_HZ, visit).unwrap();
+        assert_eq!(heard, [("hum".to_owned(), 1_600, 0.25)]);
+    }
 
     #[test]
     fn a_folder_without_some_of_the_clips_is_not_taken_for_done() {

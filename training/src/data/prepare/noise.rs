@@ -83,19 +83,19 @@ fn synthesise(config: &NoiseConfig, out: &Path, writer: &mut FolderWriter, rng: 
         return Ok(());
     }
     let speech = Prepared::open(&out.join("train"))?;
-    let mut reader = speech.pack.reader_at(SAMPLE_RATE_HZ)?;
+    let mut reader = speech.reader_at(SAMPLE_RATE_HZ)?;
     let items = &speech.manifest.items;
     if items.is_empty() {
         return Err(Error::data(out.join("train").display().to_string(), "expected speech to make babble of"));
     }
-    let (mut voice, mut clip) = (Vec::new(), Vec::new());
+    let mut voice = Vec::new();
     for number in 0..config.babble_clips {
         let mut babble = vec![0.0; BABBLE_S * SAMPLE_RATE_HZ as usize];
         for _ in 0..rng.random_range(3..=7) {
             voice.clear();
             while voice.len() < babble.len() {
-                reader.read(&items[rng.random_range(0..items.len())].id, &mut clip)?;
-                voice.extend_from_slice(&clip);
+                let Item { id, wav, .. } = &items[rng.random_range(0..items.len())];
+                voice.append(&mut reader.read(id, wav)?);
             }
             match babble.iter().any(|s| *s != 0.0) {
                 true => mix_at_snr(&mut babble, &voice, rng.random_range(0.0..10.0)),
@@ -116,5 +116,5 @@ fn recording(writer: &mut FolderWriter, set: &Set, clip: &SetClip, class: &str) 
 }
 
 fn item(id: String, wav: String, class: &str) -> Item {
-    Item { id, duration_s: 0.0, wav: wav.into(), speaker: String::new(), words: class.to_owned() }
+    Item { id, wav: wav.into(), words: class.to_owned(), ..Item::default() }
 }

@@ -106,7 +106,8 @@ pub fn render(
                 let duration_s = span.samples as f64 / f64::from(SAMPLE_RATE_HZ);
                 seconds += duration_s;
                 let speaker = job.reading.speaker();
-                let item = Item { id: job.id, duration_s, wav: PACK.into(), speaker, words: job.words };
+                let (wav, words) = (PACK.into(), job.words);
+                let item = Item { id: job.id, duration_s, wav, speaker, words, ..Item::default() };
                 rows.append(&item.row())?;
             }
         }
@@ -216,7 +217,8 @@ mod tests {
             pack.append(&job.id, &[0.1; 160]).unwrap();
             if job.id.as_str() < "synth/000020" {
                 let speaker = job.reading.speaker();
-                let item = Item { id: job.id, duration_s: 0.01, wav: PACK.into(), speaker, words: job.words };
+                let (wav, words) = (PACK.into(), job.words);
+                let item = Item { id: job.id, duration_s: 0.01, wav, speaker, words, ..Item::default() };
                 rows.append(&item.row()).unwrap();
             }
         }

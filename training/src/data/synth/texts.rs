@@ -1,7 +1,6 @@
 //! What is read: pools of texts, drawn by weight.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use rand::distr::Distribution;
@@ -15,7 +14,7 @@ use super::{books, numbers};
 use crate::data::dialogue::{SPOKEN_MIX, spoken_sentences};
 use crate::data::manifest::{self, Manifest};
 use crate::data::prepare::locate;
-use crate::data::text::words;
+use crate::data::text::{self, words};
 use crate::{Error, Result};
 
 /// A pool of texts and how often it is drawn, relative to the others.
@@ -189,9 +188,7 @@ impl Texts {
 
 /// The last column of each row of a gzip file.
 fn normalised(path: &Path) -> Result<Vec<String>> {
-    let file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
-    let mut text = String::new();
-    flate2::read::GzDecoder::new(file).read_to_string(&mut text).map_err(|e| Error::io(path, e))?;
+    let text = text::read(path)?;
     Ok(text.lines().filter_map(|line| line.rsplit('|').next()).map(str::to_owned).collect())
 }
 

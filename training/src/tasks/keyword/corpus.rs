@@ -1,8 +1,8 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use crate::data::pack::{Pack, PackReader};
-use crate::data::prepare::{Prepared, SAMPLE_RATE_HZ};
+use crate::data::manifest::ManifestConfig;
+use crate::data::sounds::{ClipRef, Library, LibraryReader};
 use crate::{Error, Result};
 
 /// Of ten clips that say the same, these test, and the one validates.
@@ -23,37 +23,35 @@ pub enum Part {
 }
 
 /// A clip and which keywords it says.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Clip {
-    /// Its name in the pack.
-    pub id: String,
+    /// Where it is.
+    pub sound: ClipRef,
     /// The numbers of the keywords.
     pub keywords: Vec<usize>,
-    source: usize,
 }
 
-/// Clips of several prepared folders, told apart by what they say.
+/// Clips of several prepared folders and manifests, told apart by what they say.
 pub struct Corpus {
     /// They say a keyword, and at most one more word.
     pub spoken: Vec<Clip>,
     /// They say no keyword.
     pub others: Vec<Clip>,
-    packs: Vec<Pack>,
+    library: Library,
 }
 
 impl Corpus {
-    /// Opens prepared folders. Longer clips with a keyword in them stay out, since they are neither.
+    /// Opens prepared folders and manifests. Longer clips with a keyword in them stay out, since they are neither.
     ///
     /// # Errors
     /// A missing or malformed file, or a pack at another rate than 16 kHz.
-    pub fn open(folders: &[(PathBuf, Part)], keywords: &[String]) -> Result<Self> {
+    pub fn open(folders: &[(PathBuf, Part)], config: &ManifestConfig, keywords: &[String]) -> Result<Self> {
         let keywords: Vec<Vec<&str>> = keywords.iter().map(|keyword| keyword.split(' ').collect()).collect();
         let longest = 1 + keywords.iter().map(Vec::len).max().unwrap_or(0);
-        let mut corpus = Self { spoken: Vec::new(), others: Vec::new(), packs: Vec::new() };
-        for (source, (folder, part)) in folders.iter().enumerate() {
-            let Prepared { manifest, pack } = Prepared::open(folder)?;
+        let mut corpus = Self { spoken: Vec::new(), others: Vec::new(), library: Library::default() };
+        for (folder, part) in folders {
             let mut seen: HashMap<Vec<usize>, usize> = HashMap::new();
-            for item in manifest.items {
+            for (item, sound) in corpus.library.add(folder, config)? {
                 let words: Vec<&str> = item.words.split_whitespace().collect();
                 let said = said(&words, &keywords);
                 let number = seen.entry(said.clone()).or_default();
@@ -64,14 +62,13 @@ impl Corpus {
                     (part, _) => *part == Part::Train,
                 };
                 *number += 1;
-                let clip = Clip { id: item.id, keywords: said, source };
+                let clip = Clip { sound, keywords: said };
                 match clip.keywords.is_empty() {
                     true if wanted => corpus.others.push(clip),
                     false if wanted && words.len() <= longest => corpus.spoken.push(clip),
                     _ => {}
                 }
             }
-            corpus.packs.push(pack);
         }
         Ok(corpus)
     }
@@ -88,16 +85,9 @@ impl Corpus {
         Ok(self)
     }
 
-    /// A reader for each folder, for a thread of its own.
-    pub(super) fn readers(&self) -> Result<Vec<PackReader>> {
-        self.packs.iter().map(|pack| pack.reader_at(SAMPLE_RATE_HZ)).collect()
-    }
-
-    /// The samples of a clip, mono at 16 kHz in [-1, 1].
-    pub(super) fn read(readers: &mut [PackReader], clip: &Clip) -> Result<Vec<f32>> {
-        let mut samples = Vec::new();
-        readers[clip.source].read(&clip.id, &mut samples)?;
-        Ok(samples)
+    /// A reader of all clips, for a thread of its own.
+    pub(super) fn reader(&self) -> Result<LibraryReader> {
+        self.library.reader()
     }
 }
 

@@ -12,8 +12,8 @@ use crate::Result;
 use crate::augment::{Augmenter, Draw, resample_by};
 use crate::data::drawn;
 use crate::data::energy::{extent, power};
-use crate::data::pack::PackReader;
 use crate::data::prepare::SAMPLE_RATE_HZ;
+use crate::data::sounds::LibraryReader;
 use crate::random::generator;
 
 /// Samples over which sound that is cut fades away: 10 ms.
@@ -88,7 +88,7 @@ impl Examples {
 
     fn sound(
         &self,
-        readers: &mut [PackReader],
+        reader: &mut LibraryReader,
         example: Example,
         rng: &mut ChaCha8Rng,
     ) -> Result<(Vec<f32>, &[usize], usize)> {
@@ -96,20 +96,20 @@ impl Examples {
         let ((mut sound, end), keywords): (_, &[usize]) = match example {
             Example::Keyword(number) => {
                 let clip = &self.corpus.spoken[number];
-                let mut word = Corpus::read(readers, clip)?;
+                let mut word = reader.read(&clip.sound)?;
                 // Half of the recordings keep the sound around the word.
                 if rng.random_bool(0.5) {
                     word = cut(&word, extent(&word));
                 }
-                (self.amid(readers, word, window, rng)?, &clip.keywords)
+                (self.amid(reader, word, window, rng)?, &clip.keywords)
             }
             Example::Half(number) => {
-                let word = Corpus::read(readers, &self.corpus.spoken[number])?;
+                let word = reader.read(&self.corpus.spoken[number].sound)?;
                 let Range { start, end } = extent(&word);
                 let length = ((end - start) as f64 * rng.random_range(0.25..0.5)) as usize;
-                (self.amid(readers, cut(&word, start..start + length), window, rng)?, &[])
+                (self.amid(reader, cut(&word, start..start + length), window, rng)?, &[])
             }
-            Example::Other(number) => ((self.piece(readers, &self.corpus.others[number], window, rng)?, 0), &[]),
+            Example::Other(number) => ((self.piece(reader, &self.corpus.others[number], window, rng)?, 0), &[]),
         };
         if let Some((_, augmenter)) = &self.augment {
             augmenter.waveform(&mut sound, rng);
@@ -121,7 +121,7 @@ impl Examples {
     /// A word with other speech or silence around it, and the sample at which it ends.
     fn amid(
         &self,
-        readers: &mut [PackReader],
+        reader: &mut LibraryReader,
         word: Vec<f32>,
         window: usize,
         rng: &mut ChaCha8Rng,
@@ -134,7 +134,7 @@ impl Examples {
         let mut sound = vec![0.0; window];
         if rng.random_bool(self.config.amid_speech) && !word.is_empty() {
             let other = &self.corpus.others[rng.random_range(0..self.corpus.others.len())];
-            sound = self.piece(readers, other, window, rng)?;
+            sound = self.piece(reader, other, window, rng)?;
             let decibels: f32 = rng.random_range(-6.0..6.0);
             let gain = (power(word) / power(&sound).max(1e-10)).sqrt() * 10.0_f32.powf(decibels / 20.0);
             sound.iter_mut().for_each(|sample| *sample *= gain.min(100.0));
@@ -147,8 +147,8 @@ impl Examples {
     }
 
     /// A piece of a clip, or all of it with silence around.
-    fn piece(&self, readers: &mut [PackReader], clip: &Clip, window: usize, rng: &mut ChaCha8Rng) -> Result<Vec<f32>> {
-        let samples = Corpus::read(readers, clip)?;
+    fn piece(&self, reader: &mut LibraryReader, clip: &Clip, window: usize, rng: &mut ChaCha8Rng) -> Result<Vec<f32>> {
+        let samples = reader.read(&clip.sound)?;
         if samples.len() >= window {
             let start = rng.random_range(0..=samples.len() - window);
             return Ok(samples[start..start + window].to_vec());
@@ -161,7 +161,7 @@ impl Examples {
 
     /// Features, targets and the end of the keyword.
     fn example(&self, example: Example, rng: &mut ChaCha8Rng) -> Result<(Vec<f32>, Vec<f32>, usize)> {
-        let (sound, keywords, end) = self.sound(&mut self.corpus.readers()?, example, rng)?;
+        let (sound, keywords, end) = self.sound(&mut self.corpus.reader()?, example, rng)?;
         let mut targets = vec![0.0; self.keywords];
         keywords.iter().for_each(|keyword| targets[*keyword] = 1.0);
         Ok((self.fbank.compute(&sound)?, targets, end))

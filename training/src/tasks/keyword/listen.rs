@@ -76,7 +76,7 @@ pub(super) fn hear(
     noise: Option<(&Bank, f32)>,
 ) -> Result<Vec<KeywordScores>> {
     let each = |(number, clip): (usize, &Clip)| -> Result<KeywordScores> {
-        let samples = Corpus::read(&mut corpus.readers()?, clip)?;
+        let samples = corpus.reader()?.read(&clip.sound)?;
         let around = (AROUND_S * f64::from(SAMPLE_RATE_HZ)) as usize;
         let end = around + extent(&samples).end;
         let mut sound = vec![0.0; around];
@@ -94,9 +94,9 @@ pub(super) fn hear(
 /// Listens to the other clips of a corpus, one after the other.
 pub(super) fn overhear(spotter: &dyn KeywordSpotter, corpus: &Corpus) -> Result<BackgroundScores> {
     let each = |clips: &[Clip]| -> Result<(Vec<f32>, usize)> {
-        let (mut readers, mut sound) = (corpus.readers()?, Vec::new());
+        let (mut reader, mut sound) = (corpus.reader()?, Vec::new());
         for clip in clips {
-            sound.extend(Corpus::read(&mut readers, clip)?);
+            sound.extend(reader.read(&clip.sound)?);
             sound.resize(sound.len() + (AROUND_S * f64::from(SAMPLE_RATE_HZ)) as usize, 0.0);
         }
         Ok((listen(spotter, &sound)?, sound.len()))

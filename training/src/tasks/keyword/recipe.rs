@@ -11,6 +11,7 @@ use super::measure;
 use super::task::KeywordTask;
 use crate::augment::{AugmentConfig, Augmenter, Draw, Effect};
 use crate::data::labels::{LABELS, LabelEncoder};
+use crate::data::manifest::ManifestConfig;
 use crate::data::prepare::{self, PrepareConfig};
 use crate::export::ExportConfig;
 use crate::nets::keyword::{KeywordNet, KeywordNetConfig};
@@ -65,7 +66,7 @@ fn alarms_per_hour() -> f64 {
     0.5
 }
 
-/// The data of a keyword spotter: prepared folders.
+/// The data of a keyword spotter: prepared folders, or manifests (`.csv` or `.json`).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeywordData {
@@ -84,6 +85,10 @@ pub struct KeywordData {
     pub test_spoken: Vec<PathBuf>,
     /// Other speech and sound to count false alarms on.
     pub test_others: Vec<PathBuf>,
+    /// How manifests are read. `words` names the column of what is said, such as `command` in SpeechBrain's for Speech
+    /// Commands, whose `start` and `stop` are samples.
+    #[serde(default)]
+    pub manifest: ManifestConfig,
     /// Prepared noise to add in training.
     #[serde(default)]
     pub noise: Option<PathBuf>,
@@ -164,7 +169,7 @@ impl KeywordRecipe {
         let folders: Vec<_> = spoken.chain(others).collect();
         let mut seen = std::collections::HashSet::new();
         let folders: Vec<_> = folders.into_iter().filter(|(folder, _)| seen.insert(folder.clone())).collect();
-        Corpus::open(&folders, &self.keywords)
+        Corpus::open(&folders, &self.data.manifest, &self.keywords)
     }
 
     pub(super) fn augmenter(&self) -> Result<(Draw, Augmenter)> {
@@ -189,7 +194,7 @@ impl Recipe for KeywordRecipe {
     }
 
     fn train(&self, mode: RunMode) -> Result<()> {
-        recipe::begin_run(self, &self.run, mode)?;
+        recipe::begin_run("keyword", self, &self.run, mode)?;
         recipe::keep_classes(&self.run, mode, || Ok(self.keywords.clone()))?;
         trainer::fit(&self.task()?, &self.train, &self.run, mode).map(drop)
     }

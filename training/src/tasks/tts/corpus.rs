@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::VoiceConfig;
 use super::mel::MelConfig;
+use crate::data::manifest::{self, Item, Manifest, ManifestConfig};
 use crate::data::pitch;
 use crate::tasks::aligner::{self, Alignment};
 use crate::{Error, Result};
@@ -98,7 +99,7 @@ struct Row {
 /// [`Error::Io`], [`Error::Data`] for a manifest that cannot be used, audio errors of the layer below.
 pub fn prepare(voice: &VoiceConfig, frontend: &Frontend, folder: &Path) -> Result<usize> {
     std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
-    let rows = manifest(&voice.manifest)?;
+    let rows = rows(&voice.manifest)?;
     let root = voice.manifest.parent().unwrap_or(Path::new("."));
     let rate = SampleRate::hz(voice.geometry.rate_hz);
     let clips: Vec<Vec<f32>> =
@@ -128,12 +129,28 @@ pub fn prepare(voice: &VoiceConfig, frontend: &Frontend, folder: &Path) -> Resul
     Ok(list.len())
 }
 
-fn manifest(path: &Path) -> Result<Vec<Row>> {
-    let place = || path.display().to_string();
-    let mut reader = csv::Reader::from_path(path).map_err(|e| Error::data(place(), e))?;
-    let mut rows = reader.deserialize().collect::<Result<Vec<Row>, _>>().map_err(|e| Error::data(place(), e))?;
+fn rows(path: &Path) -> Result<Vec<Row>> {
+    let mut rows = if manifest::is_json(path) { json(path)? } else { csv(path)? };
     rows.sort_by(|a, b| (&a.prompt, &a.id).cmp(&(&b.prompt, &b.id)));
     Ok(rows)
+}
+
+fn json(path: &Path) -> Result<Vec<Row>> {
+    let config = ManifestConfig { words: "label".to_owned(), ..ManifestConfig::default() };
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let row = |item: Item| {
+        let path = item.wav.whole_file(&config, folder)?;
+        // What begins where the manifest lies is said as of there.
+        let path = path.strip_prefix(folder).map(Path::to_owned).unwrap_or(path);
+        Ok(Row { id: item.id, path, transcript: item.words, prompt: None })
+    };
+    Manifest::read_with(path, &config)?.items.into_iter().map(row).collect()
+}
+
+fn csv(path: &Path) -> Result<Vec<Row>> {
+    let place = || path.display().to_string();
+    let mut reader = csv::Reader::from_path(path).map_err(|e| Error::data(place(), e))?;
+    reader.deserialize().collect::<Result<Vec<Row>, _>>().map_err(|e| Error::data(place(), e))
 }
 
 /// What the aligner hears of a clip and looks for in it.
@@ -274,5 +291,26 @@ impl Utterance {
         let mel = &self.mel[frames.start * bands..frames.end * bands];
         let rows = mel.chunks(bands).zip(&self.pitch[frames]);
         rows.flat_map(|(mel, p)| mel.iter().copied().chain([statistics.pitch(p.hz), p.voicing])).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_forms_of_a_list_name_the_same_recordings() {
+        let folder = tempfile::tempdir().unwrap();
+        let list = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            let row = |row: Row| (row.id, row.path, row.transcript);
+            rows(&path).unwrap().into_iter().map(row).collect::<Vec<_>>()
+        };
+        let csv = list("train.csv", "uttid,wav,label\nLJ2,wavs/LJ2.wav,\"Two, he said.\"\nLJ1,wavs/LJ1.wav,One.\n");
+        let json = r#"{"LJ2": {"uttid": "LJ2", "wav": "{data_root}/wavs/LJ2.wav", "label": "Two, he said.", "segment": true,
+            "duration": 1.5}, "LJ1": {"wav": "{data_root}/wavs/LJ1.wav", "label": "One.", "duration": 1.0}}"#;
+        assert_eq!(list("train.json", json), csv);
+        assert_eq!(csv[0], ("LJ1".to_owned(), PathBuf::from("wavs/LJ1.wav"), "One.".to_owned()));
     }
 }

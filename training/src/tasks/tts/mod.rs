@@ -32,7 +32,8 @@ use crate::tasks::aligner::AlignerConfig;
 #[serde(deny_unknown_fields, default)]
 pub struct VoiceConfig {
     /// A CSV file with the columns `id`, `path` (relative to it), `transcript` and `prompt`, by which clips are ordered;
-    /// or a list of LJ Speech as `prepare` writes it, with `uttid`, `wav` and `label`, ordered by `uttid`.
+    /// or a list of LJ Speech with `uttid`, `wav` and `label`, ordered by `uttid`: CSV as `prepare` writes it, or JSON as
+    /// SpeechBrain's recipe does.
     pub manifest: PathBuf,
     /// The last so many prompts are kept out of training.
     pub held_out: usize,

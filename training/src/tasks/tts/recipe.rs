@@ -277,7 +277,7 @@ impl Recipe for TtsRecipe {
 
     fn train(&self, mode: RunMode) -> Result<()> {
         self.parts.iter().try_for_each(|part| mode.check(&self.run_of(*part)))?;
-        recipe::begin_run(self, &self.run, mode)?;
+        recipe::begin_run("tts", self, &self.run, mode)?;
         let corpus = self.load_corpus()?;
         for part in &self.parts {
             let run = self.run_of(*part);

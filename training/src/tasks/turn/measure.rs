@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::corpus::Corpus;
 use super::moments::{Kind, Moment, Silence, silences};
-use super::recipe::TurnRecipe;
+use super::recipe::{TurnData, TurnRecipe};
 use crate::data::prepare::SAMPLE_RATE_HZ;
 use crate::{Error, Result};
 
@@ -54,13 +54,14 @@ pub(super) fn evaluate(recipe: &TurnRecipe) -> Result<()> {
 
 /// Asks a detector at every look of every pause of the turns in a folder.
 fn look_at(folder: &Path, recipe: &TurnRecipe, detector: &dyn TurnDetector) -> Result<Vec<Looked>> {
+    let TurnData { manifest, least_s, .. } = &recipe.data;
     let corpus =
-        Corpus::open(&[PathBuf::from(folder)], &recipe.listener()?, recipe.data.least_s, recipe.evaluate.clips)?;
+        Corpus::open(&[PathBuf::from(folder)], manifest, &recipe.listener()?, *least_s, recipe.evaluate.clips)?;
     let each = |number: usize| -> Result<Looked> {
-        let (mut stream, mut recording) = (detector.stream()?, Vec::new());
-        corpus.read(&mut corpus.readers()?, number, &mut recording)?;
+        let (mut stream, turn) = (detector.stream()?, &corpus.turns()[number]);
+        let recording = corpus.reader()?.read(&turn.sound)?;
         let mut looked = Looked { pauses: Vec::new(), end: Vec::new() };
-        for moment in silences(number, &corpus.turns()[number]) {
+        for moment in silences(number, turn) {
             let looks = looks(&moment).map(|ms| {
                 let sound = moment.sound(&recording, ms * SAMPLE_RATE_HZ as usize / 1_000, Silence::Recorded);
                 stream.probability(&sound)

@@ -10,6 +10,7 @@ use super::measure;
 use super::moments::MomentConfig;
 use super::task::TurnTask;
 use crate::augment::{AugmentConfig, Augmenter, Effect};
+use crate::data::manifest::ManifestConfig;
 use crate::data::prepare::{self, PrepareConfig};
 use crate::export::ExportConfig;
 use crate::nets::turn::{TurnNet, TurnNetConfig};
@@ -66,7 +67,8 @@ fn segments() -> SegmenterConfig {
     SegmenterConfig { min_speech_ms: 40.0, min_silence_ms: 60.0, ..SegmenterConfig::default() }
 }
 
-/// The data of a turn detector: prepared folders of clips, each of which is one turn. Transcripts are not needed.
+/// The data of a turn detector: prepared folders or manifests (`.csv` or `.json`) of clips, each of which
+/// is one turn. Transcripts are not needed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TurnData {
@@ -85,6 +87,9 @@ pub struct TurnData {
     /// Shorter clips, in seconds, stay out. Default: 1.
     #[serde(default = "least_s")]
     pub least_s: f64,
+    /// How manifests are read.
+    #[serde(default)]
+    pub manifest: ManifestConfig,
 }
 
 fn least_s() -> f64 {
@@ -143,7 +148,7 @@ impl Recipe for TurnRecipe {
     }
 
     fn train(&self, mode: RunMode) -> Result<()> {
-        recipe::begin_run(self, &self.run, mode)?;
+        recipe::begin_run("turn", self, &self.run, mode)?;
         trainer::fit(&self.task()?, &self.train, &self.run, mode).map(drop)
     }
 

@@ -10,7 +10,7 @@ use rejoinder_models::turn::convolutional::FAMILY;
 
 use super::corpus::Corpus;
 use super::moments::{Moment, MomentConfig, draw};
-use super::recipe::TurnRecipe;
+use super::recipe::{TurnData, TurnRecipe};
 use crate::augment::Augmenter;
 use crate::data::drawn::{self, STATISTICS_SEED, VALID_SEED};
 use crate::data::statistics::BinStatistics;
@@ -54,8 +54,7 @@ pub struct TurnBatch {
 impl Examples {
     /// The features of one moment. Shape: (frame, bin), row by row.
     fn features(&self, moment: &Moment, rng: &mut ChaCha8Rng) -> Result<Vec<f32>> {
-        let mut recording = Vec::new();
-        self.corpus.read(&mut self.corpus.readers()?, moment.turn, &mut recording)?;
+        let recording = self.corpus.reader()?.read(&self.corpus.turns()[moment.turn].sound)?;
         let moment = moment.clone().between_words(&recording, &self.moments, rng);
         let look = moment.look(&self.moments, rng);
         let silence = Moment::silence(&self.moments, rng);
@@ -113,8 +112,9 @@ impl TurnTask {
             Arc::new(Examples { corpus, moments, fbank, frames: recipe.net.frames, augmenter })
         };
         let listener = recipe.listener()?;
-        let train = Corpus::open(&recipe.data.train, &listener, recipe.data.least_s, 0)?;
-        let valid = Corpus::open(std::slice::from_ref(&recipe.data.valid), &listener, recipe.data.least_s, 0)?;
+        let TurnData { train, valid, manifest, least_s, .. } = &recipe.data;
+        let train = Corpus::open(train, manifest, &listener, *least_s, 0)?;
+        let valid = Corpus::open(std::slice::from_ref(valid), manifest, &listener, *least_s, 0)?;
         let pauses: usize = train.turns().iter().map(|turn| turn.speech.len() - 1).sum();
         tracing::info!(
             "{} turns with {pauses} pauses to train on, {} to validate",

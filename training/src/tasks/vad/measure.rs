@@ -13,9 +13,11 @@ use rejoinder_models::vad::{CrdnnConfig, SegmenterConfig, SileroConfig, Vad, Vad
 use serde::Serialize;
 
 use super::mixture::{Mixture, Utterances};
-use super::recipe::VadRecipe;
+use super::parties::Parties;
+use super::recipe::{VadData, VadRecipe};
 use super::score::{Counts, Delays, median, stretches};
 use crate::data::energy::FRAME;
+use crate::data::manifest;
 use crate::{Error, Result};
 
 /// Steps of 10 ms in a second.
@@ -43,9 +45,11 @@ pub(super) fn evaluate(recipe: &VadRecipe) -> Result<()> {
     let mut results: BTreeMap<String, BTreeMap<&str, Row>> = BTreeMap::new();
     print("| test | detector | precision, % | recall, % | F1, % | onset, ms | offset, ms | missed |")?;
     print("|---|---|---|---|---|---|---|---|")?;
-    for folder in &recipe.data.tests {
-        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let mixtures = mixtures(recipe, folder)?;
+    let VadData { tests, parties, manifest: config, .. } = &recipe.data;
+    let made = tests.iter().map(|place| (place, mixtures(recipe, place)));
+    let recorded = |place| Parties::open(std::slice::from_ref(place), config, false)?.all();
+    for (place, mixtures) in made.chain(parties.tests.iter().map(|place| (place, recorded(place)))) {
+        let (name, mixtures) = (manifest::title(place), mixtures?);
         let mut rows = BTreeMap::new();
         for vad in &detectors {
             let row = measure(vad.as_ref(), &mixtures, recipe.evaluate.segments)?;
@@ -79,12 +83,15 @@ fn detectors(recipe: &VadRecipe) -> Result<Vec<Arc<dyn Vad>>> {
 
 /// The mixtures of one test, always the same.
 fn mixtures(recipe: &VadRecipe, folder: &Path) -> Result<Vec<Mixture>> {
-    let utterances = Utterances::open(&[PathBuf::from(folder)])?;
+    let utterances = Utterances::open(&[PathBuf::from(folder)], &recipe.data.manifest, false)?;
+    if utterances.is_empty() {
+        return Err(Error::data(folder.display().to_string(), "expected clips of speech, found none"));
+    }
     let augmenter = recipe.augmenter(recipe.data.test_noise.as_deref())?;
     let frames = (recipe.evaluate.mixture_s * FRAMES_PER_S) as usize;
     let each = |number: usize| {
         let mut rng = ChaCha8Rng::seed_from_u64(number as u64);
-        utterances.mix(&mut utterances.readers()?, &recipe.mixtures, &augmenter, frames, &mut rng)
+        utterances.mix(&mut utterances.reader()?, &recipe.mixtures, &augmenter, frames, &mut rng)
     };
     (0..recipe.evaluate.mixtures).into_par_iter().map(each).collect()
 }

@@ -4,11 +4,12 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::Result;
 use crate::augment::{Augmenter, Draw, mix_at_snr};
 use crate::data::energy::{FRAME, power, speech};
-use crate::data::pack::{Pack, PackReader};
-use crate::data::prepare::{Prepared, SAMPLE_RATE_HZ};
-use crate::{Error, Result};
+use crate::data::manifest::ManifestConfig;
+use crate::data::prepare::SAMPLE_RATE_HZ;
+use crate::data::sounds::{ClipRef, Library, LibraryReader};
 
 /// Clips are cut to this, in seconds, so that many voices are heard.
 const LONGEST_S: usize = 6;
@@ -91,37 +92,36 @@ pub struct Mixture {
     pub speech: Vec<bool>,
 }
 
-/// Who may come: clips of prepared folders.
+/// Who may come: clips of prepared folders and manifests.
 pub(super) struct Utterances {
-    clips: Vec<(usize, String)>,
-    packs: Vec<Pack>,
+    clips: Vec<ClipRef>,
+    library: Library,
 }
 
 impl Utterances {
-    pub(super) fn open(folders: &[PathBuf]) -> Result<Self> {
-        let mut utterances = Self { clips: Vec::new(), packs: Vec::new() };
-        for (source, folder) in folders.iter().enumerate() {
-            let Prepared { manifest, pack } = Prepared::open(folder)?;
-            utterances.clips.extend(manifest.items.into_iter().map(|item| (source, item.id)));
-            utterances.packs.push(pack);
-        }
-        if utterances.clips.is_empty() {
-            let names: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();
-            return Err(Error::data(names.join(", "), "expected clips of speech, found none"));
+    pub(super) fn open(folders: &[PathBuf], config: &ManifestConfig, training: bool) -> Result<Self> {
+        let mut utterances = Self { clips: Vec::new(), library: Library::default() };
+        let config = ManifestConfig { words: String::new(), ..config.clone() };
+        for folder in folders {
+            let Self { clips, library } = &mut utterances;
+            let added = if training { library.add_training(folder, &config)? } else { library.add(folder, &config)? };
+            clips.extend(added.into_iter().map(|(_, clip)| clip));
         }
         Ok(utterances)
     }
 
-    /// A reader for each folder, for a thread of its own.
-    pub(super) fn readers(&self) -> Result<Vec<PackReader>> {
-        self.packs.iter().map(|pack| pack.reader_at(SAMPLE_RATE_HZ)).collect()
+    pub(super) fn is_empty(&self) -> bool {
+        self.clips.is_empty()
+    }
+
+    /// A reader of all clips, for a thread of its own.
+    pub(super) fn reader(&self) -> Result<LibraryReader> {
+        self.library.reader()
     }
 
     /// What somebody says, and where it is speech.
-    fn utterance(&self, readers: &mut [PackReader], rng: &mut ChaCha8Rng) -> Result<(Vec<f32>, Vec<bool>)> {
-        let (source, id) = &self.clips[rng.random_range(0..self.clips.len())];
-        let mut samples = Vec::new();
-        readers[*source].read(id, &mut samples)?;
+    fn utterance(&self, reader: &mut LibraryReader, rng: &mut ChaCha8Rng) -> Result<(Vec<f32>, Vec<bool>)> {
+        let mut samples = reader.read(&self.clips[rng.random_range(0..self.clips.len())])?;
         let mut frames = speech(&samples);
         let longest = LONGEST_S * SAMPLE_RATE_HZ as usize / FRAME;
         if frames.len() > longest {
@@ -135,7 +135,7 @@ impl Utterances {
     /// A mixture of so many frames of 10 ms.
     pub(super) fn mix(
         &self,
-        readers: &mut [PackReader],
+        reader: &mut LibraryReader,
         config: &MixtureConfig,
         augmenter: &Augmenter,
         frames: usize,
@@ -145,7 +145,7 @@ impl Utterances {
         if rng.random_bool(config.silent) {
             let rms = 10.0_f32.powf(rng.random_range(NOISE_DB[0]..NOISE_DB[1]) / 20.0);
             let noise = match config.babble_snr_db.draw(rng) {
-                Some(_) => self.babble(readers, config, augmenter, frames, rng)?,
+                Some(_) => self.babble(reader, config, augmenter, frames, rng)?,
                 None => augmenter.noise.draw(mixture.sound.len(), rng).unwrap_or_default(),
             };
             let gain = rms / power(&noise).sqrt().max(1e-6);
@@ -155,7 +155,7 @@ impl Utterances {
         let begun = rng.random_bool(config.amid_speech);
         let mut at = rng.random_range(if begun { -(frames as i64).min(200)..0 } else { 0..(frames as i64 / 2).max(1) });
         while at < frames as i64 {
-            let (samples, spoken) = self.utterance(readers, rng)?;
+            let (samples, spoken) = self.utterance(reader, rng)?;
             let rms = 10.0_f32.powf(rng.random_range(config.level_db[0]..config.level_db[1]) / 20.0);
             let gain = (rms / power(&samples).sqrt().max(1e-6)).min(100.0);
             mixture.join(at, &samples, &spoken, gain);
@@ -165,7 +165,7 @@ impl Utterances {
             at += spoken.len() as i64 + if overlaps { -(pause.min(spoken.len() as i64 / 2)) } else { pause };
         }
         if let Some(snr_db) = config.babble_snr_db.draw(rng) {
-            mix_at_snr(&mut mixture.sound, &self.babble(readers, config, augmenter, frames, rng)?, snr_db);
+            mix_at_snr(&mut mixture.sound, &self.babble(reader, config, augmenter, frames, rng)?, snr_db);
         }
         augmenter.waveform(&mut mixture.sound, rng);
         Ok(mixture)
@@ -174,7 +174,7 @@ impl Utterances {
     /// So many frames of 10 ms of several people who go on talking, each from another place of one or more rooms.
     fn babble(
         &self,
-        readers: &mut [PackReader],
+        reader: &mut LibraryReader,
         config: &MixtureConfig,
         augmenter: &Augmenter,
         frames: usize,
@@ -185,7 +185,7 @@ impl Utterances {
         for _ in 0..rng.random_range(fewest..=most.max(fewest)) {
             let mut voice = Vec::new();
             while voice.len() < babble.len() {
-                voice.append(&mut self.utterance(readers, rng)?.0);
+                voice.append(&mut self.utterance(reader, rng)?.0);
                 voice.resize(voice.len() + BREATH * FRAME, 0.0);
             }
             // Not all begin a sentence when the mixture begins.

@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::measure;
 use super::mixture::MixtureConfig;
+use super::parties::PartyConfig;
 use super::task::VadTask;
 use crate::augment::{AugmentConfig, Augmenter, Effect};
+use crate::data::manifest::ManifestConfig;
 use crate::data::prepare::{self, PrepareConfig, SAMPLE_RATE_HZ};
 use crate::export::ExportConfig;
 use crate::losses::BinaryLoss;
@@ -58,16 +60,26 @@ fn batch() -> usize {
     32
 }
 
-/// The data of a voice activity detector: prepared folders of clean speech, whose transcripts are not needed.
+/// The data of a voice activity detector: prepared folders or manifests (`.csv` or `.json`) of clean speech, whose
+/// transcripts are not needed, to make mixtures of, and recordings of which it is known when somebody speaks.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VadData {
     /// Speech to train on.
+    #[serde(default)]
     pub train: Vec<PathBuf>,
     /// Speech to validate on.
+    #[serde(default)]
     pub valid: Vec<PathBuf>,
     /// Speech to report on, each apart.
+    #[serde(default)]
     pub tests: Vec<PathBuf>,
+    /// Recordings of which it is known when somebody speaks.
+    #[serde(default)]
+    pub parties: PartyConfig,
+    /// How manifests are read.
+    #[serde(default)]
+    pub manifest: ManifestConfig,
     /// Prepared noise for training and validation.
     #[serde(default)]
     pub noise: Option<PathBuf>,
@@ -120,6 +132,10 @@ impl VadRecipe {
 
     /// Refuses mixtures that cannot be made.
     pub(super) fn check(&self) -> Result<()> {
+        if !(0.0..=1.0).contains(&self.data.parties.share) {
+            let reason = format!("expected a share from 0 to 1, found {}", self.data.parties.share);
+            return Err(Error::config("data.parties.share", reason));
+        }
         self.mixtures.mistake().map_or(Ok(()), |mistake| Err(Error::config("[mixtures]", mistake)))
     }
 
@@ -142,7 +158,7 @@ impl Recipe for VadRecipe {
     }
 
     fn train(&self, mode: RunMode) -> Result<()> {
-        recipe::begin_run(self, &self.run, mode)?;
+        recipe::begin_run("vad", self, &self.run, mode)?;
         trainer::fit(&self.task()?, &self.train, &self.run, mode).map(drop)
     }
 

@@ -1,13 +1,15 @@
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rejoinder_models::card::Bundle;
 use rejoinder_models::features::Fbank;
 use rejoinder_models::vad::crdnn::FAMILY;
 
-use super::mixture::{MixtureConfig, Utterances};
-use super::recipe::VadRecipe;
+use super::mixture::{Mixture, MixtureConfig, Utterances};
+use super::parties::Parties;
+use super::recipe::{VadData, VadRecipe};
 use super::score::Counts;
 use crate::augment::Augmenter;
 use crate::data::drawn::{self, STATISTICS_SEED, VALID_SEED};
@@ -40,6 +42,9 @@ pub struct VadTask {
 /// From clips to what the net takes. Immutable, shared by the loader's threads.
 struct Mixtures {
     utterances: Utterances,
+    parties: Parties,
+    /// How many are pieces of parties.
+    share: f64,
     config: MixtureConfig,
     count: usize,
     fbank: Fbank,
@@ -66,11 +71,23 @@ impl Mixtures {
 
     /// Features, and whether somebody speaks in each frame of the net.
     fn example(&self, rng: &mut ChaCha8Rng) -> Result<(Vec<f32>, Vec<f32>)> {
-        let mut readers = self.utterances.readers()?;
-        let mixture = self.utterances.mix(&mut readers, &self.config, &self.augmenter, self.frames(), rng)?;
+        let mixture = self.mixture(rng)?;
         let speaks = |frames: &[bool]| f32::from(u8::from(frames.iter().any(|speech| *speech)));
         let speech = mixture.speech.chunks_exact(VadNetConfig::SUBSAMPLING).map(speaks).collect();
         Ok((self.fbank.compute(&mixture.sound)?, speech))
+    }
+
+    fn mixture(&self, rng: &mut ChaCha8Rng) -> Result<Mixture> {
+        let (frames, augmenter) = (self.frames(), &self.augmenter);
+        let is_piece = match (self.utterances.is_empty(), self.parties.is_empty()) {
+            (_, true) => false,
+            (true, _) => true,
+            _ => rng.random_bool(self.share),
+        };
+        if is_piece {
+            return self.parties.piece(&mut self.parties.reader()?, augmenter, frames, rng);
+        }
+        self.utterances.mix(&mut self.utterances.reader()?, &self.config, augmenter, frames, rng)
     }
 
     /// The batches of one epoch but the first `done`.
@@ -108,13 +125,22 @@ impl VadTask {
         if fbank.hop().0 as usize != FRAME {
             return Err(Error::config("features.hop_ms", format!("expected 10, found {}", recipe.features.hop_ms)));
         }
-        let mixtures = |folders: &[_], count| -> Result<Arc<Mixtures>> {
-            let augmenter = recipe.augmenter(recipe.data.noise.as_deref())?;
-            let (utterances, config) = (Utterances::open(folders)?, recipe.mixtures.clone());
-            Ok(Arc::new(Mixtures { utterances, config, count, fbank: fbank.clone(), augmenter }))
+        let VadData { parties: known, manifest, .. } = &recipe.data;
+        let mixtures = |name, speech: &[_], parties: &[_], count| -> Result<Arc<Mixtures>> {
+            let training = name == "train";
+            let utterances = Utterances::open(speech, manifest, training)?;
+            let parties = Parties::open(parties, manifest, training)?;
+            if utterances.is_empty() && parties.is_empty() {
+                let reason = "expected clips of speech, here or in `parties`, found none";
+                return Err(Error::data(format!("data.{name}"), reason));
+            }
+            let (config, augmenter) = (recipe.mixtures.clone(), recipe.augmenter(recipe.data.noise.as_deref())?);
+            let fbank = fbank.clone();
+            Ok(Arc::new(Mixtures { utterances, parties, share: known.share, config, count, fbank, augmenter }))
         };
-        let train = mixtures(&recipe.data.train, recipe.mixtures.count)?;
-        let valid = mixtures(&recipe.data.valid, VALID_MIXTURES.min(recipe.mixtures.count))?;
+        let train = mixtures("train", &recipe.data.train, &known.train, recipe.mixtures.count)?;
+        let count = VALID_MIXTURES.min(recipe.mixtures.count);
+        let valid = mixtures("valid", &recipe.data.valid, &known.valid, count)?;
         let measured = train.batches(recipe.batch, STATISTICS_SEED, 0).map(|batch| Ok(batch?.features));
         let some = STATISTICS_MIXTURES.div_ceil(recipe.batch.max(1));
         let statistics = BinStatistics::of(recipe.net.bins, measured.take(some))?;
