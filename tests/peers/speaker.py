@@ -3,7 +3,8 @@
     pip install speechbrain==1.1.2 torch torchaudio && python tests/peers/speaker.py
 
 Writes training/tests/golden/speaker.json: small ECAPA-TDNN and x-vector nets with random weights, their embeddings of a
-padded batch, the loss LogSoftmaxWrapper(AdditiveAngularMargin) and its gradients; and models/tests/golden/speaker.json:
+padded batch, the loss LogSoftmaxWrapper(AdditiveAngularMargin) and its gradients, with checkpoints of them, ecapa.ckpt and
+xvector.ckpt; and models/tests/golden/speaker.json:
 EER, minDCF and normalised scores of random scores. All is computed in double precision, so that what differs is ours.
 
 Weights stand under the names of our nets, and in their layout: a convolution as a matrix (kernel x in, out).
@@ -81,7 +82,14 @@ def xvector_names(tensors):
     return named | layer("out", "blocks.16.w", tensors)
 
 
-def golden(net, names):
+def checkpoint(net, name):
+    """As SpeechBrain's checkpointer saves a net."""
+    path = ROOT / f"training/tests/golden/{name}.ckpt"
+    torch.save({key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in net.state_dict().items()}, path)
+    print(path, path.stat().st_size)
+
+
+def golden(net, kind, names):
     """Embeddings, loss and gradients of a net with weights that a file holds exactly."""
     classifier = ecapa.Classifier(DIM, lin_neurons=DIM, out_neurons=SPEAKERS).double()
     with torch.no_grad():
@@ -91,6 +99,8 @@ def golden(net, names):
             if "norm" in name or name.endswith(("running_mean", "running_var")):
                 tensor.copy_(torch.rand(tensor.shape) + 0.5 if tensor.dim() else tensor)
             tensor.copy_(torch.tensor(rounded(tensor)).reshape(tensor.shape))
+    # Batch norms learn as soon as the net trains.
+    checkpoint(net, kind)
     tensors = net.state_dict()
     weights = names({name: tensor.clone() for name, tensor in tensors.items()}) | {"speakers": classifier.weight}
     features = torch.tensor(rounded(3 * torch.randn(len(LENGTHS), FRAMES, BINS))).reshape(len(LENGTHS), FRAMES, BINS)
@@ -175,8 +185,8 @@ write(
         "targets": TARGETS,
         "margin": MARGIN,
         "scale": SCALE,
-        "ecapa": golden(net, lambda tensors: ecapa_names(tensors, 12)),
-        "xvector": golden(small, xvector_names),
+        "ecapa": golden(net, "ecapa", lambda tensors: ecapa_names(tensors, 12)),
+        "xvector": golden(small, "xvector", xvector_names),
         "aam": margins(),
     },
 )

@@ -1,6 +1,7 @@
 //! Weights that are there already, of a run or in a bundle, back into a net: what SpeechBrain's `Pretrainer` does.
 
 mod bundle;
+pub mod speechbrain;
 mod weights;
 
 use std::path::Path;
@@ -31,13 +32,16 @@ pub(crate) fn checksum(weights: &Path, start: Option<&Path>) -> Result<String> {
     Ok(format!("crc32c:{:08x}", crc32c::crc32c(&bytes)))
 }
 
-/// A task's net with the weights at `path`: `net.safetensors` of a run, or the folder of a bundle.
+/// A task's net with the weights at `path`: `net.safetensors` of a run, the folder of a bundle, or a checkpoint of SpeechBrain's.
 ///
 /// # Errors
 /// Weights that are missing, damaged or of another net, each by its name; a bundle for other features or tokens, or of a
 /// task whose bundles hold no weights to train on.
 pub(crate) fn begin<T: Task>(task: &T, net: T::Net, path: &Path) -> Result<T::Net> {
-    let weights = if path.is_dir() {
+    let weights = if speechbrain::is_checkpoint(path) {
+        let unknown = || Error::checkpoint(path, "no checkpoint of SpeechBrain's begins a net of this task");
+        speechbrain::read(path, task.speechbrain_names().ok_or_else(unknown)?)?
+    } else if path.is_dir() {
         let bundle = Bundle::open(path)?;
         Weights::of_bundle(&bundle, &task.weights_in(&bundle)?)?
     } else {

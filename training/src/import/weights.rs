@@ -16,8 +16,8 @@ const NAMED: usize = 6;
 /// Weights by module path, and where they are from.
 #[derive(Clone, Debug)]
 pub struct Weights {
-    place: PathBuf,
-    tensors: BTreeMap<String, TensorData>,
+    pub(super) place: PathBuf,
+    pub(super) tensors: BTreeMap<String, TensorData>,
 }
 
 impl Weights {

@@ -1,3 +1,4 @@
+use std::fs::File;
 use std::path::Path;
 
 use burn::module::{Module, ParamGroup};
@@ -96,6 +97,22 @@ struct Fitter<'a, T: Task> {
     metric: Metric,
     observers: Observers<'a, T>,
     meter: Meter,
+    /// Held as long as the run is trained in.
+    _lock: File,
+}
+
+/// Keeps others from training in a run folder at the same time.
+fn lock(run: &Path) -> Result<File> {
+    let path = run.join(".lock");
+    let file = File::create(&path).map_err(|e| Error::io(&path, e))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => {
+            let reason = "another program is training in this folder; wait for it, or give `run` another name";
+            Err(Error::config(run.display().to_string(), reason))
+        }
+        Err(std::fs::TryLockError::Error(error)) => Err(Error::io(&path, error)),
+    }
 }
 
 impl<'a, T: Task> Fitter<'a, T> {
@@ -114,6 +131,7 @@ impl<'a, T: Task> Fitter<'a, T> {
         let state = Checkpoint::default();
         // A net may begin with the weights that are removed here.
         let net = start::begin(task, options, &device)?;
+        let lock = lock(run)?;
         let checkpoint = Checkpoint::folder(run).filter(|_| mode == RunMode::Resume);
         if checkpoint.is_none() {
             clear(run, mode)?;
@@ -132,6 +150,7 @@ impl<'a, T: Task> Fitter<'a, T> {
             metric: options.metric(task.metric()),
             observers: Vec::new(),
             meter: Meter::default(),
+            _lock: lock,
         };
         match checkpoint {
             Some(folder) => fitter.load(&folder)?,
@@ -235,9 +254,7 @@ impl<'a, T: Task> Fitter<'a, T> {
         let at = self.at();
         tell(&mut self.observers, |observer| observer.on_stage_start(Stage::Train, &at))?;
         let outcome = ahead(Box::new(batches.take(left)), |batches| self.steps(batches));
-        if let Err(Error::Interrupted) = outcome {
-            self.save()?;
-        }
+        self.save_after(&outcome)?;
         outcome?;
         if self.state.batches == 0 {
             let reason = "an epoch has no batch; check the shares of the data, and that there are clips enough for one";
@@ -248,6 +265,15 @@ impl<'a, T: Task> Fitter<'a, T> {
         tell(&mut self.observers, |observer| observer.on_stage_end(Stage::Train, &figures, net, &at))
     }
 
+    /// What was learnt is kept where the data give out or somebody interrupts: the run can go on. Where the net itself fails, it
+    /// goes on from an earlier checkpoint.
+    fn save_after<R>(&mut self, outcome: &Result<R>) -> Result<()> {
+        match outcome {
+            Err(Error::Interrupted | Error::Io { .. } | Error::Data { .. } | Error::Models(_)) => self.save(),
+            _ => Ok(()),
+        }
+    }
+
     fn steps(&mut self, batches: &mut dyn Iterator<Item = Result<T::Batch>>) -> Result<()> {
         let mut gathered = step::Gathered::default();
         let factor = self.options.grad_accumulation_factor.max(1);
@@ -255,7 +281,13 @@ impl<'a, T: Task> Fitter<'a, T> {
         let mut before: Before<T> = None;
         let mut batches = batches.peekable();
         while let Some(batch) = batches.next() {
-            let batch = batch?;
+            let batch = match batch {
+                Ok(batch) => batch,
+                Err(error) => {
+                    self.go_back(before);
+                    return Err(error);
+                }
+            };
             if factor > 1 && before.is_none() {
                 before = Some((self.state.clone(), self.net()?.valid()));
             }
@@ -299,14 +331,9 @@ impl<'a, T: Task> Fitter<'a, T> {
         let (net, at) = (self.averaged(), At { epoch, ..self.at() });
         tell(&mut self.observers, |observer| observer.on_stage_start(Stage::Valid, &at))?;
         let device = self.options.backend.device()?;
-        let meter = match evaluate_first(self.task, &net, &device, self.course.most_batches()) {
-            Err(Error::Interrupted) => {
-                self.save()?;
-                return Err(Error::Interrupted);
-            }
-            other => other?,
-        };
-        let figures = meter.means();
+        let outcome = evaluate_first(self.task, &net, &device, self.course.most_batches());
+        self.save_after(&outcome)?;
+        let figures = outcome?.means();
         self.state.validation.update(self.options, &self.metric, &figures)?;
         self.state.validated = self.state.step;
         self.keep(&net, epoch, &figures)?;

@@ -18,6 +18,7 @@ mod interrupt;
 mod kept;
 mod layers;
 mod observer;
+mod optimizer;
 mod options;
 mod pool;
 mod precision;
@@ -51,6 +52,7 @@ pub use run_log::Meter;
 pub use schedule::Schedule;
 pub use timing::{Timing, time};
 
+use crate::import::speechbrain::Names;
 use crate::{Error, Result};
 
 /// Batches of one epoch, made on the loader thread.
@@ -99,6 +101,11 @@ pub trait Task: Sync {
     fn weights_in(&self, bundle: &Bundle) -> Result<Vec<(&'static str, &'static str)>> {
         let reason = "expected `net.safetensors` of a run: nothing can be trained on from a bundle of this task";
         Err(Error::config(bundle.root().display().to_string(), reason))
+    }
+
+    /// How the weights of a checkpoint of SpeechBrain's become those of the net, where there is a like one.
+    fn speechbrain_names(&self) -> Option<Names> {
+        None
     }
 
     /// The modules that begin afresh where the weights to begin with have none for them, or of another shape: what a bundle

@@ -1,9 +1,10 @@
 use std::path::PathBuf;
 
-use burn::optim::{AdamWConfig, ModuleOptimizer};
+use burn::optim::ModuleOptimizer;
 use serde::de::IntoDeserializer;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::optimizer::OptimizerKind;
 use super::{AdaptersConfig, Anneal, Direction, EarlyStopping, Metric, Precision, Schedule};
 use crate::device::Backend;
 use crate::{Error, Result};
@@ -37,10 +38,22 @@ pub struct TrainOptions {
     pub schedule: Schedule,
     /// Steps of linear warm-up. Default: 200.
     pub warmup_steps: usize,
-    /// AdamW's decoupled weight decay. Default: 0.01.
-    pub weight_decay: f32,
-    /// AdamW's second-moment decay. Default: 0.98.
+    /// How weights follow their gradients. Default: AdamW.
+    pub optimizer: OptimizerKind,
+    /// Weight decay: decoupled with AdamW, else added to the gradient. Default: 0.01 with AdamW, else none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight_decay: Option<f32>,
+    /// The first-moment decay of Adam and AdamW. Default: 0.9.
+    pub beta_1: f32,
+    /// Their second-moment decay. Default: 0.98.
     pub beta_2: f32,
+    /// What is added to a denominator. Default: 1e-6 with Adadelta, else 1e-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epsilon: Option<f32>,
+    /// The momentum of gradient descent. Default: 0.
+    pub momentum: f64,
+    /// Adadelta's decay. Default: 0.95.
+    pub rho: f32,
     /// The largest global norm of the gradient, 0 for no clipping. Default: 5.
     pub max_grad_norm: f64,
     /// Batches whose gradients are added up for a step, which follows their mean. The last step of an epoch has those that are
@@ -105,8 +118,13 @@ impl Default for TrainOptions {
             learning_rate: 1e-3,
             schedule: Schedule::Cosine,
             warmup_steps: 200,
-            weight_decay: 0.01,
+            optimizer: OptimizerKind::AdamW,
+            weight_decay: None,
+            beta_1: 0.9,
             beta_2: 0.98,
+            epsilon: None,
+            momentum: 0.0,
+            rho: 0.95,
             max_grad_norm: 5.0,
             grad_accumulation_factor: 1,
             nonfinite_patience: 3,
@@ -153,6 +171,29 @@ impl TrainOptions {
             let reason = "expected epochs, steps or minutes above 0, found none: the run would never end";
             return Err(Error::config("[train]", reason));
         }
+        let Self { learning_rate, average_decay, beta_1, beta_2, rho, momentum, max_grad_norm, .. } = *self;
+        let amounts = [
+            ("learning_rate", learning_rate),
+            ("max_grad_norm", max_grad_norm),
+            ("weight_decay", f64::from(self.weight_decay.unwrap_or(0.0))),
+            ("epsilon", f64::from(self.epsilon.unwrap_or(1.0))),
+        ];
+        let decays = [
+            ("average_decay", average_decay),
+            ("beta_1", f64::from(beta_1)),
+            ("beta_2", f64::from(beta_2)),
+            ("rho", f64::from(rho)),
+            ("momentum", momentum),
+        ];
+        let wrong = |(key, value): (&str, f64), expected: &str| {
+            Err(Error::config("[train]", format!("{key}: expected {expected}, found {value}")))
+        };
+        if let Some(amount) = amounts.into_iter().find(|(_, value)| !(value.is_finite() && *value >= 0.0)) {
+            return wrong(amount, "a number from 0 on");
+        }
+        if let Some(decay) = decays.into_iter().find(|(_, value)| !(0.0..1.0).contains(value)) {
+            return wrong(decay, "a number from 0 on and below 1");
+        }
         if (self.average_best || self.keep_latest) && self.keep_best == 0 {
             let key = if self.average_best { "average_best" } else { "keep_latest" };
             return Err(Error::config("[train]", format!("{key}: expected keep_best above 0, found 0")));
@@ -171,10 +212,9 @@ impl TrainOptions {
         }
     }
 
-    /// A fresh optimizer: AdamW (Loshchilov and Hutter, ICLR 2019).
+    /// A fresh optimizer.
     pub(super) fn optimizer(&self) -> ModuleOptimizer {
-        let config = AdamWConfig::new().with_beta_2(self.beta_2).with_epsilon(1e-8);
-        config.with_weight_decay(self.weight_decay).init()
+        self.optimizer.init(self)
     }
 }
 
@@ -211,5 +251,13 @@ mod tests {
             read(bounded).check().unwrap();
         }
         assert!(read("keep_best = 0\naverage_best = true").check().is_err());
+        for (wrong, key) in [
+            ("learning_rate = -1.0", "learning_rate"),
+            ("beta_2 = 2.0", "beta_2"),
+            ("max_grad_norm = nan", "max_grad_norm"),
+        ] {
+            let message = read(wrong).check().unwrap_err().to_string();
+            assert!(message.starts_with(&format!("[train]: {key}: expected")), "{message}");
+        }
     }
 }

@@ -9,7 +9,8 @@ use crate::Result;
 use crate::augment::{Augmenter, resample_by};
 use crate::data::padded::padded;
 use crate::data::prepare::SAMPLE_RATE_HZ;
-use crate::data::speakers::{SpeakerDataset, SpeakerReader};
+use crate::data::sounds::LibraryReader;
+use crate::data::speakers::SpeakerDataset;
 use crate::trainer::Batches;
 
 /// How batches are formed.
@@ -84,11 +85,11 @@ impl Loader {
         Ok(Box::new(batches))
     }
 
-    fn batch(&self, clips: &[usize], reader: &mut SpeakerReader, rng: &mut ChaCha8Rng) -> Result<SpeakerBatch> {
+    fn batch(&self, clips: &[usize], reader: &mut LibraryReader, rng: &mut ChaCha8Rng) -> Result<SpeakerBatch> {
         let known = self.dataset.speakers().len();
-        let (mut rows, mut speakers, mut samples) = (Vec::with_capacity(clips.len()), Vec::new(), Vec::new());
+        let (mut rows, mut speakers) = (Vec::with_capacity(clips.len()), Vec::new());
         for clip in clips.iter().map(|clip| &self.dataset.clips()[*clip]) {
-            reader.read(clip, &mut samples)?;
+            let samples = reader.read(&clip.sound)?;
             let speed = rng.random_range(0..self.config.speeds.len());
             let cut = self.crop(&samples, self.config.speeds[speed], rng);
             for course in self.augmenter.courses(rng) {
@@ -117,11 +118,11 @@ impl Loader {
 
     /// All clips in one batch, cut to `longest_s` seconds and otherwise as they are.
     pub(super) fn whole(&self, longest_s: f64) -> Result<SpeakerBatch> {
-        let (mut reader, mut samples) = (self.dataset.reader()?, Vec::new());
+        let mut reader = self.dataset.reader()?;
         let longest = (longest_s * f64::from(SAMPLE_RATE_HZ)) as usize;
         let mut rows = Vec::with_capacity(self.dataset.clips().len());
         for clip in self.dataset.clips() {
-            reader.read(clip, &mut samples)?;
+            let mut samples = reader.read(&clip.sound)?;
             samples.truncate(longest);
             rows.push(self.fbank.compute(&samples)?);
         }

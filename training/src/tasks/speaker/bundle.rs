@@ -4,6 +4,7 @@ use rejoinder_models::speaker::equal_error_rate;
 
 use super::recipe::SpeakerRecipe;
 use super::task::{SpeakerTask, pair_scores};
+use crate::data::speakers::SpeakerClip;
 use crate::export::{Axis, Case, Element, Int8, OnnxExport, Package, Recorder, quantize_matmul};
 use crate::nets::speaker::SpeakerNet;
 use crate::trainer::Task as _;
@@ -60,11 +61,10 @@ fn forward(net: &SpeakerNet, recorder: &mut Recorder<'_>) -> crate::export::Resu
 /// Validation clips, with what the net itself makes of each.
 fn cases(task: &SpeakerTask, net: &SpeakerNet, declaration: &OnnxExport) -> Result<Vec<Case>> {
     let loader = &task.valid;
-    let (mut reader, mut samples, clips) = (loader.dataset.reader()?, Vec::new(), loader.dataset.clips());
+    let (mut reader, clips) = (loader.dataset.reader()?, loader.dataset.clips());
     let chosen = clips.iter().step_by(clips.len().div_ceil(CHECKED).max(1));
-    let case = |clip| {
-        reader.read(clip, &mut samples)?;
-        let features = loader.fbank.compute(&samples)?;
+    let case = |clip: &SpeakerClip| {
+        let features = loader.fbank.compute(&reader.read(&clip.sound)?)?;
         let frames = features.len() / loader.fbank.bins();
         let data = TensorData::new(features, [1, frames, loader.fbank.bins()]);
         Ok(declaration.case(net, &[("features", data)], forward)?)

@@ -4,6 +4,7 @@ mod batches;
 mod bundle;
 mod recipe;
 mod report;
+mod speechbrain;
 mod task;
 
 pub use batches::{BatchConfig, SpeakerBatch};

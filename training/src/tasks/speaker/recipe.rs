@@ -265,7 +265,7 @@ impl Recipe for SpeakerRecipe {
     }
 
     fn train(&self, mode: RunMode) -> Result<()> {
-        recipe::begin_run(self, &self.run, mode)?;
+        recipe::begin_run("speaker", self, &self.run, mode)?;
         recipe::keep_classes(&self.run, mode, || Ok(self.split_anew()?.0.speakers().to_vec()))?;
         trainer::fit(&self.task()?, &self.train, &self.run, mode).map(drop)
     }

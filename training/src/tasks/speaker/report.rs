@@ -102,14 +102,13 @@ fn embed(
     clips: impl Iterator<Item = usize>,
     encoder: &dyn SpeakerEncoder,
 ) -> Result<Vec<Embedding>> {
-    let (mut reader, mut samples) = (dataset.reader()?, Vec::new());
+    let mut reader = dataset.reader()?;
     clips
         .map(|clip| {
             if interrupted() {
                 return Err(Error::Interrupted);
             }
-            reader.read(&dataset.clips()[clip], &mut samples)?;
-            Ok(encoder.embed(&samples)?)
+            Ok(encoder.embed(&reader.read(&dataset.clips()[clip].sound)?)?)
         })
         .collect()
 }

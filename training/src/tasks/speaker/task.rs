@@ -5,7 +5,9 @@ use rejoinder_models::speaker::{DetectionCost, Embedding, equal_error_rate, min_
 use super::batches::{Loader, SpeakerBatch};
 use super::bundle::FAMILY;
 use super::recipe::LossConfig;
+use super::speechbrain;
 use crate::import;
+use crate::import::speechbrain::Names;
 use crate::losses::aam_softmax;
 use crate::nets::speaker::{EncoderConfig, SpeakerNet};
 use crate::trainer::{Batches, Figure, Loss, Metric, Task};
@@ -65,6 +67,13 @@ impl Task for SpeakerTask {
 
     fn weights_in(&self, bundle: &Bundle) -> Result<Vec<(&'static str, &'static str)>> {
         import::single_file(bundle, FAMILY, self.train.fbank.config())
+    }
+
+    fn speechbrain_names(&self) -> Option<Names> {
+        Some(match self.net {
+            EncoderConfig::Ecapa(_) => speechbrain::ecapa,
+            EncoderConfig::Xvector(_) => speechbrain::xvector,
+        })
     }
 
     fn heads(&self) -> &'static [&'static str] {

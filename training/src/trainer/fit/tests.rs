@@ -165,7 +165,7 @@ fn falling(epochs: usize) -> TrainOptions {
         learning_rate: 0.1,
         schedule: Schedule::Constant,
         warmup_steps: 0,
-        weight_decay: 0.0,
+        weight_decay: Some(0.0),
         average_decay: 0.0,
         ..TrainOptions::default()
     }
@@ -330,4 +330,14 @@ fn observers_are_told_in_the_order_of_speechbrains_brain() {
     let run = tempfile::tempdir().unwrap();
     let refused = fit_observed(&task, &falling(1), run.path(), RunMode::New, vec![Box::new(&mut Refuses)]);
     assert_eq!(refused.unwrap_err().to_string(), "no train");
+}
+
+#[test]
+fn two_programs_do_not_train_in_one_folder() {
+    let run = tempfile::tempdir().unwrap();
+    let held = super::lock(run.path()).unwrap();
+    let message = super::lock(run.path()).unwrap_err().to_string();
+    assert!(message.contains("another program is training in this folder"), "{message}");
+    drop(held);
+    super::lock(run.path()).unwrap();
 }
