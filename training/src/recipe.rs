@@ -1,11 +1,14 @@
 //! A recipe: one TOML file that says everything about a model, from its data to its bundle.
 
+mod references;
+
 use std::path::Path;
 
 use rejoinder_models::in_one_line;
 use rejoinder_models::text::Tokenizer;
 use rejoinder_models::variant::{self, Variant, VariantError};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::data::labels::{LABELS, LabelEncoder};
 use crate::tasks::asr::AsrRecipe;
@@ -69,14 +72,16 @@ pub trait Recipe {
     }
 }
 
-/// Makes the run folder and writes the recipe into it as it was resolved, so that a run says by itself what it was.
+/// Makes the run folder and writes the recipe of a task into it as it was resolved, so that a run says by itself what it was,
+/// and its file is a recipe.
 ///
 /// # Errors
 /// A folder that `mode` refuses, or that cannot be written.
-pub fn begin_run(recipe: &impl Serialize, run: &Path, mode: RunMode) -> Result<()> {
+pub fn begin_run(task: &str, recipe: &impl Serialize, run: &Path, mode: RunMode) -> Result<()> {
     mode.check(run)?;
     std::fs::create_dir_all(run).map_err(|e| Error::io(run, e))?;
     let resolved = toml::to_string(recipe).map_err(|e| Error::config("recipe", e))?;
+    let resolved = format!("task = {task:?}\n{resolved}");
     lend_tokens(run)?;
     let path = run.join(RESOLVED);
     std::fs::write(&path, resolved).map_err(|e| Error::io(&path, e))
@@ -104,22 +109,6 @@ pub(crate) fn keep_classes(run: &Path, mode: RunMode, classes: impl FnOnce() -> 
     LabelEncoder::classes(&classes()?).write(path)
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(tag = "task", rename_all = "snake_case")]
-enum AnyRecipe {
-    Asr(Box<AsrRecipe>),
-    Lm(Box<LmRecipe>),
-    G2p(Box<G2pRecipe>),
-    Tts(Box<TtsRecipe>),
-    Turn(Box<TurnRecipe>),
-    Keyword(Box<KeywordRecipe>),
-    Vad(Box<VadRecipe>),
-    Speaker(Box<SpeakerRecipe>),
-    Transducer(Box<TransducerRecipe>),
-    Attention(Box<AttentionRecipe>),
-    TokenLm(Box<TokenLmRecipe>),
-}
-
 /// Reads the tokens of a run, which its recipe's `tokenizer` step writes.
 ///
 /// # Errors
@@ -140,6 +129,9 @@ pub(crate) fn read_tokens(path: &Path) -> Result<Tokenizer> {
 /// A recipe with `include = "other.toml"` is a variant of that one, whose path is relative to its own: what it says goes
 /// before what the other says, key by key in tables, and as a whole elsewhere.
 ///
+/// `${key}` in a text stands for the value of another key, as the overrides leave it; a table `[vars]` holds values for that.
+/// A value `"!PLACEHOLDER"` has to be given by an override.
+///
 /// In debug mode ([`TrainOptions::debug`](crate::trainer::TrainOptions::debug)) the run folder is one of its own, unless the
 /// overrides name one.
 ///
@@ -147,21 +139,35 @@ pub(crate) fn read_tokens(path: &Path) -> Result<Tokenizer> {
 /// [`Error::Config`] with the file and the key that is unknown, missing or wrong.
 pub fn open(path: &Path, overrides: &[String]) -> Result<Box<dyn Recipe>> {
     let place = path.display().to_string();
-    let table = resolve(path, overrides)?;
-    let recipe = table.try_into::<AnyRecipe>().map_err(|e| Error::config(&place, in_one_line(&e)))?;
-    Ok(match recipe {
-        AnyRecipe::Asr(recipe) => recipe,
-        AnyRecipe::Lm(recipe) => recipe,
-        AnyRecipe::G2p(recipe) => recipe,
-        AnyRecipe::Tts(recipe) => recipe,
-        AnyRecipe::Turn(recipe) => recipe,
-        AnyRecipe::Keyword(recipe) => recipe,
-        AnyRecipe::Vad(recipe) => recipe,
-        AnyRecipe::Speaker(recipe) => recipe,
-        AnyRecipe::Transducer(recipe) => recipe,
-        AnyRecipe::Attention(recipe) => recipe,
-        AnyRecipe::TokenLm(recipe) => recipe,
-    })
+    let mut table = resolve(path, overrides)?;
+    let task = match table.remove("task") {
+        Some(toml::Value::String(task)) => task,
+        Some(other) => return Err(Error::config(&place, format!("task: expected a name, found {other}"))),
+        None => return Err(Error::config(&place, "missing field `task`")),
+    };
+    match task.as_str() {
+        "asr" => read::<AsrRecipe>(table, &place),
+        "attention" => read::<AttentionRecipe>(table, &place),
+        "g2p" => read::<G2pRecipe>(table, &place),
+        "keyword" => read::<KeywordRecipe>(table, &place),
+        "lm" => read::<LmRecipe>(table, &place),
+        "speaker" => read::<SpeakerRecipe>(table, &place),
+        "token_lm" => read::<TokenLmRecipe>(table, &place),
+        "transducer" => read::<TransducerRecipe>(table, &place),
+        "tts" => read::<TtsRecipe>(table, &place),
+        "turn" => read::<TurnRecipe>(table, &place),
+        "vad" => read::<VadRecipe>(table, &place),
+        other => {
+            let known = "asr, attention, g2p, keyword, lm, speaker, token_lm, transducer, tts, turn or vad";
+            Err(Error::config(&place, format!("task: expected {known}, found `{other}`")))
+        }
+    }
+}
+
+/// A recipe of one kind; a mistake in it with its key.
+fn read<R: Recipe + DeserializeOwned + 'static>(table: toml::Table, place: &str) -> Result<Box<dyn Recipe>> {
+    let recipe: R = table.try_into().map_err(|e: toml::de::Error| Error::config(place, in_one_line(&e)))?;
+    Ok(Box::new(recipe))
 }
 
 fn resolve(path: &Path, overrides: &[String]) -> Result<toml::Table> {
@@ -176,6 +182,7 @@ fn resolve(path: &Path, overrides: &[String]) -> Result<toml::Table> {
     {
         *run = Path::new(run).join(DEBUG_RUN).display().to_string();
     }
+    references::resolve(&mut table).map_err(|reason| Error::config(path.display().to_string(), reason))?;
     Ok(table)
 }
 
@@ -257,6 +264,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_mistake_in_a_recipe_is_named_by_its_key() {
+        let recipes = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/recipes");
+        let message =
+            |recipe: &str, pair: &str| open(&recipes.join(recipe), &[pair.to_owned()]).err().unwrap().to_string();
+        let crdnn = |pair| message("vad/crdnn.toml", pair);
+        assert!(crdnn("train.steps=-1").contains("in `train.steps`"), "{}", crdnn("train.steps=-1"));
+        assert!(crdnn("net.width=wide").contains("in `net.width`"));
+        assert!(crdnn("task=hear").contains("task: expected asr, attention"));
+        assert!(message("asr/conformer_transducer.toml", "transducer.joint.dim=none").contains("dim"));
+    }
+
+    #[test]
     fn a_run_that_goes_on_keeps_its_classes() {
         let run = tempfile::tempdir().unwrap();
         let names = |names: [&str; 2]| Ok(names.map(str::to_owned).to_vec());
@@ -332,14 +351,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let run = folder.path().join(DEBUG_RUN);
         std::fs::write(folder.path().join(TOKENS), "a").unwrap();
-        begin_run(&toml::Table::new(), &run, RunMode::New).unwrap();
+        begin_run("asr", &toml::Table::new(), &run, RunMode::New).unwrap();
         assert_eq!(std::fs::read_to_string(run.join(TOKENS)).unwrap(), "a");
         for name in ["net.safetensors", TOKENS] {
             std::fs::write(run.join(name), "b").unwrap();
         }
-        begin_run(&toml::Table::new(), &run, RunMode::New).unwrap();
+        begin_run("asr", &toml::Table::new(), &run, RunMode::New).unwrap();
         assert_eq!(std::fs::read_to_string(run.join(TOKENS)).unwrap(), "b");
         std::fs::write(folder.path().join("net.safetensors"), "").unwrap();
-        assert!(begin_run(&toml::Table::new(), folder.path(), RunMode::New).is_err());
+        assert!(begin_run("asr", &toml::Table::new(), folder.path(), RunMode::New).is_err());
     }
 }
