@@ -4,14 +4,14 @@
 
 Writes training/tests/golden/encoders.json: small nets with random weights, the log-probabilities of a padded batch, CTC
 losses and their gradients. All have SpeechBrain's InputNormalization; all but the CRDNN its ConvolutionFrontEnd, unpadded.
-The Conformer is SpeechBrain's ConformerEncoderLayer, causal, with our rotary attention, which has its own norm, in the place
-of its attention and the norm before it; nets.py, with the same weights, must say the same. The HyperConformer has HyperMixing
-there; the Branchformer is BranchformerEncoderLayer with its convolution set to be causal and our rotary attention; the CRDNN
-has CNN_Block, with convolutions that are unpadded over time, LSTM and DNN_Block, with layer norm for batch norm. Weights
+The Conformer is SpeechBrain's ConformerEncoderLayer, causal, with its RoPEMHA; nets.py, with the same weights, must say the
+same. The HyperConformer has HyperMixing there; the Branchformer is BranchformerEncoderLayer with its convolution set to be
+causal and RoPEMHA; the CRDNN has CNN_Block, with convolutions that are unpadded over time, LSTM and DNN_Block, with layer norm for batch norm. Weights
 stand under the names of our nets and in their layout.
 """
 
 import json
+import math
 import pathlib
 import re
 
@@ -21,6 +21,7 @@ from speechbrain.lobes.models.CRDNN import CNN_Block, DNN_Block
 from speechbrain.lobes.models.convolution import ConvolutionFrontEnd
 from speechbrain.lobes.models.transformer.Branchformer import BranchformerEncoderLayer
 from speechbrain.lobes.models.transformer.Conformer import ConformerEncoderLayer
+from speechbrain.nnet.attention import RoPEMHA
 from speechbrain.nnet.CNN import Conv1d
 from speechbrain.nnet.hypermixing import HyperMixing
 from speechbrain.nnet.linear import Linear
@@ -56,15 +57,32 @@ class Front(nn.Module):
 
 
 class RotaryAttention(nn.Module):
-    """Our attention in the place of one of SpeechBrain's."""
+    """SpeechBrain's attention with rotary positions, whose weights follow from ours.
+
+    Its pairs are neighbours where ours are halves of a head, its scores are scaled by the width of all heads where ours are by
+    that of each, and it has no biases: ours are zero.
+    """
 
     def __init__(self, dim, heads):
         super().__init__()
         self.attention = nets.Attention(dim, heads, 0.0)
         self.attention.norm = nn.Identity()
+        # In a tuple, its weights are no weights of the net.
+        self.theirs = (RoPEMHA(dim, heads),)
 
     def forward(self, x, *_, attn_mask, key_padding_mask, pos_embs):
-        return self.attention(x, attn_mask, pos_embs), None
+        theirs, out = self.theirs[0], self.attention.out
+        heads, width = theirs.num_heads, theirs.head_dim
+        q, k, v = self.attention.query_key_value.weight.view(3, heads, width, -1)
+        neighbours = torch.arange(width).view(2, -1).T.flatten()
+        joined = torch.cat([q[:, neighbours] * heads**0.5, k[:, neighbours], v], dim=1)
+        weights = {"in_proj_weight": joined.flatten(0, 1), "out_proj.weight": out.weight, "out_proj.bias": out.bias}
+
+        def attend(x, mask):
+            return torch.func.functional_call(theirs, weights, (x, x, x), {"attn_mask": ~mask[0]})[0]
+
+        # Each clip by itself, since a mask is one for all clips there.
+        return torch.cat([attend(one[None], mask) for one, mask in zip(x, attn_mask, strict=True)]), None
 
 
 class Branchformer(nn.Module):
@@ -279,7 +297,7 @@ def golden(kind):
             tensor.add_(0.2 * torch.randn(tensor.shape))
             tensor.copy_(torch.tensor(rounded(tensor)).reshape(tensor.shape))
         for name, tensor in net.named_parameters():
-            if "bias_hh" in name:
+            if "bias_hh" in name or "query_key_value.bias" in name:
                 tensor.zero_()
     frames = max(LENGTHS)
     lengths = torch.tensor([frames, frames] if kind == "hyperconformer" else LENGTHS)
@@ -297,12 +315,18 @@ def golden(kind):
     loss.backward()
     if kind == "conformer":
         check_plain(sizes, named(kind, net, lambda tensor: tensor), normal, lengths, (tokens, phones, middle))
+    for name, tensor in net.named_parameters():
+        # What theirs has not got has no gradient there.
+        tensor.grad = torch.full_like(tensor, math.nan) if "query_key_value.bias" in name else tensor.grad
+    gradients = named(kind, net, lambda tensor: tensor.grad)
     constants = {"mean": rounded(normalise.glob_mean), "scale": rounded(1 / normalise.glob_std)}
     values = {name: rounded(tensor) for name, tensor in named(kind, net, lambda tensor: tensor).items()}
     return {
         "sizes": sizes, "lengths": lengths.tolist(), "features": rounded(features), "tokens": rounded(tokens),
         "phones": rounded(phones), "middle": rounded(middle), "loss": loss.item(), "weights": values | constants,
-        "gradients": {name: rounded(tensor) for name, tensor in named(kind, net, lambda t: t.grad).items()},
+        "gradients": {
+            name: [] if tensor.isnan().any() else rounded(tensor) for name, tensor in gradients.items()
+        },
     }  # fmt: skip
 
 

@@ -122,7 +122,7 @@ fn the_nets_beside_the_encoder_say_what_pytorch_s_say() {
     let encoder: ConformerConfig = toml::from_str(encoder).unwrap();
     let kinds = [(PredictorConfig::Lstm, lstm), (PredictorConfig::Stateless { context: 2 }, stateless)];
     for (predictor, golden) in kinds {
-        let config = JointConfig { predictor, predictor_dim: 4, dim: 3 };
+        let config = JointConfig { predictor, predictor_dim: 4, dim: 3, embedding_dropout: 0.0, dropout: 0.0 };
         let net = config.init(encoder.init(vocabulary, 0, &device), vocabulary, &device);
         let mut load = Load { path: Vec::new(), weights: golden.weights };
         let net = net.map(&mut load);

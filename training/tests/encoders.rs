@@ -47,9 +47,9 @@ impl Case {
     fn names(&self) -> [&'static str; 2] {
         match self.sizes.kind {
             Kind::Conformer => {
-                ["Conformer", "SpeechBrain's ConvolutionFrontEnd and ConformerEncoderLayer, causal, rotary attention"]
+                ["Conformer", "SpeechBrain's ConvolutionFrontEnd and ConformerEncoderLayer with RoPEMHA, causal"]
             }
-            Kind::Branchformer => ["Branchformer", "SpeechBrain's BranchformerEncoderLayer, causal, rotary attention"],
+            Kind::Branchformer => ["Branchformer", "SpeechBrain's BranchformerEncoderLayer with RoPEMHA, causal"],
             Kind::Hyperconformer => ["HyperConformer", "SpeechBrain's ConformerEncoderLayer, causal, and HyperMixing"],
             Kind::Crdnn => ["CRDNN", "SpeechBrain's CNN_Block, LSTM and DNN_Block, causal"],
         }

@@ -160,6 +160,9 @@ fn small_recogniser(name: &str, folder: &Path) -> Vec<(&'static str, String)> {
         "conformer_attention" => add(&[("decoder.encoder", base.as_str()), ("decoder.frozen_steps", "1")]),
         _ => {}
     }
+    if name == "mini_librispeech" {
+        add(&[("lm.texts", "[{ kind = \"transcripts\", folder = \"clips\", weight = 1.0 }]")]);
+    }
     if name == "aishell" {
         std::fs::write(folder.join("lines.txt"), "timer\nset it\n").unwrap();
         let lines = quoted(&folder.join("lines.txt"));
@@ -168,7 +171,7 @@ fn small_recogniser(name: &str, folder: &Path) -> Vec<(&'static str, String)> {
             ("export.params", "{ lm_unit = \"piece\", search = { beam = 4, lm_weight = 0.3 } }"),
         ]);
     }
-    if name.starts_with("librispeech") || ["common_voice", "aishell"].contains(&name) {
+    if name.starts_with("librispeech") || ["common_voice", "aishell", "mini_librispeech"].contains(&name) {
         return settings;
     }
     add(&[

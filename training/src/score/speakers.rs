@@ -62,8 +62,14 @@ impl ScoreSpeakers {
         }
         let place = || self.trials.display().to_string();
         let cost = DetectionCost { miss: self.c_miss, false_alarm: self.c_fa, target: self.p_target };
-        if !(0.0..=1.0).contains(&cost.target) {
-            return Err(Error::config("--p-target", format!("expected 0 to 1, found {}", cost.target)));
+        if !(cost.target > 0.0 && cost.target < 1.0) {
+            return Err(Error::config(
+                "--p-target",
+                format!("expected a number between 0 and 1, found {}", cost.target),
+            ));
+        }
+        if let Some(found) = [cost.miss, cost.false_alarm].into_iter().find(|cost| !(cost.is_finite() && *cost > 0.0)) {
+            return Err(Error::config("--c-miss, --c-fa", format!("expected numbers above 0, found {found}")));
         }
         let eer = equal_error_rate(&same, &different);
         let min_dcf = min_detection_cost(&same, &different, &cost);

@@ -1,11 +1,20 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use serde::Deserialize;
+
 use crate::data::trials::stem;
 use crate::{Error, Result};
 
 /// What marks the lines of partial transcripts that `rejoinder transcribe --partials` prints.
 const PARTIAL: &str = "~ ";
+
+/// A line of `rejoinder transcribe --json`.
+#[derive(Deserialize)]
+struct Told {
+    path: String,
+    text: String,
+}
 
 /// Transcripts, in the order of their file.
 pub(super) struct Texts {
@@ -14,16 +23,19 @@ pub(super) struct Texts {
 }
 
 impl Texts {
-    /// Reads lines of an utterance's name, a tab and its text, as `rejoinder transcribe` prints them, or with white space
-    /// between, as in Kaldi's `text`.
+    /// Reads lines of an utterance's name, a tab and its text, as `rejoinder transcribe` prints them, or its objects of
+    /// `--json`, or with white space between, as in Kaldi's `text`.
     ///
     /// # Errors
     /// A missing file; a name that comes twice, with the number of the line; no line at all.
     pub(super) fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+        let text = text.trim_start_matches('\u{feff}');
         let (mut lines, mut numbers) = (Vec::new(), HashMap::new());
         for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+            let json: Option<Told> = line.starts_with('{').then(|| serde_json::from_str(line).ok()).flatten();
             let (id, text) = match line.split_once('\t') {
+                _ if json.is_some() => json.as_ref().map_or(("", ""), |told| (&told.path, &told.text)),
                 Some((id, _)) if id.starts_with(PARTIAL) => continue,
                 Some((id, text)) => (id.trim(), text),
                 None => line.trim().split_once(char::is_whitespace).unwrap_or((line.trim(), "")),
@@ -62,4 +74,23 @@ impl Texts {
 /// The name of a file without folders and extension.
 fn file_stem(id: &str) -> &str {
     stem(id.rsplit_once(['/', '\\']).map_or(id, |(_, name)| name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn transcripts_are_read_in_any_of_their_forms() {
+        let folder = tempfile::tempdir().unwrap();
+        let lines = |text: &str| {
+            let path = folder.path().join("texts");
+            std::fs::write(&path, text).unwrap();
+            Texts::read(&path).unwrap().lines
+        };
+        let expected = [("a.wav".to_owned(), "one two".to_owned()), ("b.wav".to_owned(), String::new())];
+        assert_eq!(lines("\u{feff}a.wav\tone two\nb.wav\t\n"), expected);
+        assert_eq!(lines("a.wav one two\nb.wav\n"), expected);
+        assert_eq!(lines("{\"path\":\"a.wav\",\"text\":\"one two\"}\n{\"path\":\"b.wav\",\"text\":\"\"}\n"), expected);
+    }
 }

@@ -1,5 +1,5 @@
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use rejoinder_models::text::{Alignment, Edit, ErrorCounts, TextForm, character_errors, word_alignment};
@@ -77,29 +77,54 @@ impl ScoreWords {
             }
         }
         let absent = heard.iter().filter(|text| text.is_none()).count();
-        let (mut utterances, mut characters) = (Vec::new(), ErrorCounts::default());
-        for ((id, reference), text) in references.lines.iter().zip(heard) {
-            let [reference, text] = [reference, text.unwrap_or_default()].map(|text| self.formed(text));
-            characters += character_errors(&reference, &text);
-            utterances.push(Utterance { id: id.clone(), alignment: word_alignment(&reference, &text) });
-        }
-        Ok(WordsReport { utterances, characters, absent, alignments: self.alignments })
+        let utterances = references.lines.iter().zip(heard);
+        let utterances =
+            utterances.map(|((id, reference), text)| (id.as_str(), reference.as_str(), text.unwrap_or_default()));
+        Ok(WordsReport { absent, alignments: self.alignments, ..WordsReport::of(self.text, utterances) })
     }
+}
 
-    /// The text as it is compared: characters that are no words stand apart from each other, so that each counts.
-    fn formed(&self, text: &str) -> String {
-        match self.text {
-            None => text.to_owned(),
-            Some(TextForm::Characters) => {
-                let characters = TextForm::Characters.normalise(text);
-                characters.chars().map(String::from).collect::<Vec<_>>().join(" ")
-            }
-            Some(form) => form.normalise(text),
+/// The text as it is compared: characters that are no words stand apart from each other, so that each counts.
+fn formed(form: Option<TextForm>, text: &str) -> String {
+    match form {
+        None => text.to_owned(),
+        Some(TextForm::Characters) => {
+            let characters = TextForm::Characters.normalise(text);
+            characters.chars().map(String::from).collect::<Vec<_>>().join(" ")
         }
+        Some(form) => form.normalise(text),
     }
 }
 
 impl WordsReport {
+    /// What was heard of utterances, of each its name, what was said and what was heard, in this form; with alignments.
+    pub fn of<'a>(form: Option<TextForm>, utterances: impl IntoIterator<Item = (&'a str, &'a str, &'a str)>) -> Self {
+        let mut report =
+            Self { utterances: Vec::new(), characters: ErrorCounts::default(), absent: 0, alignments: true };
+        for (id, said, heard) in utterances {
+            let [said, heard] = [said, heard].map(|text| formed(form, text));
+            report.characters += character_errors(&said, &heard);
+            report.utterances.push(Utterance { id: id.to_owned(), alignment: word_alignment(&said, &heard) });
+        }
+        report
+    }
+
+    /// Writes the report into a folder as `wer_TEST_WAY.txt`, as SpeechBrain's recipes name it.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn write(&self, folder: &Path, test: &str, way: &str) -> Result<()> {
+        let letter = |c: char| if c.is_alphanumeric() || c == '.' { c } else { '-' };
+        let [test, way] = [test, way].map(|name| {
+            let name: String = name.chars().map(letter).collect();
+            name.split('-').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-")
+        });
+        let path = folder.join(format!("wer_{test}_{way}.txt"));
+        std::fs::create_dir_all(folder)
+            .and_then(|()| std::fs::write(&path, self.to_string()))
+            .map_err(|e| Error::io(&path, e))
+    }
+
     /// Errors in words.
     pub fn words(&self) -> ErrorCounts {
         self.utterances.iter().map(|utterance| utterance.alignment.counts()).sum()

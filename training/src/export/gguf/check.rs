@@ -11,6 +11,9 @@ use crate::export::ExportError;
 /// The engine's name in a card's table of parity.
 pub const LLAMA_CPP: &str = "llama.cpp";
 
+/// A net that has learnt little gives no score above this, though its parts are as large as others'.
+const SMALL: f32 = 2.0;
+
 /// How far llama.cpp may be from the net, as a share of the net's largest score. Beside 8-bit weights it rounds what they
 /// are multiplied with to 8 bits as well (ggml's `vec_dot_q8_0_q8_0`).
 fn allowed(storage: Storage) -> f32 {
@@ -32,7 +35,7 @@ pub fn check_parity(
     score: impl Fn(&[i32]) -> Vec<f32>,
 ) -> Result<f64> {
     let theirs = LlamaResponder::open(path, LlamaOptions::default())?;
-    let (mut most, mut largest) = (0.0f32, 0.0f32);
+    let (mut most, mut largest) = (0.0f32, SMALL);
     for text in texts {
         for (ours, theirs) in score(text).into_iter().zip(theirs.logits(text)?) {
             let difference = (ours - theirs).abs();

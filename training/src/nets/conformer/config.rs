@@ -32,6 +32,9 @@ pub struct ConformerConfig {
     pub dropout: f64,
 }
 
+/// The most frames of a chunk and of what is seen before it: ten minutes.
+const MOST_FRAMES: usize = 7_500;
+
 impl ConformerConfig {
     /// Feature frames for one encoder frame.
     pub const SUBSAMPLING: usize = 8;
@@ -45,8 +48,20 @@ impl ConformerConfig {
     /// What is wrong with the sizes, if something is.
     pub fn mistake(&self) -> Option<String> {
         let Self { kind, bins, dim, heads, feed_forward, kernel, chunk, left, .. } = *self;
+        if !(0.0..1.0).contains(&self.dropout) {
+            return Some(format!("expected dropout from 0 on and below 1, found {}", self.dropout));
+        }
+        if dim == 0 || self.layers == 0 || feed_forward == 0 {
+            return Some(format!(
+                "expected dim, layers and feed_forward above zero, found {dim}, {} and {feed_forward}",
+                self.layers
+            ));
+        }
         if kernel == 0 || chunk == 0 {
             return Some(format!("expected kernel and chunk above zero, found {kernel} and {chunk}"));
+        }
+        if chunk.max(left) > MOST_FRAMES {
+            return Some(format!("expected chunk and left of at most {MOST_FRAMES} frames, found {chunk} and {left}"));
         }
         if heads == 0 || dim % (2 * heads) != 0 {
             return Some(format!("expected dim to be a multiple of twice the heads, found {dim} and {heads}"));

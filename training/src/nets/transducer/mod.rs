@@ -27,6 +27,12 @@ pub struct JointConfig {
     pub predictor_dim: usize,
     /// The width at which it meets the encoder.
     pub dim: usize,
+    /// The share of the embedding that is dropped in training. Default: none.
+    #[serde(default)]
+    pub embedding_dropout: f64,
+    /// The share of what the prediction net knows that is dropped in training. Default: none.
+    #[serde(default)]
+    pub dropout: f64,
 }
 
 impl JointConfig {
@@ -124,7 +130,7 @@ mod tests {
         let device = Device::flex();
         device.seed(12);
         for predictor in [PredictorConfig::Stateless { context: 2 }, PredictorConfig::Lstm] {
-            let config = JointConfig { predictor, predictor_dim: 6, dim: 5 };
+            let config = JointConfig { predictor, predictor_dim: 6, dim: 5, embedding_dropout: 0.2, dropout: 0.1 };
             let net = config.init(encoder().init(7, 0, &device), 7, &device);
             let frames = Tensor::<3>::random([1, 4, 8], Distribution::Normal(0.0, 1.0), &device);
             let tokens = vec![3_u32, 1, 1, 6];

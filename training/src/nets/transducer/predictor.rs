@@ -1,13 +1,13 @@
 use burn::module::Module;
 use burn::nn::conv::{Conv1d, Conv1dConfig};
-use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
+use burn::nn::{Dropout, DropoutConfig, Embedding, EmbeddingConfig, Linear, LinearConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Int, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::JointConfig;
 use crate::nets::lstm::Lstm;
-use crate::ops::{depthwise, linear};
+use crate::ops::{depthwise, dropout, linear};
 
 /// What a prediction net knows of the tokens so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +36,8 @@ pub(super) struct Predictor {
     convolution: Option<Conv1d>,
     cell: Option<Lstm>,
     out: Linear,
+    embedding_dropout: Dropout,
+    dropout: Dropout,
     #[module(skip)]
     context: usize,
     #[module(skip)]
@@ -54,7 +56,9 @@ impl Predictor {
         };
         let embedding = EmbeddingConfig::new(vocabulary, dim).init(device);
         let out = LinearConfig::new(dim, config.dim).init(device);
-        Self { embedding, convolution, cell, out, context, dim }
+        let [embedding_dropout, dropout] =
+            [config.embedding_dropout, config.dropout].map(|share| DropoutConfig::new(share).init());
+        Self { embedding, convolution, cell, out, embedding_dropout, dropout, context, dim }
     }
 
     pub(super) fn context(&self) -> usize {
@@ -69,7 +73,7 @@ impl Predictor {
     /// - `tokens`: (batch, context + tokens), as many blanks as the context first
     /// - returns: (batch, tokens + 1, joint)
     pub(super) fn forward(&self, tokens: Tensor<2, Int>) -> Tensor<3> {
-        let embedded = self.embedding.forward(tokens); // (batch, context + tokens, dim)
+        let embedded = dropout(self.embedding.forward(tokens), &self.embedding_dropout); // (batch, context + tokens, dim)
         let said = match &self.cell {
             Some(cell) => {
                 let zeros = Tensor::zeros([embedded.dims()[0], self.dim], &embedded.device());
@@ -77,7 +81,7 @@ impl Predictor {
             }
             None => self.look_back(embedded),
         };
-        linear(&self.out, said)
+        linear(&self.out, dropout(said, &self.dropout))
     }
 
     /// (batch, context + n, dim) to (batch, n + 1, dim).

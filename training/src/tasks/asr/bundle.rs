@@ -9,7 +9,6 @@ use rejoinder_models::runtime::ElementType;
 
 use super::language;
 use super::recipe::AsrRecipe;
-use super::task::PAD_VALUE;
 use crate::export::{Axis, Case, Element, Int8, OnnxExport, OnnxModel, Package, Recorder, quantize_matmul};
 use crate::nets::conformer::{Caches, Chunks, Conformer, ConformerConfig, Heads};
 use crate::{Error, Result};
@@ -148,7 +147,7 @@ fn cases<M: Module>(
         .max_by(|a, b| dataset.clips()[*a].item.duration_s.total_cmp(&dataset.clips()[*b].item.duration_s))
         .ok_or_else(|| Error::data(recipe.data.valid.display().to_string(), "expected clips, found none"))?;
     let frames = Fbank::new(recipe.features.clone())?.compute(&dataset.samples(longest)?)?;
-    let mut padded = vec![PAD_VALUE; ConformerConfig::LEFT_FEATURES * bins];
+    let mut padded = vec![recipe.features.silence(); ConformerConfig::LEFT_FEATURES * bins];
     padded.extend(frames);
     let mut cases = Vec::new();
     for Chunks { chunk, left } in recipe.latencies() {
@@ -160,7 +159,7 @@ fn cases<M: Module>(
                 break;
             }
             let mut values: Vec<f32> = padded.iter().skip(start * bins).take(piece * bins).copied().collect();
-            values.resize(piece * bins, PAD_VALUE);
+            values.resize(piece * bins, recipe.features.silence());
             let x = TensorData::new(values, [1, piece, bins]);
             let data = [
                 caches.keys.clone().into_data(),
@@ -191,7 +190,7 @@ pub(in crate::tasks) fn card(family: &str, recipe: &AsrRecipe, net: &Conformer, 
         chunk_frames: chunk_frames(config.chunk),
         right_frames: 0,
         subsampling: ConformerConfig::SUBSAMPLING,
-        pad_value: PAD_VALUE,
+        pad_value: recipe.features.silence(),
         valid: Some(ValidCount { input: VALID.into(), limit: config.left }),
         latencies: if open { recipe.latencies().into_iter().map(latency).collect() } else { Vec::new() },
     });

@@ -6,7 +6,7 @@ use std::path::Path;
 use rejoinder_models::card::{Bundle, LEXICON_ROLE, LM_ROLE, NewFile, PHONES_ROLE};
 use rejoinder_models::decode::ctc::LmUnit;
 use rejoinder_models::decode::ngram::{self, Ngram};
-use rejoinder_models::text::Tokenizer;
+use rejoinder_models::text::{TextForm, Tokenizer};
 
 use super::phones;
 use super::recipe::AsrRecipe;
@@ -22,7 +22,9 @@ use crate::{Error, Result};
 pub(super) fn files(recipe: &AsrRecipe, phones: bool) -> Result<Vec<NewFile>> {
     let Some(config) = &recipe.lm else { return Ok(Vec::new()) };
     let base = config.bundle.as_deref().map(Bundle::open).transpose()?;
-    if let Some(base) = base.as_ref().filter(|_| config.texts.is_empty() && config.mixed.is_empty()) {
+    if let Some(base) =
+        base.as_ref().filter(|_| config.texts.is_empty() && config.mixed.is_empty() && config.arpa.is_none())
+    {
         return taken(base, phones);
     }
     let path = recipe.run.join("lm.bin");
@@ -51,6 +53,15 @@ fn taken(base: &Bundle, phones: bool) -> Result<Vec<NewFile>> {
 
 fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).map_err(|e| Error::io(path, e))
+}
+
+/// A model in ARPA form, with words as a recogniser writes them.
+fn arpa(path: &Path, form: TextForm) -> Result<Ngram> {
+    let mut text = crate::data::text::read(path)?;
+    if form == TextForm::English {
+        text.make_ascii_lowercase();
+    }
+    Ngram::parse_arpa(&text).map_err(|e| Error::data(path.display().to_string(), e))
 }
 
 /// What is counted: what the recogniser, whose parameters the bundle's card will have, looks up.
@@ -92,6 +103,9 @@ fn model(recipe: &AsrRecipe, config: &LmConfig, base: Option<&Bundle>, pieces: O
     if let Some(base) = base {
         parts.push((Ngram::read(base.path(LM_ROLE)?)?, 1.0));
     }
+    if let Some(path) = &config.arpa {
+        parts.push((arpa(path, recipe.tokenizer.text)?, 1.0));
+    }
     let own = counted(&config.texts, config.min_word_count, &config.min_counts)?;
     parts.extend(own.map(|model| (model, 1.0)));
     for mixed in &config.mixed {
@@ -104,7 +118,25 @@ fn model(recipe: &AsrRecipe, config: &LmConfig, base: Option<&Bundle>, pieces: O
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
+
+    #[test]
+    fn a_published_model_is_read_gzipped_and_in_capitals() {
+        let folder = tempfile::tempdir().unwrap();
+        let arpa_text = "\\data\\\nngram 1=4\nngram 2=1\n\n\\1-grams:\n-99\t<s>\t-0.3\n-1.0\t</s>\n-0.5\tHELLO\t-0.2\n\
+                         -2.0\t<UNK>\n\n\\2-grams:\n-0.1\t<s> HELLO\n\n\\end\\\n";
+        let path = folder.path().join("2-gram.arpa.gz");
+        let mut file = flate2::write::GzEncoder::new(fs::File::create(&path).unwrap(), flate2::Compression::fast());
+        file.write_all(arpa_text.as_bytes()).unwrap();
+        file.finish().unwrap();
+        let model = arpa(&path, TextForm::English).unwrap();
+        assert!(model.knows("hello") && !model.knows("HELLO"));
+        fs::write(folder.path().join("bad.arpa"), "\\data\\\n\\1-grams:\nmany\n").unwrap();
+        let error = arpa(&folder.path().join("bad.arpa"), TextForm::English).unwrap_err().to_string();
+        assert!(error.contains("bad.arpa") && error.contains("line 3"), "{error}");
+    }
 
     #[test]
     fn a_text_in_pieces_has_those_that_the_recogniser_scores() {

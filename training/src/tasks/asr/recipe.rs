@@ -221,7 +221,7 @@ impl AsrRecipe {
         let mut train = AsrDataset::open_training(&self.data.train, &self.data.manifest)?;
         self.encode(&mut train, &tokenizer)?;
         let [shortest, longest] = self.data.limits_s;
-        let outside = train.limit(shortest, longest);
+        let (all, outside) = (train.clips().len(), train.limit(shortest, longest));
         let frame_s = self.features.hop_samples() as f64 * ConformerConfig::SUBSAMPLING as f64
             / f64::from(Fbank::new(self.features.clone())?.rate().get());
         // A clip may be played faster, and a phone that comes twice needs a blank between.
@@ -232,6 +232,13 @@ impl AsrRecipe {
             train.clips().len(),
             train.hours()
         );
+        if dense * 10 > all {
+            tracing::warn!(
+                "{dense} of {all} clips have more tokens or phones than CTC can place, one in each {:.0} ms; fewer and \
+                 longer pieces (`tokenizer.vocabulary`, `kind = \"bpe\"`) would keep them",
+                1e3 * fastest * frame_s
+            );
+        }
         let aligned = self.phones.as_ref().filter(|phones| phones.aligned_steps > 0);
         if let (Some(config), Some(pronouncer)) = (aligned, self.pronouncer()?) {
             align::align(&mut train, &pronouncer, config, &self.features, &self.run)?;
@@ -295,7 +302,7 @@ impl Recipe for AsrRecipe {
     }
 
     fn train(&self, mode: RunMode) -> Result<()> {
-        recipe::begin_run(self, &self.run, mode)?;
+        recipe::begin_run("asr", self, &self.run, mode)?;
         trainer::fit(&self.task()?, &self.train, &self.run, mode).map(drop)
     }
 

@@ -15,6 +15,7 @@ use super::tune;
 use crate::data::asr::AsrDataset;
 use crate::data::manifest;
 use crate::data::prepare::{self, SAMPLE_RATE_HZ};
+use crate::score::WordsReport;
 use crate::trainer::{Batches, Task, interrupted, on_interrupt};
 use crate::{Error, Result};
 
@@ -42,7 +43,7 @@ struct Report {
 }
 
 /// Measures the exported bundle, and the net of the run where there is one, on each test set: printed as a table, and
-/// saved in the run folder as `results.json`, with all texts in `heard/`.
+/// saved in the run folder as `results.json`, with all texts in `heard/`, and the streams' alignments in `wer_TEST_WAY.txt`.
 pub(super) fn evaluate(recipe: &AsrRecipe) -> Result<()> {
     on_interrupt();
     let config = &recipe.evaluate;
@@ -129,6 +130,10 @@ fn test(recipe: &AsrRecipe, folder: &Path, name: &str, ways: &[Way]) -> Result<R
     }
     bar.finish_and_clear();
     save_texts(&recipe.run.join("heard"), name, ways, &heard, net.as_deref())?;
+    for (number, way) in ways.iter().enumerate() {
+        let texts = heard.iter().map(|clip| (&*clip.id, &*clip.reference, &*clip.stream[number]));
+        WordsReport::of(Some(form), texts).write(&recipe.run, name, way.name)?;
+    }
     Ok(report)
 }
 

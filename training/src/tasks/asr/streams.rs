@@ -18,6 +18,7 @@ use crate::data::loader::AsrBatch;
 use crate::data::manifest;
 use crate::data::prepare::SAMPLE_RATE_HZ;
 use crate::nets::conformer::{Chunks, ConformerConfig};
+use crate::score::WordsReport;
 use crate::trainer::{Batches, Task, interrupted, on_interrupt};
 use crate::{Error, Result};
 
@@ -29,7 +30,8 @@ pub(in crate::tasks) type Way = (String, Arc<dyn Recognizer>);
 
 /// Measures on each test set: the net of the run in `chunks`, by `net_rates`, and the exported bundle as a stream, in each
 /// of its `ways` at each of its latencies. Printed as a table, and saved in the run folder as `results.json`: error rates, as shares, by test
-/// and by what was measured, and what the bundle's last search takes on one core, by the length of the sound.
+/// and by what was measured, and what the bundle's last search takes on one core, by the length of the sound. The streams'
+/// alignments are in `wer_TEST_WAY.txt`.
 pub(in crate::tasks) fn evaluate(
     recipe: &AsrRecipe,
     chunks: Vec<Chunks>,
@@ -55,9 +57,9 @@ pub(in crate::tasks) fn evaluate(
         dataset.thin(config.clips);
         let dataset = Arc::new(dataset);
         let mut rates = if chunks.is_empty() { Vec::new() } else { net_rates(&dataset, &chunks)? };
-        let streams = ways.iter().map(|way| stream(recipe, &dataset, way)).collect::<Result<Vec<_>>>()?;
-        rates.extend(streams.iter().map(|stream| stream.error_rate));
         let test = manifest::title(folder);
+        let streams = ways.iter().map(|way| stream(recipe, &dataset, &test, way)).collect::<Result<Vec<_>>>()?;
+        rates.extend(streams.iter().map(|stream| stream.error_rate));
         let mut cells = vec![test.clone(), dataset.clips().len().to_string()];
         cells.extend(rates.iter().map(|rate| format!("{:.1}", 100.0 * rate)));
         cells.push(streams.last().map_or("–".to_owned(), |stream| format!("{:.3}", stream.real_time_factor)));
@@ -144,32 +146,34 @@ struct Streams {
     real_time_factor: f64,
 }
 
-fn stream(recipe: &AsrRecipe, dataset: &Arc<AsrDataset>, (name, recognizer): &Way) -> Result<Streams> {
+fn stream(recipe: &AsrRecipe, dataset: &Arc<AsrDataset>, test: &str, (name, recognizer): &Way) -> Result<Streams> {
     let piece = (recipe.evaluate.piece_ms * f64::from(SAMPLE_RATE_HZ) / 1e3).round() as usize;
     let bar = bar(name, dataset.clips().len());
     let hear = |index| {
-        let heard = hear_clip(recipe.tokenizer.text, dataset, index, recognizer.as_ref(), piece);
+        let heard = hear_clip(dataset, index, recognizer.as_ref(), piece);
         bar.inc(1);
         heard
     };
     let heard = (0..dataset.clips().len()).into_par_iter().map(hear).collect::<Result<Vec<_>>>()?;
     bar.finish_and_clear();
     let (mut errors, mut compute) = (ErrorCounts::default(), Duration::ZERO);
-    for (counts, took) in heard {
-        errors += counts;
-        compute += took;
+    for (clip, (text, took)) in dataset.clips().iter().zip(&heard) {
+        errors += recipe.tokenizer.text.errors(&clip.text, text);
+        compute += *took;
     }
+    let texts =
+        dataset.clips().iter().zip(&heard).map(|(clip, (text, _))| (&*clip.item.id, &*clip.text, text.as_str()));
+    WordsReport::of(Some(recipe.tokenizer.text), texts).write(&recipe.run, test, name)?;
     let seconds: f64 = dataset.clips().iter().map(|clip| clip.item.duration_s).sum();
     Ok(Streams { error_rate: errors.rate(), real_time_factor: compute.as_secs_f64() / seconds.max(1e-9) })
 }
 
 fn hear_clip(
-    form: TextForm,
-    dataset: &AsrDataset,
+    dataset: &Arc<AsrDataset>,
     index: usize,
     recognizer: &dyn Recognizer,
     piece: usize,
-) -> Result<(ErrorCounts, Duration)> {
+) -> Result<(String, Duration)> {
     if interrupted() {
         return Err(Error::Interrupted);
     }
@@ -179,8 +183,7 @@ fn hear_clip(
         stream.push(piece)?;
     }
     let text = stream.flush()?.text;
-    let took = began.elapsed();
-    Ok((form.errors(&dataset.clips()[index].text, &text), took))
+    Ok((text, began.elapsed()))
 }
 
 fn save(run: &Path, results: &BTreeMap<String, BTreeMap<String, f64>>) -> Result<()> {

@@ -95,6 +95,10 @@ pub struct LmConfig {
     /// [mixed](rejoinder_models::decode::ngram::mix) with that of the texts. Default: none.
     #[serde(default)]
     pub bundle: Option<PathBuf>,
+    /// A model in ARPA form, plain or gzipped, such as LibriSpeech's `4-gram.arpa.gz`: over words, in small letters where
+    /// `tokenizer.text` is `english`; it is mixed with the others. Default: none.
+    #[serde(default)]
+    pub arpa: Option<PathBuf>,
     /// What is counted, but for sentences that share eight words in a row with a clip of the recipe's tests; weights count
     /// for nothing here. Default: nothing.
     #[serde(default)]

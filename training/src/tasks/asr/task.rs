@@ -12,16 +12,13 @@ use super::source::{Likeness, PHONES_HEAD};
 use super::tables::PhonesConfig;
 use super::teacher::Teacher;
 use crate::data::asr::AsrDataset;
-use crate::data::loader::{AsrBatch, Front, LoaderConfig};
+use crate::data::loader::{AsrBatch, Front, LoaderConfig, Sorting};
 use crate::data::statistics::BinStatistics;
 use crate::losses::{ctc_loss, frame_loss};
 use crate::nets::conformer::{Chunks, Conformer, ConformerConfig, DynamicChunks, Heads, Kind};
 use crate::random::generator;
 use crate::trainer::{Batches, Figure, Loss, Metric, Task};
 use crate::{Error, Result};
-
-/// The feature that stands for silence around a clip: the logarithm of kaldi's floor, the smallest float step.
-pub(super) const PAD_VALUE: f32 = -15.942_385;
 
 /// Batches whose features set the normalisation.
 const STATISTICS_BATCHES: usize = 40;
@@ -54,6 +51,12 @@ impl AsrTask {
         plain: Arc<Front>,
     ) -> Result<Self> {
         check(recipe)?;
+        if valid.clips().is_empty() {
+            let place = recipe.data.valid.display().to_string();
+            return Err(Error::data(place, "expected clips with transcripts to validate on, found none"));
+        }
+        // What a stream cannot compute is told before anything is learnt.
+        plain.fbank.stream().map_err(|e| Error::config("[features]", e))?;
         let statistics = measure(&train, &recipe.loader, &plain)?;
         Ok(Self {
             net: recipe.net.clone(),
@@ -109,7 +112,7 @@ impl AsrTask {
         let lengths: Vec<usize> = batch.lengths.iter().map(|frames| chunks.encoder_frames(*frames)).collect();
         let longest = lengths.iter().copied().max().unwrap_or(0);
         let total = left + longest * ConformerConfig::SUBSAMPLING;
-        let mut padded = vec![PAD_VALUE; lengths.len() * total * bins];
+        let mut padded = vec![self.plain.fbank.config().silence(); lengths.len() * total * bins];
         let rows = batch.features.chunks_exact(batch.frames * bins);
         for ((target, row), length) in padded.chunks_exact_mut(total * bins).zip(rows).zip(&batch.lengths) {
             target[left * bins..(left + length) * bins].copy_from_slice(&row[..length * bins]);
@@ -220,7 +223,9 @@ fn measure(clips: &Arc<AsrDataset>, loader: &LoaderConfig, front: &Arc<Front>) -
         let rows = batch.features.chunks_exact(batch.frames * bins).zip(&batch.lengths);
         Ok(rows.flat_map(|(row, length)| &row[..length * bins]).copied().collect())
     };
-    BinStatistics::of(bins, clips.batches(loader, front, 0, 0)?.take(STATISTICS_BATCHES).map(frames))
+    // The first batches in order of length would be all alike.
+    let loader = LoaderConfig { sorting: Sorting::Random, ..loader.clone() };
+    BinStatistics::of(bins, clips.batches(&loader, front, 0, 0)?.take(STATISTICS_BATCHES).map(frames))
 }
 
 impl Task for AsrTask {
@@ -259,7 +264,7 @@ impl Task for AsrTask {
     }
 
     fn valid_batches(&self) -> Result<Batches<AsrBatch>> {
-        let config = LoaderConfig { shuffle: false, ..self.loader.clone() };
+        let config = LoaderConfig { sorting: Sorting::Ascending, ..self.loader.clone() };
         Ok(Box::new(self.valid.batches(&config, &self.plain, 0, 0)?))
     }
 

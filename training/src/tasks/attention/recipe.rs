@@ -123,7 +123,7 @@ impl Recipe for AttentionRecipe {
 
     fn train(&self, mode: RunMode) -> Result<()> {
         self.params()?.attention.check()?;
-        recipe::begin_run(&extended::join(&self.asr, TABLE, &self.decoder)?, &self.asr.run, mode)?;
+        recipe::begin_run("attention", &extended::join(&self.asr, TABLE, &self.decoder)?, &self.asr.run, mode)?;
         trainer::fit(&self.task()?, &self.asr.train, &self.asr.run, mode).map(drop)
     }
 

@@ -1,8 +1,6 @@
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::Path;
 
-use flate2::read::GzDecoder;
 use rejoinder_models::tts::phones;
 
 use crate::data::text;
@@ -39,14 +37,10 @@ impl Word {
 /// # Errors
 /// [`Error::Io`]; [`Error::Data`] for a phone that is not of the set, or a dictionary without words.
 pub fn read_dictionary(path: &Path) -> Result<Dictionary> {
-    let mut text = std::fs::read(path).map_err(|e| Error::io(path, e))?;
-    if path.extension().is_some_and(|extension| extension == "gz") {
-        let packed = std::mem::take(&mut text);
-        GzDecoder::new(packed.as_slice()).read_to_end(&mut text).map_err(|e| Error::io(path, e))?;
-    }
+    let text = text::read(path)?;
     let mut words: BTreeMap<String, Vec<Vec<u8>>> = BTreeMap::new();
     let mut letters = Vec::new();
-    for (number, line) in String::from_utf8_lossy(&text).lines().enumerate() {
+    for (number, line) in text.lines().enumerate() {
         let line = line.split(" #").next().unwrap_or_default();
         let mut fields = line.split_whitespace();
         let Some(head) = fields.next().filter(|head| !head.starts_with(";;;")) else { continue };

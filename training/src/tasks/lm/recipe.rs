@@ -1,7 +1,6 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::chat::{self, Chat};
 use super::packing::PackingConfig;
 use super::task::{Exact, LmTask};
+use crate::data;
 use crate::data::dialogue::{Dialogue, Domain, Noise, SPOKEN_MIX, Writer, WriterConfig, spoken_sentences};
 use crate::export::ExportConfig;
 use crate::export::gguf::{FAMILY, GgufInfo, Storage, gguf};
@@ -70,13 +70,7 @@ const VOCABULARY_SEED: u64 = 77;
 impl LmRecipe {
     fn noise(&self) -> Result<Noise> {
         let Some(path) = &self.lexicon else { return Ok(Noise::default()) };
-        let bytes = fs::read(path).map_err(|e| Error::io(path, e))?;
-        let mut text = String::new();
-        let read = match bytes.starts_with(&[0x1f, 0x8b]) {
-            true => flate2::read::GzDecoder::new(bytes.as_slice()).read_to_string(&mut text),
-            false => bytes.as_slice().read_to_string(&mut text),
-        };
-        read.map_err(|e| Error::io(path, e))?;
+        let text = data::text::read(path)?;
         let sentences = spoken_sentences(VOCABULARY_SEED, 20_000, SPOKEN_MIX);
         let words: HashSet<String> = sentences.iter().flat_map(|s| s.split(' ')).map(str::to_owned).collect();
         Ok(Noise::from_lexicon(&text, &words))
@@ -240,7 +234,7 @@ impl Recipe for LmRecipe {
     }
 
     fn train(&self, mode: RunMode) -> Result<()> {
-        recipe::begin_run(self, &self.run, mode)?;
+        recipe::begin_run("lm", self, &self.run, mode)?;
         trainer::fit(&self.task()?, &self.train, &self.run, mode).map(drop)
     }
 

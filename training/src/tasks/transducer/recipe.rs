@@ -112,7 +112,7 @@ impl Recipe for TransducerRecipe {
     }
 
     fn train(&self, mode: RunMode) -> Result<()> {
-        recipe::begin_run(&self.resolved()?, &self.asr.run, mode)?;
+        recipe::begin_run("transducer", &self.resolved()?, &self.asr.run, mode)?;
         trainer::fit(&self.task()?, &self.asr.train, &self.asr.run, mode).map(drop)
     }
 
