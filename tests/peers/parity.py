@@ -15,8 +15,8 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 MAKERS = [
-    "adapters.py", "attention.py", "encoders.py", "error_rates.py", "fbank.py", "losses.py", "schedules.py", "speaker.py",
-    "transducer.py", "transformer.py",
+    "adapters.py", "attention.py", "encoders.py", "error_rates.py", "fbank.py", "losses.py", "optimizers.py", "schedules.py",
+    "speaker.py", "transducer.py", "transformer.py",
 ]  # fmt: skip
 TESTS = [
     "adapters", "alignments", "attention", "encoders", "features", "losses", "schedules", "score", "speaker", "text",

@@ -89,9 +89,9 @@ pub(super) fn expand(previous: Option<&Lexeme>, lexemes: &[Lexeme], spell_capita
     if parts.core.is_empty() {
         return alone(lexemes[0].text.as_str());
     }
-    abbreviation(parts, next)
+    date(parts, next)
+        .or_else(|| abbreviation(parts, next))
         .or_else(|| dotted_letters(parts, next))
-        .or_else(|| date(parts, next))
         .or_else(|| time(parts, next))
         .or_else(|| money(parts, next))
         .or_else(|| phone(&lexemes[0], parts, next))
