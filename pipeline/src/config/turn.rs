@@ -63,9 +63,6 @@ pub struct RawEnd {
     /// The probability from which a turn is over. Default: 0.7.
     #[serde(default = "end_threshold")]
     pub threshold: f32,
-    /// By how much the threshold falls, in log-odds, with each 100 ms that the silence lasts beyond `after_ms`. Default: 0.
-    #[serde(default)]
-    pub falls: f32,
     /// A shorter silence is never the end of a turn: some sounds are silent for as long within a word. Default: 150, or
     /// `turn.hangover_ms` where that is less.
     pub after_ms: Option<f64>,
@@ -242,8 +239,7 @@ fn rule(end: &RawEnd, turn: &RawTurn) -> Result<EndRule, String> {
     within("turn.end.unfinished", f64::from(unfinished), 0.0, f64::from(end.threshold))?;
     let after_ms = end.after_ms.unwrap_or_else(|| ms(EndRule::default().after).min(turn.hangover_ms));
     within("turn.end.after_ms", after_ms, 0.0, turn.hangover_ms)?;
-    within("turn.end.falls", f64::from(end.falls), 0.0, 100.0)?;
-    Ok(EndRule { threshold: end.threshold, falls: end.falls, after: samples(after_ms), unfinished })
+    Ok(EndRule { threshold: end.threshold, after: samples(after_ms), unfinished })
 }
 
 fn judge(config: &RuleJudgeConfig) -> Result<(), String> {

@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn looks_at_one_pause_are_averaged_and_weighed_with_the_words() {
-        let rule = EndRule { threshold: 0.6, falls: 0.0, after: Samples(0), unfinished: 0.1 };
+        let rule = EndRule { threshold: 0.6, after: Samples(0), unfinished: 0.1 };
         let mut ending = Ending::new(&Loudness, rule).unwrap();
         let mut look = |at: u64, steps: u64, sound: f32, words| {
             assert!(ending.is_due(Position(at), Position(at + 800 * steps)));

@@ -93,9 +93,6 @@ impl Default for TurnTaking {
 pub struct EndRule {
     /// From this probability on the turn is over, once the silence has lasted for `after`.
     pub threshold: f32,
-    /// By how much the threshold falls, in log-odds, with each further 100 ms of silence: the longer nobody speaks, the
-    /// likelier it is that nobody will.
-    pub falls: f32,
     /// A shorter silence is never its end: sounds such as "t" are silent for as long within a word.
     pub after: Samples,
     /// Below this probability it is unfinished.
@@ -104,30 +101,17 @@ pub struct EndRule {
 
 impl Default for EndRule {
     fn default() -> Self {
-        Self { threshold: 0.7, falls: 0.0, after: Samples::from_ms(150.0, SampleRate::INTERNAL), unfinished: 0.2 }
+        Self { threshold: 0.7, after: Samples::from_ms(150.0, SampleRate::INTERNAL), unfinished: 0.2 }
     }
 }
 
 /// Detectors learn from sentences: a shorter turn, such as "yes", may sound unfinished to them and be all.
 const SENTENCE: Samples = Samples(SampleRate::INTERNAL.get() as u64 * 7 / 10);
 
-/// The silence with which a threshold falls.
-const FALL: f32 = SampleRate::INTERNAL.get() as f32 / 10.0;
-
 impl EndRule {
-    /// The threshold where the silence has lasted for so long, `after` at the least.
-    fn threshold_at(&self, silence: Samples) -> f32 {
-        if self.falls == 0.0 || self.threshold >= 1.0 {
-            return self.threshold;
-        }
-        let further = silence.0.saturating_sub(self.after.0) as f32 / FALL;
-        let log_odds = (self.threshold / (1.0 - self.threshold)).ln() - self.falls * further;
-        1.0 / (1.0 + (-log_odds).exp())
-    }
-
     /// For a turn that had lasted for `spoken` before a pause that has lasted for `silence`.
     pub fn outlook(&self, probability: f32, spoken: Samples, silence: Samples) -> Outlook {
-        if silence >= self.after && probability >= self.threshold_at(silence) {
+        if probability >= self.threshold && silence >= self.after {
             Outlook::Complete
         } else if probability < self.unfinished && spoken >= SENTENCE {
             Outlook::Unfinished
@@ -143,27 +127,13 @@ mod tests {
 
     #[test]
     fn a_turn_is_over_when_it_sounds_so_in_more_than_a_gap_between_sounds() {
-        let rule = EndRule { threshold: 0.9, falls: 0.0, after: Samples(2_400), unfinished: 0.1 };
+        let rule = EndRule { threshold: 0.9, after: Samples(2_400), unfinished: 0.1 };
         let outlook = |probability, silence| rule.outlook(probability, Samples(16_000), Samples(silence));
         assert_eq!(outlook(0.9, 2_400), Outlook::Complete);
         assert_eq!(outlook(0.99, 2_399), Outlook::Undecided);
         assert_eq!(outlook(0.89, 9_600), Outlook::Undecided);
         assert_eq!(outlook(0.09, 9_600), Outlook::Unfinished);
         assert_eq!(outlook(0.09, 800), Outlook::Unfinished);
-    }
-
-    #[test]
-    fn a_threshold_falls_with_the_silence() {
-        // Odds of 4, which fall by a factor of e with each 100 ms.
-        let rule = EndRule { threshold: 0.8, falls: 1.0, after: Samples(2_400), unfinished: 0.1 };
-        let outlook = |probability, silence| rule.outlook(probability, SENTENCE, Samples(silence));
-        let odds = |odds: f32| odds / (1.0 + odds);
-        assert_eq!(outlook(0.8, 2_400), Outlook::Complete);
-        for (silence, least) in [(2_400, 4.0), (4_000, 4.0 / 2.718), (5_600, 4.0 / 7.389)] {
-            assert_eq!(outlook(odds(least * 1.01), silence), Outlook::Complete, "{silence}");
-            assert_eq!(outlook(odds(least * 0.99), silence), Outlook::Undecided, "{silence}");
-        }
-        assert_eq!(outlook(0.99, 2_300), Outlook::Undecided);
     }
 
     #[test]
