@@ -187,6 +187,28 @@ fn a_wav_file_from_a_pipe_is_read_to_its_end() {
 }
 
 #[test]
+fn a_wav_file_whose_recorder_was_killed_is_read_to_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("killed.wav");
+    audio::write_wav(&path, &Clip::new(tone(440.0, 16_000, 1_600), SampleRate::INTERNAL)).unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    for whole in [0_u32, 36] {
+        let mut killed = bytes.clone();
+        killed[4..8].copy_from_slice(&whole.to_le_bytes());
+        killed[40..44].fill(0);
+        assert_eq!(audio::read_bytes(killed.clone(), "killed.wav").unwrap().samples.len(), 1_600, "{whole}");
+        killed.truncate(44);
+        assert!(audio::read_bytes(killed, "killed.wav").is_err());
+    }
+    // A file that is complete without sound, whose comments are none.
+    let mut silent = bytes[..44].to_vec();
+    silent[40..44].fill(0);
+    silent.extend(b"LIST\x04\0\0\0INFO");
+    silent[4..8].copy_from_slice(&48_u32.to_le_bytes());
+    assert!(audio::read_bytes(silent, "silent.wav").is_err());
+}
+
+#[test]
 fn damaged_compressed_files_never_panic() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     for name in ["tone.opus", "tone.ogg", "tone.mp3", "tone.flac"] {

@@ -201,6 +201,8 @@ fn a_text_is_spoken_into_a_file() {
     output(&["speak", "It is half past five.", "-o", &path.display().to_string()]);
     let clip = audio::read(&path).expect("speech");
     assert!((0.5..6.0).contains(&clip.seconds()) && clip.rms() > 0.01, "{} s", clip.seconds());
+    output(&["speak", "-5", "-o", &path.display().to_string()]);
+    assert!((0.4..3.0).contains(&audio::read(&path).expect("speech").seconds()));
     for unspeakable in [" ... ", "\u{4f60}\u{597d}"] {
         let path = folder.path().join("nothing.wav");
         let line = error(&["speak", unspeakable, "-o", &path.display().to_string()]);

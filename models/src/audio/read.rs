@@ -95,7 +95,7 @@ impl Decoded {
     }
 }
 
-pub(super) fn decode(bytes: Vec<u8>, wanted: Option<SampleRate>, name: &Path) -> Result<Decoded> {
+pub(super) fn decode(mut bytes: Vec<u8>, wanted: Option<SampleRate>, name: &Path) -> Result<Decoded> {
     if bytes.is_empty() {
         return Err(Error::audio(name, "the file is empty (0 bytes)"));
     }
@@ -105,6 +105,7 @@ pub(super) fn decode(bytes: Vec<u8>, wanted: Option<SampleRate>, name: &Path) ->
     if sphere::is_sphere(&bytes) {
         return sphere::decode(&bytes, name);
     }
+    count_unfinished(&mut bytes);
     let mut format = open(Box::new(Cursor::new(bytes)), name)?;
     let track = format.default_track(TrackType::Audio).cloned().ok_or_else(|| no_track(name))?;
     let mut decoder = PacketDecoder::new(&track, wanted, name)?;
@@ -115,6 +116,29 @@ pub(super) fn decode(bytes: Vec<u8>, wanted: Option<SampleRate>, name: &Path) ->
         }
     }
     finish(decoder, samples, &track, name)
+}
+
+/// A program that was killed while it recorded WAV left lengths in the header that it meant to mend at the end: 0 for the
+/// sound, and less than the file's for the whole. They become those that mean "up to the end".
+fn count_unfinished(bytes: &mut [u8]) {
+    const HEADER: usize = 12;
+    let length_at = |bytes: &[u8], at: usize| Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
+    if !bytes.starts_with(b"RIFF") || bytes.get(8..HEADER) != Some(b"WAVE") {
+        return;
+    }
+    let whole = length_at(bytes, 4).unwrap_or(0) as usize;
+    let mut at = HEADER;
+    while let Some(length) = length_at(bytes, at + 4) {
+        if bytes[at..].starts_with(b"data") {
+            let follows = at + 8 < bytes.len();
+            if length == 0 && follows && whole.saturating_add(8) < bytes.len() {
+                bytes[4..8].fill(0xff);
+                bytes[at + 4..at + 8].fill(0xff);
+            }
+            return;
+        }
+        at = at.saturating_add(8).saturating_add((length as usize).next_multiple_of(2));
+    }
 }
 
 /// Whether the last page of an Ogg file (RFC 3533, section 6) is longer than what is left of the file.
