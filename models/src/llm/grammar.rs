@@ -109,8 +109,8 @@ impl CallForm {
         })
     }
 
-    /// The grammar of replies that may call one of `tools`, or, without any, of those that begin with no call. Keys come in the order of the schema's map, optional ones
-    /// may be left out. Integers keep their `minimum` and `maximum`; those of other numbers are left to who
+    /// The grammar of replies that may call one of `tools`, or, without any, of those that begin with no call. Keys come in
+    /// the order of the schema's map, optional ones may be left out. Integers keep their `minimum` and `maximum`; those of other numbers are left to who
     /// [checks](super::tools::check_arguments) the call.
     pub fn grammar(&self, tools: &[ToolSpec]) -> String {
         let mut rules = Rules::default();

@@ -5,8 +5,8 @@ use anyhow::Context;
 use clap::Args;
 use rejoinder::config::ResponderConfig;
 use rejoinder::turn::EndRule;
-use rejoinder::{Assistant, Calendar, Config};
-use rejoinder_models::llm::{Cancel, ChatMessage, Role};
+use rejoinder::{Assistant, Calendar, Config, History};
+use rejoinder_models::llm::Cancel;
 use rejoinder_models::units::{Position, SampleRate, Samples};
 
 use super::Ended;
@@ -21,11 +21,9 @@ pub(crate) struct Validate {
 /// Reads what every conversation begins with.
 fn read_instructions(assistant: &Assistant) -> anyhow::Result<()> {
     let (calendar, start) = (Calendar::Machine, Position(0));
-    let content = assistant.instructions.clone();
-    let instructions = [ChatMessage { role: Role::System, content, tool_call: None }];
-    let messages = if assistant.instructions.is_empty() { &[] } else { &instructions[..] };
+    let history = History::new(&assistant.instructions, assistant.memory);
     let mut dialogue = assistant.responder.dialogue(calendar.moment(start))?;
-    Ok(dialogue.prefill(messages, (assistant.tools)(calendar).specs(), &Cancel::default())?)
+    Ok(dialogue.prefill(history.messages(), (assistant.tools)(calendar).specs(), &Cancel::default())?)
 }
 
 impl Validate {

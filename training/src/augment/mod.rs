@@ -82,11 +82,10 @@ impl Augmenter {
     ) -> Result<Self> {
         let mut rng = ChaCha8Rng::seed_from_u64(0);
         config.check()?;
-        let rooms_from_a_formula = config.synthetic_rooms;
         let mut augmenter = Self {
+            rooms: Rooms::synthetic(config.synthetic_rooms, sample_rate_hz, &mut rng),
             config,
             noise: Bank::default(),
-            rooms: Rooms::synthetic(rooms_from_a_formula, sample_rate_hz, &mut rng),
             sample_rate_hz,
         };
         let there = |folder: Option<&Path>, instead: &str| {

@@ -5,11 +5,9 @@ use std::path::PathBuf;
 
 use rand::Rng;
 use rand::seq::SliceRandom;
-use rejoinder_models::audio::Span;
 
 use super::labels::LabelEncoder;
 use super::manifest::{self, Item, ManifestConfig, SegmentUnit};
-use super::prepare::SAMPLE_RATE_HZ;
 use super::sounds::{ClipRef, Library, LibraryReader};
 use crate::{Error, Result};
 
@@ -179,10 +177,7 @@ fn each_once(named: Vec<(String, SpeakerClip)>, sources: &[PathBuf]) -> Result<V
 
 /// A clip and the name of its speaker.
 fn speaker_clip(item: Item, sound: ClipRef) -> (String, SpeakerClip) {
-    let seconds = match item.wav.span {
-        Some(Span::Samples(start, Some(stop))) => (stop - start) as f64 / f64::from(SAMPLE_RATE_HZ),
-        _ => item.duration_s,
-    };
+    let seconds = item.wav.seconds().unwrap_or(item.duration_s);
     (item.speaker, SpeakerClip { sound, speaker: 0, seconds })
 }
 

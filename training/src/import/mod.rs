@@ -32,7 +32,8 @@ pub(crate) fn checksum(weights: &Path, start: Option<&Path>) -> Result<String> {
     Ok(format!("crc32c:{:08x}", crc32c::crc32c(&bytes)))
 }
 
-/// A task's net with the weights at `path`: `net.safetensors` of a run, the folder of a bundle, or a checkpoint of SpeechBrain's.
+/// A task's net with the weights at `path`: `net.safetensors` of a run, the folder of a bundle, or a
+/// checkpoint of SpeechBrain's.
 ///
 /// # Errors
 /// Weights that are missing, damaged or of another net, each by its name; a bundle for other features or tokens, or of a

@@ -168,9 +168,11 @@ impl AsrDataset {
                 "{count} clips in whose transcript there are no words are left out, such as {id}: `{words}`"
             );
         }
-        for number in wordless.into_iter().rev() {
-            self.clips.remove(number);
-        }
+        let (mut number, mut wordless) = (0.., wordless.into_iter().peekable());
+        self.clips.retain(|_| {
+            let number = number.next();
+            wordless.next_if(|wordless| number == Some(*wordless)).is_none()
+        });
         Ok(())
     }
 

@@ -123,7 +123,7 @@ impl Recording {
 
     /// The length of a part that is given in samples, of which it is not known here how many make a second: 16,000, as in
     /// SpeechBrain's recipes.
-    pub(super) fn seconds(&self) -> Option<f64> {
+    pub(in crate::data) fn seconds(&self) -> Option<f64> {
         match self.span {
             Some(Span::Samples(start, Some(stop))) => Some((stop - start) as f64 / f64::from(SAMPLE_RATE_HZ)),
             _ => None,

@@ -1,8 +1,8 @@
 //! Items of data by name, each computed from others when something needs it (SpeechBrain's `DataPipeline`,
 //! `utils/data_pipeline.py`), with the type of each known to the compiler.
 //!
-//! A step says which items it takes and which it provides, one or several at once. The steps that the outputs need are put in order once, when the
-//! pipeline is built; what nothing needs is never computed.
+//! A step says which items it takes and which it provides, one or several at once. The steps that the outputs need are put
+//! in order once, when the pipeline is built; what nothing needs is never computed.
 
 mod values;
 

@@ -32,7 +32,7 @@ impl Word {
 }
 
 /// Reads a dictionary in the form of the CMU pronouncing dictionary: `word PH ON1 EM0`, variants as `word(2)`,
-/// comments after `#` or `;;;`; unpacked when its name ends in `.gz`. Words with other characters than letters and apostrophes are left out.
+/// comments after `#` or `;;;`; plain or gzipped. Words with other characters than letters and apostrophes are left out.
 ///
 /// # Errors
 /// [`Error::Io`]; [`Error::Data`] for a phone that is not of the set, or a dictionary without words.

@@ -64,8 +64,8 @@ impl Listener {
 }
 
 impl Corpus {
-    /// Opens prepared folders and manifests, and looks for speech in all clips of at least `least_s` seconds, at most `most` of each
-    /// folder, spread evenly; 0 for all. Clips without speech stay out.
+    /// Opens prepared folders and manifests, and looks for speech in all clips of at least `least_s` seconds, at
+    /// most `most` of each folder, spread evenly; 0 for all. Clips without speech stay out.
     ///
     /// # Errors
     /// A missing or malformed file, or a pack at another rate than 16 kHz.
