@@ -82,6 +82,7 @@ bins = 20
 [batches]
 clips = 8
 crop_s = 0.6
+random_chunk = true
 [net]
 kind = "ecapa"
 input_size = 20
@@ -108,6 +109,8 @@ data = ["made up"]
 int8 = true
 [evaluate]
 card = true
+n_train_snts = 60
+cohort_size = 20
 "#,
         folder.display(),
         trials.display()

@@ -130,6 +130,12 @@ impl ClipRef {
     pub fn is_same(&self, other: &Self) -> bool {
         self.wav == other.wav
     }
+
+    /// All of the recording that the clip is a part of; in a pack, the clip.
+    #[must_use]
+    pub fn whole(&self) -> Self {
+        Self { wav: Recording { span: None, ..self.wav.clone() }, ..self.clone() }
+    }
 }
 
 impl Library {

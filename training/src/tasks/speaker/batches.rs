@@ -22,6 +22,9 @@ pub struct BatchConfig {
     pub clips: usize,
     /// A clip is cut to this many seconds at random, and a shorter one repeated. Default: 3.
     pub crop_s: f64,
+    /// Whether the piece is cut from all of the recording that a clip is a part of, rather than from the clip: SpeechBrain's
+    /// `random_chunk`, for lists of segments. Default: false.
+    pub random_chunk: bool,
     /// Clips of each speaker in an epoch; 0 for every clip once, however many a speaker has. Default: 0.
     pub each: usize,
     /// Speeds at which clips are played. Each makes other speakers of those that there are, since the pitch goes with it
@@ -32,7 +35,7 @@ pub struct BatchConfig {
 
 impl Default for BatchConfig {
     fn default() -> Self {
-        Self { clips: 32, crop_s: 3.0, each: 0, speeds: vec![1.0] }
+        Self { clips: 32, crop_s: 3.0, random_chunk: false, each: 0, speeds: vec![1.0] }
     }
 }
 
@@ -89,7 +92,10 @@ impl Loader {
         let known = self.dataset.speakers().len();
         let (mut rows, mut speakers) = (Vec::with_capacity(clips.len()), Vec::new());
         for clip in clips.iter().map(|clip| &self.dataset.clips()[*clip]) {
-            let samples = reader.read(&clip.sound)?;
+            let samples = match self.config.random_chunk {
+                true => reader.read(&clip.sound.whole())?,
+                false => reader.read(&clip.sound)?,
+            };
             let speed = rng.random_range(0..self.config.speeds.len());
             let cut = self.crop(&samples, self.config.speeds[speed], rng);
             for course in self.augmenter.courses(rng) {

@@ -130,11 +130,22 @@ pub struct SpeakerFilter {
 }
 
 /// How `evaluate` measures a bundle.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SpeakerEvaluate {
     /// Whether the figures are written into the bundle's card. Default: false.
     pub card: bool,
+    /// Training clips, the shortest, that scores are normalised by (SpeechBrain's `n_train_snts`); 0 for one of each speaker,
+    /// drawn at random. Default: 0.
+    pub n_train_snts: usize,
+    /// Those of them nearest to each side that count, SpeechBrain's `cohort_size`. Default: 200.
+    pub cohort_size: usize,
+}
+
+impl Default for SpeakerEvaluate {
+    fn default() -> Self {
+        Self { card: false, n_train_snts: 0, cohort_size: 200 }
+    }
 }
 
 /// Additive angular margin softmax.
@@ -196,7 +207,7 @@ impl SpeakerRecipe {
         Ok(self.split()?.0)
     }
 
-    fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         let BatchConfig { clips, speeds, crop_s, .. } = &self.batches;
         if *clips < 2 || speeds.is_empty() || speeds.iter().any(|speed| !(0.5..=2.0).contains(speed)) || *crop_s < 0.5 {
             let reason = "expected at least 2 clips, a crop_s of at least 0.5, and speeds from 0.5 to 2";
@@ -206,6 +217,10 @@ impl SpeakerRecipe {
         self.augment.check_without(&longer, "clips of a batch are equally long; for speed see batches.speeds")?;
         if let Some(mistake) = self.net.mistake() {
             return Err(Error::config("[net]", mistake));
+        }
+        if self.evaluate.cohort_size < 2 {
+            let reason = format!("cohort_size: expected at least 2, found {}", self.evaluate.cohort_size);
+            return Err(Error::config("[evaluate]", reason));
         }
         if self.features.bins != self.net.bins() {
             let reason =

@@ -21,9 +21,6 @@ use crate::data::trials;
 use crate::trainer::{interrupted, on_interrupt};
 use crate::{Error, Result};
 
-/// The strangers nearest to each side that scores are normalised by, at most.
-const NEAREST: usize = 200;
-
 /// What a test came to. Error rates in percent.
 #[derive(Debug, Serialize)]
 struct Report {
@@ -49,6 +46,7 @@ struct Rates {
 /// Measures the exported bundle on each test: printed as a table, and saved in the run folder as `results.json`.
 pub(super) fn evaluate(recipe: &SpeakerRecipe) -> Result<()> {
     on_interrupt();
+    recipe.check()?;
     make_ready(recipe)?;
     let encoder = open_speaker_encoder(&recipe.export.bundle, &RuntimeConfig::default())?;
     let cohort = cohort(recipe, encoder.as_ref())?;
@@ -85,9 +83,15 @@ fn make_ready(recipe: &SpeakerRecipe) -> Result<()> {
     prepare::with_bar(|progress| prepare::prepare_speech(config, wanted, progress))
 }
 
-/// A clip of each training speaker: the strangers.
+/// The strangers: a clip of each training speaker, or as many as the recipe wants.
 fn cohort(recipe: &SpeakerRecipe, encoder: &dyn SpeakerEncoder) -> Result<Vec<Embedding>> {
     let heard = recipe.heard()?;
+    if recipe.evaluate.n_train_snts > 0 {
+        let mut clips: Vec<usize> = (0..heard.clips().len()).collect();
+        clips.sort_by(|a, b| heard.clips()[*a].seconds.total_cmp(&heard.clips()[*b].seconds));
+        clips.truncate(recipe.evaluate.n_train_snts);
+        return embed(&heard, clips.into_iter(), encoder);
+    }
     let mut of = heard.by_speaker();
     let mut rng = ChaCha8Rng::seed_from_u64(recipe.train.seed);
     let clips = of.iter_mut().filter_map(|own| {
@@ -130,7 +134,7 @@ fn test(
     };
     let embeddings = embed(&dataset, 0..dataset.clips().len(), encoder)?;
     let strangers: Vec<Strangers> =
-        embeddings.iter().map(|embedding| Strangers::of(embedding, cohort, NEAREST)).collect();
+        embeddings.iter().map(|embedding| Strangers::of(embedding, cohort, recipe.evaluate.cohort_size)).collect();
     let (mut cosines, mut normalised) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
     for trial in &trials {
         let [one, other] = trial.clips;
