@@ -2,8 +2,8 @@
 
     pip install speechbrain==1.1.2 torch torchaudio && python tests/peers/schedules.py
 
-Writes training/tests/golden/schedules.json: the rates of a run of 200 steps with a peak of 1 and 20 steps of warm-up, and
-what figures of a validation do to rate and run.
+Writes training/tests/golden/schedules.json: the rates of a run of 200 steps with a peak of 1 and 20 steps of warm-up, with 50
+at the peak after them where a schedule has such, and what figures of a validation do to rate and run.
 """
 
 import json
@@ -14,7 +14,7 @@ from speechbrain.nnet import schedulers
 from speechbrain.utils.epoch_loop import EpochCounterWithStopper
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-STEPS, WARMUP = 200, 20
+STEPS, WARMUP, KEEP = 200, 20, 50
 FIGURES = [9.0, 7.0, 6.99, 7.5, 5.0, 5.0, 4.999, 5.2, 5.1, 5.3, 4.0, 4.1, 4.2, 4.3, 4.4, 3.9]
 
 
@@ -36,6 +36,7 @@ def steps(schedule):
 
 
 noam = schedulers.NoamScheduler(1.0, WARMUP)
+linear_noam = schedulers.LinearNoamScheduler(1.0, WARMUP, KEEP)
 linear = schedulers.LinearWarmupScheduler(1.0, WARMUP, STEPS)
 tri_stage = schedulers.TriStageLRSchedule(1.0, WARMUP, 80, 100, STEPS)
 cyclic = schedulers.CyclicLRScheduler(base_lr=0.0, max_lr=1.0, step_size=WARMUP)
@@ -72,6 +73,7 @@ def stopper(patience, not_before):
 
 golden = {
     "noam": steps(lambda optimizer, _: noam(optimizer)),
+    "linear_noam": steps(lambda optimizer, _: linear_noam(optimizer)),
     "linear": steps(lambda optimizer, _: linear(optimizer)),
     "tri_stage": steps(tri_stage),
     "cyclic": steps(lambda optimizer, step: optimizer.param_groups[0].update(lr=cyclic.clr(step + 1))),

@@ -9,10 +9,12 @@ use report::report;
 use serde::Deserialize;
 
 const WARMUP: usize = 20;
+const KEEP: usize = 50;
 
 #[derive(Deserialize)]
 struct Golden {
     noam: Vec<f64>,
+    linear_noam: Vec<f64>,
     linear: Vec<f64>,
     tri_stage: Vec<f64>,
     cyclic: Vec<f64>,
@@ -54,6 +56,7 @@ fn the_rates_of_a_run_are_speechbrains() {
     let golden = golden();
     let all = [
         (Schedule::Noam, golden.noam),
+        (Schedule::LinearNoam, golden.linear_noam),
         (Schedule::Linear, golden.linear),
         (Schedule::TriStage, golden.tri_stage),
         (Schedule::Cyclic, golden.cyclic),
@@ -61,7 +64,7 @@ fn the_rates_of_a_run_are_speechbrains() {
     for (schedule, rates) in all {
         let mut worst = 0.0_f64;
         for (step, expected) in rates.iter().enumerate() {
-            let found = schedule.factor(step, WARMUP, step as f64 / rates.len() as f64);
+            let found = schedule.factor(step, WARMUP, KEEP, step as f64 / rates.len() as f64);
             assert!((found - expected).abs() < 1e-9, "{schedule:?} at step {step}: {found} {expected}");
             worst = worst.max((found - expected).abs());
         }

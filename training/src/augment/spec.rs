@@ -16,10 +16,17 @@ pub struct SpecConfig {
     pub frequency_masks: usize,
     /// The largest frequency mask in bins. Default: 20.
     pub frequency_bins: usize,
-    /// The number of time masks for every 10 s. Default: 6.
+    /// The smallest. Default: 0.
+    pub least_frequency_bins: usize,
+    /// The number of time masks for every `time_masks_every` frames. Default: 6.
     pub time_masks: usize,
+    /// For how many frames there are so many; 0 for as many in any clip, as SpeechBrain's `SpectrogramDrop` has it. Default:
+    /// 1,000, which are 10 s at a hop of 10 ms.
+    pub time_masks_every: usize,
     /// The largest time mask in frames. Default: 20.
     pub time_frames: usize,
+    /// The smallest, where the clip is long enough. Default: 0.
+    pub least_time_frames: usize,
     /// The largest share of a clip that one time mask may cover. Default: 0.1.
     pub time_share: f64,
     /// How often the mel axis is stretched. Default: 0.
@@ -38,8 +45,11 @@ impl Default for SpecConfig {
             probability: 0.0,
             frequency_masks: 2,
             frequency_bins: 20,
+            least_frequency_bins: 0,
             time_masks: 6,
+            time_masks_every: 1_000,
             time_frames: 20,
+            least_time_frames: 0,
             time_share: 0.1,
             warp_probability: 0.0,
             warp: 0.08,
@@ -73,15 +83,19 @@ pub fn spec_augment(config: &SpecConfig, features: &mut [f32], bins: usize, rng:
     features.chunks_exact(bins).for_each(|row| means.iter_mut().zip(row).for_each(|(m, x)| *m += x));
     means.iter_mut().for_each(|m| *m /= frames as f32);
     for _ in 0..config.frequency_masks {
-        let width = rng.random_range(0..=config.frequency_bins.min(bins));
+        let most = config.frequency_bins.min(bins);
+        let width = rng.random_range(config.least_frequency_bins.min(most)..=most);
         let start = rng.random_range(0..=bins - width);
         let columns = start..start + width;
         features.chunks_exact_mut(bins).for_each(|row| row[columns.clone()].copy_from_slice(&means[columns.clone()]));
     }
-    let masks = (config.time_masks as f64 * frames as f64 / 1000.0).ceil() as usize;
+    let masks = match config.time_masks_every {
+        0 => config.time_masks,
+        every => (config.time_masks * frames).div_ceil(every),
+    };
     let longest = config.time_frames.min((config.time_share * frames as f64) as usize).min(frames);
     for _ in 0..masks {
-        let width = rng.random_range(0..=longest);
+        let width = rng.random_range(config.least_time_frames.min(longest)..=longest);
         let start = rng.random_range(0..=frames - width);
         features[start * bins..(start + width) * bins]
             .chunks_exact_mut(bins)
@@ -166,6 +180,24 @@ mod tests {
             }
         }
         assert!(touched >= 18, "{touched}");
+    }
+
+    #[test]
+    fn masks_may_have_a_least_width_and_be_as_many_in_any_clip() {
+        let (frames, bins) = (300, 80);
+        let widths = SpecConfig { least_frequency_bins: 7, frequency_bins: 7, ..SpecConfig::default() };
+        let widths = SpecConfig { least_time_frames: 9, time_frames: 9, ..widths };
+        for (count, every) in [(1, 0), (1, 300), (0, 300)] {
+            let config = SpecConfig { probability: 1.0, time_masks: count, time_masks_every: every, ..widths.clone() };
+            let config = SpecConfig { frequency_masks: 1, ..config };
+            let mut features: Vec<f32> = (0..frames * bins).map(|i| (i as f32 * 0.37).sin()).collect();
+            let original = features.clone();
+            spec_augment(&config, &mut features, bins, &mut ChaCha8Rng::seed_from_u64(count as u64));
+            let changed = |i: usize| features[i] != original[i];
+            let columns = (0..bins).filter(|bin| (0..frames).all(|frame| changed(frame * bins + bin))).count();
+            let rows = (0..frames).filter(|frame| (0..bins).all(|bin| changed(frame * bins + bin))).count();
+            assert_eq!((columns, rows), (7, 9 * count));
+        }
     }
 
     #[test]

@@ -64,6 +64,26 @@ pub(super) fn mean<M: Module>(nets: Vec<M>) -> Option<M> {
     Some(first.map(&mut Mean { others }))
 }
 
+/// A net whose weights are moved by this share of the way to those of another net of its shape.
+pub(super) fn towards<M: Module>(net: M, other: &M, share: f64) -> M {
+    net.map(&mut Towards { other: Gather::of(other), share })
+}
+
+struct Towards {
+    other: VecDeque<Tensor<1>>,
+    share: f64,
+}
+
+impl ModuleMapper for Towards {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let Some(other) = self.other.pop_front() else { return param };
+        param.map(|weights| {
+            let difference = other.reshape(weights.dims()) - weights.clone();
+            weights + difference.mul_scalar(self.share)
+        })
+    }
+}
+
 /// Weights in the order of the net.
 #[derive(Default)]
 struct Gather(VecDeque<Tensor<1>>);

@@ -35,7 +35,8 @@ impl<'a> Course<'a> {
     /// The learning rate of the next step.
     pub(super) fn rate(&self, state: &Checkpoint) -> f64 {
         let options = self.options;
-        let scheduled = options.schedule.factor(state.step, options.warmup_steps, self.progress(state));
+        let scheduled =
+            options.schedule.factor(state.step, options.warmup_steps, options.keep_steps, self.progress(state));
         state.validation.scale * options.learning_rate * scheduled
     }
 

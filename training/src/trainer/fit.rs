@@ -7,7 +7,7 @@ use burn::tensor::Device;
 
 use super::adapters;
 use super::ahead::ahead;
-use super::average::mean;
+use super::average::{mean, towards};
 use super::checkpoint::load_part;
 use super::course::Course;
 use super::curves::Curves;
@@ -87,6 +87,8 @@ struct Fitter<'a, T: Task> {
     run: &'a Path,
     device: Device,
     net: Option<T::Net>,
+    /// What the net began with, where a share of it is exported.
+    begun: Option<T::Net>,
     optimizer: ModuleOptimizer,
     average: Option<Average>,
     /// What is trained, where it is not all of the net.
@@ -140,6 +142,7 @@ impl<'a, T: Task> Fitter<'a, T> {
             task,
             options,
             run,
+            begun: (options.start_share > 0.0).then(|| net.valid()),
             net: Some(net),
             device,
             optimizer: options.optimizer(),
@@ -230,6 +233,10 @@ impl<'a, T: Task> Fitter<'a, T> {
         // Each is read into a net of its own: copies of a net share its running statistics.
         let nets = chosen.iter().map(|kept| load_weights(self.averaged(), &kept.path(self.run)));
         let net = mean(nets.collect::<Result<_>>()?).unwrap_or_else(|| self.averaged());
+        let net = match &self.begun {
+            Some(begun) => towards(net, begun, self.options.start_share),
+            None => net,
+        };
         save_weights(&net, &self.run.join(WEIGHTS))?;
         let at = At { epoch: self.state.epoch, ..self.at() };
         tell(&mut self.observers, |observer| observer.on_fit_end(&chosen, &net, &at))?;

@@ -38,6 +38,8 @@ pub struct TrainOptions {
     pub schedule: Schedule,
     /// Steps of linear warm-up. Default: 200.
     pub warmup_steps: usize,
+    /// Steps at the peak after it, with the schedule `linear_noam`. Default: 0.
+    pub keep_steps: usize,
     /// How weights follow their gradients. Default: AdamW.
     pub optimizer: OptimizerKind,
     /// Weight decay: decoupled with AdamW, else added to the gradient. Default: 0.01 with AdamW, else none.
@@ -99,6 +101,10 @@ pub struct TrainOptions {
     /// What the net begins with: `net.safetensors` of another run, or the folder of a bundle that `export` has written, whose tokens
     /// and features are then those of the recipe. Default: fresh weights.
     pub start: Option<PathBuf>,
+    /// The share of the weights that it began with in those that are exported: the mean of both keeps more of what a net knew
+    /// before (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022). A finished run that is resumed with another
+    /// share writes them anew. Default: 0.
+    pub start_share: f64,
     /// How the rate falls by a figure of the validation, on top of the schedule. Default: it does not.
     pub anneal: Option<Anneal>,
     /// What ends training early. Default: nothing.
@@ -118,6 +124,7 @@ impl Default for TrainOptions {
             learning_rate: 1e-3,
             schedule: Schedule::Cosine,
             warmup_steps: 200,
+            keep_steps: 0,
             optimizer: OptimizerKind::AdamW,
             weight_decay: None,
             beta_1: 0.9,
@@ -143,6 +150,7 @@ impl Default for TrainOptions {
             tensorboard: true,
             seed: 1234,
             start: None,
+            start_share: 0.0,
             anneal: None,
             early_stopping: None,
             adapters: None,
@@ -193,6 +201,15 @@ impl TrainOptions {
         }
         if let Some(decay) = decays.into_iter().find(|(_, value)| !(0.0..1.0).contains(value)) {
             return wrong(decay, "a number from 0 on and below 1");
+        }
+        if !(0.0..1.0).contains(&self.start_share) {
+            return wrong(("start_share", self.start_share), "a number from 0 on and below 1");
+        }
+        if self.start_share > 0.0 && self.start.is_none() {
+            return Err(Error::config(
+                "[train]",
+                "start_share: expected `start`, whose weights it is a share of, found none",
+            ));
         }
         if (self.average_best || self.keep_latest) && self.keep_best == 0 {
             let key = if self.average_best { "average_best" } else { "keep_latest" };
@@ -255,6 +272,8 @@ mod tests {
             ("learning_rate = -1.0", "learning_rate"),
             ("beta_2 = 2.0", "beta_2"),
             ("max_grad_norm = nan", "max_grad_norm"),
+            ("start_share = 0.5", "start_share"),
+            ("start = \"a\"\nstart_share = 1.5", "start_share"),
         ] {
             let message = read(wrong).check().unwrap_err().to_string();
             assert!(message.starts_with(&format!("[train]: {key}: expected")), "{message}");

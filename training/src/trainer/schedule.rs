@@ -12,6 +12,8 @@ pub enum Schedule {
     /// Falls with the square root of the step (Vaswani et al., Attention is all you need, 2017, section 5.3), scaled
     /// so that the peak is at the end of the warm-up.
     Noam,
+    /// Stays at the peak for `keep_steps` after the warm-up, then falls with the step: SpeechBrain's `LinearNoamScheduler`.
+    LinearNoam,
     /// Falls linearly to zero at the end: SpeechBrain's `LinearWarmupScheduler`.
     Linear,
     /// Warms up from a hundredth of the peak, holds until half of the run, then falls exponentially to a twentieth:
@@ -26,8 +28,8 @@ pub enum Schedule {
 
 impl Schedule {
     /// The rate as a share of the peak, at `step` (from 0) and after `progress` (0 to 1) of the run, which moves from
-    /// epoch to epoch where nothing else bounds the run.
-    pub fn factor(self, step: usize, warmup_steps: usize, progress: f64) -> f64 {
+    /// epoch to epoch where nothing else bounds the run. `keep_steps` concern [`LinearNoam`](Self::LinearNoam) alone.
+    pub fn factor(self, step: usize, warmup_steps: usize, keep_steps: usize, progress: f64) -> f64 {
         let warmup = warmup_steps.max(1) as f64;
         if matches!(self, Self::TriStage) && (step as f64) < warmup {
             return 0.01 + 0.99 * step as f64 / warmup;
@@ -52,6 +54,7 @@ impl Schedule {
             Self::Constant => 1.0,
             Self::Cosine => 0.01 + 0.99 * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos()),
             Self::Noam => (warmup / step).sqrt(),
+            Self::LinearNoam => (warmup / (step - keep_steps as f64).max(warmup)).min(1.0),
             Self::Trapezoid => (1.0 - 0.99 * (progress - 0.6) / 0.4).min(1.0),
         }
     }
@@ -64,16 +67,16 @@ mod tests {
     #[test]
     fn every_schedule_peaks_after_the_warmup_and_falls() {
         for schedule in [Schedule::Cosine, Schedule::Noam, Schedule::Trapezoid] {
-            assert!(schedule.factor(0, 100, 0.0) < 0.02);
-            assert!((schedule.factor(99, 100, 0.0) - 1.0).abs() < 1e-9);
-            assert!(schedule.factor(9_999, 100, 1.0) <= 0.101);
+            assert!(schedule.factor(0, 100, 0, 0.0) < 0.02);
+            assert!((schedule.factor(99, 100, 0, 0.0) - 1.0).abs() < 1e-9);
+            assert!(schedule.factor(9_999, 100, 0, 1.0) <= 0.101);
         }
     }
 
     #[test]
     fn the_linear_schedule_stays_at_the_peak_until_it_knows_how_far_it_is() {
-        assert_eq!([0, 1, 500].map(|step| Schedule::Linear.factor(step, 1, 0.0)), [1.0; 3]);
-        assert!((Schedule::Linear.factor(1_000, 0, 0.5) - 0.5).abs() < 2e-3);
-        assert_eq!(Schedule::Linear.factor(2_000, 0, 1.0), 0.0);
+        assert_eq!([0, 1, 500].map(|step| Schedule::Linear.factor(step, 1, 0, 0.0)), [1.0; 3]);
+        assert!((Schedule::Linear.factor(1_000, 0, 0, 0.5) - 0.5).abs() < 2e-3);
+        assert_eq!(Schedule::Linear.factor(2_000, 0, 0, 1.0), 0.0);
     }
 }

@@ -221,6 +221,22 @@ fn the_best_of_the_validated_nets_is_exported() {
 }
 
 #[test]
+fn a_share_of_what_a_net_began_with_is_exported() {
+    let folder = tempfile::tempdir().unwrap();
+    let task = Falling { metric: Metric::lowest("size") };
+    fit(&task, &falling(1), &folder.path().join("start"), RunMode::New).unwrap();
+    let start = Some(folder.path().join("start").join(WEIGHTS));
+    let run = folder.path().join("run");
+    for (mode, start_share, expected) in
+        [(RunMode::New, 0.0, 0.7), (RunMode::Resume, 0.5, 0.8), (RunMode::Resume, 0.25, 0.75)]
+    {
+        let options = TrainOptions { start: start.clone(), start_share, ..falling(2) };
+        let net = fit(&task, &options, &run, mode).unwrap();
+        assert!((weight(&net) - expected).abs() < 1e-4, "{start_share}: {}", weight(&net));
+    }
+}
+
+#[test]
 fn a_resumed_run_knows_what_was_best() {
     let folder = tempfile::tempdir().unwrap();
     let fit = |run: &str, epochs, mode| {

@@ -98,7 +98,7 @@ fn encoder(kind: Kind) -> ConformerConfig {
 const LENGTHS: [usize; 2] = [6, 4];
 
 fn sounds() -> Tensor<3> {
-    noise([2, ConformerConfig::LEFT_FEATURES + 8 * LENGTHS[0], 8])
+    noise([2, encoder(Kind::Conformer).features_for(LENGTHS[0]), 8])
 }
 
 fn said() -> Vec<Vec<u32>> {
@@ -112,7 +112,7 @@ fn recogniser(net: &Conformer) -> Tensor<1> {
 
 #[test]
 fn gradients_of_recognisers_are_near_those_of_32_bits() {
-    for kind in [Kind::Conformer, Kind::Branchformer, Kind::Hyperconformer, Kind::Crdnn] {
+    for kind in [Kind::Conformer, Kind::Branchformer, Kind::Hyperconformer, Kind::Crdnn, Kind::Transformer] {
         near(&format!("{kind:?}"), &encoder(kind).init(7, 5, &device()), recogniser);
     }
     for predictor in [PredictorConfig::Stateless { context: 2 }, PredictorConfig::Lstm] {
