@@ -3,9 +3,10 @@
     pip install speechbrain==1.1.2 torch torchaudio && python tests/peers/encoders.py
 
 Writes training/tests/golden/encoders.json: small nets with random weights, the log-probabilities of a padded batch, CTC
-losses and their gradients. All have SpeechBrain's InputNormalization; all but the CRDNN its ConvolutionFrontEnd, unpadded.
-The Conformer is SpeechBrain's ConformerEncoderLayer, causal, with its RoPEMHA; nets.py, with the same weights, must say the
-same. The HyperConformer has HyperMixing there; the Branchformer is BranchformerEncoderLayer with its convolution set to be
+losses and their gradients. All have SpeechBrain's InputNormalization; all but the CRDNN its ConvolutionFrontEnd, unpadded
+over time. The Conformer is SpeechBrain's ConformerEncoderLayer, causal, with its RoPEMHA; nets.py, with the same weights, must
+say the same. That in frames of 40 ms has their front end over time and frequency and their dynamic chunk convolution, the
+Transformer is TransformerEncoderLayer with RoPEMHA. The HyperConformer has HyperMixing there; the Branchformer is BranchformerEncoderLayer with its convolution set to be
 causal and RoPEMHA; the CRDNN has CNN_Block, with convolutions that are unpadded over time, LSTM and DNN_Block, with layer norm for batch norm. Weights
 stand under the names of our nets and in their layout.
 """
@@ -21,6 +22,7 @@ from speechbrain.lobes.models.CRDNN import CNN_Block, DNN_Block
 from speechbrain.lobes.models.convolution import ConvolutionFrontEnd
 from speechbrain.lobes.models.transformer.Branchformer import BranchformerEncoderLayer
 from speechbrain.lobes.models.transformer.Conformer import ConformerEncoderLayer
+from speechbrain.lobes.models.transformer.Transformer import TransformerEncoderLayer
 from speechbrain.nnet.attention import RoPEMHA
 from speechbrain.nnet.CNN import Conv1d
 from speechbrain.nnet.hypermixing import HyperMixing
@@ -29,6 +31,7 @@ from speechbrain.nnet.normalization import LayerNorm
 from speechbrain.nnet.pooling import Pooling1d
 from speechbrain.nnet.RNN import LSTM
 from speechbrain.processing.features import InputNormalization
+from speechbrain.utils.dynamic_chunk_training import DynChunkTrainConfig
 from torch import nn
 from torch.nn import functional as F
 
@@ -54,6 +57,34 @@ class Front(nn.Module):
 
     def forward(self, x):
         return self.out(self.layers(x))
+
+
+class Mirrored(nn.Module):
+    """A convolution of SpeechBrain's over frames that are given, and bins mirrored at the edge, as it has them."""
+
+    def __init__(self, conv):
+        super().__init__()
+        conv.padding = "valid"
+        self.conv = conv
+
+    def forward(self, x):
+        return self.conv(F.pad(x, (0, 0, 1, 1) if x.dim() == 4 else (1, 1), mode="reflect"))
+
+
+class Front2d(nn.Module):
+    def __init__(self, bins, channels, dim):
+        super().__init__()
+        every = {"kernel_sizes": 3, "strides": 2, "residuals": False}
+        self.layers = ConvolutionFrontEnd(
+            (None, None, bins), num_blocks=2, num_layers_per_block=1, out_channels=[channels, channels // 2], dropout=0.0,
+            **{name: 2 * [value] for name, value in every.items()},
+        )  # fmt: skip
+        for block in self.layers.values():
+            block.convs["conv_0"] = Mirrored(block.convs["conv_0"])
+        self.out = nn.Linear(bins // 4 * (channels // 2), dim)
+
+    def forward(self, x):
+        return self.out(self.layers(x).flatten(2))
 
 
 class RotaryAttention(nn.Module):
@@ -102,12 +133,27 @@ class Branchformer(nn.Module):
 
 
 class Conformer(nn.Module):
-    def __init__(self, dim, heads, feed_forward, kernel, mixing):
+    """`chunk` is that of the convolution, which is causal without one."""
+
+    def __init__(self, dim, heads, feed_forward, kernel, mixing, chunk):
         super().__init__()
         self.layer = ConformerEncoderLayer(
-            dim, feed_forward, heads, kernel_size=kernel, causal=True, attention_type="regularMHA"
+            dim, feed_forward, heads, kernel_size=kernel, causal=chunk is None, attention_type="regularMHA"
         )
         self.layer.mha_layer = HyperMixing(dim, 4 * dim, num_heads=heads) if mixing else RotaryAttention(dim, heads)
+        self.chunks = None if chunk is None else DynChunkTrainConfig(chunk)
+
+    def forward(self, x, mask, positions):
+        return self.layer(x, src_mask=mask, pos_embs=positions, dynchunktrain_config=self.chunks)[0]
+
+
+class Transformer(nn.Module):
+    def __init__(self, dim, heads, feed_forward):
+        super().__init__()
+        self.layer = TransformerEncoderLayer(feed_forward, heads, dim, activation=nn.SiLU, normalize_before=True)
+        self.layer.self_att = RotaryAttention(dim, heads)
+        # PyTorch's, as in their Conformer.
+        self.layer.norm1.norm.eps = self.layer.norm2.norm.eps = 1e-5
 
     def forward(self, x, mask, positions):
         return self.layer(x, src_mask=mask, pos_embs=positions)[0]
@@ -220,6 +266,13 @@ CONFORMER = {
     "layer.ffn_module2.1.ffn.3": "after.out",
     "layer.norm2.norm": "norm",
 }
+TRANSFORMER = {
+    "layer.norm1.norm": "attention.norm",
+    "layer.self_att.attention": "attention",
+    "layer.norm2.norm": "feed_forward.norm",
+    "layer.pos_ffn.ffn.0": "feed_forward.expand",
+    "layer.pos_ffn.ffn.3": "feed_forward.out",
+}
 PARTS = {
     "fc1_weights": "first",
     "fc1_biases": "first_bias",
@@ -228,31 +281,41 @@ PARTS = {
 }
 
 
-def build(kind):
+# More frames before a chunk than a chunk has.
+FINE = {"bins": 8, "kernel": 7}
+FINER = {"subsampling": 4, "front": "conv2d", "convolution": "chunk"}
+
+
+def build(kind, finer):
     others = {"hyperconformer": {"chunk": 6, "left": 6}, "crdnn": {"bins": 8, "channels": 3}}
-    sizes = SIZES | others.get(kind, {})
+    sizes = SIZES | others.get(kind, {}) | (FINE if finer else {})
     net = nets.Conformer(VOCABULARY, PHONES, **sizes)
     dim, heads = sizes["dim"], sizes["heads"]
     widths = dim, heads, sizes["feed_forward"], sizes["kernel"]
     if kind == "branchformer":
         net.blocks = nn.ModuleList(Branchformer(*widths) for _ in range(sizes["layers"]))
     if kind in ("conformer", "hyperconformer"):
-        mixing = kind == "hyperconformer"
-        net.blocks = nn.ModuleList(Conformer(*widths, mixing) for _ in range(sizes["layers"]))
-    net.subsampling = Front(sizes["bins"], sizes["channels"], dim)
+        mixing, chunk = kind == "hyperconformer", sizes["chunk"] if finer else None
+        net.blocks = nn.ModuleList(Conformer(*widths, mixing, chunk) for _ in range(sizes["layers"]))
+    if kind == "transformer":
+        net.blocks = nn.ModuleList(Transformer(*widths[:3]) for _ in range(sizes["layers"]))
+    net.subsampling = (Front2d if finer else Front)(sizes["bins"], sizes["channels"], dim)
+    if finer:
+        net.phone_frames, net.phones = 1, nn.Linear(dim, PHONES)
     if kind == "crdnn":
         net.subsampling = Cnn(sizes["bins"], sizes["channels"], dim)
         net.blocks = nn.ModuleList(Recurrent(dim) for _ in range(sizes["layers"]))
         net.norm = nn.Sequential(perceptron(dim), perceptron(dim), net.norm)
-    return net, sizes | {"kind": kind}
+    return net, sizes | {"kind": kind} | (FINER if finer else {})
 
 
 def named(kind, net, value):
     """Values of weights by the names of ours."""
     if kind == "crdnn":
         return crdnn_named(net, value)
-    renamed = BRANCHFORMER if kind == "branchformer" else CONFORMER
-    blocks = {"conformer": "blocks", "branchformer": "branches", "hyperconformer": "mixing"}[kind]
+    renamed = {"branchformer": BRANCHFORMER, "transformer": TRANSFORMER}.get(kind, CONFORMER)
+    blocks = {"conformer": "blocks", "branchformer": "branches", "hyperconformer": "mixing"}.get(kind, kind)
+    two_dimensions = isinstance(net.subsampling, Front2d)
     result = {}
     for name, tensor in nets.ours(net, value).items():
         path, _, part = name.rpartition(".")
@@ -261,7 +324,12 @@ def named(kind, net, value):
             theirs = max((key for key in renamed if f"{inside}.".startswith(f"{key}.")), key=len, default=None)
             inside = renamed[theirs] + inside[len(theirs) :] if theirs else inside
             path = f"{blocks}.{number}.{inside}"
-        if path.startswith("subsampling.layers"):
+        if path.startswith("subsampling.") and two_dimensions:
+            path = re.sub(r"layers\.convblock_(\d)\.convs\.conv_0\..*", r"layers.\1", path)
+            path = re.sub(r"layers\.convblock_(\d)\.convs\.norm_0\..*", r"norms.\1", path)
+            path = path.replace("subsampling.", "subsampling_2d.")
+            tensor = tensor.transpose(2, 3) if tensor.dim() == 4 else tensor  # (out, in, bins, frames)
+        elif path.startswith("subsampling.layers"):
             # (out, in, kernel) as (kernel x in, out)
             path = re.sub(r"convblock_(\d)\..*", r"\1", path)
             tensor = tensor.permute(2, 1, 0).flatten(0, 1) if part == "weight" else tensor
@@ -289,8 +357,8 @@ def check_plain(sizes, weights, features, lengths, expected):
             torch.testing.assert_close(found, wanted)
 
 
-def golden(kind):
-    net, sizes = build(kind)
+def golden(kind, finer=False):
+    net, sizes = build(kind, finer)
     with torch.no_grad():
         for tensor in net.parameters():
             # Norms and gates of fresh weights would hide much.
@@ -301,7 +369,8 @@ def golden(kind):
                 tensor.zero_()
     frames = max(LENGTHS)
     lengths = torch.tensor([frames, frames] if kind == "hyperconformer" else LENGTHS)
-    features = torch.randn(len(LENGTHS), nets.LEFT_FEATURES + nets.SUBSAMPLING * frames, sizes["bins"])
+    left, subsampling = (6, 4) if finer else (nets.LEFT_FEATURES, nets.SUBSAMPLING)
+    features = torch.randn(len(LENGTHS), left + subsampling * frames, sizes["bins"])
     features = torch.tensor(rounded(features)).reshape(features.shape)
     normalise = InputNormalization(norm_type="global").eval()
     normalise.glob_mean, normalise.glob_std = (
@@ -309,11 +378,11 @@ def golden(kind):
     )
     normal = normalise(features)
     tokens, phones, middle = net(normal, lengths)
-    halves = nets.PHONE_FRAMES * lengths
+    halves = net.phone_frames * lengths
     targets, sounds = ([torch.tensor(labels) for labels in batch] for batch in (TOKENS, SOUNDS))
     loss = nets.ctc(tokens, targets, lengths) + nets.ctc(phones, sounds, halves) + nets.ctc(middle, sounds, halves)
     loss.backward()
-    if kind == "conformer":
+    if kind == "conformer" and not finer:
         check_plain(sizes, named(kind, net, lambda tensor: tensor), normal, lengths, (tokens, phones, middle))
     for name, tensor in net.named_parameters():
         # What theirs has not got has no gradient there.
@@ -332,6 +401,7 @@ def golden(kind):
 
 torch.manual_seed(5)
 path = ROOT / "training/tests/golden/encoders.json"
-cases = [golden(kind) for kind in ("conformer", "branchformer", "hyperconformer", "crdnn")]
+cases = [golden(kind) for kind in ("conformer", "branchformer", "hyperconformer", "crdnn", "transformer")]
+cases.append(golden("conformer", finer=True))
 path.write_text(json.dumps({"targets": TOKENS, "sounds": SOUNDS, "cases": cases}, separators=(",", ":")) + "\n")
 print(path, path.stat().st_size)

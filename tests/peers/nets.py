@@ -112,11 +112,12 @@ class Conformer(nn.Module):
         self.subsampling = Subsampling(bins, channels, dim, dropout)
         self.blocks = nn.ModuleList(ConformerBlock(dim, heads, feed_forward, kernel, dropout) for _ in range(layers))
         self.norm, self.head = nn.LayerNorm(dim), nn.Linear(dim, vocabulary)
+        self.phone_frames = PHONE_FRAMES
         self.phones = nn.Linear(dim, PHONE_FRAMES * phones)
 
     def phone_log_probs(self, x):
         scores = self.phones(x)
-        return F.log_softmax(scores.view(x.shape[0], PHONE_FRAMES * x.shape[1], -1), dim=-1)
+        return F.log_softmax(scores.view(x.shape[0], self.phone_frames * x.shape[1], -1), dim=-1)
 
     def encode(self, features, lengths):
         """(batch, 14 + 8 frames, bins) to frames (batch, frames, dim), and the phones of the middle block."""

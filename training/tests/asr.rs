@@ -11,7 +11,7 @@ use rejoinder_models::asr::{ConformerCtc, CtcParams, Decoding, LogProbs, transcr
 use rejoinder_models::card::{Bundle, MODEL_ROLE, ModelCard};
 use rejoinder_models::features::Fbank;
 use rejoinder_models::runtime::{self, Runtime, RuntimeConfig, RuntimeKind, find_onnxruntime};
-use rejoinder_training::nets::conformer::{Chunks, Conformer, ConformerConfig};
+use rejoinder_training::nets::conformer::{Chunks, Conformer};
 use rejoinder_training::recipe;
 use rejoinder_training::tasks::asr::AsrRecipe;
 use rejoinder_training::trainer::RunMode;
@@ -61,7 +61,7 @@ fn every_latency_is_the_nets_own(folder: &Path, runtime: &dyn Runtime, clip: &[f
     let mut said: Vec<LogProbs> = Vec::new();
     for latency in latencies {
         let recognizer = ConformerCtc::open(&bundle.at(latency), runtime, &Decoding::greedy()).unwrap();
-        let chunks = Chunks { chunk: latency.chunk_frames / ConformerConfig::SUBSAMPLING, left: latency.left };
+        let chunks = Chunks { chunk: latency.chunk_frames / net.config().subsampling, left: latency.left };
         let (own, file) = (log_probs(&net, chunks, bundle.card(), clip), recognizer.log_probs(clip).unwrap());
         for (own, file) in [(&own.tokens, &file.tokens), (&own.phones, &file.phones)] {
             let far = distance(own, file);
@@ -79,12 +79,13 @@ fn distance(a: &[f32], b: &[f32]) -> f32 {
 
 /// What the net says of a whole clip in chunks.
 fn log_probs(net: &Conformer, chunks: Chunks, card: &ModelCard, clip: &[f32]) -> LogProbs {
-    let (features, bins) = (Fbank::new(card.features.clone().unwrap()).unwrap(), net.config().bins);
+    let config = net.config();
+    let (features, bins) = (Fbank::new(card.features.clone().unwrap()).unwrap(), config.bins);
     let pad = card.chunking.as_ref().unwrap().pad_value;
-    let mut values = vec![pad; ConformerConfig::LEFT_FEATURES * bins];
+    let mut values = vec![pad; config.left_features() * bins];
     values.extend(features.compute(clip).unwrap());
-    let length = chunks.encoder_frames(values.len() / bins - ConformerConfig::LEFT_FEATURES);
-    let frames = ConformerConfig::LEFT_FEATURES + length * ConformerConfig::SUBSAMPLING;
+    let length = config.encoder_frames(chunks, values.len() / bins - config.left_features());
+    let frames = config.features_for(length);
     values.resize(frames * bins, pad);
     let x = Tensor::from_data(TensorData::new(values, [1, frames, bins]), &Device::flex());
     let (heads, _) = net.forward_in(chunks, x, &[length]);

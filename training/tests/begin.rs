@@ -193,12 +193,13 @@ fn recogniser() -> (Bundle, Conformer) {
 
 /// What the net says of a whole clip in the chunks of its bundle.
 fn log_probs(net: &Conformer, bundle: &Bundle, clip: &[f32]) -> LogProbs {
-    let (features, bins) = (Fbank::new(bundle.card().features.clone().unwrap()).unwrap(), net.config().bins);
+    let config = net.config();
+    let (features, bins) = (Fbank::new(bundle.card().features.clone().unwrap()).unwrap(), config.bins);
     let pad = bundle.card().chunking.as_ref().unwrap().pad_value;
-    let mut values = vec![pad; ConformerConfig::LEFT_FEATURES * bins];
+    let mut values = vec![pad; config.left_features() * bins];
     values.extend(features.compute(clip).unwrap());
-    let length = net.config().chunks().encoder_frames(values.len() / bins - ConformerConfig::LEFT_FEATURES);
-    let frames = ConformerConfig::LEFT_FEATURES + length * ConformerConfig::SUBSAMPLING;
+    let length = config.encoder_frames(config.chunks(), values.len() / bins - config.left_features());
+    let frames = config.features_for(length);
     values.resize(frames * bins, pad);
     let x = Tensor::from_data(TensorData::new(values, [1, frames, bins]), &Device::flex());
     let (heads, _) = net.forward(x, &[length]);

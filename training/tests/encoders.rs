@@ -12,7 +12,7 @@ use golden_weights::{Compare, Load, assert_close, assert_near};
 use rejoinder_models::runtime::{Session, Tensor as RuntimeTensor};
 use rejoinder_training::export::border_tensor;
 use rejoinder_training::losses::ctc_loss;
-use rejoinder_training::nets::conformer::{Conformer, ConformerConfig, Kind};
+use rejoinder_training::nets::conformer::{Conformer, ConformerConfig, Kind, Reach};
 use rejoinder_training::tasks::asr::record;
 use report::report;
 use serde::Deserialize;
@@ -46,12 +46,17 @@ struct Case {
 impl Case {
     fn names(&self) -> [&'static str; 2] {
         match self.sizes.kind {
+            Kind::Conformer if self.sizes.convolution == Reach::Chunk => [
+                "Conformer in frames of 40 ms",
+                "SpeechBrain's ConvolutionFrontEnd in two dimensions and ConformerEncoderLayer with RoPEMHA, in dynamic chunks",
+            ],
             Kind::Conformer => {
                 ["Conformer", "SpeechBrain's ConvolutionFrontEnd and ConformerEncoderLayer with RoPEMHA, causal"]
             }
             Kind::Branchformer => ["Branchformer", "SpeechBrain's BranchformerEncoderLayer with RoPEMHA, causal"],
             Kind::Hyperconformer => ["HyperConformer", "SpeechBrain's ConformerEncoderLayer, causal, and HyperMixing"],
             Kind::Crdnn => ["CRDNN", "SpeechBrain's CNN_Block, LSTM and DNN_Block, causal"],
+            Kind::Transformer => ["Transformer", "SpeechBrain's TransformerEncoderLayer with RoPEMHA"],
         }
     }
 }
@@ -59,8 +64,7 @@ impl Case {
 /// Log-probabilities of tokens and of phones for a clip of `chunks` chunks, one after the other as a stream has them.
 fn streamed(net: &Conformer, session: &mut dyn Session, features: &[f32], chunks: usize) -> [Vec<f32>; 2] {
     let ConformerConfig { bins, chunk, left, .. } = *net.config();
-    let hop = ConformerConfig::SUBSAMPLING * chunk;
-    let frames = ConformerConfig::LEFT_FEATURES + hop;
+    let (hop, frames) = (net.config().subsampling * chunk, net.config().features_for(chunk));
     let caches = net.caches(&Device::flex());
     let caches = [caches.keys.into_data(), caches.values.into_data(), caches.convolution.into_data()];
     let mut caches = caches.map(|cache| border_tensor(&cache).unwrap());
@@ -114,7 +118,7 @@ fn streams_as_the_whole(case: &Case, net: &Conformer) {
 fn same(case: &Case, golden: &Golden) {
     let config = &case.sizes;
     let [tokens, phones] = ["head", "phones"].map(|head| case.weights[&format!("{head}.bias")].len());
-    let fresh = config.init(tokens, phones / ConformerConfig::PHONE_FRAMES, &Device::flex());
+    let fresh = config.init(tokens, phones / config.phone_frames(), &Device::flex());
     let plain = Load::into(fresh, &case.weights);
     streams_as_the_whole(case, &plain);
     let net = plain.train();
@@ -130,7 +134,7 @@ fn same(case: &Case, golden: &Golden) {
         assert_close(name, middle.clone(), &case.middle),
     ];
     report(name, peer, "log-probabilities", outputs.into_iter().fold(0.0, f32::max));
-    let halves: Vec<usize> = case.lengths.iter().map(|length| ConformerConfig::PHONE_FRAMES * length).collect();
+    let halves: Vec<usize> = case.lengths.iter().map(|length| config.phone_frames() * length).collect();
     let loss = ctc_loss(heads.tokens, &golden.targets, &case.lengths)
         + ctc_loss(heard, &golden.sounds, &halves)
         + ctc_loss(middle, &golden.sounds, &halves);
@@ -146,6 +150,7 @@ fn same(case: &Case, golden: &Golden) {
 fn encoders_hear_and_learn_as_their_peers_do() {
     let golden: Golden = serde_json::from_str(include_str!("golden/encoders.json")).unwrap();
     let kinds: Vec<Kind> = golden.cases.iter().map(|case| case.sizes.kind).collect();
-    assert_eq!(kinds, [Kind::Conformer, Kind::Branchformer, Kind::Hyperconformer, Kind::Crdnn]);
+    let [first, second] = [Kind::Conformer, Kind::Branchformer];
+    assert_eq!(kinds, [first, second, Kind::Hyperconformer, Kind::Crdnn, Kind::Transformer, first]);
     golden.cases.iter().for_each(|case| same(case, &golden));
 }

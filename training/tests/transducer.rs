@@ -22,19 +22,31 @@ use rejoinder_training::trainer::RunMode;
 /// A device draws its random numbers for the whole process: of two that train at a time, neither learns what it does alone.
 static ALONE: Mutex<()> = Mutex::new(());
 
-fn write_recipe(folder: &Path, predictor: &str) -> PathBuf {
+/// A kind of transducer, with the sizes of chunks and left contexts in its frames.
+struct Tiny {
+    predictor: &'static str,
+    /// Keys of `[net]`.
+    net: &'static str,
+    /// Its frames for each of 80 ms.
+    frames: usize,
+}
+
+fn write_recipe(folder: &Path, tiny: &Tiny) -> PathBuf {
+    let Tiny { predictor, net, frames } = *tiny;
+    let [two, four, eight, sixteen, most] = [2, 4, 8, 16, 32].map(|count| count * frames);
     let at = |name: &str| format!("{:?}", folder.join(name).display().to_string());
     let [run, clips, out, bundle] = [at("run"), at("clips"), at(""), at("bundle")];
     let recipe = format!(
         "task = \"transducer\"\nrun = {run}\n\
-         latencies = [{{ chunk = 2, left = 8 }}, {{ chunk = 4, left = 16 }}, {{ chunk = 8, left = 32 }}]\n\
+         latencies = [{{ chunk = {two}, left = {eight} }}, {{ chunk = {four}, left = {sixteen} }}, \
+         {{ chunk = {eight}, left = {most} }}]\n\
          [prepare]\nsets = {out}\nout = {out}\n\
          [tokenizer]\nvocabulary = 40\n\
          [data]\ntrain = [{{ folder = {clips} }}]\nvalid = {clips}\ntests = [{clips}]\n\
-         [net]\nbins = 80\ndim = 64\nlayers = 2\nheads = 2\nfeed_forward = 128\nkernel = 5\nchannels = 64\nchunk = 4\n\
-         left = 16\ndropout = 0.0\n\
-         [chunks]\nchunk = [2, 8]\n\
-         [transducer]\njoint = {{ predictor = {predictor}, predictor_dim = 32, dim = 64 }}\nchunks = [2]\n\
+         [net]\nbins = 80\ndim = 64\nlayers = 2\nheads = 2\nfeed_forward = 128\nkernel = 5\nchunk = {four}\n\
+         left = {sixteen}\ndropout = 0.0\n{net}\n\
+         [chunks]\nchunk = [{two}, {eight}]\n\
+         [transducer]\njoint = {{ predictor = {predictor}, predictor_dim = 32, dim = 64 }}\nchunks = [{two}]\n\
          left_chunks = [4]\n\
          [train]\nbackend = \"flex\"\nepochs = 0\nsteps = 640\nseed = 5\nlearning_rate = 4e-3\nwarmup_steps = 20\n\
          average_decay = 0.0\nvalid_every = 1000\n\
@@ -48,11 +60,11 @@ fn write_recipe(folder: &Path, predictor: &str) -> PathBuf {
     path
 }
 
-fn learn_and_hear(predictor: &str) {
+fn learn_and_hear(tiny: &Tiny) {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = tempfile::tempdir().unwrap();
     let clips = read_aloud(&folder.path().join("clips"));
-    let recipe = recipe::open(&write_recipe(folder.path(), predictor), &[]).unwrap();
+    let recipe = recipe::open(&write_recipe(folder.path(), tiny), &[]).unwrap();
     recipe.tokenizer().unwrap();
     recipe.train(RunMode::New).unwrap();
     recipe.export().unwrap();
@@ -61,9 +73,11 @@ fn learn_and_hear(predictor: &str) {
     let results: std::collections::BTreeMap<String, std::collections::BTreeMap<String, f64>> =
         serde_json::from_str(&results).unwrap();
     let names: Vec<&str> = results["clips"].keys().map(String::as_str).collect();
-    let expected = ["net, chunk 2, left 8", "stream, beam, lm, chunk 4, left 16", "stream, greedy, chunk 2, left 8"];
-    assert!(expected.iter().all(|name| names.contains(name)), "{names:?}");
-    assert_eq!(results["clips"]["net, chunk 4, left 16"], 0.0);
+    let way =
+        |name: &str, chunk: usize| format!("{name}, chunk {}, left {}", chunk * tiny.frames, 4 * chunk * tiny.frames);
+    let expected = [way("net", 2), way("stream, beam, lm", 4), way("stream, greedy", 2)];
+    assert!(expected.iter().all(|name| names.contains(&name.as_str())), "{names:?}");
+    assert_eq!(results["clips"][&way("net", 4)], 0.0);
 
     let bundle = Bundle::open(&folder.path().join("bundle")).unwrap();
     let both = [RuntimeKind::Tract, RuntimeKind::Ort];
@@ -102,10 +116,13 @@ fn learn_and_hear(predictor: &str) {
 
 #[test]
 fn a_tiny_transducer_is_learnt_by_heart_exported_and_heard() {
-    learn_and_hear("{ kind = \"stateless\", context = 2 }");
+    let predictor = "{ kind = \"stateless\", context = 2 }";
+    learn_and_hear(&Tiny { predictor, net: "channels = 64", frames: 1 });
 }
 
+/// The kind of `librispeech_transducer.toml`.
 #[test]
-fn so_is_one_with_lstm() {
-    learn_and_hear("{ kind = \"lstm\" }");
+fn so_is_one_with_lstm_and_frames_of_40_ms() {
+    let net = "channels = 8\nsubsampling = 4\nfront = \"conv2d\"\nconvolution = \"chunk\"";
+    learn_and_hear(&Tiny { predictor: "{ kind = \"lstm\" }", net, frames: 2 });
 }

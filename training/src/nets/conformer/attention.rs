@@ -3,7 +3,7 @@ use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig, Linear, Linea
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::block::Mixer;
-use super::{Chunks, ConformerConfig};
+use super::{Chunks, ConformerConfig, Context};
 use crate::ops::{attend, attention, dropout, layer_norm, linear, rotate};
 
 /// Added to a score that must not count; large, yet finite in every float type.
@@ -30,6 +30,17 @@ pub fn chunk_mask(frames: usize, chunks: Chunks, lengths: &[usize], device: &Dev
         }
     }
     Tensor::from_data(TensorData::new(mask, [lengths.len(), 1, frames, frames]), device)
+}
+
+/// 1 for the frames of each utterance and 0 for those behind its end.
+///
+/// # Shapes
+/// - `lengths`: frames of each utterance
+/// - returns: (batch, frames, 1)
+pub(super) fn present(frames: usize, lengths: &[usize], device: &Device) -> Tensor<3> {
+    let row = |length: &usize| (0..frames).map(|frame| if frame < *length { 1.0 } else { 0.0 }).collect::<Vec<f32>>();
+    let values = lengths.iter().flat_map(row).collect();
+    Tensor::from_data(TensorData::new(values, [lengths.len(), frames, 1]), device)
 }
 
 /// Hides the cached frames that are not filled yet.
@@ -103,7 +114,8 @@ impl Mixer for Attention {
         [config.dim / config.heads; 2]
     }
 
-    fn forward(&self, x: Tensor<3>, mask: &Tensor<4>, positions: &Positions) -> Tensor<3> {
+    fn forward(&self, x: Tensor<3>, context: &Context) -> Tensor<3> {
+        let Context { mask, positions, .. } = context;
         self.finish(attention(self.project(x), mask, &positions.queries, self.heads))
     }
 

@@ -3,9 +3,9 @@ use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig, Linear, Linea
 use burn::tensor::{Device, Tensor};
 
 use super::super::bottleneck::Bottleneck;
-use super::ConformerConfig;
 use super::attention::Positions;
 use super::convolution::Convolution;
+use super::{ConformerConfig, Context};
 use crate::ops::{layer_norm, linear, residual, silu_dropout};
 
 /// A layer's part of the caches: keys, values, convolution inputs.
@@ -19,12 +19,8 @@ pub(super) trait Mixer: Module {
     /// The widths of both caches, for each head and frame.
     fn cache_widths(config: &ConformerConfig) -> [usize; 2];
 
-    /// Whole utterances.
-    ///
-    /// # Shapes
-    /// - `x`: (batch, frames, dim)
-    /// - `mask`: (batch, 1, frames, frames), 0 for a key that a query sees and -10,000 for others
-    fn forward(&self, x: Tensor<3>, mask: &Tensor<4>, positions: &Positions) -> Tensor<3>;
+    /// Whole utterances: (batch, frames, dim) in and out.
+    fn forward(&self, x: Tensor<3>, context: &Context) -> Tensor<3>;
 
     /// One chunk of one stream; returns the next caches too.
     ///
@@ -42,7 +38,7 @@ pub(super) trait Mixer: Module {
 }
 
 #[derive(Module, Debug)]
-struct FeedForward {
+pub(super) struct FeedForward {
     norm: LayerNorm,
     expand: Linear,
     out: Linear,
@@ -51,7 +47,7 @@ struct FeedForward {
 }
 
 impl FeedForward {
-    fn new(config: &ConformerConfig, device: &Device) -> Self {
+    pub(super) fn new(config: &ConformerConfig, device: &Device) -> Self {
         Self {
             norm: LayerNormConfig::new(config.dim).init(device),
             expand: LinearConfig::new(config.dim, config.feed_forward).init(device),
@@ -63,16 +59,21 @@ impl FeedForward {
 
     /// Half of what it makes of `x`, added to `x`.
     fn half_step(&self, x: Tensor<3>) -> Tensor<3> {
+        self.add_to(x, 0.5)
+    }
+
+    /// This share of what it makes of `x`, added to `x`.
+    pub(super) fn add_to(&self, x: Tensor<3>, share: f32) -> Tensor<3> {
         let hidden = silu_dropout(linear(&self.expand, layer_norm(&self.norm, x.clone())), &self.dropout);
         let y = linear(&self.out, hidden);
         let y = match &self.bottleneck {
             Some(bottleneck) => bottleneck.forward(y),
             None => y,
         };
-        residual(x, y, 0.5, &self.dropout)
+        residual(x, y, share, &self.dropout)
     }
 
-    fn with_bottleneck(mut self, width: usize) -> Self {
+    pub(super) fn with_bottleneck(mut self, width: usize) -> Self {
         let [_, dim] = self.out.weight.dims();
         self.bottleneck = Some(Bottleneck::new(dim, width, &self.out.weight.device()));
         self
@@ -107,14 +108,12 @@ impl<M: Mixer> Block<M> {
         Self { before, after, ..self }
     }
 
-    /// # Shapes
-    /// - `x`: (batch, frames, dim)
-    /// - `mask`: (batch, 1, frames, frames)
-    pub(super) fn forward(&self, x: Tensor<3>, mask: &Tensor<4>, positions: &Positions) -> Tensor<3> {
+    /// (batch, frames, dim) in and out.
+    pub(super) fn forward(&self, x: Tensor<3>, context: &Context) -> Tensor<3> {
         let x = self.before.half_step(x);
-        let attended = self.attention.forward(x.clone(), mask, positions).cast(x.dtype());
+        let attended = self.attention.forward(x.clone(), context).cast(x.dtype());
         let x = x + attended;
-        let mixed = self.convolution.forward(x.clone()).cast(x.dtype());
+        let mixed = self.convolution.forward(x.clone(), context).cast(x.dtype());
         let x = x + mixed;
         layer_norm(&self.norm, self.after.half_step(x))
     }

@@ -4,17 +4,18 @@ use burn::nn::{Dropout, DropoutConfig, Initializer, LayerNorm, LayerNormConfig, 
 use burn::tensor::{Device, Tensor};
 
 use super::super::bottleneck::Bottleneck;
-use super::ConformerConfig;
 use super::attention::{Attention, Positions};
 use super::block::{LayerCache, Mixer};
-use crate::ops::{depthwise, dropout, gelu, layer_norm, linear, residual};
+use super::convolution::Reach;
+use super::{ConformerConfig, Context};
+use crate::ops::{dropout, gelu, layer_norm, linear, residual};
 
 /// The gate's convolution begins as next to nothing beside a bias of 1, so that a fresh branch passes all on.
 const GATE_DEVIATION: f64 = 1e-6;
 
 /// The convolutional gating MLP (Sakuma et al., "MLP-based architecture with variable length input for automatic speech
-/// recognition", 2021), as SpeechBrain's `ConvolutionBranch`, causal in time: half of the hidden channels gate the other
-/// half by what they were in the last frames.
+/// recognition", 2021), as SpeechBrain's `ConvolutionBranch`: half of the hidden channels gate the other half by what they
+/// were in the frames around.
 #[derive(Module, Debug)]
 struct GatingMlp {
     norm: LayerNorm,
@@ -25,7 +26,8 @@ struct GatingMlp {
     bottleneck: Option<Bottleneck>,
     gate_dropout: Dropout,
     dropout: Dropout,
-    kernel: usize,
+    #[module(skip)]
+    reach: Reach,
 }
 
 impl GatingMlp {
@@ -43,31 +45,44 @@ impl GatingMlp {
             bottleneck: None,
             gate_dropout: DropoutConfig::new(config.dropout).init(),
             dropout: DropoutConfig::new(config.dropout).init(),
-            kernel: config.kernel,
+            reach: config.convolution,
         }
     }
 
     /// # Shapes
+    /// (batch, frames, dim), in and out
+    fn forward(&self, x: Tensor<3>, context: &Context) -> Tensor<3> {
+        let [hidden, gate] = self.halves(x);
+        self.finish(hidden, self.reach.whole(&self.depthwise, gate, context))
+    }
+
+    /// # Shapes
     /// - `x`: (batch, frames, dim)
-    /// - `cache`: (batch, kernel - 1, feed_forward / 2), what the gate's convolution saw before
+    /// - `cache`: as [`Reach::next`] takes it, of feed_forward / 2 channels
     /// - returns: (batch, frames, dim) and the next cache
-    fn forward(&self, x: Tensor<3>, cache: Option<Tensor<3>>) -> (Tensor<3>, Tensor<3>) {
-        let [batch, frames, _] = x.dims();
+    fn step(&self, x: Tensor<3>, cache: Tensor<3>) -> (Tensor<3>, Tensor<3>) {
+        let [hidden, gate] = self.halves(x);
+        let (gate, next) = self.reach.next(&self.depthwise, gate, cache);
+        (self.finish(hidden, gate), next)
+    }
+
+    /// What is gated, and what gates it before the convolution, (batch, frames, feed_forward / 2) each.
+    fn halves(&self, x: Tensor<3>) -> [Tensor<3>; 2] {
         let hidden = gelu(linear(&self.expand, layer_norm(&self.norm, x))); // (batch, frames, 2 half)
         let half = hidden.dims()[2] / 2;
         let gate = layer_norm(&self.gate_norm, hidden.clone().narrow(2, half, half));
-        let cache = cache.unwrap_or_else(|| Tensor::zeros([batch, self.kernel - 1, half], &gate.device()));
-        let seen = Tensor::cat(vec![cache, gate], 1); // (batch, kernel - 1 + frames, half)
-        let next = seen.clone().narrow(1, frames, self.kernel - 1);
-        let hidden = hidden.narrow(2, 0, half);
-        let gate = depthwise(&self.depthwise, seen, 0).cast(hidden.dtype());
+        [hidden.narrow(2, 0, half), gate]
+    }
+
+    fn finish(&self, hidden: Tensor<3>, gate: Tensor<3>) -> Tensor<3> {
+        let gate = gate.cast(hidden.dtype());
         let gated = hidden * gate;
         let y = linear(&self.out, dropout(gated, &self.gate_dropout));
         let y = match &self.bottleneck {
             Some(bottleneck) => bottleneck.forward(y),
             None => y,
         };
-        (dropout(y, &self.dropout), next)
+        dropout(y, &self.dropout)
     }
 }
 
@@ -103,12 +118,10 @@ impl BranchformerBlock {
         residual(x, linear(&self.merge, Tensor::cat(vec![global, local], 2)), 1.0, &self.dropout)
     }
 
-    /// # Shapes
-    /// - `x`: (batch, frames, dim)
-    /// - `mask`: (batch, 1, frames, frames)
-    pub(super) fn forward(&self, x: Tensor<3>, mask: &Tensor<4>, positions: &Positions) -> Tensor<3> {
-        let global = self.attention.forward(x.clone(), mask, positions);
-        let (local, _) = self.gating.forward(x.clone(), None);
+    /// (batch, frames, dim) in and out.
+    pub(super) fn forward(&self, x: Tensor<3>, context: &Context) -> Tensor<3> {
+        let global = self.attention.forward(x.clone(), context);
+        let local = self.gating.forward(x.clone(), context);
         self.merge(x, global, local)
     }
 
@@ -123,7 +136,7 @@ impl BranchformerBlock {
         (keys, values, convolution): LayerCache,
     ) -> (Tensor<3>, LayerCache) {
         let (global, keys, values) = self.attention.step(x.clone(), bias, positions, (keys, values));
-        let (local, convolution) = self.gating.forward(x.clone(), Some(convolution));
+        let (local, convolution) = self.gating.step(x.clone(), convolution);
         (self.merge(x, global, local), (keys, values, convolution))
     }
 }

@@ -1,8 +1,6 @@
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::ConformerConfig;
-
 /// What a frame sees: its chunk, and the frames to the left of the chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -16,12 +14,6 @@ pub struct Chunks {
 impl Chunks {
     /// Every frame sees the whole utterance.
     pub const FULL: Self = Self { chunk: usize::MAX, left: usize::MAX };
-
-    /// Encoder frames for `frames` feature frames: whole chunks, the last one padded.
-    pub fn encoder_frames(self, frames: usize) -> usize {
-        let frames = frames.div_ceil(ConformerConfig::SUBSAMPLING);
-        if self.chunk == usize::MAX { frames } else { frames.div_ceil(self.chunk) * self.chunk }
-    }
 }
 
 /// Dynamic chunk training (Zhang et al., "Unified streaming and non-streaming two-pass end-to-end model", 2020): each
@@ -32,7 +24,8 @@ impl Chunks {
 pub struct DynamicChunks {
     /// Share of batches that see chunks rather than whole utterances. Default: 0.6.
     pub chunked: f64,
-    /// The fewest and the most encoder frames of a chunk. Default: 4 to 16, which is SpeechBrain's 320 to 1280 ms.
+    /// The fewest and the most encoder frames of a chunk. Default: 4 to 16, which is SpeechBrain's 320 to 1280
+    /// ms where a frame has 80.
     pub chunk: [usize; 2],
     /// Share of those whose left context has an end. Default: 0.75.
     pub limited: f64,

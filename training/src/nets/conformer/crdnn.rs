@@ -18,6 +18,10 @@ const KERNEL: usize = 3;
 const POOL_BINS: usize = 2;
 /// Bins of the input for each that the recurrent layers see.
 pub(super) const BINS: usize = POOL_BINS * POOL_BINS;
+/// Frames that become one after the first block.
+const POOL_FRAMES: usize = 2;
+/// Feature frames to the left that the convolutions may see: four and twice four of them, and two that are passed over.
+pub(super) const LEFT_FEATURES: usize = 14;
 /// PyTorch's default for `LeakyReLU`.
 const SLOPE: f32 = 0.01;
 
@@ -60,8 +64,11 @@ impl CnnBlock {
     }
 }
 
-/// (batch, frames, bins, from) to (batch, frames - 2, bins, to).
-fn convolve(conv: &Conv2d, norm: &LayerNorm, x: Tensor<4>) -> Tensor<4> {
+/// A convolution, layer norm over bins and channels, and a leaky ReLU.
+///
+/// # Shapes
+/// (batch, frames, bins, channels), in and out, of as many as the convolution gives
+pub(super) fn convolve(conv: &Conv2d, norm: &LayerNorm, x: Tensor<4>) -> Tensor<4> {
     let x = conv2d(conv, x);
     let [batch, frames, bins, channels] = x.dims();
     let x = layer_norm(norm, x.reshape([batch, frames, bins * channels]));
@@ -75,12 +82,14 @@ fn pool_frames(x: Tensor<4>, size: usize) -> Tensor<4> {
     pooled.reshape([batch, frames / size, bins, channels])
 }
 
-/// The convolutional part, which makes one frame of 8, and the projection behind it.
+/// The convolutional part, which makes one frame of several, and the projection behind it.
 #[derive(Module, Debug)]
 pub(super) struct Cnn {
     blocks: Vec<CnnBlock>,
     projection: Linear,
     norm: LayerNorm,
+    /// Frames that become one after the second block.
+    pool: usize,
 }
 
 impl Cnn {
@@ -93,17 +102,18 @@ impl Cnn {
             ],
             projection: LinearConfig::new(bins / BINS * channels, dim).init(device),
             norm: LayerNormConfig::new(dim).init(device),
+            pool: config.subsampling / POOL_FRAMES,
         }
     }
 
     /// # Shapes
-    /// - `features`: (batch, 14 + 8 frames, bins)
+    /// - `features`: (batch, 14 + subsampling x frames, bins)
     /// - returns: (batch, frames, dim)
     pub(super) fn forward(&self, features: Tensor<3>) -> Tensor<3> {
-        let x = pool_frames(self.blocks[0].forward(features.unsqueeze_dim(3)), 2); // (batch, 5 + 4 frames, ..)
-        let x = self.blocks[1].forward(x); // (batch, 1 + 4 frames, ..)
+        let x = self.blocks[0].forward(features.unsqueeze_dim(3));
+        let x = self.blocks[1].forward(pool_frames(x, POOL_FRAMES)); // (batch, 1 + pool x frames, ..)
         let frames = x.dims()[1] - 1;
-        let x = pool_frames(x.narrow(1, 1, frames), 4);
+        let x = pool_frames(x.narrow(1, 1, frames), self.pool);
         let [batch, frames, bins, channels] = x.dims();
         let x = linear(&self.projection, x.reshape([batch, frames, bins * channels]));
         leaky_relu(layer_norm(&self.norm, x), SLOPE)

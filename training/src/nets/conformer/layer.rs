@@ -1,12 +1,13 @@
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::ConformerConfig;
 use super::attention::{Attention, Positions};
 use super::block::{Block, LayerCache, Mixer};
 use super::branchformer::BranchformerBlock;
 use super::crdnn::Recurrent;
 use super::mixing::HyperMixing;
+use super::transformer::TransformerBlock;
+use super::{ConformerConfig, Context};
 
 /// What the net is a stack of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,24 +20,34 @@ pub enum Kind {
     Branchformer,
     /// Conformer blocks with HyperMixing in place of attention.
     Hyperconformer,
-    /// Convolutions over time and frequency, LSTM layers, a perceptron. `heads`, `feed_forward`, `kernel` and `left` say
-    /// nothing of it.
+    /// Convolutions over time and frequency, LSTM layers, a perceptron. `heads`, `feed_forward`, `kernel`, `convolution` and
+    /// `left` say nothing of it.
     Crdnn,
+    /// Transformer blocks. `kernel` and `convolution` say nothing of it.
+    Transformer,
 }
 
 impl Kind {
     /// The shapes of a stream's caches: keys, values, convolution inputs.
     pub(super) fn cache_shapes(config: &ConformerConfig) -> ([usize; 4], [usize; 4], [usize; 3]) {
         let ConformerConfig { layers, heads, left, kernel, dim, feed_forward, .. } = *config;
-        let (widths, channels) = match config.kind {
-            Kind::Conformer => (Attention::cache_widths(config), dim),
-            Kind::Branchformer => (Attention::cache_widths(config), feed_forward / 2),
-            Kind::Hyperconformer => (HyperMixing::cache_widths(config), dim),
-            // What nothing is kept in has one value, since no runtime takes empty tensors.
-            Kind::Crdnn => return ([layers, 1, 1, dim], [layers, 1, 1, dim], [layers, 1, 1]),
+        // What nothing is kept in has one value, since no runtime takes empty tensors.
+        let nothing = [layers, 1, 1];
+        let convolved = |channels| [layers, config.convolution.before(kernel), channels];
+        let (widths, convolution) = match config.kind {
+            Kind::Conformer => (Attention::cache_widths(config), convolved(dim)),
+            Kind::Branchformer => (Attention::cache_widths(config), convolved(feed_forward / 2)),
+            Kind::Hyperconformer => (HyperMixing::cache_widths(config), convolved(dim)),
+            Kind::Transformer => (Attention::cache_widths(config), nothing),
+            Kind::Crdnn => return ([layers, 1, 1, dim], [layers, 1, 1, dim], nothing),
         };
         let [keys, values] = widths.map(|width| [layers, heads, left, width]);
-        (keys, values, [layers, kernel - 1, channels])
+        (keys, values, convolution)
+    }
+
+    /// Whether blocks have depthwise convolutions.
+    pub(super) fn has_convolutions(self) -> bool {
+        !matches!(self, Self::Crdnn | Self::Transformer)
     }
 }
 
@@ -57,15 +68,17 @@ pub(super) enum Layer<'a> {
     Branchformer(&'a BranchformerBlock),
     Hyperconformer(&'a Block<HyperMixing>),
     Crdnn(&'a Recurrent),
+    Transformer(&'a TransformerBlock),
 }
 
 impl Layer<'_> {
     /// As [`Block::forward`].
-    pub(super) fn forward(&self, x: Tensor<3>, mask: &Tensor<4>, positions: &Positions) -> Tensor<3> {
+    pub(super) fn forward(&self, x: Tensor<3>, context: &Context) -> Tensor<3> {
         match self {
-            Self::Conformer(block) => block.forward(x, mask, positions),
-            Self::Branchformer(block) => block.forward(x, mask, positions),
-            Self::Hyperconformer(block) => block.forward(x, mask, positions),
+            Self::Conformer(block) => block.forward(x, context),
+            Self::Branchformer(block) => block.forward(x, context),
+            Self::Hyperconformer(block) => block.forward(x, context),
+            Self::Transformer(block) => block.forward(x, context),
             Self::Crdnn(layer) => layer.forward(x),
         }
     }
@@ -82,6 +95,7 @@ impl Layer<'_> {
             Self::Conformer(block) => block.step(x, bias, positions, cache),
             Self::Branchformer(block) => block.step(x, bias, positions, cache),
             Self::Hyperconformer(block) => block.step(x, bias, positions, cache),
+            Self::Transformer(block) => block.step(x, bias, positions, cache),
             Self::Crdnn(layer) => layer.step(x, cache),
         }
     }

@@ -2,9 +2,9 @@ use burn::module::{Module, Param};
 use burn::nn::{Dropout, DropoutConfig, Initializer, LayerNorm, LayerNormConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::ConformerConfig;
 use super::attention::Positions;
 use super::block::Mixer;
+use super::{ConformerConfig, Context};
 use crate::ops::{gelu, layer_norm};
 
 /// Hidden units of the mixing MLP, all heads together, as a multiple of the encoder's width: SpeechBrain's.
@@ -105,13 +105,13 @@ impl Mixer for HyperMixing {
         [config.dim / config.heads, EXPANSION * config.dim / config.heads]
     }
 
-    fn forward(&self, x: Tensor<3>, mask: &Tensor<4>, _: &Positions) -> Tensor<3> {
+    fn forward(&self, x: Tensor<3>, context: &Context) -> Tensor<3> {
         let [x, into, back] = self.weights(x);
         let ([batch, heads, frames, head_dim], units) = (x.dims(), into.dims()[3]);
         let (chunks, rows) = (frames / self.chunk, batch * heads);
         // A frame that is there sees itself.
         let itself = Tensor::<2>::eye(frames, &x.device()).reshape([1, 1, frames, frames]);
-        let there = (mask.clone() * itself).sum_dim(3).exp(); // (batch, 1, frames, 1)
+        let there = (context.mask.clone() * itself).sum_dim(3).exp(); // (batch, 1, frames, 1)
         let cut = |y: Tensor<4>| {
             let width = y.dims()[3];
             y.reshape([rows, chunks, self.chunk, width])

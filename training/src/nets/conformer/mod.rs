@@ -1,9 +1,9 @@
 //! A streaming Conformer encoder with a CTC head, and its relatives: the same net with blocks of another kind.
 //!
-//! Gulati et al., "Conformer", Interspeech 2020, with subsampling by 8 (Rekesh et al., "Fast Conformer", ASRU
+//! Gulati et al., "Conformer", Interspeech 2020, with subsampling by 4, or by 8 (Rekesh et al., "Fast Conformer", ASRU
 //! 2023), attention over chunks (Zhang et al., "Unified streaming and non-streaming", 2020), rotary
-//! positions (Su et al., "RoFormer", 2021), causal convolution, and layer norm in place of batch norm, so that neither
-//! the batch nor the padding changes a result.
+//! positions (Su et al., "RoFormer", 2021), convolution that is causal or ends with its chunk, and layer norm in place of
+//! batch norm, so that neither the batch nor the padding changes a result.
 
 mod attention;
 mod block;
@@ -15,6 +15,7 @@ mod crdnn;
 mod layer;
 mod mixing;
 mod subsampling;
+mod transformer;
 
 use burn::module::{Module, Param};
 use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
@@ -28,11 +29,14 @@ use block::Block;
 use branchformer::BranchformerBlock;
 pub use chunks::{Chunks, DynamicChunks};
 pub use config::ConformerConfig;
+pub use convolution::Reach;
 use crdnn::{Cnn, DnnBlock, Recurrent};
 pub use layer::Kind;
 use layer::{Layer, blocks};
 use mixing::HyperMixing;
-use subsampling::Subsampling;
+pub use subsampling::Front;
+use subsampling::{Subsampling, Subsampling2d};
+use transformer::TransformerBlock;
 
 /// Layers of a CRDNN's perceptron.
 const DNN_BLOCKS: usize = 2;
@@ -42,16 +46,19 @@ impl ConformerConfig {
     /// phone head.
     pub fn init(&self, vocabulary: usize, phones: usize, device: &Device) -> Conformer {
         let dnn = if self.kind == Kind::Crdnn { DNN_BLOCKS } else { 0 };
-        let phone_head = || LinearConfig::new(self.dim, Self::PHONE_FRAMES * phones).init(device);
+        let phone_head = || LinearConfig::new(self.dim, self.phone_frames() * phones).init(device);
+        let front = (self.kind != Kind::Crdnn).then_some(self.front);
         Conformer {
             mean: Param::from_tensor(Tensor::zeros([self.bins], device)).set_require_grad(false),
             scale: Param::from_tensor(Tensor::ones([self.bins], device)).set_require_grad(false),
-            subsampling: (self.kind != Kind::Crdnn).then(|| Subsampling::new(self, device)),
+            subsampling: (front == Some(Front::Conv1d)).then(|| Subsampling::new(self, device)),
+            subsampling_2d: (front == Some(Front::Conv2d)).then(|| Subsampling2d::new(self, device)),
             cnn: (self.kind == Kind::Crdnn).then(|| Cnn::new(self, device)),
             blocks: blocks(Kind::Conformer, self, Block::<Attention>::new, device),
             branches: blocks(Kind::Branchformer, self, BranchformerBlock::new, device),
             mixing: blocks(Kind::Hyperconformer, self, Block::<HyperMixing>::new, device),
             recurrent: blocks(Kind::Crdnn, self, Recurrent::new, device),
+            transformer: blocks(Kind::Transformer, self, TransformerBlock::new, device),
             dnn: (0..dnn).map(|_| DnnBlock::new(self, device)).collect(),
             norm: LayerNormConfig::new(self.dim).init(device),
             head: LinearConfig::new(self.dim, vocabulary).init(device),
@@ -69,7 +76,8 @@ pub struct Caches {
     pub keys: Tensor<4>,
     /// Values, (layers, heads, left, width).
     pub values: Tensor<4>,
-    /// Inputs of the depthwise convolutions, (layers, kernel - 1, channels).
+    /// Inputs of the depthwise convolutions, (layers, kernel - 1, channels), or (layers, kernel / 2, channels) where they end
+    /// with their chunks.
     pub convolution: Tensor<3>,
     /// How many frames of `keys` and `values` are filled, (1); nothing in a CRDNN, whose states are whole.
     pub valid: Tensor<1>,
@@ -82,16 +90,29 @@ pub struct Heads {
     pub frames: Tensor<3>,
     /// Of tokens, (batch, frames, vocabulary).
     pub tokens: Tensor<3>,
-    /// Of phones, (batch, [`ConformerConfig::PHONE_FRAMES`] frames, phones), where the net has a head for them.
+    /// Of phones, (batch, [`ConformerConfig::phone_frames`] x frames, phones), where the net has a head for them.
     pub phones: Option<Tensor<3>>,
 }
 
-/// (batch, frames, dim) to (batch, 2 frames, phones).
-fn phone_log_probs(head: &Linear, x: Tensor<3>) -> Tensor<3> {
-    let scores = linear(head, x);
-    let [batch, frames, width] = scores.dims();
-    let split = ConformerConfig::PHONE_FRAMES;
-    log_softmax(scores.reshape([batch, split * frames, width / split]))
+/// What blocks have to know of whole utterances.
+struct Context {
+    /// (batch, 1, frames, frames), query by key: 0 for a key that a query sees and -10,000 for others.
+    mask: Tensor<4>,
+    positions: Positions,
+    chunks: Chunks,
+    /// (batch, frames, 1): 1 for the frames of an utterance and 0 for those behind it.
+    present: Tensor<3>,
+}
+
+impl Context {
+    fn new(config: &ConformerConfig, chunks: Chunks, frames: usize, lengths: &[usize], device: &Device) -> Self {
+        Self {
+            mask: chunk_mask(frames, chunks, lengths, device),
+            positions: Positions::new(0, frames, config.dim / config.heads, device),
+            chunks,
+            present: attention::present(frames, lengths, device),
+        }
+    }
 }
 
 /// The net.
@@ -99,14 +120,16 @@ fn phone_log_probs(head: &Linear, x: Tensor<3>) -> Tensor<3> {
 pub struct Conformer {
     mean: Param<Tensor<1>>,
     scale: Param<Tensor<1>>,
-    // What makes one frame of 8.
+    // What makes one frame of several: one of these.
     subsampling: Option<Subsampling>,
+    subsampling_2d: Option<Subsampling2d>,
     cnn: Option<Cnn>,
     // The blocks of a net are all of one kind; the other lists are empty.
     blocks: Vec<Block<Attention>>,
     branches: Vec<BranchformerBlock>,
     mixing: Vec<Block<HyperMixing>>,
     recurrent: Vec<Recurrent>,
+    transformer: Vec<TransformerBlock>,
     dnn: Vec<DnnBlock>,
     norm: LayerNorm,
     head: Linear,
@@ -136,6 +159,7 @@ impl Conformer {
         self.blocks = self.blocks.into_iter().map(|block| block.with_bottlenecks(width)).collect();
         self.branches = self.branches.into_iter().map(|block| block.with_bottlenecks(width)).collect();
         self.mixing = self.mixing.into_iter().map(|block| block.with_bottlenecks(width)).collect();
+        self.transformer = self.transformer.into_iter().map(|block| block.with_bottlenecks(width)).collect();
         Some(self)
     }
 
@@ -143,14 +167,20 @@ impl Conformer {
         let blocks = self.blocks.iter().map(Layer::Conformer);
         let blocks = blocks.chain(self.branches.iter().map(Layer::Branchformer));
         let blocks = blocks.chain(self.mixing.iter().map(Layer::Hyperconformer));
+        let blocks = blocks.chain(self.transformer.iter().map(Layer::Transformer));
         blocks.chain(self.recurrent.iter().map(Layer::Crdnn))
     }
 
-    /// (batch, [`ConformerConfig::LEFT_FEATURES`] + 8 frames, bins) to (batch, frames, dim).
+    /// (batch, [`ConformerConfig::features_for`] frames, bins) to (batch, frames, dim).
     fn front(&self, features: Tensor<3>) -> Tensor<3> {
         let x = normalise(features, &self.mean, &self.scale);
-        let x = self.cnn.as_ref().map_or(x.clone(), |cnn| cnn.forward(x));
-        self.subsampling.as_ref().map_or(x.clone(), |subsampling| subsampling.forward(x)).cast(DType::F32)
+        let x = match (&self.subsampling, &self.subsampling_2d, &self.cnn) {
+            (Some(front), _, _) => front.forward(x),
+            (_, Some(front), _) => front.forward(x),
+            (_, _, Some(front)) => front.forward(x),
+            (None, None, None) => x,
+        };
+        x.cast(DType::F32)
     }
 
     /// A block's frames as the heads take them.
@@ -158,10 +188,17 @@ impl Conformer {
         layer_norm(&self.norm, self.dnn.iter().fold(x, |x, block| block.forward(x)))
     }
 
+    /// (batch, frames, dim) to (batch, [`ConformerConfig::phone_frames`] x frames, phones).
+    fn phone_log_probs(&self, head: &Linear, x: Tensor<3>) -> Tensor<3> {
+        let scores = linear(head, x);
+        let ([batch, frames, width], split) = (scores.dims(), self.config.phone_frames());
+        log_softmax(scores.reshape([batch, split * frames, width / split]))
+    }
+
     /// What the heads say of an encoder's frames.
     fn heads(&self, x: Tensor<3>) -> Heads {
         let x = self.finished(x);
-        let phones = self.phones.as_ref().map(|head| phone_log_probs(head, x.clone()));
+        let phones = self.phones.as_ref().map(|head| self.phone_log_probs(head, x.clone()));
         Heads { tokens: log_softmax(linear(&self.head, x.clone())), phones, frames: x }
     }
 
@@ -169,7 +206,7 @@ impl Conformer {
     fn middle(&self, x: Tensor<3>) -> Tensor<3> {
         let x = self.finished(x);
         match &self.phones {
-            Some(head) => phone_log_probs(head, x),
+            Some(head) => self.phone_log_probs(head, x),
             None => log_softmax(linear(&self.head, x)),
         }
     }
@@ -186,19 +223,17 @@ impl Conformer {
     /// else of tokens.
     ///
     /// # Shapes
-    /// - `features`: (batch, [`ConformerConfig::LEFT_FEATURES`] + 8 frames, bins); the first are padding
+    /// - `features`: (batch, [`ConformerConfig::features_for`] frames, bins); the first are padding
     /// - `lengths`: encoder frames of each utterance, whole chunks
-    /// - returns: the heads, and (batch, 2 frames, phones) or (batch, frames, vocabulary)
+    /// - returns: the heads, and what the middle block says, shaped as one of them
     pub fn forward_in(&self, chunks: Chunks, features: Tensor<3>, lengths: &[usize]) -> (Heads, Tensor<3>) {
         let mut x = self.front(features); // (batch, frames, dim)
         let [_, frames, _] = x.dims();
-        let device = x.device();
-        let mask = chunk_mask(frames, chunks, lengths, &device);
-        let positions = Positions::new(0, frames, self.config.dim / self.config.heads, &device);
+        let context = Context::new(&self.config, chunks, frames, lengths, &x.device());
         let middle = self.config.layers / 2;
         let mut intermediate = None;
         for (index, block) in self.layers().enumerate() {
-            x = block.forward(x, &mask, &positions);
+            x = block.forward(x, &context);
             if index + 1 == middle {
                 intermediate = Some(self.middle(x.clone()));
             }
@@ -210,7 +245,7 @@ impl Conformer {
     /// One chunk of one stream, as long as its features, with a left context as long as its caches.
     ///
     /// # Shapes
-    /// - `features`: (1, [`ConformerConfig::LEFT_FEATURES`] + 8 chunk, bins)
+    /// - `features`: (1, [`ConformerConfig::features_for`] the chunk, bins)
     /// - returns: the heads of a batch of one chunk, and the caches for the next
     pub fn step(&self, features: Tensor<3>, caches: Caches) -> (Heads, Caches) {
         let mut x = self.front(features); // (1, chunk, dim)

@@ -3,7 +3,16 @@ use burn::tensor::Distribution;
 
 use super::*;
 
-const KINDS: [Kind; 4] = [Kind::Conformer, Kind::Branchformer, Kind::Hyperconformer, Kind::Crdnn];
+/// Each kind in frames of 80 ms, and in those of 40 ms with what else differs there.
+fn tiny_ones() -> Vec<ConformerConfig> {
+    let kinds = [Kind::Conformer, Kind::Branchformer, Kind::Hyperconformer, Kind::Crdnn, Kind::Transformer];
+    let finer = |config: ConformerConfig| {
+        let front = if config.kind == Kind::Crdnn { Front::Conv1d } else { Front::Conv2d };
+        // More frames before a chunk than a chunk has.
+        ConformerConfig { subsampling: 4, front, convolution: Reach::Chunk, kernel: 11, ..config }
+    };
+    kinds.into_iter().map(tiny).chain(kinds.into_iter().map(tiny).map(finer)).collect()
+}
 
 fn tiny(kind: Kind) -> ConformerConfig {
     ConformerConfig {
@@ -14,7 +23,10 @@ fn tiny(kind: Kind) -> ConformerConfig {
         heads: 2,
         feed_forward: 64,
         kernel: 5,
-        channels: 32,
+        convolution: Reach::Causal,
+        subsampling: 8,
+        front: Front::Conv1d,
+        channels: 8,
         chunk: 4,
         left: 8,
         dropout: 0.0,
@@ -32,85 +44,95 @@ impl ModuleMapper for Shake {
 
 #[test]
 fn a_stream_of_chunks_equals_the_whole() {
-    for kind in KINDS {
-        stream_equals_whole(kind);
-    }
+    tiny_ones().into_iter().for_each(stream_equals_whole);
 }
 
-fn stream_equals_whole(kind: Kind) {
+fn stream_equals_whole(config: ConformerConfig) {
     let device = Device::flex();
     device.seed(7);
-    let config = tiny(kind);
+    assert_eq!(config.mistake(), None);
     let net = config.init(30, 12, &device).map(&mut Shake);
     let chunks = 6;
-    let step = 8 * config.chunk;
-    let total = ConformerConfig::LEFT_FEATURES + chunks * step;
+    let step = config.subsampling * config.chunk;
+    let total = config.features_for(chunks * config.chunk);
     let features = Tensor::<3>::random([1, total, 80], Distribution::Normal(0.0, 1.0), &device);
     let (whole, _) = net.forward(features.clone(), &[chunks * config.chunk]);
     let mut caches = net.caches(&device);
     let mut pieces = Vec::new();
     for chunk in 0..chunks {
-        let piece = features.clone().narrow(1, chunk * step, ConformerConfig::LEFT_FEATURES + step);
+        let piece = features.clone().narrow(1, chunk * step, config.features_for(config.chunk));
         let (heads, next) = net.step(piece, caches);
         caches = next;
         pieces.push((heads.tokens, heads.phones.unwrap()));
     }
     let (tokens, phones): (Vec<_>, Vec<_>) = pieces.into_iter().unzip();
-    assert_eq!(Tensor::cat(phones.clone(), 1).dims(), [1, 2 * chunks * config.chunk, 12]);
+    assert_eq!(Tensor::cat(phones.clone(), 1).dims(), [1, config.phone_frames() * chunks * config.chunk, 12]);
     for (whole, streamed) in [(whole.tokens, tokens), (whole.phones.unwrap(), phones)] {
         let difference: f32 = (whole - Tensor::cat(streamed, 1)).abs().max().into_scalar();
-        assert!(difference < 2e-5, "{kind:?}: {difference}");
+        assert!(difference < 2e-5, "{config:?}: {difference}");
     }
 }
 
 #[test]
 fn padding_and_batch_change_nothing() {
-    for kind in KINDS {
-        padding_changes_nothing(kind);
+    for config in tiny_ones() {
+        padding_changes_nothing(&config, config.chunks());
+        if config.kind != Kind::Hyperconformer {
+            padding_changes_nothing(&config, Chunks::FULL);
+        }
     }
 }
 
-fn padding_changes_nothing(kind: Kind) {
+fn padding_changes_nothing(config: &ConformerConfig, chunks: Chunks) {
     let device = Device::flex();
     device.seed(8);
-    let config = tiny(kind);
     let net = config.init(30, 12, &device).map(&mut Shake);
-    let frames = ConformerConfig::LEFT_FEATURES + 8 * config.chunk * 4;
-    let long = Tensor::<3>::random([1, frames, 80], Distribution::Normal(0.0, 1.0), &device);
-    let short_frames = ConformerConfig::LEFT_FEATURES + 8 * config.chunk * 2;
-    let short = long.clone().narrow(1, 0, short_frames);
-    let (alone, _) = net.forward(short, &[8]);
-    let (together, _) = net.forward(Tensor::cat(vec![long.clone(), long], 0), &[16, 8]);
+    let long = Tensor::<3>::random([1, config.features_for(16), 80], Distribution::Normal(0.0, 1.0), &device);
+    let short = long.clone().narrow(1, 0, config.features_for(8));
+    let (alone, _) = net.forward_in(chunks, short, &[8]);
+    let (together, _) = net.forward_in(chunks, Tensor::cat(vec![long.clone(), long], 0), &[16, 8]);
     let cut = together.tokens.narrow(0, 1, 1).narrow(1, 0, 8);
     let difference: f32 = (alone.tokens - cut).abs().max().into_scalar();
-    assert!(difference < 2e-5, "{kind:?}: {difference}");
+    assert!(difference < 2e-5, "{config:?} in {chunks:?}: {difference}");
 }
 
 #[test]
 fn a_kernel_or_chunk_of_nothing_is_named() {
-    assert_eq!(tiny(Kind::Hyperconformer).mistake(), None);
-    let no_chunk = ConformerConfig { chunk: 0, ..tiny(Kind::Hyperconformer) };
-    let no_kernel = ConformerConfig { kernel: 0, ..tiny(Kind::Crdnn) };
-    for config in [no_chunk, no_kernel] {
+    let good = || tiny(Kind::Hyperconformer);
+    assert_eq!(good().mistake(), None);
+    assert_eq!(ConformerConfig { kernel: 0, ..tiny(Kind::Crdnn) }.mistake(), None);
+    let centred = ConformerConfig { kernel: 4, convolution: Reach::Chunk, ..good() };
+    for (config, expected) in [
+        (ConformerConfig { chunk: 0, ..good() }, "expected chunk above zero"),
+        (ConformerConfig { kernel: 1, ..good() }, "expected kernel above 1"),
+        (centred, "expected kernel to be odd"),
+        (ConformerConfig { subsampling: 6, ..good() }, "expected subsampling to be 4 or 8"),
+        (ConformerConfig { front: Front::Conv2d, bins: 20, ..good() }, "front: conv2d"),
+    ] {
         let mistake = config.mistake().unwrap();
-        assert!(mistake.starts_with("expected kernel and chunk above zero"), "{mistake}");
+        assert!(mistake.starts_with(expected), "{mistake}");
     }
 }
 
 #[test]
 fn chunks_that_are_drawn_are_those_of_a_stream() {
+    for convolution in [Reach::Causal, Reach::Chunk] {
+        drawn_as_streamed(&ConformerConfig { convolution, ..tiny(Kind::Conformer) });
+    }
+}
+
+fn drawn_as_streamed(config: &ConformerConfig) {
     let device = Device::flex();
     device.seed(9);
-    let net = tiny(Kind::Conformer).init(30, 0, &device);
-    let features =
-        Tensor::<3>::random([1, ConformerConfig::LEFT_FEATURES + 8 * 12, 80], Distribution::Normal(0.0, 1.0), &device);
+    let net = config.init(30, 0, &device);
+    let features = Tensor::<3>::random([1, config.features_for(12), 80], Distribution::Normal(0.0, 1.0), &device);
     let in_chunks = |chunks| net.forward_in(chunks, features.clone(), &[12]).0.tokens;
     let full = in_chunks(Chunks::FULL);
     for chunks in [Chunks { chunk: 2, left: 4 }, Chunks { chunk: 6, left: 12 }] {
         let mut caches = net.caches_in(chunks.left, &device);
         let mut pieces = Vec::new();
         for at in (0..12).step_by(chunks.chunk) {
-            let piece = features.clone().narrow(1, 8 * at, ConformerConfig::LEFT_FEATURES + 8 * chunks.chunk);
+            let piece = features.clone().narrow(1, 8 * at, config.features_for(chunks.chunk));
             let (heads, next) = net.step(piece, caches);
             caches = next;
             pieces.push(heads.tokens);

@@ -10,7 +10,7 @@ use rejoinder_models::runtime::ElementType;
 use super::language;
 use super::recipe::AsrRecipe;
 use crate::export::{Axis, Case, Element, Int8, OnnxExport, OnnxModel, Package, Recorder, quantize_matmul};
-use crate::nets::conformer::{Caches, Chunks, Conformer, ConformerConfig, Heads};
+use crate::nets::conformer::{Caches, Chunks, Conformer, Heads};
 use crate::{Error, Result};
 
 /// How far 32-bit floats may be from the net.
@@ -41,7 +41,7 @@ pub(super) fn export(recipe: &AsrRecipe) -> Result<()> {
     let cases = cases(recipe, &net, &net, &declaration, forward)?;
     let mut card = card(FAMILY, recipe, &net, &device);
     if recipe.phones.is_some() && !recipe.latencies.is_empty() {
-        card.params.insert("phone_frames".into(), toml::Value::Integer(ConformerConfig::PHONE_FRAMES as i64));
+        card.params.insert("phone_frames".into(), toml::Value::Integer(recipe.net.phone_frames() as i64));
     }
     let tokens = recipe.read_tokenizer()?.to_text();
     let checked = Package::new(card.clone())
@@ -80,18 +80,13 @@ fn shapes(net: &Conformer, device: &Device) -> [Vec<usize>; 3] {
     [caches.keys.dims().to_vec(), caches.values.dims().to_vec(), caches.convolution.dims().to_vec()]
 }
 
-/// Feature frames that the encoder sees for a chunk.
-fn piece_frames(chunk: usize) -> usize {
-    ConformerConfig::LEFT_FEATURES + chunk * ConformerConfig::SUBSAMPLING
-}
-
 /// The inputs of a streaming encoder: features and what it carries. Chunk and left context are those of the net, or left
 /// `open` to whoever runs it.
 fn declare(name: &str, net: &Conformer, device: &Device, open: bool) -> OnnxExport {
     let config = net.config();
     let frames = match open {
-        true => Axis::symbol("T", &RECORDED_CHUNKS.map(piece_frames)),
-        false => Axis::from(piece_frames(config.chunk)),
+        true => Axis::symbol("T", &RECORDED_CHUNKS.map(|chunk| config.features_for(chunk))),
+        false => Axis::from(config.features_for(config.chunk)),
     };
     let declaration = OnnxExport::new(name).input("x", Element::Float, [Axis::from(1), frames, config.bins.into()]);
     let states = STATES.iter().zip(shapes(net, device)).zip(LEFT_AXES);
@@ -141,17 +136,18 @@ fn cases<M: Module>(
     declaration: &OnnxExport,
     forward: Forward<M>,
 ) -> Result<Vec<Case>> {
-    let (bins, device) = (encoder.config().bins, &Device::flex());
+    let (config, device) = (encoder.config(), &Device::flex());
+    let bins = config.bins;
     let dataset = recipe.open_test(&recipe.data.valid, &recipe.read_tokenizer()?)?;
     let longest = (0..dataset.clips().len())
         .max_by(|a, b| dataset.clips()[*a].item.duration_s.total_cmp(&dataset.clips()[*b].item.duration_s))
         .ok_or_else(|| Error::data(recipe.data.valid.display().to_string(), "expected clips, found none"))?;
     let frames = Fbank::new(recipe.features.clone())?.compute(&dataset.samples(longest)?)?;
-    let mut padded = vec![recipe.features.silence(); ConformerConfig::LEFT_FEATURES * bins];
+    let mut padded = vec![recipe.features.silence(); config.left_features() * bins];
     padded.extend(frames);
     let mut cases = Vec::new();
     for Chunks { chunk, left } in recipe.latencies() {
-        let (piece, hop) = (piece_frames(chunk), chunk * ConformerConfig::SUBSAMPLING);
+        let (piece, hop) = (config.features_for(chunk), chunk * config.subsampling);
         let mut caches = encoder.caches_in(left, device);
         for start in (0..CHECKED_CHUNKS).map(|chunk| chunk * hop) {
             // A clip may be shorter than one chunk of the largest.
@@ -183,13 +179,13 @@ pub(in crate::tasks) fn card(family: &str, recipe: &AsrRecipe, net: &Conformer, 
     card.sample_rate = Some(rejoinder_models::units::SampleRate::INTERNAL);
     card.features = Some(recipe.features.clone());
     let open = !recipe.latencies.is_empty();
-    let chunk_frames = |chunk| chunk * ConformerConfig::SUBSAMPLING;
+    let chunk_frames = |chunk| chunk * config.subsampling;
     let latency = |Chunks { chunk, left }| Latency { chunk_frames: chunk_frames(chunk), left };
     card.chunking = Some(Chunking {
-        left_frames: ConformerConfig::LEFT_FEATURES,
+        left_frames: config.left_features(),
         chunk_frames: chunk_frames(config.chunk),
         right_frames: 0,
-        subsampling: ConformerConfig::SUBSAMPLING,
+        subsampling: config.subsampling,
         pad_value: recipe.features.silence(),
         valid: Some(ValidCount { input: VALID.into(), limit: config.left }),
         latencies: if open { recipe.latencies().into_iter().map(latency).collect() } else { Vec::new() },

@@ -116,15 +116,14 @@ fn name(phone: u32) -> &'static str {
 }
 
 /// The phones in the middle of what each frame of the phone head sees; the blank where there is none.
-pub(super) fn phone_labels(batch: &AsrBatch) -> Vec<Vec<Option<u32>>> {
+pub(super) fn phone_labels(net: &ConformerConfig, batch: &AsrBatch) -> Vec<Vec<Option<u32>>> {
     // An encoder frame sees the feature frames before and up to its own first one.
-    const MIDDLE: usize = ConformerConfig::LEFT_FEATURES / 2;
-    const FRAMES: usize = ConformerConfig::SUBSAMPLING / ConformerConfig::PHONE_FRAMES;
+    let (middle, step) = (net.left_features() / 2, net.subsampling / net.phone_frames());
     let label = |labels: &[u8], frame: usize| {
-        let at = (frame * FRAMES).checked_sub(MIDDLE + FRAMES / 2);
+        let at = (frame * step).checked_sub(middle + step / 2);
         Some(at.and_then(|at| labels.get(at)).map_or(0, |phone| u32::from(*phone)))
     };
-    let row = |labels: &Vec<u8>| (0..labels.len() / FRAMES).map(|frame| label(labels, frame)).collect();
+    let row = |labels: &Vec<u8>| (0..labels.len() / step).map(|frame| label(labels, frame)).collect();
     batch.labels.iter().map(row).collect()
 }
 
@@ -135,6 +134,6 @@ pub(super) fn phone_errors(said: &[u32], heard: &[u32]) -> ErrorCounts {
 }
 
 /// Frames of the phone head for those of the encoder.
-pub(super) fn phone_frames(lengths: &[usize]) -> Vec<usize> {
-    lengths.iter().map(|length| ConformerConfig::PHONE_FRAMES * length).collect()
+pub(super) fn phone_frames(net: &ConformerConfig, lengths: &[usize]) -> Vec<usize> {
+    lengths.iter().map(|length| net.phone_frames() * length).collect()
 }

@@ -222,11 +222,11 @@ impl AsrRecipe {
         self.encode(&mut train, &tokenizer)?;
         let [shortest, longest] = self.data.limits_s;
         let (all, outside) = (train.clips().len(), train.limit(shortest, longest));
-        let frame_s = self.features.hop_samples() as f64 * ConformerConfig::SUBSAMPLING as f64
+        let frame_s = self.features.hop_samples() as f64 * self.net.subsampling as f64
             / f64::from(Fbank::new(self.features.clone())?.rate().get());
         // A clip may be played faster, and a phone that comes twice needs a blank between.
         let fastest = f64::from(self.augment.speed.max.max(1.0));
-        let dense = train.limit_rate(fastest * frame_s, 1.1 * fastest * frame_s / ConformerConfig::PHONE_FRAMES as f64);
+        let dense = train.limit_rate(fastest * frame_s, 1.1 * fastest * frame_s / self.net.phone_frames() as f64);
         tracing::info!(
             "{} training clips, {:.1} h; left out {outside} for their length, {dense} for too many tokens or phones",
             train.clips().len(),

@@ -1,5 +1,6 @@
 //! What a recogniser begins with, and what comes with it: tokens, phones, pronunciations, and the shape of a teacher.
 
+use std::fmt;
 use std::path::Path;
 
 use burn::tensor::Device;
@@ -11,7 +12,7 @@ use super::bundle::{FAMILY, STATES};
 use super::phones::{self, Pronouncer};
 use super::recipe::AsrRecipe;
 use crate::import::{Weights, check_family, check_features, check_tokens, is_bundle};
-use crate::nets::conformer::{Conformer, ConformerConfig, Kind};
+use crate::nets::conformer::{Conformer, ConformerConfig, Front, Kind, Reach};
 use crate::{Error, Result};
 
 /// The head that a net has where its recipe has phones, and that a bundle may lack.
@@ -36,9 +37,21 @@ impl Likeness<'_> {
             let reason = "its phones are not those of the CMU dictionary, in the order that this program gives them";
             return Err(Error::config(root.to_string(), reason));
         }
-        match heads(bundle.card()) {
-            Some(heads) if heads != self.net.heads && self.net.kind != Kind::Crdnn => {
-                Err(Error::config("net.heads", format!("expected {heads} as in {root}, found {}", self.net.heads)))
+        let differs = |key: &str, theirs: &dyn fmt::Display, ours: &dyn fmt::Display| {
+            Err(Error::config(format!("net.{key}"), format!("expected {theirs} as in {root}, found {ours}")))
+        };
+        let card = bundle.card();
+        match (heads(card), card.chunking.as_ref().map(|chunking| chunking.subsampling), before(card)) {
+            (Some(heads), _, _) if heads != self.net.heads && self.net.kind != Kind::Crdnn => {
+                differs("heads", &heads, &self.net.heads)
+            }
+            (_, Some(subsampling), _) if subsampling != self.net.subsampling => {
+                differs("subsampling", &subsampling, &self.net.subsampling)
+            }
+            (_, _, Some(before)) if self.net.frames_before().is_some_and(|ours| ours != before) => {
+                let seen = |before| format!("a convolution that sees {before} frames before a chunk");
+                let ours = self.net.frames_before().map_or_else(String::new, seen);
+                differs("convolution", &seen(before), &ours)
             }
             _ => Ok(()),
         }
@@ -48,6 +61,11 @@ impl Likeness<'_> {
 /// The heads of attention, by the shape of its keys: (layers, heads, left, width).
 fn heads(card: &ModelCard) -> Option<usize> {
     card.states.iter().find(|state| state.input == STATES[0].0)?.shape.get(1).copied()
+}
+
+/// Frames before a chunk that depthwise convolutions see, by the shape of what they keep: (layers, frames, channels).
+fn before(card: &ModelCard) -> Option<usize> {
+    card.states.iter().find(|state| state.input == STATES[2].0)?.shape.get(1).copied()
 }
 
 impl AsrRecipe {
@@ -95,6 +113,13 @@ pub(super) fn shape(bundle: &Bundle, weights: &Weights) -> Result<ConformerConfi
     let size = |path: &str, axis: usize| weights.dims(path).and_then(|dims| dims.get(axis).copied());
     let shape = || {
         let chunking = card.chunking.as_ref()?;
+        let kernel = size("blocks.0.convolution.depthwise.weight", 1)?;
+        let front = if weights.dims("subsampling.out.weight").is_some() { Front::Conv1d } else { Front::Conv2d };
+        let channels = match front {
+            Front::Conv1d => size("subsampling.out.weight", 0)?,
+            Front::Conv2d => size("subsampling_2d.layers.0.weight", 0)?,
+        };
+        let reaches = [Reach::Causal, Reach::Chunk];
         Some(ConformerConfig {
             kind: Kind::Conformer,
             bins: card.features.as_ref()?.bins,
@@ -102,9 +127,12 @@ pub(super) fn shape(bundle: &Bundle, weights: &Weights) -> Result<ConformerConfi
             layers: (0..).take_while(|layer| size(&format!("blocks.{layer}.norm.gamma"), 0).is_some()).count(),
             heads: heads(card)?,
             feed_forward: size("blocks.0.before.expand.weight", 1)?,
-            kernel: size("blocks.0.convolution.depthwise.weight", 1)?,
-            channels: size("subsampling.out.weight", 0)?,
-            chunk: chunking.chunk_frames / ConformerConfig::SUBSAMPLING,
+            kernel,
+            convolution: reaches.into_iter().find(|reach| Some(reach.before(kernel)) == before(card))?,
+            subsampling: chunking.subsampling,
+            front,
+            channels,
+            chunk: chunking.chunk_frames / chunking.subsampling,
             left: chunking.valid.as_ref()?.limit,
             dropout: 0.0,
         })

@@ -17,7 +17,7 @@ use crate::data::asr::AsrDataset;
 use crate::data::loader::AsrBatch;
 use crate::data::manifest;
 use crate::data::prepare::SAMPLE_RATE_HZ;
-use crate::nets::conformer::{Chunks, ConformerConfig};
+use crate::nets::conformer::Chunks;
 use crate::score::WordsReport;
 use crate::trainer::{Batches, Task, interrupted, on_interrupt};
 use crate::{Error, Result};
@@ -75,13 +75,14 @@ pub(in crate::tasks) fn evaluate(
 /// The ways of a bundle at each of its latencies, which the names tell where there are several.
 fn at_each(bundle: &Bundle, ways: impl Fn(&Bundle) -> Result<Vec<Way>>) -> Result<Vec<Way>> {
     let latencies = bundle.card().latencies();
+    let subsampling = bundle.card().chunking.as_ref().map_or(1, |chunking| chunking.subsampling);
     if latencies.len() < 2 {
         return ways(bundle);
     }
     let mut all = Vec::new();
     for latency in latencies {
         let Latency { chunk_frames, left } = latency;
-        let chunk = chunk_frames / ConformerConfig::SUBSAMPLING;
+        let chunk = chunk_frames / subsampling;
         let named = |(name, way): Way| (format!("{name}, chunk {chunk}, left {left}"), way);
         all.extend(ways(&bundle.at(latency))?.into_iter().map(named));
     }

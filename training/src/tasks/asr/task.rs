@@ -101,17 +101,18 @@ impl AsrTask {
 
     /// Pads every clip in front by the net's left context and at the end to whole chunks.
     ///
-    /// Returns the features, (batch, 14 + 8 frames, bins), and the encoder frames of each clip.
+    /// Returns the features, (batch, [`ConformerConfig::features_for`] frames, bins), and the encoder frames of each clip.
     pub(in crate::tasks) fn features(
         &self,
         batch: &AsrBatch,
         chunks: Chunks,
         device: &Device,
     ) -> (Tensor<3>, Vec<usize>) {
-        let (bins, left) = (batch.bins, ConformerConfig::LEFT_FEATURES);
-        let lengths: Vec<usize> = batch.lengths.iter().map(|frames| chunks.encoder_frames(*frames)).collect();
+        let (bins, left) = (batch.bins, self.net.left_features());
+        let encoded = |frames: &usize| self.net.encoder_frames(chunks, *frames);
+        let lengths: Vec<usize> = batch.lengths.iter().map(encoded).collect();
         let longest = lengths.iter().copied().max().unwrap_or(0);
-        let total = left + longest * ConformerConfig::SUBSAMPLING;
+        let total = self.net.features_for(longest);
         let mut padded = vec![self.plain.fbank.config().silence(); lengths.len() * total * bins];
         let rows = batch.features.chunks_exact(batch.frames * bins);
         for ((target, row), length) in padded.chunks_exact_mut(total * bins).zip(rows).zip(&batch.lengths) {
@@ -174,10 +175,10 @@ impl AsrTask {
             return Loss { total, parts: vec![("loss", value)] };
         };
         let (phones, middle) = if step < config.aligned_steps {
-            let labels = phone_labels(batch);
+            let labels = phone_labels(&self.net, batch);
             (frame_loss(phones, &labels), frame_loss(middle, &labels))
         } else {
-            let frames = phone_frames(lengths);
+            let frames = phone_frames(&self.net, lengths);
             (ctc_loss(phones, &batch.phones, &frames), ctc_loss(middle, &batch.phones, &frames))
         };
         let heard = f64::from(phones.clone().into_scalar::<f32>());
@@ -290,7 +291,7 @@ impl Task for AsrTask {
         ];
         if let Some(phones) = heads.phones {
             let mut errors = ErrorCounts::default();
-            for (heard, said) in greedy(phones, &phone_frames(&lengths)).iter().zip(&batch.phones) {
+            for (heard, said) in greedy(phones, &phone_frames(&self.net, &lengths)).iter().zip(&batch.phones) {
                 errors += phone_errors(said, heard);
             }
             let said = errors.reference() as f64;

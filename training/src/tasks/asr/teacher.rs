@@ -97,7 +97,7 @@ impl Teacher {
                 format!("expected the tokens of {place}: run this recipe's `tokenizer` step again"),
             );
         }
-        let phones = weights.dims("phones.bias").map_or(0, |dims| dims[0] / ConformerConfig::PHONE_FRAMES);
+        let phones = weights.dims("phones.bias").map_or(0, |dims| dims[0] / shape.phone_frames());
         Ok(Some(Self { config, shape, tokens: tokenizer.len(), phones, weights, net: OnceLock::new() }))
     }
 
