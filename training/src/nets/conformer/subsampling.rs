@@ -22,7 +22,7 @@ pub enum Front {
     #[default]
     Conv1d,
     /// Convolutions over time and frequency with `channels` channels, the last with half as many: the front end of
-    /// SpeechBrain's large Conformers, whose 64 and 32 they are. Several times as dear on a CPU.
+    /// SpeechBrain's large Conformers, whose 64 and 32 they are. Dearer on a CPU.
     Conv2d,
 }
 
