@@ -42,6 +42,8 @@ pub enum Body {
     Scheduled(Option<Position>),
     /// Into `listen`: what the caller does besides speaking.
     Control(Control),
+    /// Into `listen`: nothing is captured any more, and nobody is there to let a button go.
+    CaptureEnded,
     /// Into `listen`: this device stands still. Of the loudspeaker that is said once a reply waits for it.
     Lost(AudioDevice),
     /// This device goes on.

@@ -58,6 +58,12 @@ fn a_recording_that_cannot_be_read_is_named() {
     let cut = std::fs::read(fixture("what_time_is_it.flac")).expect("a file");
     let cut = write(folder.path(), "cut.flac", &cut[..9_000]);
     assert!(error(&["transcribe", &cut]).contains("truncated"));
+    let default = repository().join("configs/assistants/default.toml");
+    let button = format!("include = {:?}\n[turn]\npush_to_talk = true\n", default.display().to_string());
+    let button = write(folder.path(), "button.toml", button.as_bytes());
+    let input = fixture("sum.wav");
+    let line = error(&["converse", "--config", &button, "--input", &input, "--output", &output]);
+    assert!(line.starts_with("turn.push_to_talk: a recording presses no button"), "{line}");
     assert!(!Path::new(&output).exists());
     let line = error(&["converse", "--input", &fixture("sum.wav"), "--output", "/no/such/folder/out.wav"]);
     assert_eq!(line, "/no/such/folder/out.wav: there is no folder /no/such/folder; make it first");

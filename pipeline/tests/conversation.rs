@@ -130,6 +130,29 @@ fn a_caller_who_goes_on_before_the_answer_is_answered_once_and_in_full() {
 }
 
 #[test]
+fn what_is_begun_as_a_turn_ends_belongs_whole_to_the_next() {
+    // The turn is over soon after the second word began, of which the detector is sure 60 ms after that.
+    let conversation = simulate(&Parrot::default(), "300 alpha 420 bravo 900");
+    let begins = conversation.events.iter().filter_map(|event| match &event.kind {
+        EventKind::Final { words, .. } => words.first().map(|word| word.start.ms(RATE)),
+        _ => None,
+    });
+    let begins: Vec<f64> = begins.collect();
+    assert!(begins.len() == 2 && (begins[1] - 920.0).abs() <= 20.0, "{begins:?}");
+    assert_eq!(timelines(&conversation).turns().last().unwrap().text, "bravo");
+}
+
+#[test]
+fn a_turn_that_is_cut_as_the_caller_falls_silent_is_answered() {
+    let conversation = with_policy("300 alpha alpha alpha alpha alpha 2000", |turn_taking| {
+        turn_taking.policy.max_turn = Samples(16_000);
+    });
+    let lines = timelines(&conversation);
+    assert_eq!(lines.turns().len(), 2, "{lines:?}");
+    assert_eq!(lines.turns()[1].reply, "alpha alpha alpha alpha alpha bravo.", "{lines:?}");
+}
+
+#[test]
 fn a_tool_is_called_and_the_reply_goes_on_with_its_result() {
     let parrot = Parrot::default();
     let conversation = simulate(&parrot, "300 time 500");
@@ -458,6 +481,26 @@ fn a_session_may_be_stopped_by_the_handler_of_its_own_events() {
         session.controls().send(Control::Mute);
     }
     assert_eq!(told.recv_timeout(Duration::from_secs(20)), Ok(true));
+}
+
+#[test]
+fn the_talk_button_waits_for_what_was_said_before_and_need_not_be_let_go() {
+    for release in [true, false] {
+        let parrot = Parrot::default();
+        let mut assistant = assistant(&parrot);
+        assistant.turn_taking.policy.push_to_talk = true;
+        let mut session = Session::builder(&assistant).start().unwrap();
+        session.controls().send(Control::Press);
+        // All at once, and the button after it.
+        session.push(&speech("300 alpha charlie").samples);
+        if release {
+            session.controls().send(Control::Release);
+        }
+        session.wait().unwrap();
+        let asked = parrot.0.lock().unwrap();
+        let asked: Vec<_> = asked.iter().map(|messages| messages.last().unwrap().content.as_str()).collect();
+        assert_eq!(asked, ["alpha charlie"], "released: {release}");
+    }
 }
 
 /// Live: on threads, in pieces of odd lengths, as fast as the rings take them.

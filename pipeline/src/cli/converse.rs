@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use anyhow::bail;
 use clap::Args;
 use rejoinder::io::file;
 use rejoinder::{Cost, EventKind, SessionBuilder};
@@ -38,6 +39,9 @@ impl Converse {
         let outputs = [(Some(self.output.as_path()), "the conversation"), (self.events.as_deref(), "the events")];
         check_outputs(&[(&self.input, "the caller's recording")], &outputs)?;
         let caller = audio::read(&self.input)?;
+        if self.config.load()?.turn_taking.policy.push_to_talk {
+            bail!("turn.push_to_talk: a recording presses no button; expected a configuration without it");
+        }
         let (_, assistant) = self.config.open()?;
         let stop = interrupt_flag()?;
         let mut printer = Printer::new(self.events.as_deref(), stop.clone())?;

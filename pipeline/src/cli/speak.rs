@@ -16,7 +16,7 @@ use super::{ConfigOption, Ended, interrupt_flag};
 #[derive(Args)]
 pub(crate) struct Speak {
     /// What to say
-    #[arg(allow_negative_numbers = true)]
+    #[arg(allow_hyphen_values = true)]
     text: String,
     /// The WAV file to write
     #[arg(short, long, value_name = "FILE")]

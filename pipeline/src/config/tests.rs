@@ -49,6 +49,14 @@ fn mistakes_are_told_in_one_line_with_the_key_and_what_is_allowed() {
         ("[interruption]\nduck_db = 3", "interruption.duck_db: expected -120 to 0, found 3"),
         ("[interruption]\nmin_speech_ms = -1", "interruption.min_speech_ms: expected 0 to 1000, found -1"),
         ("[interruption]\nwindow_ms = 1", "interruption.window_ms: expected 100 to 5000, found 1"),
+        (
+            "[interruption.judge]\nnoise_ms = 2000",
+            "interruption.judge.noise_ms: expected at most 1200, as interruption",
+        ),
+        (
+            "[interruption]\nwindow_ms = 900",
+            "interruption.judge.sure_ms: expected at most 900, as interruption.window_ms",
+        ),
         ("[interruption.judge]\nvoiced = 2", "interruption.judge.voiced: expected 0 to 1, found 2"),
         ("[speculation]\nmax_held_ms = -1", "speculation.max_held_ms: expected 0 to 60000, found -1"),
         ("[speculation]\nstarts = 1", "unknown field `starts`"),

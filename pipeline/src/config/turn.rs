@@ -174,7 +174,7 @@ pub(super) fn resolve(
     within("speculation.max_starts", f64::from(speculation.max_starts), 0.0, 100.0)?;
     within("speculation.max_held_ms", speculation.max_held_ms, 0.0, 60_000.0)?;
     let end = turn.end.as_ref().map(|end| rule(end, turn)).transpose()?.unwrap_or_default();
-    judge(&interruption.judge)?;
+    judge(&interruption.judge, interruption.window_ms)?;
     if turn.push_to_talk && turn.wake.is_some() {
         return Err("turn.wake: a phrase opens nothing where turn.push_to_talk is set; leave one out".to_owned());
     }
@@ -242,14 +242,22 @@ fn rule(end: &RawEnd, turn: &RawTurn) -> Result<EndRule, String> {
     Ok(EndRule { threshold: end.threshold, after: samples(after_ms), unfinished })
 }
 
-fn judge(config: &RuleJudgeConfig) -> Result<(), String> {
+fn judge(config: &RuleJudgeConfig, window_ms: f64) -> Result<(), String> {
     let key = |name: &str| format!("interruption.judge.{name}");
     for (name, words) in [("backchannels", &config.backchannels), ("commands", &config.commands)] {
         let odd = words.iter().find(|word| !crate::turn::is_spoken_word(word));
         odd.map_or(Ok(()), |word| Err(format!("{}: expected single words in lower case, found {word:?}", key(name))))?;
     }
-    within(&key("sure_ms"), config.sure_ms, 0.0, 10_000.0)?;
-    within(&key("noise_ms"), config.noise_ms, 0.0, 10_000.0)?;
+    for (name, ms) in [("sure_ms", config.sure_ms), ("noise_ms", config.noise_ms)] {
+        within(&key(name), ms, 0.0, 10_000.0)?;
+        if ms > window_ms {
+            return Err(format!(
+                "{}: expected at most {window_ms}, as interruption.window_ms is, at whose end all that sounds is an \
+                 interruption, found {ms}",
+                key(name)
+            ));
+        }
+    }
     within(&key("min_ms"), config.min_ms, 0.0, 10_000.0)?;
     within(&key("settle_ms"), config.settle_ms, 0.0, 2_000.0)?;
     within(&key("answer_ms"), config.answer_ms, 0.0, 10_000.0)?;

@@ -33,9 +33,9 @@ impl History {
         &self.messages
     }
 
-    /// Whether the caller's last words have no answer yet.
+    /// Whether the caller's last words have no answer yet, if perhaps what a tool said to them.
     pub fn is_unanswered(&self) -> bool {
-        self.messages.last().is_some_and(|last| last.role == Role::User)
+        self.messages.last().is_some_and(|last| matches!(last.role, Role::User | Role::Tool))
     }
 
     /// The caller said something. Words that had no answer yet and these become one message, of which the newest 4,000 bytes
@@ -197,6 +197,7 @@ mod tests {
         assert_eq!(contents(&history), ["what time is it", "Let me see. ", "noon", "It"]);
         history.cut(TurnId::new(1), Heard::UpTo(0));
         assert_eq!(contents(&history), ["what time is it", "", "noon"]);
+        assert!(history.is_unanswered());
     }
 
     #[test]

@@ -14,11 +14,12 @@
 
 mod port;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-use rejoinder_models::units::{Position, SampleRate};
+use rejoinder_models::units::SampleRate;
 
 use port::{Common, Link, LivePort};
 
@@ -27,7 +28,7 @@ use super::lossy::Lossy;
 use super::queue::{Policy, Receiver, Sender, Wake, queue};
 use super::watch::{Change, Clocks, Watch};
 use super::world::Step;
-use crate::clock::{ns_of, position};
+use crate::clock::{Clock, ns_of, position};
 use crate::event::{Event, EventKind};
 use crate::io::capture::{Captured, Microphone, Next, capture_ring};
 use crate::io::playout::{Loudspeaker, Playout};
@@ -55,13 +56,16 @@ pub(crate) struct Running {
 
 /// The caller's buttons. Clones press the same.
 #[derive(Clone, Debug)]
-pub struct Controls(Sender<Message>);
+pub struct Controls {
+    ears: Sender<Message>,
+    clock: Clock,
+}
 
 impl Controls {
-    /// Presses or lets go a button. Does nothing once the conversation is over.
+    /// Presses or lets go a button, after all that was captured until now. Does nothing once the conversation is over.
     pub fn send(&self, control: Control) {
-        let message = Message { turn: TurnId::default(), at: Position(0), body: Body::Control(control) };
-        self.0.send(message);
+        let message = Message { turn: TurnId::default(), at: self.clock.now(), body: Body::Control(control) };
+        self.ears.send(message);
     }
 }
 
@@ -77,7 +81,7 @@ pub(crate) fn spawn(chain: Chain, capture_rate: SampleRate, paced: bool) -> Resu
     let ears = Arc::<Wake>::default();
     let (reports, reported) = queue(REPORTS, Policy::Block, ears.clone());
     let (microphone, captured) = capture_ring(capture_rate, clock.clone(), turns.clone(), ears.clone());
-    let controls = Controls(reports.clone());
+    let controls = Controls { ears: reports.clone(), clock: clock.clone() };
     let common = Common { turns, clock, shutdown, events, reports: Some(reports), on_step };
 
     let mut threads = vec![thread("events", move || tell(&told, on_event))?];
@@ -151,23 +155,39 @@ impl Worker {
 
     fn listen(mut self, mut ears: Ears) {
         ears.wake.register();
+        let (mut buttons, mut ended) = (VecDeque::new(), false);
         while !self.common.shutdown.stop.is_cancelled() {
             let turn = self.common.turns.current();
             if let Ok(Some(message)) = ears.reported.try_next() {
-                self.handle(message);
+                match message.body {
+                    Body::Control(_) => buttons.push_back(message),
+                    _ => self.handle(message),
+                }
                 continue;
             }
             let next = ears.captured.next();
             let at = position(ears.captured.taken_ns());
             self.watch(&mut ears);
+            let drained = !matches!(next, Next::Samples(_));
             match next {
                 Next::Samples(samples) => self.handle(Message { turn, at, body: Body::Captured(samples) }),
+                // They count now.
+                _ if !buttons.is_empty() => {}
+                Next::Closed if !std::mem::replace(&mut ended, true) => {
+                    self.handle(Message { turn, at, body: Body::CaptureEnded });
+                }
                 Next::Empty => std::thread::park_timeout(LOOK),
                 Next::Closed if self.common.turns.is_idle() => return,
                 Next::Closed => {
                     std::thread::park_timeout(SILENCE);
                     self.silence(&mut ears.captured);
                 }
+            }
+            // A button must not overtake what was captured before it.
+            while buttons.front().is_some_and(|button: &Message| drained || button.at <= at)
+                && let Some(button) = buttons.pop_front()
+            {
+                self.handle(button);
             }
             if let Link::Ears(next) = &mut self.link {
                 next.flush();

@@ -62,6 +62,8 @@ pub(crate) struct Listen {
     overheard: Overheard,
     now: Position,
     sent: Position,
+    /// Since when nobody speaks, by what the detector has told.
+    silent_from: Option<Position>,
     /// When a reply sounded last.
     replied: Position,
 }
@@ -114,6 +116,7 @@ impl Listen {
             overheard: Overheard::default(),
             now: Position(0),
             sent: Position(0),
+            silent_from: None,
             replied: Position(0),
         }
     }
@@ -180,12 +183,14 @@ impl Listen {
         match event {
             VadEvent::SpeechStarted { at: since, .. } => {
                 self.overheard.complete = false;
+                self.silent_from = None;
                 self.take(Input::SpeechStarted(since), out);
                 if self.machine.is_hearing() {
                     out.event(self.machine.turn(), EventKind::SpeechStarted { since });
                 }
             }
             VadEvent::SpeechStopped { at: since, .. } => {
+                self.silent_from = Some(since);
                 if self.machine.is_hearing() {
                     out.event(self.machine.turn(), EventKind::SpeechStopped { since });
                 }
@@ -262,7 +267,8 @@ impl Listen {
         out.act(Effect::Idle(self.machine.is_idle()));
         let state = self.machine.state();
         let television = (before, state) == (State::Waking, State::Asleep);
-        let unheeded = matches!(before, State::Thinking | State::Speaking) && state == State::Listening;
+        let unheeded =
+            matches!(before, State::Thinking | State::Speaking | State::Interrupted) && state == State::Listening;
         if television || unheeded {
             // Who talks on is listened to from here.
             self.detector.begin_anew();
@@ -275,9 +281,11 @@ impl Listen {
     fn overhear(&mut self, turn: TurnId, overheard: Overheard, out: &mut Outbox<'_>) {
         if turn == self.machine.turn() {
             let complete = overheard.complete;
+            // What comes of an earlier pause once somebody speaks again says nothing of what is said now.
+            let whole = complete && self.silent_from.is_some();
             let wakes = self.settings.wake.as_ref().is_some_and(|wake| wake.end_in(&overheard.text).is_some());
             // What the recogniser hears in a pause takes in all that was said before it.
-            self.overheard = Overheard { complete: complete || self.overheard.complete, ..overheard };
+            self.overheard = Overheard { complete: whole || self.overheard.complete, ..overheard };
             self.take(Input::Transcript { turn, wakes, complete }, out);
             self.judge(out);
         }
@@ -308,6 +316,7 @@ impl Stage for Listen {
                 out.event(message.turn, EventKind::DeviceFound { device });
                 let _ = out.send(self.machine.turn(), Body::Found(device));
             }
+            Body::CaptureEnded => self.take(Input::Control(Control::Release), out),
             Body::Control(control) => {
                 out.event(self.machine.turn(), EventKind::Controlled { control });
                 self.take(Input::Control(control), out);

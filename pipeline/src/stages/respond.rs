@@ -31,6 +31,8 @@ pub(crate) struct Respond {
     /// Whether nothing was heard of the last reply since the caller spoke over it, so that what they said before still
     /// waits for an answer, should these words turn out to be none.
     unheard: bool,
+    /// Whether the last reply was taken back before it had a word.
+    cancelled: bool,
     identity: Option<Identity>,
     /// The caller's name, where it is known.
     caller: Option<String>,
@@ -110,6 +112,7 @@ impl Respond {
             wake: None,
             woken: false,
             unheard: false,
+            cancelled: false,
             identity: None,
             caller: None,
             turns,
@@ -143,7 +146,8 @@ impl Respond {
         }
         let heard = self.playout.heard(turn);
         let kept = self.history.cut(turn, heard);
-        self.unheard = kept.as_ref().is_some_and(String::is_empty);
+        let cancelled = std::mem::take(&mut self.cancelled);
+        self.unheard = kept.as_ref().map_or(cancelled, String::is_empty);
         if let Some(text) = kept {
             out.event(turn, EventKind::Kept { text });
         }
@@ -178,7 +182,11 @@ impl Respond {
         // Who presses the button and says nothing wants no reply.
         self.unheard &= !pressed;
         // The reply reads all that was not read ahead, and tells why where it cannot.
-        let _ = self.dialogue.prefill(self.history.messages(), self.tools.specs(), &self.turns.guard(turn));
+        let _ = self.dialogue.prefill(
+            self.history.messages(),
+            offered(&self.tools, 0, self.max_tool_calls),
+            &self.turns.guard(turn),
+        );
         Ok(())
     }
 
@@ -197,6 +205,8 @@ impl Respond {
         if waits && self.history.is_unanswered() && self.turns.is_current(turn) {
             return self.finish(turn, Draft::default(), out);
         }
+        // Where another turn has begun already, these words wait for an answer until it is known what that holds.
+        self.unheard |= !text.is_empty() && !self.turns.is_current(turn);
         out.event(turn, EventKind::NoReply);
         Ok(())
     }
@@ -207,6 +217,7 @@ impl Respond {
         let mut history = std::mem::replace(&mut self.history, History::new("", 0));
         let progress = self.reply(turn, &mut history, &mut draft, false, out);
         self.history = history;
+        self.cancelled = matches!(progress, Ok(Progress::Cancelled));
         progress.map(drop)
     }
 
@@ -272,7 +283,7 @@ impl Respond {
         out: &mut Outbox<'_>,
     ) -> Result<Finish> {
         let start = draft.text.len();
-        let tools: &[ToolSpec] = if draft.calls < self.max_tool_calls { self.tools.specs() } else { &[] };
+        let tools = offered(&self.tools, draft.calls, self.max_tool_calls);
         let mut on_text = |piece: &str| -> ControlFlow<()> {
             if piece.is_empty() {
                 return ControlFlow::Continue(());
@@ -354,6 +365,11 @@ impl Respond {
     }
 }
 
+/// The tools that a reply may call after `calls` of them, of `most`. What is read ahead must be told of the same ones.
+fn offered(tools: &Toolbox, calls: usize, most: usize) -> &[ToolSpec] {
+    if calls < most { tools.specs() } else { &[] }
+}
+
 /// Why a model may have said nothing.
 fn wordless(finish: &Finish) -> &'static str {
     match finish {
@@ -377,7 +393,11 @@ impl Stage for Respond {
     }
 
     fn start(&mut self) -> Result<()> {
-        Ok(self.dialogue.prefill(self.history.messages(), self.tools.specs(), &Cancel::default())?)
+        Ok(self.dialogue.prefill(
+            self.history.messages(),
+            offered(&self.tools, 0, self.max_tool_calls),
+            &Cancel::default(),
+        )?)
     }
 
     fn handle(&mut self, message: Message, out: &mut Outbox<'_>) -> Result<()> {

@@ -18,6 +18,7 @@ impl Listen {
                 let _ = out.send(turn, Body::Taken { woken: opened.woken, pressed: opened.pressed });
             }
             Action::Drop(turn) => {
+                self.give_back();
                 out.event(turn, EventKind::Ignored);
                 let _ = out.send(turn, Body::Dropped);
             }
@@ -34,6 +35,7 @@ impl Listen {
                 out.event(turn, EventKind::Endpoint { speech_end });
                 out.act(Effect::Release(turn));
                 let _ = out.send(turn, Body::Ended);
+                self.give_back();
             }
             Action::Interrupt(turn) => out.event(turn, EventKind::Interrupted),
             Action::Silence(turn) => self.raise(turn, out),
@@ -79,6 +81,14 @@ impl Listen {
         }
         self.sent = since.max(self.recent.oldest(self.now)).max(self.sent);
         let _ = out.send(turn, Body::Began(self.sent));
+    }
+
+    /// What was sent since the caller is silent may hold the beginning of what is said next, of which the detector is not
+    /// sure yet: it may be sent again, to another turn.
+    fn give_back(&mut self) {
+        if let Some(silent_from) = self.silent_from {
+            self.sent = self.sent.min(silent_from);
+        }
     }
 
     /// Sends what of the recent sound was not sent yet.

@@ -61,7 +61,13 @@ impl Respond {
         }
         self.schedule(turn, out);
         out.event(turn, EventKind::SpeculationKept);
-        let Progress::Call(call) = progress? else { return Ok(()) };
+        let call = match progress? {
+            Progress::Call(call) => call,
+            end => {
+                self.cancelled = matches!(end, Progress::Cancelled);
+                return Ok(());
+            }
+        };
         if !self.turns.is_current(turn) {
             self.history.returned(turn, NOT_CALLED);
             return Ok(());
