@@ -197,6 +197,9 @@ fn a_wav_file_whose_recorder_was_killed_is_read_to_its_end() {
         killed[4..8].copy_from_slice(&whole.to_le_bytes());
         killed[40..44].fill(0);
         assert_eq!(audio::read_bytes(killed.clone(), "killed.wav").unwrap().samples.len(), 1_600, "{whole}");
+        std::fs::write(&path, &killed).unwrap();
+        let part = audio::read_span(&path, Span::Samples(100, Some(300))).unwrap();
+        assert_eq!(part[0].samples, audio::read(&path).unwrap().samples[100..300], "{whole}");
         killed.truncate(44);
         assert!(audio::read_bytes(killed, "killed.wav").is_err());
     }

@@ -121,23 +121,27 @@ pub(super) fn decode(mut bytes: Vec<u8>, wanted: Option<SampleRate>, name: &Path
 /// A program that was killed while it recorded WAV left lengths in the header that it meant to mend at the end: 0 for the
 /// sound, and less than the file's for the whole. They become those that mean "up to the end".
 fn count_unfinished(bytes: &mut [u8]) {
-    const HEADER: usize = 12;
-    let length_at = |bytes: &[u8], at: usize| Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
-    if !bytes.starts_with(b"RIFF") || bytes.get(8..HEADER) != Some(b"WAVE") {
-        return;
+    if let Some(at) = unfinished(bytes, bytes.len() as u64) {
+        bytes[4..8].fill(0xff);
+        bytes[at + 4..at + 8].fill(0xff);
     }
-    let whole = length_at(bytes, 4).unwrap_or(0) as usize;
-    let mut at = HEADER;
-    while let Some(length) = length_at(bytes, at + 4) {
-        if bytes[at..].starts_with(b"data") {
-            let follows = at + 8 < bytes.len();
-            if length == 0 && follows && whole.saturating_add(8) < bytes.len() {
-                bytes[4..8].fill(0xff);
-                bytes[at + 4..at + 8].fill(0xff);
-            }
-            return;
+}
+
+/// Where in the head of a WAV file of this length the chunk of its sound begins, if it counts nothing although more follows.
+pub(super) fn unfinished(head: &[u8], length: u64) -> Option<usize> {
+    const HEADER: usize = 12;
+    let length_at = |at: usize| Some(u32::from_le_bytes(head.get(at..at + 4)?.try_into().ok()?));
+    if !head.starts_with(b"RIFF") || head.get(8..HEADER) != Some(b"WAVE") {
+        return None;
+    }
+    let (whole, mut at) = (u64::from(length_at(4)?), HEADER);
+    loop {
+        let sound = length_at(at + 4)?;
+        if head[at..].starts_with(b"data") {
+            let follows = at as u64 + 8 < length;
+            return (sound == 0 && follows && whole + 8 < length).then_some(at);
         }
-        at = at.saturating_add(8).saturating_add((length as usize).next_multiple_of(2));
+        at = at.saturating_add(8).saturating_add((sound as usize).next_multiple_of(2));
     }
 }
 

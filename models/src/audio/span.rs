@@ -9,11 +9,14 @@ use symphonia::core::codecs::audio::well_known::CODEC_ID_FLAC;
 use symphonia::core::formats::{FormatReader, SeekMode, SeekTo, Track, TrackType};
 use symphonia::core::units::Timestamp;
 
-use super::read::{PacketDecoder, decode, next_packet, no_track, open};
+use super::read::{PacketDecoder, decode, next_packet, no_track, open, unfinished};
 use super::sphere;
 use crate::audio::Clip;
 use crate::units::SampleRate;
 use crate::{Error, Result};
+
+/// Bytes within which the header of a recording tells what it is.
+const HEAD: u64 = 4_096;
 
 /// A part of a recording; without an end it goes on to that of the recording.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -76,18 +79,19 @@ type Seekable = (Box<dyn FormatReader>, Track, SampleRate);
 
 fn seekable(file: &mut File, path: &Path) -> Result<Option<Seekable>> {
     let io = |source| Error::io(path, source);
-    let mut magic = Vec::new();
-    file.take(16).read_to_end(&mut magic).and_then(|_| file.rewind()).map_err(io)?;
-    if magic.is_empty() || sphere::is_sphere(&magic) {
+    let mut head = Vec::new();
+    file.take(HEAD).read_to_end(&mut head).and_then(|_| file.rewind()).map_err(io)?;
+    let length = file.metadata().map_err(io)?.len();
+    if head.is_empty() || sphere::is_sphere(&head) || unfinished(&head, length).is_some() {
         return Ok(None);
     }
     let format = open(Box::new(file.try_clone().map_err(io)?), path)?;
     let track = format.default_track(TrackType::Audio).cloned().ok_or_else(|| no_track(path))?;
     let params = track.codec_params.as_ref().and_then(|params| params.audio());
     // A packet of linear PCM or FLAC refers to no other; one of Ogg, MP3 or Opus does.
-    let alone = magic.starts_with(b"RIFF") || params.is_some_and(|params| params.codec == CODEC_ID_FLAC);
+    let alone = head.starts_with(b"RIFF") || params.is_some_and(|params| params.codec == CODEC_ID_FLAC);
     let rate = params.and_then(|params| params.sample_rate).filter(|rate| alone && *rate > 0);
-    Ok(rate.filter(|_| !magic.starts_with(b"OggS")).map(|rate| (format, track, SampleRate::hz(rate))))
+    Ok(rate.filter(|_| !head.starts_with(b"OggS")).map(|rate| (format, track, SampleRate::hz(rate))))
 }
 
 /// Interleaved samples of the packets that hold `part`, their channels, and the first sample among them.
