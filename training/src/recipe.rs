@@ -31,6 +31,24 @@ pub(crate) const RESOLVED: &str = "recipe.toml";
 /// The file of a run folder with the tokens that its recipe has learnt.
 const TOKENS: &str = "tokens.txt";
 
+/// What opens the recipe of a task from its table; `place` stands in errors.
+type Open = fn(toml::Table, place: &str) -> Result<Box<dyn Recipe>>;
+
+/// The tasks that there are.
+const TASKS: [(&str, Open); 11] = [
+    (AsrRecipe::TASK, read::<AsrRecipe>),
+    (AttentionRecipe::TASK, read::<AttentionRecipe>),
+    (G2pRecipe::TASK, read::<G2pRecipe>),
+    (KeywordRecipe::TASK, read::<KeywordRecipe>),
+    (LmRecipe::TASK, read::<LmRecipe>),
+    (SpeakerRecipe::TASK, read::<SpeakerRecipe>),
+    (TokenLmRecipe::TASK, read::<TokenLmRecipe>),
+    (TransducerRecipe::TASK, read::<TransducerRecipe>),
+    (TtsRecipe::TASK, read::<TtsRecipe>),
+    (TurnRecipe::TASK, read::<TurnRecipe>),
+    (VadRecipe::TASK, read::<VadRecipe>),
+];
+
 /// The steps of a recipe. Each leaves its result in files, so that each can be run again alone.
 pub trait Recipe {
     /// Makes manifests and packed audio, or texts, from the raw data sets.
@@ -145,21 +163,11 @@ pub fn open(path: &Path, overrides: &[String]) -> Result<Box<dyn Recipe>> {
         Some(other) => return Err(Error::config(&place, format!("task: expected a name, found {other}"))),
         None => return Err(Error::config(&place, "missing field `task`")),
     };
-    match task.as_str() {
-        "asr" => read::<AsrRecipe>(table, &place),
-        "attention" => read::<AttentionRecipe>(table, &place),
-        "g2p" => read::<G2pRecipe>(table, &place),
-        "keyword" => read::<KeywordRecipe>(table, &place),
-        "lm" => read::<LmRecipe>(table, &place),
-        "speaker" => read::<SpeakerRecipe>(table, &place),
-        "token_lm" => read::<TokenLmRecipe>(table, &place),
-        "transducer" => read::<TransducerRecipe>(table, &place),
-        "tts" => read::<TtsRecipe>(table, &place),
-        "turn" => read::<TurnRecipe>(table, &place),
-        "vad" => read::<VadRecipe>(table, &place),
-        other => {
-            let known = "asr, attention, g2p, keyword, lm, speaker, token_lm, transducer, tts, turn or vad";
-            Err(Error::config(&place, format!("task: expected {known}, found `{other}`")))
+    match TASKS.iter().find(|(name, _)| *name == task) {
+        Some((_, read)) => read(table, &place),
+        None => {
+            let known = TASKS.map(|(name, _)| name).join(", ");
+            Err(Error::config(&place, format!("task: expected one of {known}, found `{task}`")))
         }
     }
 }
@@ -271,7 +279,8 @@ mod tests {
         let crdnn = |pair| message("vad/crdnn.toml", pair);
         assert!(crdnn("train.steps=-1").contains("in `train.steps`"), "{}", crdnn("train.steps=-1"));
         assert!(crdnn("net.width=wide").contains("in `net.width`"));
-        assert!(crdnn("task=hear").contains("task: expected asr, attention"));
+        assert!(crdnn("train.steps=1.5").contains("in `train.steps`"));
+        assert!(crdnn("task=hear").contains("task: expected one of asr, attention"));
         assert!(message("asr/conformer_transducer.toml", "transducer.joint.dim=none").contains("dim"));
     }
 

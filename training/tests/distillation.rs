@@ -6,6 +6,7 @@ mod prepared;
 use std::path::Path;
 
 use burn::tensor::Device;
+use rejoinder_training::nets::conformer::{FrontEnd, Reach};
 use rejoinder_training::recipe::Recipe;
 use rejoinder_training::tasks::asr::AsrRecipe;
 use rejoinder_training::trainer::{self, RunMode};
@@ -74,6 +75,28 @@ fn a_student_believes_its_teacher_as_far_as_it_is_told_to() {
     bundled.tokenizer().unwrap();
     bundled.train(RunMode::New).unwrap();
     assert_eq!(loss(&bundled), frames);
+
+    // One of another geometry teaches those of its own, by its run or its bundle.
+    let finer = |run: &str, distill: &str| {
+        let mut finer = recipe(folder.path(), run, "right", 16, distill);
+        (finer.net.subsampling, finer.net.front, finer.net.convolution) = (4, FrontEnd::Conv2d, Reach::Chunk);
+        finer.train.steps = 10;
+        finer.tokenizer().unwrap();
+        finer
+    };
+    let other = finer("finer", "");
+    other.train(RunMode::New).unwrap();
+    other.export().unwrap();
+    for teacher in ["finer", "finer/bundle"] {
+        let distill = format!("[distill]\nteacher = \"{}/{teacher}\"\n", folder.path().display());
+        finer("finer-student", &distill).train(RunMode::Fresh).unwrap();
+        let mut coarser = recipe(folder.path(), "coarser", "right", 16, &distill);
+        coarser.tokenizer().unwrap();
+        coarser.train.steps = 10;
+        let message = coarser.train(RunMode::Fresh).unwrap_err().to_string();
+        let expected = "distill.teacher: expected encoder frames of 8 features behind 14 others";
+        assert!(message.starts_with(expected) && message.contains("found 4 behind 6"), "{message}");
+    }
 
     let message = |table: &str| {
         let root = folder.path().display();

@@ -130,6 +130,15 @@ impl AugmentConfig {
         if !(0.0..=60.0).contains(&self.pad_s.max) || self.pad_s.min < 0.0 {
             return wrong("pad_s", "0 to 60 seconds", self.pad_s.max);
         }
+        let SpecConfig { least_frequency_bins, frequency_bins, least_time_frames, time_frames, .. } = self.spec;
+        for (key, least, most) in
+            [("frequency_bins", least_frequency_bins, frequency_bins), ("time_frames", least_time_frames, time_frames)]
+        {
+            if least > most {
+                let reason = format!("expected least_{key} of at most {key}, found {least} and {most}");
+                return Err(Error::config("augment.spec", reason));
+            }
+        }
         Ok(())
     }
 }

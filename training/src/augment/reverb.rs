@@ -7,14 +7,16 @@ use rand::Rng;
 use realfft::num_complex::Complex32;
 use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 
-/// The transform's length: responses are cut to half of it, blocks are the other half.
+/// The transform's length: half of it is a block of sound, the other half a part of a response.
 const FFT: usize = 16_384;
 const BLOCK: usize = FFT / 2;
+/// Parts that a response has at most: 4 s at 16 kHz, after which halls are silent too.
+const MOST_PARTS: usize = 8;
 
-/// The spectrum of one response, aligned to its direct sound.
+/// The spectra of the parts of one response, aligned to its direct sound.
 #[derive(Clone, Debug)]
 pub struct Room {
-    spectrum: Vec<Complex32>,
+    parts: Vec<Vec<Complex32>>,
 }
 
 /// Responses to draw from, with the transforms to apply them.
@@ -50,7 +52,7 @@ impl Rooms {
             // 60 dB is a factor of 1000 in amplitude.
             let decay = (-(1000.0_f32.ln()) / (rt60_s * rate)).exp();
             let delay = rng.random_range(0.001..0.01) * rate;
-            let mut response = vec![0.0; BLOCK.min((rt60_s * rate) as usize)];
+            let mut response = vec![0.0; (rt60_s * rate) as usize];
             let mut amplitude = 1.0;
             for value in response.iter_mut().skip(delay as usize) {
                 *value = amplitude * rng.random_range(-1.0..1.0_f32);
@@ -71,18 +73,21 @@ impl Rooms {
                 (at, peak) = (i, x.abs());
             }
         }
-        let kept = &response[at..response.len().min(at + BLOCK)];
+        let kept = &response[at..response.len().min(at + MOST_PARTS * BLOCK)];
         let energy = kept.iter().map(|x| x * x).sum::<f32>();
         if energy <= 0.0 {
             return;
         }
-        let mut padded = vec![0.0; FFT];
         // realfft's inverse is not scaled: the length is taken out here, once.
         let scale = 1.0 / (energy.sqrt() * FFT as f32);
-        padded.iter_mut().zip(kept).for_each(|(p, x)| *p = x * scale);
-        let mut spectrum = self.forward.make_output_vec();
-        if self.forward.process(&mut padded, &mut spectrum).is_ok() {
-            self.rooms.push(Room { spectrum });
+        let transform = |part: &[f32]| {
+            let mut padded = vec![0.0; FFT];
+            padded.iter_mut().zip(part).for_each(|(p, x)| *p = x * scale);
+            let mut spectrum = self.forward.make_output_vec();
+            self.forward.process(&mut padded, &mut spectrum).ok().map(|()| spectrum)
+        };
+        if let Some(parts) = kept.chunks(BLOCK).map(transform).collect() {
+            self.rooms.push(Room { parts });
         }
     }
 
@@ -106,22 +111,25 @@ impl Rooms {
         samples.iter_mut().zip(reverberated).for_each(|(s, r)| *s += wet * (r - *s));
     }
 
-    /// Overlap-add in blocks.
+    /// Overlap-add of each block of sound with each part of the response.
     fn convolve(&self, samples: &[f32], room: &Room) -> Vec<f32> {
         let mut output = vec![0.0; samples.len()];
         let mut block = vec![0.0; FFT];
-        let mut spectrum = self.forward.make_output_vec();
+        let (mut spectrum, mut product) = (self.forward.make_output_vec(), self.forward.make_output_vec());
         for (start, piece) in samples.chunks(BLOCK).enumerate().map(|(i, piece)| (i * BLOCK, piece)) {
             block[..piece.len()].copy_from_slice(piece);
             block[piece.len()..].fill(0.0);
-            let done = self.forward.process(&mut block, &mut spectrum).and_then(|()| {
-                spectrum.iter_mut().zip(&room.spectrum).for_each(|(x, h)| *x *= h);
-                let last = spectrum.len() - 1;
-                (spectrum[0].im, spectrum[last].im) = (0.0, 0.0);
-                self.inverse.process(&mut spectrum, &mut block)
-            });
-            if done.is_ok() {
-                output[start..].iter_mut().zip(&block).for_each(|(y, x)| *y += x);
+            if self.forward.process(&mut block, &mut spectrum).is_err() {
+                continue;
+            }
+            let places = room.parts.iter().enumerate().map(|(i, part)| (start + i * BLOCK, part));
+            for (place, part) in places.take_while(|(place, _)| *place < samples.len()) {
+                product.iter_mut().zip(spectrum.iter().zip(part)).for_each(|(y, (x, h))| *y = x * h);
+                let last = product.len() - 1;
+                (product[0].im, product[last].im) = (0.0, 0.0);
+                if self.inverse.process(&mut product, &mut block).is_ok() {
+                    output[place..].iter_mut().zip(&block).for_each(|(y, x)| *y += x);
+                }
             }
         }
         output
@@ -140,6 +148,9 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let mut response: Vec<f32> = (0..700).map(|_| rng.random_range(-0.5..0.5)).collect();
         response[20] = 1.0;
+        // A tail that reaches into the second part, and past it.
+        response.resize(2 * BLOCK, 0.0);
+        response[BLOCK + 777] = 0.9;
         let clip: Vec<f32> = (0..20_000).map(|_| rng.random_range(-0.5..0.5)).collect();
         let mut rooms = Rooms::default();
         rooms.push(&response);

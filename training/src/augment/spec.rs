@@ -25,7 +25,7 @@ pub struct SpecConfig {
     pub time_masks_every: usize,
     /// The largest time mask in frames. Default: 20.
     pub time_frames: usize,
-    /// The smallest, where the clip is long enough. Default: 0.
+    /// The smallest, unless `time_share` of the clip is less. Default: 0.
     pub least_time_frames: usize,
     /// The largest share of a clip that one time mask may cover. Default: 0.1.
     pub time_share: f64,

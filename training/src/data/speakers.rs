@@ -20,6 +20,8 @@ pub struct SpeakerClip {
     pub speaker: usize,
     /// Its length in seconds.
     pub seconds: f64,
+    /// What its list says of how long it is, in seconds: in VoxCeleb's, all of the recording that it is a part of.
+    pub duration_s: f64,
 }
 
 /// Clips of known speakers. Immutable, shared by threads.
@@ -177,8 +179,8 @@ fn each_once(named: Vec<(String, SpeakerClip)>, sources: &[PathBuf]) -> Result<V
 
 /// A clip and the name of its speaker.
 fn speaker_clip(item: Item, sound: ClipRef) -> (String, SpeakerClip) {
-    let seconds = item.wav.seconds().unwrap_or(item.duration_s);
-    (item.speaker, SpeakerClip { sound, speaker: 0, seconds })
+    let (duration_s, seconds) = (item.duration_s, item.wav.seconds().unwrap_or(item.duration_s));
+    (item.speaker, SpeakerClip { sound, speaker: 0, seconds, duration_s })
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use rejoinder_models::card::{ModelCard, Origin, Task};
 use serde::{Deserialize, Serialize};
 
 use super::commit;
+use crate::{Error, Result};
 
 /// Where a bundle goes and what its card says: the `[export]` of a recipe.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -24,7 +25,8 @@ pub struct ExportConfig {
     pub recipe: String,
     /// What it was trained on, for people.
     pub data: Vec<String>,
-    /// Whether weights of matrix products are stored in 8 bits, where the task's bundle can hold them so. Default: false.
+    /// Whether weights of matrix products are stored in 8 bits, where the task's bundle can hold them so (recognisers and voices'
+    /// encoders). Default: false.
     #[serde(default)]
     pub int8: bool,
     /// Settings that the runtime reads: the card's `params`, to which the task adds its own.
@@ -33,6 +35,16 @@ pub struct ExportConfig {
 }
 
 impl ExportConfig {
+    /// Refuses 8-bit weights of matrix products, for a task whose bundles do not hold them.
+    pub(crate) fn refuse_int8(&self) -> Result<()> {
+        if self.int8 {
+            let reason =
+                "int8: this task has no such weights; expected false (a language model has `storage = \"q8_0\"`)";
+            return Err(Error::config("[export]", reason));
+        }
+        Ok(())
+    }
+
     /// A card with all that is said here.
     pub fn card(&self, task: Task, family: &str) -> ModelCard {
         let origin = Origin { recipe: self.recipe.clone(), data: self.data.clone(), commit: commit() };

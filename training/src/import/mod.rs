@@ -39,14 +39,21 @@ pub(crate) fn checksum(weights: &Path, start: Option<&Path>) -> Result<String> {
 /// Weights that are missing, damaged or of another net, each by its name; a bundle for other features or tokens, or of a
 /// task whose bundles hold no weights to train on.
 pub(crate) fn begin<T: Task>(task: &T, net: T::Net, path: &Path) -> Result<T::Net> {
-    let weights = if speechbrain::is_checkpoint(path) {
+    weights(task, path)?.load(net, task.heads())
+}
+
+/// The weights at `path`, with which a net of the task can begin.
+///
+/// # Errors
+/// As [`begin`], but for weights of another net.
+pub(crate) fn weights<T: Task>(task: &T, path: &Path) -> Result<Weights> {
+    if speechbrain::is_checkpoint(path) {
         let unknown = || Error::checkpoint(path, "no checkpoint of SpeechBrain's begins a net of this task");
-        speechbrain::read(path, task.speechbrain_names().ok_or_else(unknown)?)?
+        speechbrain::read(path, task.speechbrain_names().ok_or_else(unknown)?)
     } else if path.is_dir() {
         let bundle = Bundle::open(path)?;
-        Weights::of_bundle(&bundle, &task.weights_in(&bundle)?)?
+        Weights::of_bundle(&bundle, &task.weights_in(&bundle)?)
     } else {
-        Weights::of_run(path)?
-    };
-    weights.load(net, task.heads())
+        Weights::of_run(path)
+    }
 }

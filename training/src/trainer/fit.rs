@@ -22,6 +22,7 @@ use super::{
     Average, Checkpoint, Kept, Meter, Metric, RunMode, Task, TrainOptions, environment, interrupted, kept,
     load_weights, on_interrupt, safetensors, save_weights, start,
 };
+use crate::import::{self, Weights};
 use crate::{Error, Result};
 
 /// Trains a task's net in a run folder until its limit, and returns the net to export: the best of the validated ones,
@@ -88,7 +89,7 @@ struct Fitter<'a, T: Task> {
     device: Device,
     net: Option<T::Net>,
     /// What the net began with, where a share of it is exported.
-    begun: Option<T::Net>,
+    begun: Option<Weights>,
     optimizer: ModuleOptimizer,
     average: Option<Average>,
     /// What is trained, where it is not all of the net.
@@ -133,6 +134,8 @@ impl<'a, T: Task> Fitter<'a, T> {
         let state = Checkpoint::default();
         // A net may begin with the weights that are removed here.
         let net = start::begin(task, options, &device)?;
+        let start = options.start.as_deref().filter(|_| options.start_share > 0.0);
+        let begun = start.map(|start| import::weights(task, start)).transpose()?;
         let lock = lock(run)?;
         let checkpoint = Checkpoint::folder(run).filter(|_| mode == RunMode::Resume);
         if checkpoint.is_none() {
@@ -142,7 +145,7 @@ impl<'a, T: Task> Fitter<'a, T> {
             task,
             options,
             run,
-            begun: (options.start_share > 0.0).then(|| net.valid()),
+            begun,
             net: Some(net),
             device,
             optimizer: options.optimizer(),
@@ -234,7 +237,8 @@ impl<'a, T: Task> Fitter<'a, T> {
         let nets = chosen.iter().map(|kept| load_weights(self.averaged(), &kept.path(self.run)));
         let net = mean(nets.collect::<Result<_>>()?).unwrap_or_else(|| self.averaged());
         let net = match &self.begun {
-            Some(begun) => towards(net, begun, self.options.start_share),
+            // Of what the net did not begin with, all is what it has learnt.
+            Some(begun) => towards(net.clone(), &begun.load(net, self.task.heads())?, self.options.start_share),
             None => net,
         };
         save_weights(&net, &self.run.join(WEIGHTS))?;

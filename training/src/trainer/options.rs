@@ -102,7 +102,8 @@ pub struct TrainOptions {
     /// and features are then those of the recipe. Default: fresh weights.
     pub start: Option<PathBuf>,
     /// The share of the weights that it began with in those that are exported: the mean of both keeps more of what a net knew
-    /// before (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022). A finished run that is resumed with another
+    /// before (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022). What it learnt afresh stays as it is.
+    /// Validations are of the weights without it, `evaluate` and `export` with it; a finished run that is resumed with another
     /// share writes them anew. Default: 0.
     pub start_share: f64,
     /// How the rate falls by a figure of the validation, on top of the schedule. Default: it does not.
@@ -211,6 +212,10 @@ impl TrainOptions {
                 "start_share: expected `start`, whose weights it is a share of, found none",
             ));
         }
+        if self.keep_steps > 0 && self.schedule != Schedule::LinearNoam {
+            let reason = "keep_steps: expected `schedule = \"linear_noam\"`, which alone keeps the peak";
+            return Err(Error::config("[train]", reason));
+        }
         if (self.average_best || self.keep_latest) && self.keep_best == 0 {
             let key = if self.average_best { "average_best" } else { "keep_latest" };
             return Err(Error::config("[train]", format!("{key}: expected keep_best above 0, found 0")));
@@ -273,6 +278,7 @@ mod tests {
             ("beta_2 = 2.0", "beta_2"),
             ("max_grad_norm = nan", "max_grad_norm"),
             ("start_share = 0.5", "start_share"),
+            ("keep_steps = 5", "keep_steps"),
             ("start = \"a\"\nstart_share = 1.5", "start_share"),
         ] {
             let message = read(wrong).check().unwrap_err().to_string();

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::convolution::Reach;
 use super::layer::Kind;
-use super::subsampling::Front;
+use super::subsampling::FrontEnd;
 use super::{Chunks, crdnn};
 
 /// The shape of a streaming Conformer, or of one of its relatives.
@@ -32,7 +32,7 @@ pub struct ConformerConfig {
     pub subsampling: usize,
     /// What makes them one. A CRDNN has convolutions of its own. Default: `conv1d`.
     #[serde(default)]
-    pub front: Front,
+    pub front: FrontEnd,
     /// Width of the subsampling.
     pub channels: usize,
     /// Encoder frames of a chunk, where none is drawn. No weight depends on it.
@@ -113,7 +113,7 @@ impl ConformerConfig {
             return Some("expected channels above zero, found 0".to_owned());
         }
         let uneven = !bins.is_multiple_of(subsampling) || !self.channels.is_multiple_of(2);
-        if self.front == Front::Conv2d && (kind == Kind::Crdnn || uneven) {
+        if self.front == FrontEnd::Conv2d && (kind == Kind::Crdnn || uneven) {
             return Some(format!(
                 "front: conv2d is for other kinds than crdnn, and expects bins to be a multiple of {subsampling} and channels \
                  to be even, found {bins} and {}",

@@ -20,8 +20,8 @@ pub enum Kind {
     Branchformer,
     /// Conformer blocks with HyperMixing in place of attention.
     Hyperconformer,
-    /// Convolutions over time and frequency, LSTM layers, a perceptron. `heads`, `feed_forward`, `kernel`, `convolution` and
-    /// `left` say nothing of it.
+    /// Convolutions over time and frequency, LSTM layers, a perceptron. `heads`, `feed_forward`, `kernel`, `convolution`,
+    /// `front` and `left` say nothing of it.
     Crdnn,
     /// Transformer blocks. `kernel` and `convolution` say nothing of it.
     Transformer,

@@ -34,7 +34,7 @@ use crdnn::{Cnn, DnnBlock, Recurrent};
 pub use layer::Kind;
 use layer::{Layer, blocks};
 use mixing::HyperMixing;
-pub use subsampling::Front;
+pub use subsampling::FrontEnd;
 use subsampling::{Subsampling, Subsampling2d};
 use transformer::TransformerBlock;
 
@@ -51,8 +51,8 @@ impl ConformerConfig {
         Conformer {
             mean: Param::from_tensor(Tensor::zeros([self.bins], device)).set_require_grad(false),
             scale: Param::from_tensor(Tensor::ones([self.bins], device)).set_require_grad(false),
-            subsampling: (front == Some(Front::Conv1d)).then(|| Subsampling::new(self, device)),
-            subsampling_2d: (front == Some(Front::Conv2d)).then(|| Subsampling2d::new(self, device)),
+            subsampling: (front == Some(FrontEnd::Conv1d)).then(|| Subsampling::new(self, device)),
+            subsampling_2d: (front == Some(FrontEnd::Conv2d)).then(|| Subsampling2d::new(self, device)),
             cnn: (self.kind == Kind::Crdnn).then(|| Cnn::new(self, device)),
             blocks: blocks(Kind::Conformer, self, Block::<Attention>::new, device),
             branches: blocks(Kind::Branchformer, self, BranchformerBlock::new, device),
@@ -77,7 +77,7 @@ pub struct Caches {
     /// Values, (layers, heads, left, width).
     pub values: Tensor<4>,
     /// Inputs of the depthwise convolutions, (layers, kernel - 1, channels), or (layers, kernel / 2, channels) where they end
-    /// with their chunks.
+    /// with their chunks; one value a layer where there are none.
     pub convolution: Tensor<3>,
     /// How many frames of `keys` and `values` are filled, (1); nothing in a CRDNN, whose states are whole.
     pub valid: Tensor<1>,

@@ -17,7 +17,7 @@ const STRIDE: usize = 2;
 /// frames to the left.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Front {
+pub enum FrontEnd {
     /// Convolutions over time, `channels` wide.
     #[default]
     Conv1d,

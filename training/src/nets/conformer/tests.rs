@@ -7,7 +7,7 @@ use super::*;
 fn tiny_ones() -> Vec<ConformerConfig> {
     let kinds = [Kind::Conformer, Kind::Branchformer, Kind::Hyperconformer, Kind::Crdnn, Kind::Transformer];
     let finer = |config: ConformerConfig| {
-        let front = if config.kind == Kind::Crdnn { Front::Conv1d } else { Front::Conv2d };
+        let front = if config.kind == Kind::Crdnn { FrontEnd::Conv1d } else { FrontEnd::Conv2d };
         // More frames before a chunk than a chunk has.
         ConformerConfig { subsampling: 4, front, convolution: Reach::Chunk, kernel: 11, ..config }
     };
@@ -25,7 +25,7 @@ fn tiny(kind: Kind) -> ConformerConfig {
         kernel: 5,
         convolution: Reach::Causal,
         subsampling: 8,
-        front: Front::Conv1d,
+        front: FrontEnd::Conv1d,
         channels: 8,
         chunk: 4,
         left: 8,
@@ -107,7 +107,7 @@ fn a_kernel_or_chunk_of_nothing_is_named() {
         (ConformerConfig { kernel: 1, ..good() }, "expected kernel above 1"),
         (centred, "expected kernel to be odd"),
         (ConformerConfig { subsampling: 6, ..good() }, "expected subsampling to be 4 or 8"),
-        (ConformerConfig { front: Front::Conv2d, bins: 20, ..good() }, "front: conv2d"),
+        (ConformerConfig { front: FrontEnd::Conv2d, bins: 20, ..good() }, "front: conv2d"),
     ] {
         let mistake = config.mistake().unwrap();
         assert!(mistake.starts_with(expected), "{mistake}");

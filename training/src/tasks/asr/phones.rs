@@ -117,14 +117,20 @@ fn name(phone: u32) -> &'static str {
 
 /// The phones in the middle of what each frame of the phone head sees; the blank where there is none.
 pub(super) fn phone_labels(net: &ConformerConfig, batch: &AsrBatch) -> Vec<Vec<Option<u32>>> {
+    batch.labels.iter().map(|labels| seen_labels(net, labels)).collect()
+}
+
+/// As [`phone_labels`], of the phones of one clip's feature frames.
+fn seen_labels(net: &ConformerConfig, labels: &[u8]) -> Vec<Option<u32>> {
     // An encoder frame sees the feature frames before and up to its own first one.
-    let (middle, step) = (net.left_features() / 2, net.subsampling / net.phone_frames());
-    let label = |labels: &[u8], frame: usize| {
-        let at = (frame * step).checked_sub(middle + step / 2);
+    let (parts, step) = (net.phone_frames(), net.subsampling / net.phone_frames());
+    // The middle of what it sees is that of its parts, of which the first is this much before it.
+    let before = net.left_features() / 2 + (parts - 1) * step / 2;
+    let label = |frame: usize| {
+        let at = (frame * step).checked_sub(before);
         Some(at.and_then(|at| labels.get(at)).map_or(0, |phone| u32::from(*phone)))
     };
-    let row = |labels: &Vec<u8>| (0..labels.len() / step).map(|frame| label(labels, frame)).collect();
-    batch.labels.iter().map(row).collect()
+    (0..labels.len() / step).map(label).collect()
 }
 
 /// How far the phones that were heard are from those that were said.
@@ -136,4 +142,23 @@ pub(super) fn phone_errors(said: &[u32], heard: &[u32]) -> ErrorCounts {
 /// Frames of the phone head for those of the encoder.
 pub(super) fn phone_frames(net: &ConformerConfig, lengths: &[usize]) -> Vec<usize> {
     lengths.iter().map(|length| net.phone_frames() * length).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_those_in_the_middle_of_what_a_frame_sees() {
+        let net = |subsampling: usize| -> ConformerConfig {
+            let sizes =
+                "bins = 8\ndim = 8\nlayers = 1\nheads = 2\nfeed_forward = 8\nkernel = 3\nchannels = 8\nchunk = 2";
+            toml::from_str(&format!("{sizes}\nleft = 2\ndropout = 0.0\nsubsampling = {subsampling}")).unwrap()
+        };
+        let labels: Vec<u8> = (0..32).collect();
+        let at = |subsampling| seen_labels(&net(subsampling), &labels).into_iter().flatten().collect::<Vec<_>>();
+        // Frame i of 8 sees 8i - 14 to 8i, whose halves have their middle at 8i - 9 and 8i - 5; of 4 it sees 4i - 6 to 4i.
+        assert_eq!(at(8), [0, 0, 0, 3, 7, 11, 15, 19]);
+        assert_eq!(at(4), [0, 1, 5, 9, 13, 17, 21, 25]);
+    }
 }

@@ -85,6 +85,9 @@ fn intermediate_weight() -> f64 {
 }
 
 impl AsrRecipe {
+    /// What `task` says in such a recipe.
+    pub const TASK: &'static str = "asr";
+
     fn tokens_path(&self) -> PathBuf {
         self.run.join(TOKENS)
     }
@@ -217,6 +220,9 @@ impl AsrRecipe {
     /// # Errors
     /// Data that is not prepared.
     pub fn task(&self) -> Result<AsrTask> {
+        if let Some(source) = self.source().filter(|source| !import::is_bundle(source)) {
+            self.check_run(source)?;
+        }
         let tokenizer = self.read_tokenizer()?;
         let mut train = AsrDataset::open_training(&self.data.train, &self.data.manifest)?;
         self.encode(&mut train, &tokenizer)?;
@@ -302,7 +308,7 @@ impl Recipe for AsrRecipe {
     }
 
     fn train(&self, mode: RunMode) -> Result<()> {
-        recipe::begin_run("asr", self, &self.run, mode)?;
+        recipe::begin_run(Self::TASK, self, &self.run, mode)?;
         trainer::fit(&self.task()?, &self.train, &self.run, mode).map(drop)
     }
 

@@ -1,18 +1,19 @@
 //! What a recogniser begins with, and what comes with it: tokens, phones, pronunciations, and the shape of a teacher.
 
-use std::fmt;
 use std::path::Path;
 
 use burn::tensor::Device;
 use rejoinder_models::card::{Bundle, LEXICON_ROLE, MODEL_ROLE, ModelCard, PHONES_ROLE};
 use rejoinder_models::features::FbankConfig;
 use rejoinder_models::text::Tokenizer;
+use serde::Deserialize;
 
 use super::bundle::{FAMILY, STATES};
 use super::phones::{self, Pronouncer};
 use super::recipe::AsrRecipe;
 use crate::import::{Weights, check_family, check_features, check_tokens, is_bundle};
-use crate::nets::conformer::{Conformer, ConformerConfig, Front, Kind, Reach};
+use crate::nets::conformer::{Conformer, ConformerConfig, FrontEnd, Kind, Reach};
+use crate::recipe::{self, RESOLVED};
 use crate::{Error, Result};
 
 /// The head that a net has where its recipe has phones, and that a bundle may lack.
@@ -37,24 +38,24 @@ impl Likeness<'_> {
             let reason = "its phones are not those of the CMU dictionary, in the order that this program gives them";
             return Err(Error::config(root.to_string(), reason));
         }
-        let differs = |key: &str, theirs: &dyn fmt::Display, ours: &dyn fmt::Display| {
+        let differs = |key: &str, theirs: usize, ours: usize| {
             Err(Error::config(format!("net.{key}"), format!("expected {theirs} as in {root}, found {ours}")))
         };
-        let card = bundle.card();
-        match (heads(card), card.chunking.as_ref().map(|chunking| chunking.subsampling), before(card)) {
-            (Some(heads), _, _) if heads != self.net.heads && self.net.kind != Kind::Crdnn => {
-                differs("heads", &heads, &self.net.heads)
-            }
-            (_, Some(subsampling), _) if subsampling != self.net.subsampling => {
-                differs("subsampling", &subsampling, &self.net.subsampling)
-            }
-            (_, _, Some(before)) if self.net.frames_before().is_some_and(|ours| ours != before) => {
-                let seen = |before| format!("a convolution that sees {before} frames before a chunk");
-                let ours = self.net.frames_before().map_or_else(String::new, seen);
-                differs("convolution", &seen(before), &ours)
-            }
-            _ => Ok(()),
+        let (card, net) = (bundle.card(), self.net);
+        if let Some(heads) = heads(card).filter(|heads| *heads != net.heads && net.kind != Kind::Crdnn) {
+            return differs("heads", heads, net.heads);
         }
+        let subsampling = card.chunking.as_ref().map(|chunking| chunking.subsampling);
+        if let Some(subsampling) = subsampling.filter(|subsampling| *subsampling != net.subsampling) {
+            return differs("subsampling", subsampling, net.subsampling);
+        }
+        if let (Some(theirs), Some(ours)) = (before(card), net.frames_before())
+            && theirs != ours
+        {
+            let reason = format!("expected such as see {theirs} frames before a chunk, as in {root}, found {ours}");
+            return Err(Error::config("net.kernel and net.convolution", reason));
+        }
+        Ok(())
     }
 }
 
@@ -63,9 +64,13 @@ fn heads(card: &ModelCard) -> Option<usize> {
     card.states.iter().find(|state| state.input == STATES[0].0)?.shape.get(1).copied()
 }
 
-/// Frames before a chunk that depthwise convolutions see, by the shape of what they keep: (layers, frames, channels).
+/// Frames before a chunk that depthwise convolutions see, by the shape of what they keep: (layers, frames, channels). A net
+/// without them keeps one value.
 fn before(card: &ModelCard) -> Option<usize> {
-    card.states.iter().find(|state| state.input == STATES[2].0)?.shape.get(1).copied()
+    match card.states.iter().find(|state| state.input == STATES[2].0)?.shape.as_slice() {
+        [_, frames, channels] if *channels > 1 => Some(*frames),
+        _ => None,
+    }
 }
 
 impl AsrRecipe {
@@ -89,9 +94,39 @@ impl AsrRecipe {
                 likeness.check(&bundle, FAMILY)?;
                 Weights::of_bundle(&bundle, &[(MODEL_ROLE, "")])?
             }
-            false => Weights::of_run(path)?,
+            false => {
+                self.check_run(path)?;
+                Weights::of_run(path)?
+            }
         };
         weights.load(self.fresh(&Device::flex())?, optional)
+    }
+
+    /// Refuses weights of a run, `net.safetensors`, whose recipe beside them describes another net, where their shapes say
+    /// nothing of it.
+    pub(super) fn check_run(&self, weights: &Path) -> Result<()> {
+        #[derive(Deserialize)]
+        struct Resolved {
+            net: ConformerConfig,
+        }
+        let path = weights.with_file_name(RESOLVED);
+        if !path.is_file() {
+            return Ok(());
+        }
+        // Of another task, whose nets are told by their weights.
+        let Ok(Resolved { net: theirs }) = recipe::table(&path)?.try_into::<Resolved>() else { return Ok(()) };
+        let likeness = |net: &ConformerConfig| {
+            format!(
+                "kind {:?}, {} heads, subsampling {}, a convolution that is {:?}",
+                net.kind, net.heads, net.subsampling, net.convolution
+            )
+        };
+        let (theirs, ours) = (likeness(&theirs), likeness(&self.net));
+        if theirs != ours {
+            let reason = format!("expected {theirs}, as in {}, found {ours}", path.display());
+            return Err(Error::config("[net]", reason));
+        }
+        Ok(())
     }
 
     /// The pronunciations of the bundle that the recipe begins with, where it has some.
@@ -114,10 +149,10 @@ pub(super) fn shape(bundle: &Bundle, weights: &Weights) -> Result<ConformerConfi
     let shape = || {
         let chunking = card.chunking.as_ref()?;
         let kernel = size("blocks.0.convolution.depthwise.weight", 1)?;
-        let front = if weights.dims("subsampling.out.weight").is_some() { Front::Conv1d } else { Front::Conv2d };
+        let front = if weights.dims("subsampling.out.weight").is_some() { FrontEnd::Conv1d } else { FrontEnd::Conv2d };
         let channels = match front {
-            Front::Conv1d => size("subsampling.out.weight", 0)?,
-            Front::Conv2d => size("subsampling_2d.layers.0.weight", 0)?,
+            FrontEnd::Conv1d => size("subsampling.out.weight", 0)?,
+            FrontEnd::Conv2d => size("subsampling_2d.layers.0.weight", 0)?,
         };
         let reaches = [Reach::Causal, Reach::Chunk];
         Some(ConformerConfig {

@@ -97,6 +97,15 @@ impl Teacher {
                 format!("expected the tokens of {place}: run this recipe's `tokenizer` step again"),
             );
         }
+        let frames = |net: &ConformerConfig| [net.subsampling, net.left_features()];
+        if frames(&shape) != frames(&student.net) {
+            let ([every, left], [ours, our_left]) = (frames(&shape), frames(&student.net));
+            let reason = format!(
+                "expected encoder frames of {ours} features behind {our_left} others, as the student's, found {every} behind \
+                 {left} in {place}"
+            );
+            return mistake("teacher", reason);
+        }
         let phones = weights.dims("phones.bias").map_or(0, |dims| dims[0] / shape.phone_frames());
         Ok(Some(Self { config, shape, tokens: tokenizer.len(), phones, weights, net: OnceLock::new() }))
     }

@@ -81,6 +81,9 @@ impl TryFrom<toml::Table> for AttentionRecipe {
 }
 
 impl AttentionRecipe {
+    /// What `task` says in such a recipe.
+    pub const TASK: &'static str = "attention";
+
     /// The net with the weights of the run, for inference on `device`.
     ///
     /// # Errors
@@ -123,7 +126,7 @@ impl Recipe for AttentionRecipe {
 
     fn train(&self, mode: RunMode) -> Result<()> {
         self.params()?.attention.check()?;
-        recipe::begin_run("attention", &extended::join(&self.asr, TABLE, &self.decoder)?, &self.asr.run, mode)?;
+        recipe::begin_run(Self::TASK, &extended::join(&self.asr, TABLE, &self.decoder)?, &self.asr.run, mode)?;
         trainer::fit(&self.task()?, &self.asr.train, &self.asr.run, mode).map(drop)
     }
 

@@ -21,6 +21,9 @@ pub struct G2pRecipe {
 }
 
 impl G2pRecipe {
+    /// What `task` says in such a recipe.
+    pub const TASK: &'static str = "g2p";
+
     fn dictionary(&self) -> Result<Dictionary> {
         read_dictionary(&self.g2p.dictionary)
     }

@@ -24,6 +24,7 @@ const PAST: (&str, &str) = ("past", "past_out");
 /// Writes the bundle: the net in 32-bit floats and the card. Thresholds are set by what the net, as exported, says of the
 /// validation speech that holds no keyword.
 pub(super) fn export(recipe: &KeywordRecipe) -> Result<()> {
+    recipe.export.refuse_int8()?;
     let device = Device::flex();
     let net = recipe.trained(&device)?;
     let frames = CHUNK * KeywordNetConfig::SUBSAMPLING;

@@ -116,6 +116,9 @@ impl Default for KeywordEvaluate {
 }
 
 impl KeywordRecipe {
+    /// What `task` says in such a recipe.
+    pub const TASK: &'static str = "keyword";
+
     /// The recipe with its keywords in the order in which the run has learnt them.
     ///
     /// # Errors
@@ -194,7 +197,8 @@ impl Recipe for KeywordRecipe {
     }
 
     fn train(&self, mode: RunMode) -> Result<()> {
-        recipe::begin_run("keyword", self, &self.run, mode)?;
+        self.export.refuse_int8()?;
+        recipe::begin_run(Self::TASK, self, &self.run, mode)?;
         recipe::keep_classes(&self.run, mode, || Ok(self.keywords.clone()))?;
         trainer::fit(&self.task()?, &self.train, &self.run, mode).map(drop)
     }

@@ -68,6 +68,9 @@ pub struct TokenizerConfig {
 const VOCABULARY_SEED: u64 = 77;
 
 impl LmRecipe {
+    /// What `task` says in such a recipe.
+    pub const TASK: &'static str = "lm";
+
     fn noise(&self) -> Result<Noise> {
         let Some(path) = &self.lexicon else { return Ok(Noise::default()) };
         let text = data::text::read(path)?;
@@ -234,7 +237,8 @@ impl Recipe for LmRecipe {
     }
 
     fn train(&self, mode: RunMode) -> Result<()> {
-        recipe::begin_run("lm", self, &self.run, mode)?;
+        self.export.refuse_int8()?;
+        recipe::begin_run(Self::TASK, self, &self.run, mode)?;
         trainer::fit(&self.task()?, &self.train, &self.run, mode).map(drop)
     }
 
@@ -251,6 +255,7 @@ impl Recipe for LmRecipe {
     }
 
     fn export(&self) -> Result<()> {
+        self.export.refuse_int8()?;
         let net = self.trained(&Device::flex())?;
         let tokenizer = recipe::read_tokens(&self.tokens_path())?;
         let info = GgufInfo {

@@ -135,8 +135,8 @@ pub struct SpeakerFilter {
 pub struct SpeakerEvaluate {
     /// Whether the figures are written into the bundle's card. Default: false.
     pub card: bool,
-    /// Training clips, the shortest, that scores are normalised by (SpeechBrain's `n_train_snts`); 0 for one of each speaker,
-    /// drawn at random. Default: 0.
+    /// Training clips that scores are normalised by, those of the shortest recordings (SpeechBrain's `n_train_snts`); 0 for one
+    /// of each speaker, drawn at random. Default: 0.
     pub n_train_snts: usize,
     /// Those of them nearest to each side that count, SpeechBrain's `cohort_size`. Default: 200.
     pub cohort_size: usize,
@@ -165,6 +165,9 @@ impl Default for LossConfig {
 }
 
 impl SpeakerRecipe {
+    /// What `task` says in such a recipe.
+    pub const TASK: &'static str = "speaker";
+
     /// The net with the weights of the run, for inference on `device`.
     ///
     /// # Errors
@@ -218,8 +221,11 @@ impl SpeakerRecipe {
         if let Some(mistake) = self.net.mistake() {
             return Err(Error::config("[net]", mistake));
         }
-        if self.evaluate.cohort_size < 2 {
-            let reason = format!("cohort_size: expected at least 2, found {}", self.evaluate.cohort_size);
+        let SpeakerEvaluate { n_train_snts, cohort_size, .. } = self.evaluate;
+        if cohort_size < 2 || n_train_snts == 1 {
+            let reason = format!(
+                "expected cohort_size above 1 and n_train_snts to be 0 or above 1, found {cohort_size} and {n_train_snts}"
+            );
             return Err(Error::config("[evaluate]", reason));
         }
         if self.features.bins != self.net.bins() {
@@ -280,7 +286,7 @@ impl Recipe for SpeakerRecipe {
     }
 
     fn train(&self, mode: RunMode) -> Result<()> {
-        recipe::begin_run("speaker", self, &self.run, mode)?;
+        recipe::begin_run(Self::TASK, self, &self.run, mode)?;
         recipe::keep_classes(&self.run, mode, || Ok(self.split_anew()?.0.speakers().to_vec()))?;
         trainer::fit(&self.task()?, &self.train, &self.run, mode).map(drop)
     }

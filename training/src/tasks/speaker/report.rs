@@ -88,7 +88,7 @@ fn cohort(recipe: &SpeakerRecipe, encoder: &dyn SpeakerEncoder) -> Result<Vec<Em
     let heard = recipe.heard()?;
     if recipe.evaluate.n_train_snts > 0 {
         let mut clips: Vec<usize> = (0..heard.clips().len()).collect();
-        clips.sort_by(|a, b| heard.clips()[*a].seconds.total_cmp(&heard.clips()[*b].seconds));
+        clips.sort_by(|a, b| heard.clips()[*a].duration_s.total_cmp(&heard.clips()[*b].duration_s));
         clips.truncate(recipe.evaluate.n_train_snts);
         return embed(&heard, clips.into_iter(), encoder);
     }

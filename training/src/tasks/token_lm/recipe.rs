@@ -88,6 +88,9 @@ struct Results {
 }
 
 impl TokenLmRecipe {
+    /// What `task` says in such a recipe.
+    pub const TASK: &'static str = "token_lm";
+
     fn tokenizer_of_run(&self) -> Result<Tokenizer> {
         recipe::read_tokens(&self.run.join("tokens.txt"))
     }
@@ -183,7 +186,8 @@ impl Recipe for TokenLmRecipe {
     }
 
     fn train(&self, mode: RunMode) -> Result<()> {
-        recipe::begin_run("token_lm", self, &self.run, mode)?;
+        self.export.refuse_int8()?;
+        recipe::begin_run(Self::TASK, self, &self.run, mode)?;
         trainer::fit(&self.task()?, &self.train, &self.run, mode).map(drop)
     }
 
@@ -203,6 +207,7 @@ impl Recipe for TokenLmRecipe {
     }
 
     fn export(&self) -> Result<()> {
+        self.export.refuse_int8()?;
         let net = self.trained(&Device::flex())?;
         let mut card = self.export.card(CardTask::Lm, FAMILY);
         card.language.get_or_insert_with(|| "en".into());

@@ -72,6 +72,9 @@ impl TryFrom<toml::Table> for TransducerRecipe {
 }
 
 impl TransducerRecipe {
+    /// What `task` says in such a recipe.
+    pub const TASK: &'static str = "transducer";
+
     /// The whole recipe as one table, defaults written out.
     fn resolved(&self) -> Result<toml::Table> {
         extended::join(&self.asr, TABLE, &self.transducer)
@@ -112,7 +115,7 @@ impl Recipe for TransducerRecipe {
     }
 
     fn train(&self, mode: RunMode) -> Result<()> {
-        recipe::begin_run("transducer", &self.resolved()?, &self.asr.run, mode)?;
+        recipe::begin_run(Self::TASK, &self.resolved()?, &self.asr.run, mode)?;
         trainer::fit(&self.task()?, &self.asr.train, &self.asr.run, mode).map(drop)
     }
 

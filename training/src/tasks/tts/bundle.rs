@@ -24,6 +24,7 @@ struct Exported {
 }
 
 pub(super) fn export(recipe: &TtsRecipe) -> Result<()> {
+    recipe.export.refuse_int8()?;
     let device = Device::flex();
     let acoustic = recipe.trained_acoustic(&device)?;
     let card = card(recipe, &settings(recipe)?)?;

@@ -160,6 +160,9 @@ pub struct EvaluateConfig {
 }
 
 impl TtsRecipe {
+    /// What `task` says in such a recipe.
+    pub const TASK: &'static str = "tts";
+
     /// The shape of the acoustic model.
     pub fn acoustic_net(&self) -> AcousticConfig {
         AcousticConfig::new(phones::TOKENS, PLACES)
@@ -276,8 +279,9 @@ impl Recipe for TtsRecipe {
     }
 
     fn train(&self, mode: RunMode) -> Result<()> {
+        self.export.refuse_int8()?;
         self.parts.iter().try_for_each(|part| mode.check(&self.run_of(*part)))?;
-        recipe::begin_run("tts", self, &self.run, mode)?;
+        recipe::begin_run(Self::TASK, self, &self.run, mode)?;
         let corpus = self.load_corpus()?;
         for part in &self.parts {
             let run = self.run_of(*part);

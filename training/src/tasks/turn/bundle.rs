@@ -15,6 +15,7 @@ const CHECKED: usize = 8;
 
 /// Writes the bundle: the net in 32-bit floats and the card.
 pub(super) fn export(recipe: &TurnRecipe) -> Result<()> {
+    recipe.export.refuse_int8()?;
     let device = Device::flex();
     let net = recipe.trained(&device)?;
     let shape = [1, recipe.net.frames, recipe.net.bins];

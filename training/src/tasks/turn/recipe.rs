@@ -109,6 +109,9 @@ pub struct TurnEvaluate {
 }
 
 impl TurnRecipe {
+    /// What `task` says in such a recipe.
+    pub const TASK: &'static str = "turn";
+
     /// The net with the weights of the run, for inference on `device`.
     ///
     /// # Errors
@@ -148,7 +151,8 @@ impl Recipe for TurnRecipe {
     }
 
     fn train(&self, mode: RunMode) -> Result<()> {
-        recipe::begin_run("turn", self, &self.run, mode)?;
+        self.export.refuse_int8()?;
+        recipe::begin_run(Self::TASK, self, &self.run, mode)?;
         trainer::fit(&self.task()?, &self.train, &self.run, mode).map(drop)
     }
 

@@ -21,6 +21,7 @@ const STATES: [(&str, &str); 3] =
 
 /// Writes the bundle: the net in 32-bit floats and the card.
 pub(super) fn export(recipe: &VadRecipe) -> Result<()> {
+    recipe.export.refuse_int8()?;
     let device = Device::flex();
     let net = recipe.trained(&device)?;
     let shapes = data(&net.state(1, &device)).map(|data| data.shape().iter().copied().collect::<Vec<usize>>());

@@ -114,6 +114,9 @@ impl Default for VadEvaluate {
 }
 
 impl VadRecipe {
+    /// What `task` says in such a recipe.
+    pub const TASK: &'static str = "vad";
+
     /// The net with the weights of the run, for inference on `device`.
     ///
     /// # Errors
@@ -158,7 +161,8 @@ impl Recipe for VadRecipe {
     }
 
     fn train(&self, mode: RunMode) -> Result<()> {
-        recipe::begin_run("vad", self, &self.run, mode)?;
+        self.export.refuse_int8()?;
+        recipe::begin_run(Self::TASK, self, &self.run, mode)?;
         trainer::fit(&self.task()?, &self.train, &self.run, mode).map(drop)
     }
 
