@@ -33,7 +33,7 @@ impl History {
         &self.messages
     }
 
-    /// Whether the caller's last words have no answer yet, if perhaps what a tool said to them.
+    /// Whether the caller's last words, or what a tool gave for them, stand last and have no answer yet.
     pub fn is_unanswered(&self) -> bool {
         self.messages.last().is_some_and(|last| matches!(last.role, Role::User | Role::Tool))
     }
