@@ -49,6 +49,8 @@ fn numbers_become_words() {
         ("#3", "number three"),
         ("MP3 B12", "mp three b twelve"),
         ("March 4, 1925", "march fourth nineteen twenty five"),
+        ("On 2 May 2024 we met.", "on the second of may twenty twenty four we met"),
+        ("by 24 Dec.", "by the twenty fourth of december"),
         ("2015-03-14", "march fourteenth twenty fifteen"),
         ("999999999999999999999999", &["nine"; 24].join(" ")),
     ] {

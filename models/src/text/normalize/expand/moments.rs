@@ -11,7 +11,7 @@ fn month(word: &str) -> Option<&'static str> {
     MONTHS.into_iter().find(|name| *name == lower || short(name))
 }
 
-/// `March 4`, `Mar. 4`, `3/14/2015`, `2015-03-14`.
+/// `March 4`, `Mar. 4`, `4 March`, `3/14/2015`, `2015-03-14`.
 pub(super) fn date(parts: Parts, next: Option<Parts>) -> Option<Expansion> {
     if let (Some(month), Some(next)) = (month(parts.core), next)
         && (parts.tail.is_empty() || parts.tail == "." && month.len() > parts.core.len())
@@ -20,6 +20,14 @@ pub(super) fn date(parts: Parts, next: Option<Parts>) -> Option<Expansion> {
         && !next.core.starts_with('0')
     {
         return Some(Expansion::of(format!("{month} {}", ordinal(day)), 2, next.pause()));
+    }
+    if let Some(next) = next.filter(|next| parts.tail.is_empty() && next.core.starts_with(char::is_uppercase))
+        && let (Ok(day @ 1..=31), Some(month)) = (parts.core.parse::<u64>(), month(next.core))
+        && !parts.core.starts_with(['0', '+'])
+    {
+        let abbreviated = next.tail == "." && month.len() > next.core.len();
+        let pause = if abbreviated { None } else { next.pause() };
+        return Some(Expansion::of(format!("the {} of {month}", ordinal(day)), 2, pause));
     }
     let numbers = |by: char| -> Option<Vec<u64>> {
         let fields: Vec<&str> = parts.core.split(by).collect();
