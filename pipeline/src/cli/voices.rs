@@ -53,6 +53,7 @@ impl Enrol {
         let mut voices = if path.exists() { self.options.read(encoder.as_ref())? } else { Voices::new(encoder.name()) };
         let read = |file: &PathBuf| Ok(audio::read_at(file, encoder.sample_rate())?.samples);
         let utterances = self.files.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
+        let before = voices.voice.iter().find(|voice| voice.name == self.name).map(|voice| voice.seconds);
         voices.enrol(encoder.as_ref(), &self.name, &utterances)?;
         voices.write(path)?;
         let seconds = voices.voice.last().map_or(0.0, |voice| voice.seconds);
@@ -60,7 +61,9 @@ impl Enrol {
         if seconds < 10.0 {
             tracing::warn!("{seconds:.1} s are little: ten seconds or more tell a voice apart better");
         }
-        writeln!(out, "{}: {} from {seconds:.1} s, {} voices in all", path.display(), self.name, voices.voice.len())?;
+        let replaced = before.map_or_else(String::new, |before| format!(", in place of that from {before:.1} s"));
+        let (path, name, all) = (path.display(), &self.name, voices.voice.len());
+        writeln!(out, "{path}: {name} from {seconds:.1} s{replaced}, {all} voices in all")?;
         Ok(Ended::Done)
     }
 }

@@ -10,7 +10,7 @@ mod rows;
 use std::path::{Path, PathBuf};
 
 use super::table::TableWriter;
-use crate::Result;
+use crate::{Error, Result};
 
 pub use config::{Columns, ManifestConfig, SegmentUnit};
 pub use json::JsonWriter;
@@ -78,6 +78,10 @@ impl Manifest {
     /// stands twice, with its line or entry.
     pub fn read_with(path: impl AsRef<Path>, config: &ManifestConfig) -> Result<Self> {
         let path = path.as_ref();
+        if !path.exists() {
+            let reason = "there is no such file: `prepare` makes it, where [data] names a folder of it";
+            return Err(Error::data(path.display().to_string(), reason));
+        }
         let items = if is_json(path) { json::read(path, config)? } else { csv::read(path, config)? };
         Ok(Self { items })
     }

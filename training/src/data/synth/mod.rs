@@ -79,9 +79,9 @@ pub fn render(
     let folder = out.join(&config.folder);
     std::fs::create_dir_all(&folder).map_err(|e| Error::io(&folder, e))?;
     let plan = Plan::new(config, sets, out)?;
+    plan.check(&folder)?;
     let studio = Studio::new(&folder.join("scratch"), config.jobs)?;
     let mut pack = PackWriter::resume(folder.join(PACK), SAMPLE_RATE_HZ)?;
-    plan.check(&folder, &pack)?;
     let mut rows = TableWriter::create(&folder.join(MANIFEST), &COLUMNS)?;
     let wanted = (config.hours * 3600.0) as usize;
     let (mut seconds, mut next) = (0.0, 0);
@@ -143,9 +143,9 @@ impl Plan {
         Job { id: format!("{}/{number:06}", self.folder), words, reading: self.casting.draw(&mut rng) }
     }
 
-    /// Refuses a pack with clips that this plan says or casts otherwise, by the manifest of the run that rendered them,
+    /// Refuses a folder with clips that this plan says or casts otherwise, by the manifest of the run that rendered them,
     /// whose last row may be torn.
-    fn check(&self, folder: &Path, pack: &PackWriter) -> Result<()> {
+    fn check(&self, folder: &Path) -> Result<()> {
         let path = folder.join(MANIFEST);
         if !path.exists() {
             return Ok(());
@@ -156,7 +156,7 @@ impl Plan {
             let row = row.map_err(|e| csv_error(&path, e))?;
             let [id, _, _, speaker, words] = std::array::from_fn(|column| row.get(column).unwrap_or_default());
             let number = id.strip_prefix(&self.folder).and_then(|rest| rest.strip_prefix('/')?.parse().ok());
-            let Some(job) = number.map(|number| self.job(number)).filter(|_| pack.contains(id)) else { continue };
+            let Some(job) = number.map(|number| self.job(number)) else { continue };
             let (expected, by) = (job.words, job.reading.speaker());
             if expected != words || by != speaker {
                 let reason = format!(
@@ -226,9 +226,9 @@ mod tests {
         let path = folder.join(MANIFEST);
         let torn = std::fs::read_to_string(&path).unwrap() + "synth/000020,0.01";
         std::fs::write(&path, torn).unwrap();
-        plan(&config).check(&folder, &pack).unwrap();
+        plan(&config).check(&folder).unwrap();
         let other = SynthConfig { seed: 10, ..config };
-        let message = plan(&other).check(&folder, &pack).unwrap_err().to_string();
+        let message = plan(&other).check(&folder).unwrap_err().to_string();
         assert!(message.contains("clip `synth/0000") && message.contains("remove the folder"), "{message}");
     }
 
