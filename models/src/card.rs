@@ -42,6 +42,9 @@ pub const JOINER_ROLE: &str = "joiner";
 /// The role of a net over a recogniser's tokens that says which comes next: a second language model, of the joint search.
 pub const TOKEN_LM_ROLE: &str = "token_lm";
 
+/// The role of the net in a recogniser's bundle that tells whether somebody has said all.
+pub const FINALITY_ROLE: &str = "finality";
+
 /// The role of the token list of a bundle.
 pub const TOKENS_ROLE: &str = "tokens";
 /// The roles of texts that stand in the metadata of a bundle's model as well, so that the lone file opens. What takes a

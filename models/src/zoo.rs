@@ -53,7 +53,9 @@ pub fn open_recognizer_with(
     check_task(&bundle, &path, Task::Asr)?;
     let bundle = bundle.choose(latency)?;
     match (bundle.card().family.as_str(), model) {
-        (conformer_ctc::FAMILY, Some(model)) => Ok(Arc::new(ConformerCtc::of_model(&bundle, model, decoding)?)),
+        (conformer_ctc::FAMILY, Some(model)) => {
+            Ok(Arc::new(ConformerCtc::of_model(&bundle, model, runtime.as_ref(), decoding)?))
+        }
         (conformer_ctc::FAMILY, None) => Ok(Arc::new(ConformerCtc::open(&bundle, runtime.as_ref(), decoding)?)),
         (conformer_transducer::FAMILY | conformer_attention::FAMILY, Some(_)) => {
             Err(Error::model(&path, "this recogniser has several files: open its folder"))

@@ -270,7 +270,7 @@ proptest! {
         let runtime = open(&config()).unwrap();
         let model = runtime.open(&file()).unwrap();
         let bundle = Bundle::of_model(&file(), model.as_ref()).unwrap().unwrap();
-        let recognizer = ConformerCtc::of_model(&bundle, model, &decoding).unwrap();
+        let recognizer = ConformerCtc::of_model(&bundle, model, runtime.as_ref(), &decoding).unwrap();
         let audio = audio(samples, seed);
         let whole = transcribe(&recognizer, &audio).unwrap();
         let mut stream = recognizer.stream().unwrap();

@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rejoinder_models::asr::transcribe;
 use rejoinder_models::audio;
 use rejoinder_models::runtime::{self, Runtime, RuntimeConfig, RuntimeKind, find_onnxruntime};
 use rejoinder_models::turn::{self, TurnDetector};
+use rejoinder_models::zoo;
 
 fn engines() -> Vec<Arc<dyn Runtime>> {
     let mut all = vec![runtime::open(&RuntimeConfig::of(RuntimeKind::Tract)).unwrap()];
@@ -56,8 +58,8 @@ fn another_model_is_refused_by_name() {
     let refused = |path: &Path| turn::open(path, engine.as_ref()).err().unwrap().to_string();
     let message = refused(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/onnx/linear.onnx"));
     assert!(message.contains("not Smart Turn v3") && message.contains("input_features"), "{message}");
-    let message = refused(&Path::new(env!("CARGO_MANIFEST_DIR")).join("pretrained/asr-en"));
-    assert!(message.contains("expected a model for turn, found one for asr"), "{message}");
+    let message = refused(&Path::new(env!("CARGO_MANIFEST_DIR")).join("pretrained/speaker-en"));
+    assert!(message.contains("expected a model for turn, found one for speaker"), "{message}");
 }
 
 #[test]
@@ -88,4 +90,28 @@ fn a_sentence_that_has_ended_is_likelier_to_be_over_than_one_that_is_cut() {
     cut.resize(cut.len() + 4_800, 0.0);
     let open = stream.probability(&cut).unwrap();
     assert!(over > open, "over: {over}, cut: {open}");
+}
+
+#[test]
+fn the_shipped_recogniser_tells_what_its_states_say_of_the_end_however_the_sound_comes() {
+    let bundle = Path::new(env!("CARGO_MANIFEST_DIR")).join("pretrained/asr-en");
+    let mut sentence = sentence();
+    sentence.truncate(4 * 16_000);
+    for engine in engines() {
+        let kind = if engine.name() == "tract" { RuntimeKind::Tract } else { RuntimeKind::Ort };
+        let recognizer = zoo::open_recognizer(&bundle, &RuntimeConfig::of(kind)).unwrap();
+        let whole = transcribe(recognizer.as_ref(), &sentence).unwrap().finality.unwrap();
+        let mut stream = recognizer.stream().unwrap();
+        assert_eq!(stream.partial().finality, None);
+        for piece in sentence.chunks(7_001) {
+            stream.push(piece).unwrap();
+            assert!(stream.preview().unwrap().finality.is_some());
+        }
+        assert_eq!(stream.preview().unwrap().finality, Some(whole));
+        assert_eq!(stream.flush().unwrap().finality, Some(whole));
+        let detector = turn::open(&bundle, engine.as_ref()).unwrap();
+        let alone = detector.stream().unwrap().probability(&sentence).unwrap();
+        let told = 1.0 / (1.0 + (-whole).exp());
+        assert!((alone - told).abs() < 1e-4, "{}: {alone} and {told}", engine.name());
+    }
 }

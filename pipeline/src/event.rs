@@ -58,6 +58,8 @@ pub enum EventKind {
         /// How much likelier a sentence ends after these words than after any, as a ratio of odds; none where the
         /// words up to the pause are not known yet.
         words: Option<f32>,
+        /// The log-odds that it is over by the recogniser's states, where they are known.
+        states: Option<f32>,
     },
     /// The caller's turn is over.
     Endpoint {
@@ -82,6 +84,9 @@ pub enum EventKind {
         complete: bool,
         /// How much likelier a sentence ends here than after any word, as a ratio of odds.
         ending: f32,
+        /// The log-odds that all was said, by the recogniser's own states; none where it has no net for that, and before a
+        /// pause.
+        finality: Option<f32>,
     },
     /// The transcript of the whole turn.
     Final {
@@ -226,10 +231,13 @@ impl EventKind {
         match self {
             Self::Scheduled { due_ms } => Some(Body::Scheduled(due_ms.map(Position::from_ms))),
             Self::NoReply | Self::Failed { .. } => Some(Body::NoReply),
-            Self::Partial { text, confidence, complete, ending } => {
-                let (text, confidence) = (text.clone(), *confidence);
-                Some(Body::Overheard { text, confidence, complete: *complete, ending: *ending })
-            }
+            Self::Partial { text, confidence, complete, ending, finality } => Some(Body::Overheard {
+                text: text.clone(),
+                confidence: *confidence,
+                complete: *complete,
+                ending: *ending,
+                finality: *finality,
+            }),
             _ => None,
         }
     }

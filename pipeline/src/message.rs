@@ -19,6 +19,17 @@ pub struct Message {
     pub body: Body,
 }
 
+/// What opened the caller's turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opening {
+    /// Their voice.
+    Voice,
+    /// The talk button.
+    Button,
+    /// The wake phrase; where a spotter heard it, shortly before this moment.
+    Phrase(Option<Position>),
+}
+
 /// What a message says. A stage forwards each kind that it does not handle.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -37,6 +48,9 @@ pub enum Body {
         complete: bool,
         /// How much likelier a sentence ends here than after any word, as a ratio of odds.
         ending: f32,
+        /// The log-odds that all was said, by the recogniser's own states; none where it has no net for that, and before a
+        /// pause.
+        finality: Option<f32>,
     },
     /// Into `listen`: when a tool has something to tell of its own accord; none for never, as things stand.
     Scheduled(Option<Position>),
@@ -54,12 +68,7 @@ pub enum Body {
     /// known yet.
     Began(Position),
     /// What began is the caller's turn.
-    Taken {
-        /// Whether the wake phrase opened it.
-        woken: bool,
-        /// Whether the talk button did.
-        pressed: bool,
-    },
+    Taken(Opening),
     /// What began is no turn.
     Dropped,
     /// Whose voice the caller's is, as far as is known: none of the enrolled ones, or the one of this name.

@@ -14,7 +14,7 @@ mod tiny_voice;
 
 use std::path::Path;
 
-use rejoinder::{Assistant, Config, Cost, SessionBuilder, Timelines};
+use rejoinder::{Assistant, Config, Cost, EventKind, SessionBuilder, Timelines};
 use rejoinder_models::audio::Clip;
 use rejoinder_models::units::SampleRate;
 use rejoinder_training::recipe::{self, Recipe};
@@ -66,7 +66,31 @@ fn ears(folder: &Path) -> Vec<Vec<f32>> {
         recipe.train(RunMode::New).unwrap();
         recipe.export().unwrap();
     }
+    finality(folder, &heard);
     clips
+}
+
+/// A net on the recogniser's states, which becomes a part of its bundle.
+fn finality(folder: &Path, heard: &str) {
+    let bundle = folder.join("bundle");
+    let settings = [
+        heard,
+        "data.least_s=0.3",
+        "moments.cuts=1.0",
+        "net={ bins = 128, frames = 12, stack = 1, width = 16, blocks = 1, kernel = 3, heads = 2, dropout = 0.0 }",
+        "train.steps=60",
+        &format!("states={{ recognizer = {bundle:?} }}"),
+        &format!("run={:?}", folder.join("states-run")),
+        &format!("export.bundle={bundle:?}"),
+    ];
+    let path = tiny_turn::write_recipe(folder, "clips");
+    let recipe = open(&path, &settings);
+    recipe.train(RunMode::New).unwrap();
+    let other = [&settings[..], &["export.name=\"another\""]].concat();
+    let refused = open(&path, &other).export().unwrap_err().to_string();
+    assert!(refused.contains("expected the recogniser whose states the net has learnt from, tiny"), "{refused}");
+    recipe.export().unwrap();
+    recipe.evaluate().unwrap();
 }
 
 fn voice(folder: &Path) {
@@ -119,6 +143,8 @@ fn an_assistant_of_models_that_were_just_trained_holds_a_conversation() {
     assert_eq!((call.text.as_str(), call.reply.as_str()), (WAKE, ""));
     assert_eq!((turn.text.as_str(), turn.tools.as_slice()), (question, &["clock".to_owned()][..]));
     assert!(turn.reply.starts_with("It's "), "{}", turn.reply);
+    let by_states = |kind: &EventKind| matches!(kind, EventKind::Paused { states: Some(_), .. });
+    assert!(conversation.events.iter().any(|event| by_states(&event.kind)), "pauses are judged by the states too");
     let loudest = conversation.assistant.samples.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
     assert!(loudest > 0.02, "{} is not spoken", turn.reply);
 }

@@ -2,7 +2,8 @@
 //!
 //! The ONNX file takes `x` (1, left + chunk + right, bins) and the state tensors of the card, and gives `log_probs`
 //! (1, chunk / subsampling, vocabulary) and the next states. Every size comes from the card. A file whose net knows
-//! phones gives `phones` as well, (1, frames, phones), with a whole number of frames for each of `log_probs`.
+//! phones gives `phones` as well, (1, frames, phones), with a whole number of frames for each of `log_probs`. Ours give
+//! `states` besides, what [`finality`](super::finality) learns from.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use super::chunked_stream::{ChunkSearch, ChunkedStream};
 use super::decoding::{CtcParams, Decoder, DecoderStream, Decoding, LogProbs};
 use super::encoder::{Encoder, leading};
+use super::finality::{Finality, FinalityStream, Recent, STATES};
 use super::words::{FrameClock, transcript};
 use super::{Recognizer, RecognizerStream, Transcript};
 use crate::card::{Bundle, MODEL_ROLE, TOKENS_ROLE};
@@ -39,6 +41,8 @@ struct Shared {
     decoder: Decoder,
     /// Frames of phones in a chunk, and phones in a frame, where the net knows any.
     phones: Option<(usize, usize)>,
+    /// What tells whether somebody has said all, where the bundle has it.
+    finality: Option<Arc<Finality>>,
     path: PathBuf,
 }
 
@@ -49,17 +53,24 @@ impl ConformerCtc {
     /// [`Error::Model`] when card and file do not fit each other, naming the key or the tensor.
     pub fn open(bundle: &Bundle, runtime: &dyn Runtime, decoding: &Decoding) -> Result<Self> {
         let path = bundle.path(MODEL_ROLE)?;
-        Self::of_model(bundle, runtime.open(&path)?, decoding)
+        Self::of_model(bundle, runtime.open(&path)?, runtime, decoding)
     }
 
     /// As [`open`](Self::open), from a model that is open.
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub fn of_model(bundle: &Bundle, model: Arc<dyn Model>, decoding: &Decoding) -> Result<Self> {
+    pub fn of_model(
+        bundle: &Bundle,
+        model: Arc<dyn Model>,
+        runtime: &dyn Runtime,
+        decoding: &Decoding,
+    ) -> Result<Self> {
         let (card, path) = (bundle.card(), bundle.path(MODEL_ROLE)?);
         let phones = phone_frames(model.as_ref());
-        let heads: Vec<&str> = std::iter::once(LOG_PROBS_OUTPUT).chain(phones.map(|_| PHONES_OUTPUT)).collect();
+        let finality = Finality::open(bundle, model.as_ref(), runtime)?;
+        let heads = [Some(LOG_PROBS_OUTPUT), phones.map(|_| PHONES_OUTPUT), finality.as_ref().map(|_| STATES)];
+        let heads: Vec<&str> = heads.into_iter().flatten().collect();
         let params: CtcParams = card.params(&path)?;
         let encoder = Encoder::new(card, model, &path, &heads)?;
         let tokenizer = Tokenizer::parse(&bundle.text(TOKENS_ROLE)?).map_err(|e| Error::model(&path, e.to_string()))?;
@@ -69,7 +80,8 @@ impl ConformerCtc {
         let whole = |(in_chunk, _): &(usize, usize)| in_chunk.is_multiple_of(encoder.frames().max(1));
         let open = params.phone_frames * encoder.frames();
         let phones = phones.map(|(in_chunk, phones)| (in_chunk.unwrap_or(open), phones)).filter(whole);
-        let shared = Shared { name: card.name.clone(), encoder: Arc::new(encoder), tokenizer, decoder, phones, path };
+        let (name, encoder, finality) = (card.name.clone(), Arc::new(encoder), finality.map(Arc::new));
+        let shared = Shared { name, encoder, tokenizer, decoder, phones, finality, path };
         shared.check_phones()?;
         let recognizer = Self { shared: Arc::new(shared) };
         recognizer.shared.encoder.stream()?.warm_up()?;
@@ -105,8 +117,9 @@ impl ConformerCtc {
     pub fn log_probs(&self, samples: &[f32]) -> Result<LogProbs> {
         let mut stream = self.shared.encoder.stream()?;
         let mut all = LogProbs::default();
-        stream.push(samples, |outputs| self.shared.log_probs(outputs).map(|more| all.append(more)))?;
-        stream.finish(|outputs| self.shared.log_probs(outputs).map(|more| all.append(more)))?;
+        let mut take = |outputs| self.shared.split(outputs).map(|(more, _)| all.append(more));
+        stream.push(samples, &mut take)?;
+        stream.finish(&mut take)?;
         Ok(all)
     }
 
@@ -122,13 +135,14 @@ impl ConformerCtc {
 }
 
 impl Shared {
-    /// What the net says of one chunk.
-    fn log_probs(&self, outputs: Vec<Tensor>) -> Result<LogProbs> {
+    /// What the net says of one chunk, and its states, where they are asked for.
+    fn split(&self, outputs: Vec<Tensor>) -> Result<(LogProbs, Option<Tensor>)> {
         let (frames, mut outputs) = (self.encoder.frames(), outputs.into_iter());
         let mut take = |name, frames, width| leading(outputs.next(), name, frames, width, &self.path);
         let tokens = take(LOG_PROBS_OUTPUT, frames, self.tokenizer.len())?;
         let phones = self.phones.map(|(frames, phones)| take(PHONES_OUTPUT, frames, phones));
-        Ok(LogProbs { tokens, phones: phones.transpose()?.unwrap_or_default() })
+        let log_probs = LogProbs { tokens, phones: phones.transpose()?.unwrap_or_default() };
+        Ok((log_probs, outputs.next()))
     }
 
     /// A search over words needs phones from the net, as many as its list names.
@@ -167,7 +181,8 @@ impl Recognizer for ConformerCtc {
     fn stream(&self) -> Result<Box<dyn RecognizerStream>> {
         let shared = self.shared.clone();
         let encoder = shared.encoder.stream()?;
-        Ok(Box::new(ChunkedStream::new(encoder, CtcSearch { search: shared.decoder.stream(), shared })))
+        let finality = shared.finality.as_ref().map(|finality| finality.stream()).transpose()?;
+        Ok(Box::new(ChunkedStream::new(encoder, CtcSearch { search: shared.decoder.stream(), finality, shared })))
     }
 }
 
@@ -182,13 +197,19 @@ fn phone_frames(model: &dyn Model) -> Option<(Option<usize>, usize)> {
 struct CtcSearch {
     shared: Arc<Shared>,
     search: DecoderStream,
+    finality: Option<FinalityStream>,
 }
 
 impl ChunkSearch for CtcSearch {
-    type State = DecoderStream;
+    type State = (DecoderStream, Option<Recent>);
 
     fn push(&mut self, heads: Vec<Tensor>) -> Result<bool> {
-        self.search.push(&self.shared.log_probs(heads)?)
+        let (log_probs, states) = self.shared.split(heads)?;
+        if let Some(FinalityStream { states: recent, .. }) = &mut self.finality {
+            let frames = self.shared.encoder.frames();
+            recent.push(&leading(states, STATES, frames, recent.width(), &self.shared.path)?);
+        }
+        self.search.push(&log_probs)
     }
 
     fn partial(&self) -> Transcript {
@@ -196,18 +217,26 @@ impl ChunkSearch for CtcSearch {
     }
 
     fn finish(&mut self) -> Result<Transcript> {
-        Ok(self.shared.transcript(self.search.finish(&self.shared.tokenizer)))
+        let finality = self.finality.as_mut().map(FinalityStream::log_odds).transpose()?;
+        let transcript = self.shared.transcript(self.search.finish(&self.shared.tokenizer));
+        Ok(Transcript { finality, ..transcript })
     }
 
-    fn save(&self) -> DecoderStream {
-        self.search.clone()
+    fn save(&self) -> Self::State {
+        (self.search.clone(), self.finality.as_ref().map(|finality| finality.states.clone()))
     }
 
-    fn restore(&mut self, search: DecoderStream) {
+    fn restore(&mut self, (search, states): Self::State) {
         self.search = search;
+        if let Some((finality, states)) = self.finality.as_mut().zip(states) {
+            finality.states = states;
+        }
     }
 
     fn reset(&mut self) {
         self.search.reset();
+        if let Some(finality) = &mut self.finality {
+            finality.states.reset();
+        }
     }
 }

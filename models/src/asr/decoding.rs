@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::card::{Bundle, LEXICON_ROLE, LM_ROLE, MODEL_ROLE, PHONES_ROLE};
+use crate::card::{Bundle, LEXICON_ROLE, LM_ROLE, MODEL_ROLE, Origin, PHONES_ROLE};
 use crate::decode::attention::AttentionConfig;
 use crate::decode::ctc::{CtcConfig, CtcDecoder, CtcStream, CtcWord, Hotword, LmUnit};
 use crate::decode::lexicon::{LexiconConfig, LexiconDecoder, LexiconStream, Phones};
@@ -56,12 +56,15 @@ pub struct CtcParams {
     pub lexicon: LexiconConfig,
     /// Frames of phones for each frame of tokens, where the file leaves open how many there are. Default: 2.
     pub phone_frames: usize,
+    /// How the net that tells whether all was said was made, where the bundle has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finality: Option<Origin>,
 }
 
 impl Default for CtcParams {
     fn default() -> Self {
         let lexicon = LexiconConfig::default();
-        Self { blank: 0, search: CtcConfig::greedy(), lm_unit: LmUnit::Word, lexicon, phone_frames: 2 }
+        Self { blank: 0, search: CtcConfig::greedy(), lm_unit: LmUnit::Word, lexicon, phone_frames: 2, finality: None }
     }
 }
 

@@ -8,6 +8,7 @@ pub mod conformer_ctc;
 pub mod conformer_transducer;
 mod decoding;
 mod encoder;
+pub mod finality;
 mod step_model;
 mod transducer_nets;
 mod words;
@@ -16,6 +17,7 @@ pub use conformer_attention::{AttentionParams, ConformerAttention};
 pub use conformer_ctc::ConformerCtc;
 pub use conformer_transducer::{ConformerTransducer, TransducerParams};
 pub use decoding::{CtcParams, Decoding, LogProbs};
+pub use finality::EncoderStates;
 
 use serde::{Deserialize, Serialize};
 
@@ -45,11 +47,14 @@ pub struct Transcript {
     /// How much likelier a sentence ends here than after any word, as a ratio of odds; 1 where the recogniser has no
     /// language model over words.
     pub ending: f32,
+    /// The log-odds that the speaker has said all, by the recogniser's own states; none where it has no net for that, and
+    /// in a transcript that is not asked for up to the end of the sound.
+    pub finality: Option<f32>,
 }
 
 impl Default for Transcript {
     fn default() -> Self {
-        Self { text: String::new(), words: Vec::new(), ending: 1.0 }
+        Self { text: String::new(), words: Vec::new(), ending: 1.0, finality: None }
     }
 }
 

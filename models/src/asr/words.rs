@@ -30,5 +30,5 @@ pub(super) fn transcript(words: Vec<CtcWord>, clock: FrameClock, model: Option<&
     let words: Vec<Word> = words.into_iter().map(word).collect();
     let text = words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
     let ending = model.map_or(1.0, |model| model.ending(words.iter().map(|word| word.text.as_str())));
-    Transcript { text, words, ending }
+    Transcript { text, words, ending, finality: None }
 }

@@ -26,7 +26,7 @@ use crate::message::{ReplyWord, TurnId, Turns};
 use crate::run::queue::Wake;
 
 /// How far `speak` may run ahead of the listener. Policy when the ring is full: `speak` waits.
-const LEAD_MS: f64 = 4_000.0;
+pub(crate) const LEAD_MS: f64 = 4_000.0;
 /// An interrupted reply fades out over this time, so that it does not click.
 const FADE_MS: f64 = 5.0;
 /// The time in which the gain of a ducked reply goes from one to nothing.

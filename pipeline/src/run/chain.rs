@@ -81,8 +81,8 @@ impl Shutdown {
 pub(crate) struct Failures {
     hears: bool,
     turn: Option<TurnId>,
-    /// What `listen`, which gets a message every 10 ms, failed with last, so that it is told once.
-    told: Option<String>,
+    /// What `listen`, which gets a message every 10 ms, failed with last, and in which turn, so that it is told once.
+    told: Option<(TurnId, String)>,
 }
 
 impl Failures {
@@ -101,18 +101,15 @@ impl Failures {
     /// Gives the stage a message.
     pub(crate) fn run(&mut self, stage: &mut dyn Stage, message: Message, port: &mut dyn Port) {
         let turn = message.turn;
-        let Err(error) = stage.handle(message, &mut Outbox::new(port)) else {
-            self.told = None;
-            return;
-        };
+        let Err(error) = stage.handle(message, &mut Outbox::new(port)) else { return };
         let (stage, reason) = (stage.name().to_owned(), error.to_string());
         if !self.hears {
             port.event(None, turn, EventKind::Failed { stage, reason });
             let _ = port.send(turn, Body::SoundEnd { whole: false });
             self.turn = Some(turn);
-        } else if self.told.as_ref() != Some(&reason) {
+        } else if self.told.as_ref().is_none_or(|told| (told.0, &told.1) != (turn, &reason)) {
             port.event(None, turn, EventKind::Degraded { stage, reason: reason.clone() });
-            self.told = Some(reason);
+            self.told = Some((turn, reason));
         }
     }
 }

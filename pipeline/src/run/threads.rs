@@ -43,6 +43,8 @@ const REPORTS: usize = 64;
 const EVENTS: usize = 8192;
 /// Once the caller's sound has ended, silence comes in pieces about as long as a microphone's.
 const SILENCE: Duration = Duration::from_millis(10);
+/// After the caller's sound has ended it is heard by then whether that was in the midst of a word.
+const LAST_WORD: Duration = Duration::from_millis(500);
 /// Without any sound, `listen` looks so often whether it is to end, and after the devices.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -155,7 +157,7 @@ impl Worker {
 
     fn listen(mut self, mut ears: Ears) {
         ears.wake.register();
-        let (mut buttons, mut ended) = (VecDeque::new(), false);
+        let (mut buttons, mut ended) = (VecDeque::new(), None);
         while !self.common.shutdown.stop.is_cancelled() {
             let turn = self.common.turns.current();
             if let Ok(Some(message)) = ears.reported.try_next() {
@@ -173,11 +175,14 @@ impl Worker {
                 Next::Samples(samples) => self.handle(Message { turn, at, body: Body::Captured(samples) }),
                 // They count now.
                 _ if !buttons.is_empty() => {}
-                Next::Closed if !std::mem::replace(&mut ended, true) => {
+                Next::Closed if ended.is_none() => {
+                    ended = Some(Instant::now());
                     self.handle(Message { turn, at, body: Body::CaptureEnded });
                 }
                 Next::Empty => std::thread::park_timeout(LOOK),
-                Next::Closed if self.common.turns.is_idle() => return,
+                Next::Closed if ended.is_some_and(|at| at.elapsed() >= LAST_WORD) && self.common.turns.is_idle() => {
+                    return;
+                }
                 Next::Closed => {
                     std::thread::park_timeout(SILENCE);
                     self.silence(&mut ears.captured);

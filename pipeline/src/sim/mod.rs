@@ -50,7 +50,7 @@ pub use utterance::Utterance;
 pub use voices::{Recording, Role, SETS_VARIABLE, Voices};
 
 use crate::event::Event;
-use crate::{Assistant, Config, Result, SessionBuilder};
+use crate::{Assistant, Config, Error, Result, SessionBuilder};
 use line::{Line, OnSound};
 
 /// When a simulated conversation takes place: a Monday morning, so that the answers are the same every time.
@@ -59,8 +59,12 @@ pub const MOMENT: Moment = Moment::from_local_ms(1_767_605_400_000);
 /// The assistant of a configuration as it is simulated: with models whose time is told apart.
 ///
 /// # Errors
-/// As [`Assistant::open`].
+/// As [`Assistant::open`]; [`Error::Config`] for one that waits for a button, which a simulated caller does not have.
 pub fn assistant(config: &Config) -> Result<Assistant> {
+    if config.turn_taking.policy.push_to_talk {
+        let reason = "turn.push_to_talk: a simulated caller presses no button; expected a configuration without it";
+        return Err(Error::config(&config.path, reason));
+    }
     Ok(Assistant::open(config)?.metered())
 }
 

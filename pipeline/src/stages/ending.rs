@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 
-use rejoinder_models::turn::{TurnDetector, TurnStream, with_text};
+use rejoinder_models::turn::{Signs, TurnDetector, TurnStream};
 use rejoinder_models::units::{Position, SampleRate, Samples};
 
 use crate::Result;
@@ -14,6 +14,15 @@ const AVERAGED: usize = 3;
 /// Log-odds beyond this, a probability of 0.92, are no surer: a detector that learnt from statements is as certain of
 /// questions, whose melody it takes for that of a clause, and words have to be able to tell it.
 const SUREST: f32 = 2.5;
+
+/// What the recogniser tells of the words up to a pause.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Told {
+    /// How well they end by its language model, as a ratio of odds.
+    pub(crate) words: f32,
+    /// The log-odds that they are all, by its encoder's states, where it has a net for that.
+    pub(crate) states: Option<f32>,
+}
 
 /// Asks a detector of turn ends as a pause grows longer.
 pub(crate) struct Ending {
@@ -55,20 +64,21 @@ impl Ending {
         due
     }
 
-    /// How likely it is that the turn is over, by its sound in the last looks at the pause and, where the transcript up
-    /// to the pause is known, by how well that ends; and what follows for a turn that had lasted for `spoken` before a
+    /// How likely it is that the turn is over, by its sound in the last looks at the pause and, where the recogniser has
+    /// heard all up to the pause, by what that tells; and what follows for a turn that had lasted for `spoken` before a
     /// pause of `silence`.
     pub(crate) fn judge(
         &mut self,
         sound: &[f32],
         (spoken, silence): (Samples, Samples),
-        words: Option<f32>,
+        told: Option<Told>,
     ) -> Result<(EventKind, Outlook)> {
         let look = self.stream.probability(sound)?;
         let sound = self.average(look);
-        let probability = words.map_or(sound, |ratio| with_text(sound, ratio));
+        let (words, states) = (told.map(|told| told.words), told.and_then(|told| told.states));
+        let probability = Signs { sound, words, states }.probability();
         let outlook = self.rule.outlook(probability, spoken, silence);
-        Ok((EventKind::Paused { probability, sound, words }, outlook))
+        Ok((EventKind::Paused { probability, sound, words, states }, outlook))
     }
 
     /// The mean of the log-odds of this look and those before it, as a probability.
@@ -121,7 +131,8 @@ mod tests {
     fn looks_at_one_pause_are_averaged_and_weighed_with_the_words() {
         let rule = EndRule { threshold: 0.6, after: Samples(0), unfinished: 0.1 };
         let mut ending = Ending::new(&Loudness, rule).unwrap();
-        let mut look = |at: u64, steps: u64, sound: f32, words| {
+        let mut look = |at: u64, steps: u64, sound: f32, words: Option<f32>| {
+            let words = words.map(|words| Told { words, states: None });
             assert!(ending.is_due(Position(at), Position(at + 800 * steps)));
             let (paused, outlook) = ending.judge(&[0.01, sound], (Samples(16_000), Samples(800)), words).unwrap();
             let EventKind::Paused { probability, sound, .. } = paused else { panic!("not {paused:?}") };

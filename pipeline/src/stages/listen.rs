@@ -1,6 +1,7 @@
 //! The ears: resampling, voice activity, turn-taking. The only stage that raises the turn.
 
 mod actions;
+mod drone;
 
 use std::sync::Arc;
 
@@ -8,14 +9,15 @@ use rejoinder_models::streaming::Streaming;
 use rejoinder_models::units::{Position, SampleRate, Samples};
 use rejoinder_models::vad::{VadDetector, VadEvent};
 
+use self::drone::Drone;
 use crate::Result;
 use crate::event::EventKind;
 use crate::io::playout::{Playout, Progress};
-use crate::message::{AudioDevice, Body, Control, Message, TurnId};
+use crate::message::{AudioDevice, Body, Control, Message, Opening, TurnId};
 use crate::stage::{Effect, Outbox, Stage};
 use crate::stages::recent::Recent;
-use crate::stages::{Ending, FrontEnd};
-use crate::turn::{Evidence, Input, Judge, Machine, Phrase, Policy, State};
+use crate::stages::{Ending, FrontEnd, Told};
+use crate::turn::{Evidence, Input, Judge, Machine, Phrase, Policy, State, Verdict};
 use crate::wake::Waking;
 
 /// Sound is looked at in blocks of 10 ms, whatever the pieces in which it comes.
@@ -52,6 +54,8 @@ pub(crate) struct Listen {
     ending: Option<Ending>,
     /// What listens for the phrase that opens a conversation, where there is one.
     waking: Option<Waking>,
+    /// When it heard the phrase last.
+    spotted: Option<Position>,
     machine: Machine,
     settings: ListenSettings,
     playout: Playout,
@@ -66,17 +70,12 @@ pub(crate) struct Listen {
     silent_from: Option<Position>,
     /// When a reply sounded last.
     replied: Position,
+    /// The noise that goes on, where that is what was heard last.
+    drone: Option<Drone>,
 }
 
 /// For so long a room goes on after a reply: 100 ms.
 const AFTERMATH: Samples = Samples(SampleRate::INTERNAL.get() as u64 / 10);
-
-/// What opened the caller's turn, beside their voice.
-#[derive(Clone, Copy)]
-struct Opened {
-    woken: bool,
-    pressed: bool,
-}
 
 /// The transcript of what is said now.
 #[derive(Default)]
@@ -85,8 +84,8 @@ struct Overheard {
     confidence: f32,
     /// Whether it takes in all up to a pause.
     complete: bool,
-    /// How much likelier a sentence ends here than after any word, as a ratio of odds.
-    ending: f32,
+    /// How well it ends.
+    told: Told,
 }
 
 impl Listen {
@@ -107,6 +106,7 @@ impl Listen {
             detector,
             ending,
             waking,
+            spotted: None,
             machine: Machine::new(settings.policy),
             settings,
             playout,
@@ -118,6 +118,7 @@ impl Listen {
             sent: Position(0),
             silent_from: None,
             replied: Position(0),
+            drone: None,
         }
     }
 
@@ -131,7 +132,9 @@ impl Listen {
         let pending = std::mem::take(&mut self.pending);
         let blocks = pending.chunks_exact(BLOCK);
         self.pending.extend_from_slice(blocks.remainder());
-        blocks.into_iter().try_for_each(|block| self.block(block, out))
+        // A net that fails at one block leaves the clock and the others running.
+        let heard: Vec<_> = blocks.into_iter().map(|block| self.block(block, out)).collect();
+        heard.into_iter().collect()
     }
 
     fn block(&mut self, block: &[f32], out: &mut Outbox<'_>) -> Result<()> {
@@ -143,7 +146,12 @@ impl Listen {
         let mut heard = Vec::new();
         let detected = self.detector.push(block, &mut heard);
         self.recent.push(block, self.detector.probability());
+        if self.drone.as_mut().is_some_and(|drone| drone.is_exceeded(block)) {
+            self.drone = None;
+            self.detector.begin_anew();
+        }
         for event in heard {
+            self.drone = None;
             self.speech(event, out);
         }
         let spotted = self.wake(block, out);
@@ -205,6 +213,7 @@ impl Listen {
             return Ok(());
         };
         let (keyword, probability) = (spotted.keyword, spotted.probability);
+        self.spotted = Some(spotted.at);
         out.event(self.machine.turn(), EventKind::Spotted { keyword, probability });
         self.take(Input::WakeWord(self.machine.turn()), out);
         Ok(())
@@ -227,6 +236,7 @@ impl Listen {
             left,
         };
         if let Some(verdict) = self.settings.judge.judge(&evidence) {
+            self.drone = (verdict == Verdict::Noise && silence.is_none()).then(|| Drone::new(&sound));
             self.take(Input::Judged(self.machine.turn(), verdict), out);
         }
     }
@@ -239,7 +249,7 @@ impl Listen {
         }
         let length = self.now.since(from) + self.settings.preroll;
         let sound = self.recent.last(length.min(ending.window()));
-        let told = self.overheard.complete.then_some(self.overheard.ending);
+        let told = self.overheard.complete.then_some(self.overheard.told);
         let (paused, outlook) = ending.judge(&sound, (stopped.since(from), self.now.since(stopped)), told)?;
         let turn = self.machine.turn();
         out.event(turn, paused);
@@ -254,21 +264,23 @@ impl Listen {
         if let (Input::Judged(turn, verdict), false) = (input, actions.is_empty()) {
             out.event(turn, EventKind::Judged { verdict });
         }
-        let opened = Opened {
-            woken: before == State::Waking && matches!(input, Input::Transcript { .. } | Input::WakeWord(_)),
-            pressed: matches!(input, Input::Control(Control::Press)),
+        let opening = match input {
+            Input::Control(Control::Press) => Opening::Button,
+            Input::Transcript { .. } if before == State::Waking => Opening::Phrase(None),
+            Input::WakeWord(_) if before == State::Waking => Opening::Phrase(self.spotted),
+            _ => Opening::Voice,
         };
         if matches!(before, State::Speaking | State::Interrupted) {
             self.replied = self.now;
         }
         for action in actions {
-            self.perform(action, opened, out);
+            self.perform(action, opening, out);
         }
         out.act(Effect::Idle(self.machine.is_idle()));
         let state = self.machine.state();
         let television = (before, state) == (State::Waking, State::Asleep);
-        let unheeded =
-            matches!(before, State::Thinking | State::Speaking | State::Interrupted) && state == State::Listening;
+        let unheeded = matches!(before, State::Hearing | State::Thinking | State::Speaking | State::Interrupted)
+            && state == State::Listening;
         if television || unheeded {
             // Who talks on is listened to from here.
             self.detector.begin_anew();
@@ -302,8 +314,9 @@ impl Stage for Listen {
             Body::Captured(samples) => self.captured(&samples, out)?,
             Body::Scheduled(at) => self.take(Input::Scheduled(at), out),
             Body::NoReply => self.take(Input::NoReply(message.turn), out),
-            Body::Overheard { text, confidence, complete, ending } => {
-                self.overhear(message.turn, Overheard { text, confidence, complete, ending }, out);
+            Body::Overheard { text, confidence, complete, ending, finality } => {
+                let told = Told { words: ending, states: finality };
+                self.overhear(message.turn, Overheard { text, confidence, complete, told }, out);
             }
             Body::Lost(device) => {
                 out.event(message.turn, EventKind::DeviceLost { device });
@@ -318,6 +331,10 @@ impl Stage for Listen {
             }
             Body::CaptureEnded => self.take(Input::Control(Control::Release), out),
             Body::Control(control) => {
+                if control == Control::Mute {
+                    // What is said after a short mute begins anew, although the detector may have noticed no silence.
+                    self.detector.begin_anew();
+                }
                 out.event(self.machine.turn(), EventKind::Controlled { control });
                 self.take(Input::Control(control), out);
             }

@@ -9,7 +9,7 @@ mod respond;
 mod speak;
 mod transcribe;
 
-pub(crate) use ending::Ending;
+pub(crate) use ending::{Ending, Told};
 pub(crate) use front_end::{Cleaner, FrontEnd};
 pub(crate) use identify::Identify;
 pub(crate) use listen::{Listen, ListenSettings};

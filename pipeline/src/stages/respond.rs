@@ -1,20 +1,22 @@
 //! The reply: transcripts in, the reply's text out. Keeps the history, and calls tools.
 
 mod ahead;
+mod reminders;
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use ahead::Ahead;
-use rejoinder_models::asr::Transcript;
-use rejoinder_models::llm::tools::Moment;
+use rejoinder_models::asr::{Transcript, Word};
 use rejoinder_models::llm::{Cancel, Dialogue, Finish, ToolCall, ToolSpec};
 use rejoinder_models::units::Position;
+use reminders::Reminders;
 
 use crate::dialogue::{History, Toolbox};
 use crate::event::EventKind;
 use crate::identity::Identity;
-use crate::io::playout::{Heard, Playout};
-use crate::message::{Body, Message, TurnId, Turns};
+use crate::io::playout::Playout;
+use crate::message::{Body, Message, Opening, TurnId, Turns};
 use crate::stage::{Outbox, Stage};
 use crate::turn::Phrase;
 use crate::{Error, Result};
@@ -26,8 +28,8 @@ pub(crate) struct Respond {
     tools: Toolbox,
     max_tool_calls: usize,
     wake: Option<Phrase>,
-    /// Whether the wake phrase opened the caller's turn.
-    woken: bool,
+    /// What opened the caller's turn.
+    opening: Opening,
     /// Whether nothing was heard of the last reply since the caller spoke over it, so that what they said before still
     /// waits for an answer, should these words turn out to be none.
     unheard: bool,
@@ -41,27 +43,7 @@ pub(crate) struct Respond {
     /// The turn whose reply the history holds, until it is known what was heard of it.
     unsettled: Option<TurnId>,
     ahead: Option<Ahead>,
-    /// When there will be something to tell, as far as `listen` knows.
-    scheduled: Option<Due>,
-    /// What became due and was told in this turn, and what nobody heard of that, which is told again.
-    reminded: Option<(TurnId, Vec<String>)>,
-    untold: Vec<String>,
-}
-
-/// The text of what became due.
-fn reminder(told: &[String]) -> String {
-    told.join(" ")
-}
-
-/// Of what became due and was told as one text, all that ends beyond what was heard of it.
-fn unheard(told: Vec<String>, heard: Heard) -> Vec<String> {
-    let Heard::UpTo(heard) = heard else { return Vec::new() };
-    let mut end = 0;
-    let ends = told.into_iter().map(|sentence| {
-        end += sentence.len() + 1;
-        (end - 1, sentence)
-    });
-    ends.filter(|(end, _)| *end > heard).map(|(_, sentence)| sentence).collect()
+    reminders: Reminders,
 }
 
 /// A reply in the making.
@@ -78,14 +60,6 @@ struct Draft {
 /// The result of a call that was not made, since nobody waits for the reply any more. Endpoints and chat templates refuse a
 /// call without a result.
 const NOT_CALLED: &str = "not done: the caller spoke on";
-
-/// When there will be something to tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Due {
-    /// Now: what nobody heard is told again.
-    Again(Position),
-    Moment(Moment),
-}
 
 /// How far a reply came.
 enum Progress {
@@ -110,7 +84,7 @@ impl Respond {
             tools,
             max_tool_calls,
             wake: None,
-            woken: false,
+            opening: Opening::Voice,
             unheard: false,
             cancelled: false,
             identity: None,
@@ -119,9 +93,7 @@ impl Respond {
             playout,
             unsettled: None,
             ahead: None,
-            scheduled: None,
-            reminded: None,
-            untold: Vec::new(),
+            reminders: Reminders::default(),
         }
     }
 
@@ -151,21 +123,19 @@ impl Respond {
         if let Some(text) = kept {
             out.event(turn, EventKind::Kept { text });
         }
-        if let Some((_, told)) = self.reminded.take_if(|(of, _)| *of == turn) {
-            let unheard = unheard(told, heard);
-            if !unheard.is_empty() {
-                self.untold.extend(unheard);
-                self.schedule(turn, out);
-            }
+        if self.reminders.settle(turn, heard) {
+            self.schedule(turn, out);
         }
     }
 
-    fn said<'a>(&self, transcript: &'a Transcript) -> &'a str {
+    fn said<'a>(&self, transcript: &'a Transcript) -> Cow<'a, str> {
         let text = transcript.text.trim();
-        match &self.wake {
-            Some(wake) if self.woken => wake.strip(text),
-            Some(wake) => wake.strip_start(text),
-            None => text,
+        let Some(wake) = &self.wake else { return text.into() };
+        match self.opening {
+            // The spotter knows the phrase better than the recogniser does.
+            Opening::Phrase(Some(spotted)) if wake.end_in(text).is_none() => said_after(spotted, transcript).into(),
+            Opening::Phrase(_) => wake.strip(text).into(),
+            Opening::Voice | Opening::Button => wake.strip_start(text).into(),
         }
     }
 
@@ -175,12 +145,12 @@ impl Respond {
     }
 
     /// The caller's turn begins.
-    fn taken(&mut self, turn: TurnId, woken: bool, pressed: bool, out: &mut Outbox<'_>) -> Result<()> {
-        self.woken = woken;
+    fn taken(&mut self, turn: TurnId, opening: Opening, out: &mut Outbox<'_>) -> Result<()> {
+        self.opening = opening;
         self.drop_ahead(turn, out)?;
         self.settle(out);
         // Who presses the button and says nothing wants no reply.
-        self.unheard &= !pressed;
+        self.unheard &= opening != Opening::Button;
         // The reply reads all that was not read ahead, and tells why where it cannot.
         let _ = self.dialogue.prefill(
             self.history.messages(),
@@ -198,7 +168,7 @@ impl Respond {
         self.settle(out);
         let text = self.said(transcript);
         if !text.is_empty() {
-            let told = self.told(text);
+            let told = self.told(&text);
             self.history.heard(turn, &told);
         }
         let waits = !text.is_empty() || self.unheard;
@@ -319,37 +289,22 @@ impl Respond {
 
     /// Tells `listen` when there will be something to tell.
     fn schedule(&mut self, turn: TurnId, out: &mut Outbox<'_>) {
-        let now = out.now();
-        let (due, at) = match self.untold.is_empty() {
-            true => (self.tools.next_due().map(Due::Moment), self.tools.next_due_at(now)),
-            false => (Some(Due::Again(now)), Some(now)),
-        };
-        if due != self.scheduled {
-            self.scheduled = due;
+        if let Some(at) = self.reminders.news(&self.tools, out.now()) {
             out.event(turn, EventKind::Scheduled { due_ms: at.map(Position::ms) });
-        }
-    }
-
-    /// What is due at a moment is due at another position now.
-    fn clock_moved(&mut self, turn: TurnId, out: &mut Outbox<'_>) {
-        if matches!(self.scheduled.take(), Some(Due::Moment(_))) {
-            self.schedule(turn, out);
         }
     }
 
     /// Tells what has become due.
     fn remind(&mut self, turn: TurnId, out: &mut Outbox<'_>) {
-        // `listen` forgets what was scheduled when it asks.
-        self.scheduled = None;
+        self.reminders.asked();
         self.settle(out);
-        let mut told = std::mem::take(&mut self.untold);
-        told.extend(self.tools.due(out.now()));
+        let due = self.reminders.due(&mut self.tools, out.now());
         self.schedule(turn, out);
-        if told.is_empty() {
+        if due.is_empty() {
             out.event(turn, EventKind::NoReply);
         } else {
-            self.say(turn, reminder(&told), out);
-            self.reminded = Some((turn, told));
+            let text = self.reminders.told(turn, due);
+            self.say(turn, text, out);
         }
     }
 
@@ -368,6 +323,12 @@ impl Respond {
 /// The tools that a reply may call after `calls` of them, of `most`. What is read ahead must be told of the same ones.
 fn offered(tools: &Toolbox, calls: usize, most: usize) -> &[ToolSpec] {
     if calls < most { tools.specs() } else { &[] }
+}
+
+/// The words whose middle comes after a moment.
+fn said_after(moment: Position, transcript: &Transcript) -> String {
+    let after = |word: &&Word| word.start.0 + word.end.0 >= 2 * moment.0;
+    transcript.words.iter().filter(after).map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ")
 }
 
 /// Why a model may have said nothing.
@@ -403,7 +364,7 @@ impl Stage for Respond {
     fn handle(&mut self, message: Message, out: &mut Outbox<'_>) -> Result<()> {
         let turn = message.turn;
         match message.body {
-            Body::Taken { woken, pressed } => self.taken(turn, woken, pressed, out),
+            Body::Taken(opening) => self.taken(turn, opening, out),
             Body::Dropped | Body::Resumed => self.drop_ahead(turn, out),
             Body::Partial(_) => Ok(()),
             Body::Identified(name) => {
@@ -421,7 +382,9 @@ impl Stage for Respond {
                 Ok(())
             }
             Body::ClockMoved => {
-                self.clock_moved(turn, out);
+                if self.reminders.clock_moved() {
+                    self.schedule(turn, out);
+                }
                 Ok(())
             }
             Body::Found(_) => {
@@ -436,20 +399,5 @@ impl Stage for Respond {
                 Ok(())
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn of_several_reminders_those_that_nobody_heard_to_the_end_are_told_again() {
-        let told = || ["Your tea timer is done.", "Your egg timer is done."].map(str::to_owned).to_vec();
-        let text = reminder(&told());
-        let heard = |upto: &str| unheard(told(), Heard::UpTo(text.find(upto).map_or(0, |at| at + upto.len()))).len();
-        assert_eq!([heard(""), heard("Your"), heard("tea timer is done."), heard("Your egg")], [2, 2, 1, 1]);
-        assert_eq!(heard("egg timer is done."), 0);
-        assert!(unheard(told(), Heard::Whole).is_empty());
     }
 }

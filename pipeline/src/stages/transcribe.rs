@@ -55,9 +55,9 @@ impl Transcribe {
 }
 
 fn told(transcript: &Transcript, complete: bool) -> EventKind {
-    let Transcript { text, words, ending } = transcript;
+    let Transcript { text, words, ending, finality } = transcript;
     let confidence = words.iter().map(|word| word.confidence).sum::<f32>() / words.len().max(1) as f32;
-    EventKind::Partial { text: text.clone(), confidence, complete, ending: *ending }
+    EventKind::Partial { text: text.clone(), confidence, complete, ending: *ending, finality: *finality }
 }
 
 impl Stage for Transcribe {

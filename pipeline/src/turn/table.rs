@@ -181,7 +181,8 @@ pub(super) const TABLE: &[Row] = &[
     row(Waking, Hangover, &[Known], Asleep, &[Do::Drop]),
     row(Waking, MaxTurn, &[], Asleep, &[Do::Drop]),
     row(Waking, ReplyFailed, &[], Asleep, &[Do::Drop]),
-    row(Waking, Press, &[Unmuted], Hearing, &[Do::Take, Do::Hold]),
+    // What others said before the button is no part of the turn.
+    row(Waking, Press, &[Unmuted], Hearing, &[Do::Drop, Do::Begin, Do::Take, Do::Hold]),
     row(Waking, Mute, &[], Asleep, &[Do::Drop]),
     row(Listening, SpeechStarted, &[OpenMicrophone], Hearing, &[Do::Begin, Do::Take]),
     row(Listening, Press, &[Unmuted], Hearing, &[Do::Begin, Do::Take, Do::Hold]),

@@ -117,7 +117,7 @@ impl RecognizerStream for ToneStream {
             }
         }
         let text = words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
-        Transcript { text, words, ending: 1.0 }
+        Transcript { text, words, ..Transcript::default() }
     }
 
     fn preview(&mut self) -> Result<Transcript> {

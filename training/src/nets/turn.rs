@@ -8,16 +8,16 @@ use burn::tensor::{DType, Device, Tensor};
 use super::blocks::{self, Attention, ConvBlock, ConvBlockConfig};
 use crate::ops::{layer_norm, linear, relu};
 
-/// Feature frames that are looked at together.
-const STACK: usize = 4;
-
 /// Configuration of a [`TurnNet`].
 #[derive(Config, Debug)]
 pub struct TurnNetConfig {
     /// Values in a feature frame.
     pub bins: usize,
-    /// Feature frames that the net takes, a multiple of four.
+    /// Feature frames that the net takes, a multiple of `stack`.
     pub frames: usize,
+    /// Feature frames that are looked at together.
+    #[config(default = 4)]
+    pub stack: usize,
     /// Channels.
     pub width: usize,
     /// Blocks of a convolution each; attention follows the first half of them and the last.
@@ -33,7 +33,7 @@ pub struct TurnNetConfig {
     pub dropout: f64,
 }
 
-/// Frames are stacked by four; convolutions and attention follow; the answer is drawn from the newest position and from
+/// Frames are stacked, four filterbank frames or one of an encoder's states; convolutions and attention follow; the answer is drawn from the newest position and from
 /// the mean of all.
 #[derive(Module, Debug)]
 pub struct TurnNet {
@@ -47,6 +47,8 @@ pub struct TurnNet {
     dropout: Dropout,
     wide: Linear,
     narrow: Linear,
+    #[module(skip)]
+    stacked: usize,
 }
 
 impl TurnNetConfig {
@@ -56,14 +58,15 @@ impl TurnNetConfig {
         TurnNet {
             mean: Param::from_tensor(Tensor::zeros([self.bins], device)).set_require_grad(false),
             scale: Param::from_tensor(Tensor::ones([self.bins], device)).set_require_grad(false),
-            stack: LinearConfig::new(STACK * self.bins, self.width).init(device),
-            place: Param::from_tensor(Tensor::zeros([self.frames / STACK, self.width], device)),
+            stack: LinearConfig::new(self.stack * self.bins, self.width).init(device),
+            place: Param::from_tensor(Tensor::zeros([self.frames / self.stack.max(1), self.width], device)),
             blocks: (0..self.blocks).map(|_| block.init(device)).collect(),
             attention: (0..2).map(|_| Attention::new(self.width, self.heads, device)).collect(),
             norm: LayerNormConfig::new(self.width).init(device),
             dropout: DropoutConfig::new(self.dropout).init(),
             wide: LinearConfig::new(2 * self.width, self.width).init(device),
             narrow: LinearConfig::new(self.width, 1).init(device),
+            stacked: self.stack,
         }
     }
 }
@@ -80,9 +83,9 @@ impl TurnNet {
     /// - returns: (batch), the log-odds that the turn is over
     pub fn forward(&self, features: Tensor<3>) -> Tensor<1> {
         let [batch, frames, bins] = features.dims();
-        let positions = frames / STACK;
+        let positions = frames / self.stacked;
         let x = blocks::normalise(features, &self.mean, &self.scale);
-        let x = linear(&self.stack, x.reshape([batch, positions, STACK * bins])).cast(DType::F32); // (batch, positions, width)
+        let x = linear(&self.stack, x.reshape([batch, positions, self.stacked * bins])).cast(DType::F32); // (batch, positions, width)
         let width = x.dims()[2];
         let mut x = x + self.place.val().reshape([1, positions, width]);
         let half = self.blocks.len().div_ceil(2);

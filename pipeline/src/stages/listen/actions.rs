@@ -2,20 +2,20 @@
 
 use rejoinder_models::units::Position;
 
-use super::{AFTERMATH, Listen, Opened, Overheard};
+use super::{AFTERMATH, Listen, Overheard};
 use crate::event::EventKind;
-use crate::message::{Body, TurnId};
+use crate::message::{Body, Opening, TurnId};
 use crate::stage::{Effect, Outbox};
 use crate::turn::{Action, Policy};
 
 impl Listen {
-    /// `opened` says what opened a turn that is taken.
-    pub(super) fn perform(&mut self, action: Action, opened: Opened, out: &mut Outbox<'_>) {
+    /// `opening` says what opened a turn that is taken.
+    pub(super) fn perform(&mut self, action: Action, opening: Opening, out: &mut Outbox<'_>) {
         match action {
             Action::Begin(turn, from) => self.begin(turn, from, out),
             Action::Take(turn) => {
                 self.raise(turn, out);
-                let _ = out.send(turn, Body::Taken { woken: opened.woken, pressed: opened.pressed });
+                let _ = out.send(turn, Body::Taken(opening));
             }
             Action::Drop(turn) => {
                 self.give_back();

@@ -23,7 +23,7 @@ pub(super) struct Ahead {
 impl Respond {
     /// Begins a reply ahead on a fork of the cache.
     pub(super) fn begin_ahead(&mut self, turn: TurnId, transcript: &Transcript, out: &mut Outbox<'_>) -> Result<()> {
-        let text = self.said(transcript).to_owned();
+        let text = self.said(transcript).into_owned();
         if text.is_empty() || !self.turns.is_current(turn) {
             return Ok(());
         }
@@ -70,6 +70,7 @@ impl Respond {
         };
         if !self.turns.is_current(turn) {
             self.history.returned(turn, NOT_CALLED);
+            self.cancelled = true;
             return Ok(());
         }
         let mut history = std::mem::replace(&mut self.history, History::new("", 0));

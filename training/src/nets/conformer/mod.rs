@@ -94,6 +94,17 @@ pub struct Heads {
     pub phones: Option<Tensor<3>>,
 }
 
+/// What one chunk of a stream gives.
+#[derive(Clone, Debug)]
+pub struct Stepped {
+    /// The heads, of a batch of one chunk.
+    pub heads: Heads,
+    /// What the middle block, nearer to the sound, and the last one know of each frame, (1, chunk, 2 dim).
+    pub states: Tensor<3>,
+    /// The caches for the next chunk.
+    pub caches: Caches,
+}
+
 /// What blocks have to know of whole utterances.
 struct Context {
     /// (batch, 1, frames, frames), query by key: 0 for a key that a query sees and -10,000 for others.
@@ -246,14 +257,14 @@ impl Conformer {
     ///
     /// # Shapes
     /// - `features`: (1, [`ConformerConfig::features_for`] the chunk, bins)
-    /// - returns: the heads of a batch of one chunk, and the caches for the next
-    pub fn step(&self, features: Tensor<3>, caches: Caches) -> (Heads, Caches) {
+    pub fn step(&self, features: Tensor<3>, caches: Caches) -> Stepped {
         let mut x = self.front(features); // (1, chunk, dim)
         let ([_, chunk, dim], [_, _, left, _]) = (x.dims(), caches.keys.dims());
         let (device, heads) = (x.device(), self.config.heads);
         let bias = attention::valid_bias(caches.valid.clone(), left, chunk, &device);
         let positions = Positions::new(left, chunk, dim / heads, &device);
         let (mut keys, mut values, mut convolution) = (Vec::new(), Vec::new(), Vec::new());
+        let (middle, mut half_way) = (self.config.layers / 2, x.clone());
         for (index, block) in self.layers().enumerate() {
             let cache = (
                 caches.keys.clone().narrow(0, index, 1),
@@ -262,6 +273,9 @@ impl Conformer {
             );
             let (next, (k, v, c)) = block.step(x, &bias, &positions, cache);
             x = next;
+            if index + 1 == middle {
+                half_way = x.clone();
+            }
             keys.push(k);
             values.push(v);
             convolution.push(c);
@@ -274,7 +288,9 @@ impl Conformer {
             convolution: Tensor::cat(convolution, 0),
             valid: kept.greater_elem(-1.0).float().sum(),
         };
-        (self.heads(x), caches)
+        let heads = self.heads(x);
+        let states = Tensor::cat(vec![half_way, heads.frames.clone()], 2);
+        Stepped { heads, states, caches }
     }
 
     /// The caches of a stream that has heard nothing.

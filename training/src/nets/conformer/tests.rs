@@ -61,7 +61,7 @@ fn stream_equals_whole(config: ConformerConfig) {
     let mut pieces = Vec::new();
     for chunk in 0..chunks {
         let piece = features.clone().narrow(1, chunk * step, config.features_for(config.chunk));
-        let (heads, next) = net.step(piece, caches);
+        let Stepped { heads, caches: next, .. } = net.step(piece, caches);
         caches = next;
         pieces.push((heads.tokens, heads.phones.unwrap()));
     }
@@ -133,7 +133,7 @@ fn drawn_as_streamed(config: &ConformerConfig) {
         let mut pieces = Vec::new();
         for at in (0..12).step_by(chunks.chunk) {
             let piece = features.clone().narrow(1, 8 * at, config.features_for(chunks.chunk));
-            let (heads, next) = net.step(piece, caches);
+            let Stepped { heads, caches: next, .. } = net.step(piece, caches);
             caches = next;
             pieces.push(heads.tokens);
         }

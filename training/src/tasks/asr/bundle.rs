@@ -1,6 +1,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 pub(super) use rejoinder_models::asr::conformer_ctc::FAMILY;
+use rejoinder_models::asr::finality::STATES as STATES_OUTPUT;
 use rejoinder_models::card::{
     Chunking, Latency, MODEL_ROLE, ModelCard, NewFile, StateTensor, TOKENS_ROLE, Task, ValidCount,
 };
@@ -10,7 +11,7 @@ use rejoinder_models::runtime::ElementType;
 use super::language;
 use super::recipe::AsrRecipe;
 use crate::export::{Axis, Case, Element, Int8, OnnxExport, OnnxModel, Package, Recorder, quantize_matmul};
-use crate::nets::conformer::{Caches, Chunks, Conformer, Heads};
+use crate::nets::conformer::{Caches, Chunks, Conformer, Stepped};
 use crate::{Error, Result};
 
 /// How far 32-bit floats may be from the net.
@@ -101,16 +102,17 @@ fn declare(name: &str, net: &Conformer, device: &Device, open: bool) -> OnnxExpo
 }
 
 fn forward(net: &Conformer, recorder: &mut Recorder<'_>) -> crate::export::Result<()> {
-    let (heads, next) = step(net, recorder)?;
+    let Stepped { heads, states, caches } = step(net, recorder)?;
     recorder.output("log_probs", heads.tokens)?;
     if let Some(phones) = heads.phones {
         recorder.output("phones", phones)?;
     }
-    carry(next, recorder)
+    recorder.output(STATES_OUTPUT, states)?;
+    carry(caches, recorder)
 }
 
 /// One chunk, from the inputs of [`declare`].
-pub(in crate::tasks) fn step(net: &Conformer, recorder: &mut Recorder<'_>) -> crate::export::Result<(Heads, Caches)> {
+pub(in crate::tasks) fn step(net: &Conformer, recorder: &mut Recorder<'_>) -> crate::export::Result<Stepped> {
     let caches = Caches {
         keys: recorder.float::<4>(STATES[0].0)?,
         values: recorder.float::<4>(STATES[1].0)?,
@@ -165,7 +167,7 @@ fn cases<M: Module>(
             let mut inputs = vec![("x", x.clone()), (VALID, caches.valid.clone().into_data())];
             inputs.extend(STATES.iter().map(|(input, _)| *input).zip(data));
             cases.push(declaration.case(net, &inputs, forward)?);
-            caches = encoder.step(Tensor::from_data(x, device), caches).1;
+            caches = encoder.step(Tensor::from_data(x, device), caches).caches;
         }
     }
     Ok(cases)

@@ -7,6 +7,7 @@ use rejoinder_models::card::{Bundle, DECODER_ROLE, MODEL_ROLE, NewFile, TOKEN_LM
 use super::graph;
 use super::recipe::AttentionRecipe;
 use crate::export::{self, Package, Recorder};
+use crate::nets::conformer::Stepped;
 use crate::nets::encoder_decoder::EncoderDecoder;
 use crate::tasks::asr::bundle::{self, ALLOWED_FLOAT};
 use crate::{Error, Result};
@@ -32,7 +33,7 @@ pub(super) fn export(recipe: &AttentionRecipe) -> Result<()> {
 }
 
 fn encode(net: &EncoderDecoder, recorder: &mut Recorder<'_>) -> export::Result<()> {
-    let (heads, next) = bundle::step(net.encoder(), recorder)?;
+    let Stepped { heads, caches: next, .. } = bundle::step(net.encoder(), recorder)?;
     recorder.output("log_probs", heads.tokens)?;
     recorder.output("memory", net.decoder().memory(heads.frames))?;
     bundle::carry(next, recorder)

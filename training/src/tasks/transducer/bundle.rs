@@ -6,6 +6,7 @@ use rejoinder_models::runtime::ElementType;
 use super::recipe::TransducerRecipe;
 use crate::Result;
 use crate::export::{self, Axis, Case, Element, OnnxExport, Package, Recorder};
+use crate::nets::conformer::Stepped;
 use crate::nets::transducer::Transducer;
 use crate::tasks::asr::bundle::{self, ALLOWED_FLOAT};
 
@@ -36,7 +37,7 @@ pub(super) fn export(recipe: &TransducerRecipe) -> Result<()> {
 }
 
 fn encode(net: &Transducer, recorder: &mut Recorder<'_>) -> export::Result<()> {
-    let (heads, next) = bundle::step(net.encoder(), recorder)?;
+    let Stepped { heads, caches: next, .. } = bundle::step(net.encoder(), recorder)?;
     recorder.output("encoder_out", net.encoder_out(heads.frames))?;
     bundle::carry(next, recorder)
 }

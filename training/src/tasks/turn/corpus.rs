@@ -86,6 +86,7 @@ impl Corpus {
             if most > 0 && most < all {
                 clips = (0..most).map(|n| clips[n * all / most].clone()).collect();
             }
+            tracing::info!("{}: looking for pauses in {} clips", folder.display(), clips.len());
             let pieces = clips.chunks(64).collect::<Vec<_>>().into_par_iter();
             let found = pieces.map(|clips| find(clips, &library, listener)).collect::<Result<Vec<_>>>()?;
             turns.extend(found.into_iter().flatten());

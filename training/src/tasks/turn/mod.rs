@@ -5,12 +5,14 @@
 
 mod bundle;
 mod corpus;
+mod hearing;
 mod measure;
 mod moments;
 mod recipe;
 mod task;
 
 pub use corpus::{Corpus, Turn};
+pub use hearing::StatesConfig;
 pub use moments::{Kind, Moment, MomentConfig, Silence};
 pub use recipe::TurnRecipe;
 pub use task::TurnTask;

@@ -6,6 +6,7 @@ use rejoinder_models::vad::{SegmenterConfig, VadConfig};
 use serde::{Deserialize, Serialize};
 
 use super::corpus::Listener;
+use super::hearing::StatesConfig;
 use super::measure;
 use super::moments::MomentConfig;
 use super::task::TurnTask;
@@ -31,6 +32,10 @@ pub struct TurnRecipe {
     /// Features; default: the kaldi flavour.
     #[serde(default = "FbankConfig::kaldi")]
     pub features: FbankConfig,
+    /// Whose states the net learns from in place of features; it then becomes a part of that recogniser's bundle. Default:
+    /// nobody's.
+    #[serde(default)]
+    pub states: Option<StatesConfig>,
     /// What finds the pauses of a recording. It should be what a conversation will listen with: where a pause begins, and
     /// which are heard at all, is learnt too. Default: the embedded detector.
     #[serde(default)]

@@ -1,14 +1,15 @@
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use burn::nn::loss::BinaryCrossEntropyLossConfig;
 use burn::tensor::{Device, Int, Tensor, TensorData, activation};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use rejoinder_models::card::Bundle;
-use rejoinder_models::features::Fbank;
+use rejoinder_models::card::{Bundle, FINALITY_ROLE};
 use rejoinder_models::turn::convolutional::FAMILY;
 
 use super::corpus::Corpus;
+use super::hearing::Hearing;
 use super::moments::{Moment, MomentConfig, draw};
 use super::recipe::{TurnData, TurnRecipe};
 use crate::augment::Augmenter;
@@ -17,7 +18,6 @@ use crate::data::statistics::BinStatistics;
 use crate::import;
 use crate::nets::turn::{TurnNet, TurnNetConfig};
 use crate::random::GOLDEN;
-use crate::tasks::fbank;
 use crate::trainer::{Batches, Figure, Loss, Task};
 use crate::{Error, Result};
 
@@ -37,7 +37,7 @@ pub struct TurnTask {
 struct Examples {
     corpus: Corpus,
     moments: MomentConfig,
-    fbank: Fbank,
+    hearing: Arc<Hearing>,
     frames: usize,
     augmenter: Option<Augmenter>,
 }
@@ -52,6 +52,26 @@ pub struct TurnBatch {
 }
 
 impl Examples {
+    fn open(
+        recipe: &TurnRecipe,
+        folders: &[PathBuf],
+        augmenter: Option<Augmenter>,
+        hearing: Arc<Hearing>,
+    ) -> Result<Arc<Self>> {
+        let TurnNetConfig { frames, stack, .. } = recipe.net;
+        if stack == 0 || frames == 0 || !frames.is_multiple_of(stack) {
+            let reason = format!("expected a multiple of net.stack, above zero, found {frames} and {stack}");
+            return Err(Error::config("net.frames", reason));
+        }
+        let TurnData { manifest, least_s, .. } = &recipe.data;
+        let corpus = Corpus::open(folders, manifest, &recipe.listener()?, *least_s, 0)?;
+        Ok(Arc::new(Self { corpus, moments: recipe.moments.clone(), hearing, frames, augmenter }))
+    }
+
+    fn to_validate(recipe: &TurnRecipe, hearing: Arc<Hearing>) -> Result<Arc<Self>> {
+        Self::open(recipe, std::slice::from_ref(&recipe.data.valid), None, hearing)
+    }
+
     /// The features of one moment. Shape: (frame, bin), row by row.
     fn features(&self, moment: &Moment, rng: &mut ChaCha8Rng) -> Result<Vec<f32>> {
         let recording = self.corpus.reader()?.read(&self.corpus.turns()[moment.turn].sound)?;
@@ -59,15 +79,13 @@ impl Examples {
         let look = moment.look(&self.moments, rng);
         let silence = Moment::silence(&self.moments, rng);
         let mut sound = moment.sound(&recording, look, silence);
-        let window = self.frames * self.fbank.hop().0 as usize;
+        let window = self.hearing.window(self.frames);
         // Speed changes the length, so that more is kept than the window takes.
         sound.drain(..sound.len().saturating_sub(2 * window));
         if let Some(augmenter) = &self.augmenter {
             augmenter.waveform(&mut sound, rng);
         }
-        let mut seen = vec![0.0; window.saturating_sub(sound.len())];
-        seen.extend_from_slice(&sound[sound.len().saturating_sub(window)..]);
-        Ok(self.fbank.compute(&seen)?)
+        self.hearing.hear(&sound, self.frames)
     }
 
     /// The batches of one epoch but the first `done`.
@@ -103,25 +121,13 @@ impl FromIterator<(Vec<f32>, bool)> for TurnBatch {
 
 impl TurnTask {
     pub(super) fn new(recipe: &TurnRecipe) -> Result<Self> {
-        let fbank = fbank(&recipe.features, recipe.net.bins)?;
-        if !recipe.net.frames.is_multiple_of(4) || recipe.net.frames == 0 {
-            return Err(Error::config("net.frames", format!("expected a multiple of 4, found {}", recipe.net.frames)));
-        }
-        let examples = |corpus, augmenter| {
-            let (moments, fbank) = (recipe.moments.clone(), fbank.clone());
-            Arc::new(Examples { corpus, moments, fbank, frames: recipe.net.frames, augmenter })
-        };
-        let listener = recipe.listener()?;
-        let TurnData { train, valid, manifest, least_s, .. } = &recipe.data;
-        let train = Corpus::open(train, manifest, &listener, *least_s, 0)?;
-        let valid = Corpus::open(std::slice::from_ref(valid), manifest, &listener, *least_s, 0)?;
-        let pauses: usize = train.turns().iter().map(|turn| turn.speech.len() - 1).sum();
-        tracing::info!(
-            "{} turns with {pauses} pauses to train on, {} to validate",
-            train.turns().len(),
-            valid.turns().len()
-        );
-        let (train, valid) = (examples(train, Some(recipe.augmenter()?)), examples(valid, None));
+        let hearing = Arc::new(Hearing::open(recipe)?);
+        let valid = Examples::to_validate(recipe, hearing.clone())?;
+        let train = Examples::open(recipe, &recipe.data.train, Some(recipe.augmenter()?), hearing)?;
+        let turns = train.corpus.turns();
+        let pauses: usize = turns.iter().map(|turn| turn.speech.len() - 1).sum();
+        let to_validate = valid.corpus.turns().len();
+        tracing::info!("{} turns with {pauses} pauses to train on, {to_validate} to validate", turns.len());
         let measured = train.batches(recipe.batch, STATISTICS_SEED, 0).map(|batch| Ok(batch?.features));
         let some = STATISTICS_MOMENTS.div_ceil(recipe.batch.max(1));
         let statistics = BinStatistics::of(recipe.net.bins, measured.take(some))?;
@@ -129,8 +135,9 @@ impl TurnTask {
     }
 
     /// Some moments of the validation turns, as the net sees them.
-    pub(super) fn examples(&self) -> Result<TurnBatch> {
-        self.valid.batches(self.batch, VALID_SEED, 0).next().unwrap_or_else(|| Ok(TurnBatch::default()))
+    pub(super) fn examples(recipe: &TurnRecipe) -> Result<TurnBatch> {
+        let valid = Examples::to_validate(recipe, Arc::new(Hearing::open(recipe)?))?;
+        valid.batches(recipe.batch, VALID_SEED, 0).next().unwrap_or_else(|| Ok(TurnBatch::default()))
     }
 
     fn log_odds(&self, net: &TurnNet, batch: &TurnBatch, device: &Device) -> Tensor<1> {
@@ -154,11 +161,18 @@ impl Task for TurnTask {
     }
 
     fn weights_in(&self, bundle: &Bundle) -> Result<Vec<(&'static str, &'static str)>> {
-        import::single_file(bundle, FAMILY, self.train.fbank.config())
+        match self.train.hearing.as_ref() {
+            Hearing::Fbank(fbank) => import::single_file(bundle, FAMILY, fbank.config()),
+            Hearing::States(_) if bundle.has(FINALITY_ROLE) => Ok(vec![(FINALITY_ROLE, "")]),
+            Hearing::States(_) => {
+                let reason = format!("expected a recogniser with a file for {FINALITY_ROLE} to begin with, found none");
+                Err(Error::config(bundle.root().display().to_string(), reason))
+            }
+        }
     }
 
     fn seconds(&self, batch: &TurnBatch) -> f64 {
-        self.train.fbank.config().seconds(batch.features.len())
+        self.train.hearing.seconds(batch.features.len() / self.net.bins)
     }
 
     fn train_batches(&self, epoch: usize, seed: u64, done: usize) -> Result<Batches<TurnBatch>> {

@@ -1,0 +1,54 @@
+use std::collections::VecDeque;
+
+use super::BLOCK;
+
+/// Over how many blocks power is taken: 100 ms.
+const BLOCKS: usize = 10;
+/// By how much somebody who speaks over a noise exceeds it, in power: 6 dB.
+const LOUDER: f32 = 4.0;
+
+/// Noise over a reply that goes on without a gap, so that the detector tells of no speech that begins over it.
+pub(super) struct Drone {
+    /// The power of the loudest 100 ms of the noise.
+    loudest: f32,
+    /// The power of the last blocks.
+    powers: VecDeque<f32>,
+}
+
+impl Drone {
+    /// Noise that has sounded like this so far.
+    pub(super) fn new(sound: &[f32]) -> Self {
+        let loudest = sound.chunks(BLOCKS * BLOCK).map(power).fold(0.0, f32::max);
+        Self { loudest, powers: VecDeque::with_capacity(BLOCKS) }
+    }
+
+    /// Takes a block, and tells whether something has begun over the noise.
+    pub(super) fn is_exceeded(&mut self, block: &[f32]) -> bool {
+        if self.powers.len() == BLOCKS {
+            self.powers.pop_front();
+        }
+        self.powers.push_back(power(block));
+        let mean = self.powers.iter().sum::<f32>() / BLOCKS as f32;
+        mean > LOUDER * self.loudest
+    }
+}
+
+fn power(sound: &[f32]) -> f32 {
+    sound.iter().map(|sample| sample * sample).sum::<f32>() / sound.len().max(1) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drone_is_exceeded_by_what_is_twice_as_loud_for_a_tenth_of_a_second() {
+        let mut drone = Drone::new(&[0.1; 20 * BLOCK]);
+        let exceeded =
+            |drone: &mut Drone, level: f32| (0..BLOCKS).filter(|_| drone.is_exceeded(&[level; BLOCK])).count();
+        assert_eq!(exceeded(&mut drone, 0.1), 0);
+        assert_eq!(exceeded(&mut drone, 0.19), 0);
+        assert_eq!(exceeded(&mut drone, 0.21), 1);
+        assert_eq!(exceeded(&mut drone, 0.21), BLOCKS);
+    }
+}
