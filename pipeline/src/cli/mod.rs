@@ -177,6 +177,9 @@ pub(crate) fn check_outputs(inputs: &[(&Path, &str)], outputs: &[(Option<&Path>,
         if let Some((_, other)) = taken.iter().find(|(other, _)| same_file(other, path)) {
             bail!("{}: this is {other}; name another file for {what}", path.display());
         }
+        if path.is_dir() {
+            bail!("{}: this is a folder; name a file in it for {what}", path.display());
+        }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         if !folder.is_dir() {
             bail!("{}: there is no folder {}; make it first", path.display(), folder.display());

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context, anyhow};
-use rejoinder::turn::Verdict;
+use rejoinder::turn::{State, Verdict};
 use rejoinder::{AudioDevice, Event, EventKind, Timeline, Timelines};
 use rejoinder_models::llm::Cancel;
 
@@ -19,6 +19,8 @@ pub(crate) struct Printer {
     in_reply: bool,
     /// The text of a reply that was begun ahead, until it is known whether it is the turn's.
     ahead: Option<String>,
+    /// Whether somebody speaks who has not said the wake phrase yet.
+    waking: bool,
     stop: Cancel,
     trouble: Trouble,
 }
@@ -44,7 +46,16 @@ impl Printer {
             Ok((path.to_owned(), BufWriter::new(file)))
         };
         let (out, events, trouble) = (std::io::stdout(), events.map(create).transpose()?, Trouble::default());
-        Ok(Self { out, events, lines: Timelines::default(), in_reply: false, ahead: None, stop, trouble })
+        Ok(Self {
+            out,
+            events,
+            lines: Timelines::default(),
+            in_reply: false,
+            ahead: None,
+            waking: false,
+            stop,
+            trouble,
+        })
     }
 
     /// What is told when nothing could be written any more.
@@ -79,9 +90,12 @@ impl Printer {
             }
             (EventKind::ReplyText { text }, Some(ahead)) => ahead.push_str(text),
             (EventKind::ReplyText { text }, None) => return self.reply(at, text),
+            (EventKind::State { state }, _) => self.waking = *state == State::Waking,
             _ => {}
         }
-        let Some(line) = line(&event.kind) else { return self.turn_over(event) };
+        let ignored = self.waking && event.kind == EventKind::Ignored;
+        let line = if ignored { Some("- without the wake phrase: ignored".to_owned()) } else { line(&event.kind) };
+        let Some(line) = line else { return self.turn_over(event) };
         if std::mem::take(&mut self.in_reply) {
             writeln!(self.out)?;
         }

@@ -56,6 +56,9 @@ impl Simulate {
             (self.json.as_deref(), "the figures"),
         ];
         check_outputs(&inputs, &outputs)?;
+        // It may take the place of the scenario that fails again.
+        let others: Vec<_> = outputs.iter().filter_map(|(path, what)| Some(((*path)?, *what))).collect();
+        check_outputs(&others, &[(Some(&self.replay), "what repeats a failed run")])?;
         let mut scenario = self.scenario.as_ref().map_or_else(|| Ok(Scenario::default()), Scenario::load)?;
         scenario.seed = self.seed.unwrap_or(scenario.seed);
         scenario.turns = self.turns.unwrap_or(scenario.turns);

@@ -4,7 +4,7 @@ use rejoinder_models::units::{SampleRate, Samples};
 use serde::{Deserialize, Serialize};
 
 use super::within;
-use crate::io::playout::SILENCE_DB;
+use crate::io::playout::{LEAD_MS, SILENCE_DB};
 use crate::turn::{EndRule, Phrase, Policy, RuleJudgeConfig, TurnTaking};
 
 /// Who may take the floor, and when a turn is over.
@@ -160,19 +160,20 @@ pub(super) fn resolve(
     speculation: &RawSpeculation,
 ) -> Result<TurnTaking, String> {
     within("turn.min_speech_ms", turn.min_speech_ms, 0.0, 10_000.0)?;
-    within("turn.hangover_ms", turn.hangover_ms, 0.0, 10_000.0)?;
+    within("turn.hangover_ms", turn.hangover_ms, 1.0, 10_000.0)?;
     let patience_ms = turn.patience_ms.unwrap_or(2.0 * turn.hangover_ms);
     within("turn.patience_ms", patience_ms, turn.hangover_ms, 20_000.0)?;
-    within("turn.min_silence_ms", turn.min_silence_ms, 0.0, turn.hangover_ms)?;
+    below("turn.min_silence_ms", turn.min_silence_ms, "turn.hangover_ms", turn.hangover_ms)?;
     within("turn.max_turn_ms", turn.max_turn_ms, 1_000.0, 600_000.0)?;
     within("turn.preroll_ms", turn.preroll_ms, 0.0, 2_000.0)?;
+    within("interruption.window_ms", interruption.window_ms, 100.0, 5_000.0)?;
     if let Some(ms) = interruption.min_speech_ms {
         within("interruption.min_speech_ms", ms, 0.0, 1_000.0)?;
+        below("interruption.min_speech_ms", ms, "interruption.window_ms", interruption.window_ms)?;
     }
-    within("interruption.window_ms", interruption.window_ms, 100.0, 5_000.0)?;
     within("interruption.duck_db", interruption.duck_db, -120.0, 0.0)?;
     within("speculation.max_starts", f64::from(speculation.max_starts), 0.0, 100.0)?;
-    within("speculation.max_held_ms", speculation.max_held_ms, 0.0, 60_000.0)?;
+    within("speculation.max_held_ms", speculation.max_held_ms, 0.0, LEAD_MS)?;
     let end = turn.end.as_ref().map(|end| rule(end, turn)).transpose()?.unwrap_or_default();
     judge(&interruption.judge, interruption.window_ms)?;
     if turn.push_to_talk && turn.wake.is_some() {
@@ -248,7 +249,13 @@ fn judge(config: &RuleJudgeConfig, window_ms: f64) -> Result<(), String> {
         let odd = words.iter().find(|word| !crate::turn::is_spoken_word(word));
         odd.map_or(Ok(()), |word| Err(format!("{}: expected single words in lower case, found {word:?}", key(name))))?;
     }
-    for (name, ms) in [("sure_ms", config.sure_ms), ("noise_ms", config.noise_ms)] {
+    let times = [
+        ("sure_ms", config.sure_ms),
+        ("noise_ms", config.noise_ms),
+        ("min_ms", config.min_ms),
+        ("settle_ms", config.settle_ms),
+    ];
+    for (name, ms) in times {
         within(&key(name), ms, 0.0, 10_000.0)?;
         if ms > window_ms {
             return Err(format!(
@@ -258,12 +265,19 @@ fn judge(config: &RuleJudgeConfig, window_ms: f64) -> Result<(), String> {
             ));
         }
     }
-    within(&key("min_ms"), config.min_ms, 0.0, 10_000.0)?;
-    within(&key("settle_ms"), config.settle_ms, 0.0, 2_000.0)?;
     within(&key("answer_ms"), config.answer_ms, 0.0, 10_000.0)?;
     within(&key("confidence"), f64::from(config.confidence), 0.0, 1.0)?;
     within(&key("voiced"), f64::from(config.voiced), 0.0, 1.0)?;
     within(&key("probability"), f64::from(config.probability), 0.0, 1.0)
+}
+
+/// Refuses a time that leaves none until another, after which it decides nothing.
+fn below(key: &str, ms: f64, other: &str, limit_ms: f64) -> Result<(), String> {
+    within(key, ms, 0.0, f64::INFINITY)?;
+    match ms < limit_ms {
+        true => Ok(()),
+        false => Err(format!("{key}: expected less than {limit_ms}, as {other} is, found {ms}")),
+    }
 }
 
 fn ms(samples: Samples) -> f64 {

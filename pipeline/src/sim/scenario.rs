@@ -25,9 +25,10 @@ pub struct Scenario {
     pub seed: u64,
     /// How often the caller speaks to the assistant; 0 for once through the script. Default: 20.
     pub turns: usize,
-    /// The assistant's configuration. Default: the default one.
+    /// The assistant's configuration; in a file it counts from the file's folder. Default: the default one.
     pub config: Option<PathBuf>,
-    /// The folder of the caller's recordings. Default: the one that the program is told, or the fixtures.
+    /// The folder of the caller's recordings, which counts from there as well. Default: the one that the program is told,
+    /// or the fixtures.
     pub voices: Option<PathBuf>,
     /// What a step costs in virtual time. Default: what it takes.
     pub cost: CostConfig,
@@ -177,11 +178,14 @@ impl Scenario {
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let text = std::fs::read_to_string(path).map_err(|source| Error::io(path, source))?;
-        let scenario: Self = toml::from_str(&text).map_err(|error| {
+        let mut scenario: Self = toml::from_str(&text).map_err(|error| {
             let line = error.span().map_or(0, |span| text[..span.start].matches('\n').count() + 1);
             Error::config(path, format!("line {line}: {}", error.message()))
         })?;
         scenario.check().map_err(|reason| Error::config(path, reason))?;
+        for named in [&mut scenario.config, &mut scenario.voices].into_iter().flatten() {
+            *named = path.with_file_name(&*named);
+        }
         Ok(scenario)
     }
 
@@ -234,6 +238,15 @@ mod tests {
         let scenario = Scenario { seed: 7, act: vec![act], room, cost, ..Scenario::default() };
         scenario.save(&path).unwrap();
         assert_eq!(Scenario::load(&path).unwrap(), scenario);
+    }
+
+    #[test]
+    fn what_a_file_names_is_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("scenario.toml");
+        std::fs::write(&path, "config = \"quiet.toml\"\nvoices = \"/recordings\"").unwrap();
+        let Scenario { config, voices, .. } = Scenario::load(&path).unwrap();
+        assert_eq!((config, voices), (Some(folder.path().join("quiet.toml")), Some("/recordings".into())));
     }
 
     #[test]
