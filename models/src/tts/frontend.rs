@@ -64,21 +64,17 @@ impl Frontend {
         if letter.is_empty() {
             return Vec::new();
         }
+        // "TVs" is spelled as "t v's".
+        if let Some(one) = letter.strip_suffix("'s") {
+            return plural(self.letter(one));
+        }
         let named = self.lexicon.get(&format!("{letter}."));
         named.map_or_else(|| self.g2p.phones(letter), <[u8]>::to_vec)
     }
 
     /// A word of the lexicon with an `'s` that the lexicon lacks, by the rule of English plurals.
     fn possessive(&self, word: &str) -> Option<Vec<u8>> {
-        let mut phones = self.lexicon.get(word.strip_suffix("'s")?)?.to_vec();
-        let last = phones::name(*phones.last()?);
-        let ending: &[&str] = match last.as_str() {
-            "S" | "Z" | "SH" | "ZH" | "CH" | "JH" => &["IH0", "Z"],
-            "P" | "T" | "K" | "F" | "TH" => &["S"],
-            _ => &["Z"],
-        };
-        phones.extend(ending.iter().filter_map(|name| phones::id(name)));
-        Some(phones)
+        self.lexicon.get(word.strip_suffix("'s")?).map(|phones| plural(phones.to_vec()))
     }
 
     /// Reads a text. Without anything to pronounce, the script has no tokens.
@@ -109,6 +105,18 @@ impl Frontend {
         script.place();
         script
     }
+}
+
+/// A word with the ending of the plural, by its last phone.
+fn plural(mut word: Vec<u8>) -> Vec<u8> {
+    let Some(last) = word.last().map(|last| phones::name(*last)) else { return word };
+    let ending: &[&str] = match last.as_str() {
+        "S" | "Z" | "SH" | "ZH" | "CH" | "JH" => &["IH0", "Z"],
+        "P" | "T" | "K" | "F" | "TH" => &["S"],
+        _ => &["Z"],
+    };
+    word.extend(ending.iter().filter_map(|name| phones::id(name)));
+    word
 }
 
 impl Script {
@@ -152,6 +160,32 @@ fn soften_the(script: &mut Script, text: &str) {
         if is_the && vowel && word.tokens.len() == 2 {
             let last = word.tokens.end - 1;
             script.tokens[last] = phones::id("IY0").unwrap_or(script.tokens[last]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn letters_of_initialisms_take_an_ending() {
+        let voice = Path::new(env!("CARGO_MANIFEST_DIR")).join("pretrained/tts-kathleen");
+        let lexicon = Lexicon::read(&voice.join("lexicon.bin")).unwrap();
+        let frontend = Frontend::new(lexicon, G2p::read(&voice.join("g2p.bin")).unwrap());
+        let phones = |text: &str| {
+            let script = frontend.script(text);
+            let phones = script.tokens.iter().filter(|token| phones::is_phone(**token));
+            phones.map(|phone| phones::name(*phone)).collect::<Vec<_>>()
+        };
+        for (several, one, ending) in
+            [("two TVs", "two TV", "Z"), ("the GPUs", "the GPU", "Z"), ("the SMSs", "the SMS", "IH0 Z")]
+        {
+            let mut expected = phones(one);
+            expected.extend(ending.split(' ').map(str::to_owned));
+            assert_eq!(phones(several), expected);
         }
     }
 }

@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 use super::excitation::{Excitation, Pitch};
 use crate::{Error, Result};
 
+/// Pitch may be as high as a quarter of the rate: below this, no voice fits.
+const LOWEST_RATE_HZ: u32 = 1_000;
+
 /// The geometry of the synthesizer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -54,13 +57,15 @@ impl SourceFilterConfig {
     }
 
     pub(super) fn check(&self) -> Result<()> {
-        let sound = self.hop > 0
+        let sound = self.rate_hz >= LOWEST_RATE_HZ
+            && self.hop > 0
             && self.fft.is_multiple_of(self.hop)
             && self.fft.is_multiple_of(2)
             && self.fft >= 2 * self.hop
             && self.harmonic_order.max(self.noise_order) <= self.fft / 2
             && self.harmonic_order.min(self.noise_order) > 0;
-        let expected = "an even fft that is a multiple of hop (2 at least), and orders from 1 to fft / 2";
+        let expected = "an even fft that is a multiple of hop (2 at least), orders from 1 to fft / 2, and a rate of 1,000 Hz \
+                        at least";
         if sound { Ok(()) } else { Err(Error::invalid("source-filter geometry", expected, format!("{self:?}"))) }
     }
 }

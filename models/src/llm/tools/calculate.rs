@@ -26,8 +26,8 @@ impl Tool for Calculator {
 
     fn call(&mut self, arguments: &Value, _now: Moment) -> Outcome {
         let value = evaluate(text(arguments, "expression").unwrap_or_default())?;
-        if value.abs() >= 1e15 {
-            return Err("that number is too big for me".into());
+        if value.abs() >= spoken::LARGEST {
+            return Err(spoken::TOO_LARGE.into());
         }
         Ok(spoken::number(value))
     }

@@ -72,6 +72,9 @@ impl Tool for UnitConverter {
         let value = arguments.get("value").and_then(Value::as_f64).unwrap_or(0.0);
         let (from, to) = (text(arguments, "from").unwrap_or_default(), text(arguments, "to").unwrap_or_default());
         let converted = convert(value, from, to).ok_or_else(|| format!("{from} can't be turned into {to}"))?;
+        if converted.abs() >= spoken::LARGEST {
+            return Err(spoken::TOO_LARGE.into());
+        }
         let temperature = matches!(to, "celsius" | "fahrenheit");
         let rounded = if temperature { (converted * 10.0).round() / 10.0 } else { round_for_speech(converted) };
         let name = if rounded == 1.0 { singular(to) } else { to.to_owned() };

@@ -34,9 +34,10 @@ pub trait Tool: Send {
     /// What the model is told about it.
     fn spec(&self) -> ToolSpec;
 
-    /// A copy with its state, on which calls are tried before it is certain that they are wanted: if they are, the copy
-    /// takes the tool's place, else it is dropped. None for a tool whose calls reach out of the program, so that they
-    /// cannot be taken back; one that does not say is taken for such.
+    /// A copy with a state of its own: what is called on one of both must not show in the other. Calls are tried on it before
+    /// it is certain that they are wanted; and one that was made before a call takes the tool's place where the call turns out
+    /// to have been unwanted. None for a tool whose calls reach out of the program, so that they cannot be taken back; one that
+    /// does not say is taken for such.
     fn fork(&self) -> Option<Box<dyn Tool>> {
         None
     }
@@ -59,13 +60,21 @@ pub trait Tool: Send {
 }
 
 /// The tools of one conversation.
-pub struct Tools(Vec<Slot>);
+pub struct Tools {
+    slots: Vec<Slot>,
+    /// Whether a call that cannot be taken back was made since [`Tools::settle`].
+    lasting: bool,
+    /// Whether each slot's tool is what it was before, and the other way round.
+    taken_back: bool,
+}
 
 struct Slot {
     spec: ToolSpec,
     tool: Box<dyn Tool>,
     /// The copy on which calls are tried.
     tried: Option<Box<dyn Tool>>,
+    /// What it was before the calls that can be taken back.
+    before: Option<Box<dyn Tool>>,
 }
 
 impl Default for Tools {
@@ -85,19 +94,20 @@ impl Default for Tools {
 impl Tools {
     /// A registry of `tools`.
     pub fn new(tools: Vec<Box<dyn Tool>>) -> Self {
-        Self(tools.into_iter().map(|tool| Slot { spec: tool.spec(), tool, tried: None }).collect())
+        let slot = |tool: Box<dyn Tool>| Slot { spec: tool.spec(), tool, tried: None, before: None };
+        Self { slots: tools.into_iter().map(slot).collect(), lasting: false, taken_back: false }
     }
 
     /// Only those that `keep` names.
     #[must_use]
     pub fn filter(mut self, keep: impl Fn(&str) -> bool) -> Self {
-        self.0.retain(|slot| keep(&slot.spec.name));
+        self.slots.retain(|slot| keep(&slot.spec.name));
         self
     }
 
     /// What the model is told, in order.
     pub fn specs(&self) -> Vec<ToolSpec> {
-        self.0.iter().map(|slot| slot.spec.clone()).collect()
+        self.slots.iter().map(|slot| slot.spec.clone()).collect()
     }
 
     /// Checks a call against its tool's schema and runs it at `now`.
@@ -106,7 +116,11 @@ impl Tools {
     /// A sentence for the model to read aloud: the tool is unknown, an argument is wrong, or it cannot be done.
     pub fn call(&mut self, call: &ToolCall, now: Moment) -> Outcome {
         let (slot, arguments) = self.slot(call)?;
-        slot.tool.call(&arguments, now)
+        slot.before = slot.before.take().or_else(|| slot.tool.fork());
+        let lasts = slot.before.is_none();
+        let outcome = slot.tool.call(&arguments, now);
+        self.lasting |= lasts;
+        outcome
     }
 
     /// [`call`](Self::call), as the text of a tool message: a failure begins with "sorry, ".
@@ -128,34 +142,68 @@ impl Tools {
 
     /// What was tried counts.
     pub fn adopt(&mut self) {
-        for slot in &mut self.0 {
+        for slot in &mut self.slots {
             if let Some(tried) = slot.tried.take() {
-                slot.tool = tried;
+                let before = std::mem::replace(&mut slot.tool, tried);
+                slot.before.get_or_insert(before);
             }
         }
     }
 
     /// What was tried was not wanted.
     pub fn discard(&mut self) {
-        for slot in &mut self.0 {
+        for slot in &mut self.slots {
             slot.tried = None;
+        }
+    }
+
+    /// Takes back the calls that were made since [`settle`](Self::settle), until [`redo`](Self::redo). Whether that can be
+    /// done: it can for all of them or for none.
+    pub fn take_back(&mut self) -> bool {
+        if !self.lasting && !self.taken_back {
+            self.swap();
+        }
+        !self.lasting
+    }
+
+    /// What was taken back counts after all.
+    pub fn redo(&mut self) {
+        if self.taken_back {
+            self.swap();
+        }
+    }
+
+    fn swap(&mut self) {
+        self.taken_back = !self.taken_back;
+        for Slot { tool, before, .. } in &mut self.slots {
+            if let Some(before) = before {
+                std::mem::swap(tool, before);
+            }
+        }
+    }
+
+    /// What was called up to now, or taken back, stays so.
+    pub fn settle(&mut self) {
+        (self.lasting, self.taken_back) = (false, false);
+        for slot in &mut self.slots {
+            slot.before = None;
         }
     }
 
     /// When [`due`](Self::due) will have something to tell.
     pub fn next_due(&self) -> Option<Moment> {
-        self.0.iter().filter_map(|slot| slot.tool.next_due()).min()
+        self.slots.iter().filter_map(|slot| slot.tool.next_due()).min()
     }
 
     /// What has become due in any tool by `now` and was not told yet.
     pub fn due(&mut self, now: Moment) -> Vec<String> {
-        self.0.iter_mut().flat_map(|slot| slot.tool.due(now)).collect()
+        self.slots.iter_mut().flat_map(|slot| slot.tool.due(now)).collect()
     }
 
     /// The tool of a call that keeps its schema, and the arguments that are given.
     fn slot(&mut self, call: &ToolCall) -> std::result::Result<(&mut Slot, Value), String> {
         let unknown = || format!("there is no tool called {}", call.name);
-        let slot = self.0.iter_mut().find(|slot| slot.spec.name == call.name).ok_or_else(unknown)?;
+        let slot = self.slots.iter_mut().find(|slot| slot.spec.name == call.name).ok_or_else(unknown)?;
         let arguments = given_arguments(&slot.spec.parameters, &call.arguments)?;
         Ok((slot, arguments))
     }

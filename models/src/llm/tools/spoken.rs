@@ -1,51 +1,16 @@
 //! Numbers, times, dates and durations as words that a voice reads aloud.
 
-const ONES: [&str; 20] = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-];
-const TENS: [&str; 10] = ["", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
-const SCALES: [(u64, &str); 4] =
-    [(1_000_000_000_000, "trillion"), (1_000_000_000, "billion"), (1_000_000, "million"), (1_000, "thousand")];
+use crate::text::numbers;
+
+/// From here on a number is too large to be said, and to be exact.
+pub(super) const LARGEST: f64 = 1e15;
+
+/// What is said of such a number.
+pub(super) const TOO_LARGE: &str = "that number is too big for me";
 
 /// A whole number in words, without hyphens: `1234` is "one thousand two hundred and thirty four".
 pub fn cardinal(n: u64) -> String {
-    if let Some(word) = ONES.get(n as usize) {
-        return (*word).to_owned();
-    }
-    if n < 100 {
-        let tens = TENS[(n / 10) as usize];
-        return if n.is_multiple_of(10) { tens.to_owned() } else { format!("{tens} {}", ONES[(n % 10) as usize]) };
-    }
-    if n < 1000 {
-        let hundreds = format!("{} hundred", ONES[(n / 100) as usize]);
-        return if n.is_multiple_of(100) { hundreds } else { format!("{hundreds} and {}", cardinal(n % 100)) };
-    }
-    let (scale, name) = SCALES.into_iter().find(|(scale, _)| n >= *scale).unwrap_or((1_000, "thousand"));
-    let head = format!("{} {name}", cardinal(n / scale));
-    match n % scale {
-        0 => head,
-        rest if rest < 100 => format!("{head} and {}", cardinal(rest)),
-        rest => format!("{head} {}", cardinal(rest)),
-    }
+    numbers::cardinal_with_and(n)
 }
 
 /// A number in words, rounded to two decimals: `-3.243` is "minus three point two four". Of one that is closer to zero
@@ -63,11 +28,7 @@ pub fn number(value: f64) -> String {
     text.push_str(&cardinal(whole));
     if part > 0 {
         text.push_str(" point ");
-        text.push_str(ONES[(part / 10) as usize]);
-        if part % 10 > 0 {
-            text.push(' ');
-            text.push_str(ONES[(part % 10) as usize]);
-        }
+        text.push_str(&numbers::digits(format!("{part:02}").trim_end_matches('0')));
     }
     text
 }
@@ -78,41 +39,18 @@ const NOTHING: f64 = 1e-9;
 fn small(value: f64) -> String {
     let decimals = (1.0 - value.abs().log10().floor()) as usize;
     let text = format!("{:.decimals$}", value.abs());
-    let digits =
-        text.trim_end_matches('0').trim_start_matches("0.").bytes().map(|digit| ONES[usize::from(digit - b'0')]);
     let minus = if value < 0.0 { "minus " } else { "" };
-    format!("{minus}zero point {}", digits.collect::<Vec<_>>().join(" "))
+    format!("{minus}zero point {}", numbers::digits(text.trim_end_matches('0').trim_start_matches("0.")))
 }
 
-/// An ordinal up to the ninety-ninth: `23` is "twenty third".
+/// An ordinal: `23` is "twenty third".
 pub fn ordinal(n: u64) -> String {
-    let cardinal = cardinal(n);
-    let (head, last) = cardinal.rsplit_once(' ').map_or(("", cardinal.as_str()), |(head, last)| (head, last));
-    let last = match last {
-        "one" => "first".to_owned(),
-        "two" => "second".to_owned(),
-        "three" => "third".to_owned(),
-        "five" => "fifth".to_owned(),
-        "eight" => "eighth".to_owned(),
-        "nine" => "ninth".to_owned(),
-        "twelve" => "twelfth".to_owned(),
-        word if word.ends_with('y') => format!("{}ieth", &word[..word.len() - 1]),
-        word => format!("{word}th"),
-    };
-    if head.is_empty() { last } else { format!("{head} {last}") }
+    numbers::ordinal_of(&cardinal(n))
 }
 
 /// A year in words: `2026` is "twenty twenty six", `2005` "two thousand and five".
 pub fn year(year: u64) -> String {
-    let (century, rest) = (year / 100, year % 100);
-    if !(10..100).contains(&century) || (century % 10 == 0 && rest < 10) {
-        return cardinal(year);
-    }
-    match rest {
-        0 => format!("{} hundred", cardinal(century)),
-        1..=9 => format!("{} oh {}", cardinal(century), ONES[rest as usize]),
-        _ => format!("{} {}", cardinal(century), cardinal(rest)),
-    }
+    numbers::year_or(year, cardinal)
 }
 
 /// A time of day in words: `(17, 5)` is "five oh five in the afternoon".
@@ -125,7 +63,7 @@ pub fn time_of_day(hour: u32, minute: u32) -> String {
     let clock = cardinal(u64::from(if hour.is_multiple_of(12) { 12 } else { hour % 12 }));
     let minutes = match minute {
         0 => " o'clock".to_owned(),
-        1..=9 => format!(" oh {}", ONES[minute as usize]),
+        1..=9 => format!(" oh {}", cardinal(u64::from(minute))),
         _ => format!(" {}", cardinal(u64::from(minute))),
     };
     let part = match hour {

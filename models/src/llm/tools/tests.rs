@@ -44,6 +44,7 @@ fn units_convert_within_their_kind() {
     assert_eq!(ask(12.0, "inches", "feet").unwrap(), "one foot");
     assert_eq!(ask(3.0, "gallons", "cups").unwrap(), "forty eight cups");
     assert!(ask(1.0, "miles", "grams").unwrap_err().contains("miles"));
+    assert_eq!(ask(9.46e12, "kilometers", "millimeters").unwrap_err(), "that number is too big for me");
 }
 
 #[test]
@@ -63,6 +64,35 @@ fn timers_run_are_listed_cancelled_and_fall_due_once() {
     assert_eq!(run(&mut tools, "timer", json!({"action": "cancel"}), later(92)).unwrap(), "timer cancelled");
     assert_eq!(tools.next_due(), None);
     assert!(run(&mut tools, "timer", json!({"action": "set"}), NOW).is_err());
+    for label in ["pasta", "pasta", "egg"] {
+        run(&mut tools, "timer", json!({"action": "set", "minutes": 1, "label": label}), NOW).unwrap();
+    }
+    let cancel = json!({"action": "cancel", "label": "pasta"});
+    assert_eq!(run(&mut tools, "timer", cancel, NOW).unwrap(), "all pasta timers cancelled");
+    assert_eq!(tools.due(NOW.plus_ms(60_000)), ["Your egg timer is done."]);
+}
+
+#[test]
+fn what_was_called_can_be_taken_back_until_it_is_settled() {
+    let mut tools = Tools::default();
+    let call = |arguments| ToolCall { name: "shopping".into(), arguments };
+    let read = |tools: &mut Tools| tools.attempt(&call(json!({"action": "read"})), NOW).unwrap();
+    let add = |item| call(json!({"action": "add", "items": [item]}));
+    tools.answer(&add("milk"), NOW);
+    tools.settle();
+    tools.attempt(&add("bread"), NOW).unwrap();
+    tools.adopt();
+    tools.answer(&add("eggs"), NOW);
+    assert!(tools.take_back() && tools.take_back());
+    assert_eq!(read(&mut tools), "milk");
+    tools.discard();
+    tools.redo();
+    tools.redo();
+    assert_eq!(read(&mut tools), "milk, bread and eggs");
+    tools.discard();
+    tools.settle();
+    assert!(tools.take_back(), "there is nothing to take back");
+    assert_eq!(read(&mut tools), "milk, bread and eggs");
 }
 
 #[test]
@@ -123,6 +153,9 @@ fn a_tool_that_reaches_out_is_not_tried() {
     let call = ToolCall { name: "lamp".into(), arguments: json!({}) };
     assert_eq!(tools.attempt(&call, NOW), None);
     assert_eq!(tools.answer(&call, NOW), "on");
+    assert!(!tools.take_back());
+    tools.settle();
+    assert!(tools.take_back());
 }
 
 #[test]

@@ -103,6 +103,7 @@ impl Timers {
             (0, None) => Err("there are no timers".into()),
             (1, Some(label)) => Ok(format!("{label} timer cancelled")),
             (1, None) => Ok("timer cancelled".into()),
+            (_, Some(label)) => Ok(format!("all {label} timers cancelled")),
             _ => Ok("all timers cancelled".into()),
         }
     }

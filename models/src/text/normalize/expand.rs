@@ -2,11 +2,13 @@
 
 mod amounts;
 mod moments;
+mod roman;
 
 use std::ops::Range;
 
-use amounts::{money, number_form, operator, phone, quantity};
+use amounts::{equation, money, number_form, operator, phone, quantity};
 use moments::{date, time};
+use roman::roman;
 
 use super::numbers::Number;
 use super::tables::{ABBREVIATIONS, BEFORE_NUMBER, COUNTRIES, LEADING_APOSTROPHE, SPELLED, SYMBOLS, Stop, is_currency};
@@ -90,6 +92,8 @@ pub(super) fn expand(previous: Option<&Lexeme>, lexemes: &[Lexeme], spell_capita
         return alone(lexemes[0].text.as_str());
     }
     date(parts, next)
+        .or_else(|| roman(previous, parts, next))
+        .or_else(|| equation(parts))
         .or_else(|| abbreviation(parts, next))
         .or_else(|| dotted_letters(parts, next))
         .or_else(|| time(parts, next))

@@ -4,7 +4,7 @@
 //! differ in letter case, in whether the marks of a pause stay, and in whether capitals are spelled.
 
 mod expand;
-mod numbers;
+pub(crate) mod numbers;
 pub(crate) mod tables;
 
 use std::ops::Range;

@@ -30,43 +30,57 @@ const SCALES: [(u64, &str); 4] =
 const LARGEST: u64 = 999_999_999_999_999;
 
 /// `1205` as "one thousand two hundred five"; beyond a thousand trillion digit by digit.
-pub(super) fn cardinal(n: u64) -> String {
-    if n > LARGEST {
-        return digits(&n.to_string());
-    }
+pub(crate) fn cardinal(n: u64) -> String {
+    if n > LARGEST { digits(&n.to_string()) } else { in_words(n, false) }
+}
+
+/// `1205` as "one thousand two hundred and five".
+pub(crate) fn cardinal_with_and(n: u64) -> String {
+    in_words(n, true)
+}
+
+fn in_words(n: u64, with_and: bool) -> String {
     let mut words = Vec::new();
-    push_cardinal(n, &mut words);
+    push_cardinal(n, with_and, &mut words);
     words.join(" ")
 }
 
-fn push_cardinal(mut n: u64, words: &mut Vec<String>) {
+fn push_cardinal(mut n: u64, with_and: bool, words: &mut Vec<&str>) {
     if n == 0 {
-        words.push(ONES[0].to_owned());
+        words.push(ONES[0]);
     }
+    let before = words.len();
     for (scale, name) in SCALES {
         if n >= scale {
-            push_cardinal(n / scale, words);
-            words.push(name.to_owned());
+            push_cardinal(n / scale, with_and, words);
+            words.push(name);
             n %= scale;
         }
     }
     if n >= 100 {
-        words.extend([ONES[n as usize / 100].to_owned(), "hundred".to_owned()]);
+        words.extend([ONES[n as usize / 100], "hundred"]);
         n %= 100;
     }
+    if with_and && n > 0 && words.len() > before {
+        words.push("and");
+    }
     if n >= 20 {
-        words.push(TENS[n as usize / 10].to_owned());
+        words.push(TENS[n as usize / 10]);
         n %= 10;
     }
     if n > 0 {
-        words.push(ONES[n as usize].to_owned());
+        words.push(ONES[n as usize]);
     }
 }
 
 /// `21` as "twenty first".
-pub(super) fn ordinal(n: u64) -> String {
-    let words = cardinal(n);
-    let (head, last) = words.rsplit_once(' ').map_or(("", words.as_str()), |(head, last)| (head, last));
+pub(crate) fn ordinal(n: u64) -> String {
+    ordinal_of(&cardinal(n))
+}
+
+/// "twenty one" as "twenty first".
+pub(crate) fn ordinal_of(cardinal: &str) -> String {
+    let (head, last) = cardinal.rsplit_once(' ').map_or(("", cardinal), |(head, last)| (head, last));
     let last = match last {
         "one" => "first".to_owned(),
         "two" => "second".to_owned(),
@@ -91,15 +105,20 @@ pub(super) fn plural(words: &str) -> String {
 }
 
 /// Each digit by itself.
-pub(super) fn digits(text: &str) -> String {
+pub(crate) fn digits(text: &str) -> String {
     let words: Vec<&str> = text.chars().filter_map(|c| c.to_digit(10)).map(|d| ONES[d as usize]).collect();
     words.join(" ")
 }
 
 /// A year as it is said: "nineteen oh five", "eighteen hundred", "two thousand nine".
 pub(super) fn year(n: u64) -> String {
+    year_or(n, cardinal)
+}
+
+/// A year as it is said, or, where it is no number of hundreds and what is left, as `whole` says it.
+pub(crate) fn year_or(n: u64, whole: impl Fn(u64) -> String) -> String {
     match (n / 100, n % 100) {
-        (century, _) if !(10..100).contains(&century) || century.is_multiple_of(10) && n % 100 < 10 => cardinal(n),
+        (century, _) if !(10..100).contains(&century) || century.is_multiple_of(10) && n % 100 < 10 => whole(n),
         (century, 0) => format!("{} hundred", cardinal(century)),
         (century, rest @ 1..=9) => format!("{} oh {}", cardinal(century), cardinal(rest)),
         (century, rest) => format!("{} {}", cardinal(century), cardinal(rest)),

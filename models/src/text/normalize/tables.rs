@@ -143,6 +143,63 @@ pub(super) const SPELLED: &[&str] = &[
     "EPA",
 ];
 
+/// What a Roman numeral counts.
+pub(super) const NUMBERED: &[&str] = &[
+    "act", "article", "book", "bowl", "chapter", "class", "episode", "figure", "grade", "level", "mark", "part",
+    "phase", "scene", "section", "stage", "table", "title", "type", "version", "vol", "volume", "war",
+];
+
+/// Names of rulers and popes, whose numbers have an article.
+pub(super) const RULERS: &[&str] = &[
+    "albert",
+    "alexander",
+    "alfonso",
+    "benedict",
+    "catherine",
+    "charles",
+    "christian",
+    "clement",
+    "edward",
+    "elizabeth",
+    "ferdinand",
+    "francis",
+    "frederick",
+    "george",
+    "gregory",
+    "gustav",
+    "harald",
+    "henry",
+    "innocent",
+    "ivan",
+    "james",
+    "john",
+    "joseph",
+    "julius",
+    "leo",
+    "leopold",
+    "louis",
+    "mary",
+    "napoleon",
+    "nicholas",
+    "olaf",
+    "otto",
+    "paul",
+    "peter",
+    "philip",
+    "pius",
+    "ptolemy",
+    "ramesses",
+    "richard",
+    "robert",
+    "rudolf",
+    "umberto",
+    "urban",
+    "victoria",
+    "vittorio",
+    "wilhelm",
+    "william",
+];
+
 /// Names whose full stop seldom ends a sentence, whatever follows.
 pub(crate) const COUNTRIES: &[&str] = &["U.S", "U.S.A", "U.K", "U.N", "E.U"];
 

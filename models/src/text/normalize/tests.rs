@@ -85,12 +85,30 @@ fn operators_between_numbers_are_said() {
         ("10 − 3 is 7", "ten minus three is seven"),
         ("10 / 2 = 5, 10/2 = 5", "ten divided by two equals five, ten divided by two equals five"),
         ("3 x 4 * 5", "three times four times five"),
+        ("7-3=4 and 10/2=5.", "seven minus three equals four and ten divided by two equals five."),
         ("pages 10 - 20", "pages ten to twenty"),
         ("he won 3 - 1", "he won three, one"),
         ("tea - 2 cups", "tea, two cups"),
         ("x² ≥ 4 and 3 ≠ 5", "x squared at least four and three is not five"),
         ("H₂O, 5 m³, ≤ 5", "h two o, five m cubed, at most five"),
         ("C# on Jan. 5, Sept 3, Dec. 24.", "c sharp on january fifth, september third, december twenty fourth."),
+    ] {
+        assert_eq!(tts(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn roman_numerals_are_numbers_where_something_is_numbered() {
+    for (text, expected) in [
+        ("World War II ended.", "world war two ended."),
+        ("Chapter IV, Part I", "chapter four, part one"),
+        ("Henry VIII's wives, Louis XIV", "henry the eighth's wives, louis the fourteenth"),
+        ("Rocky III and Super Bowl LIV", "rocky three and super bowl fifty four"),
+        ("Malcolm X and I", "malcolm x and i"),
+        ("that part I like, John I know, vitamin C", "that part i like, john i know, vitamin c"),
+        ("an IV drip, the XX, Louis, I", "an iv drip, the x x, louis, i"),
+        ("IIII and VX", "iiii and v x"),
+        ("James V. Brown met Charles V.", "james v brown met charles the fifth."),
     ] {
         assert_eq!(tts(text), expected, "{text}");
     }

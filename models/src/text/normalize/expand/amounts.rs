@@ -24,6 +24,33 @@ pub(super) fn operator(previous: &Lexeme, lexemes: &[Lexeme]) -> Option<Expansio
     Some(Expansion::of(words, 1, None))
 }
 
+/// A sum written without spaces: `7-3=4`, `10/2=5`.
+pub(super) fn equation(parts: Parts) -> Option<Expansion> {
+    let sign = |c: char| match c {
+        '=' => Some("equals"),
+        '+' => Some("plus"),
+        '-' | '−' => Some("minus"),
+        '*' | '×' | 'x' => Some("times"),
+        '/' | '÷' => Some("divided by"),
+        _ => None,
+    };
+    if !parts.core.contains('=') {
+        return None;
+    }
+    let mut words = Vec::new();
+    let mut rest = parts.core;
+    while !rest.is_empty() {
+        let (number, behind) = Number::split(rest)?;
+        words.push(number.words());
+        rest = behind;
+        if let Some(c) = behind.chars().next() {
+            words.push(sign(c)?.to_owned());
+            rest = &behind[c.len_utf8()..];
+        }
+    }
+    (words.len() % 2 == 1).then(|| Expansion::of(words.join(" "), 1, parts.pause()))
+}
+
 fn is_digit(c: char) -> bool {
     c.is_ascii_digit()
 }
