@@ -217,8 +217,12 @@ impl ChunkSearch for CtcSearch {
     }
 
     fn finish(&mut self) -> Result<Transcript> {
-        let finality = self.finality.as_mut().map(FinalityStream::log_odds).transpose()?;
         let transcript = self.shared.transcript(self.search.finish(&self.shared.tokenizer));
+        // A sign that fails must not cost the words.
+        let finality = self.finality.as_mut().map(FinalityStream::log_odds).transpose().unwrap_or_else(|error| {
+            tracing::warn!("{error}");
+            None
+        });
         Ok(Transcript { finality, ..transcript })
     }
 

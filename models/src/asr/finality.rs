@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::encoder::{Encoder, EncoderStream, leading};
 use crate::card::{Bundle, FINALITY_ROLE, MODEL_ROLE};
 use crate::runtime::{Model, Runtime, Session, Tensor};
-use crate::units::Samples;
+use crate::units::{SampleRate, Samples};
 use crate::{Error, Result};
 
 /// The encoder's output, and the net's input.
@@ -18,10 +18,11 @@ pub const STATES: &str = "states";
 pub const LOG_ODDS: &str = "log_odds";
 
 /// The net: immutable and shared.
-pub(super) struct Finality {
+pub(crate) struct Finality {
     model: Arc<dyn Model>,
     frames: usize,
     width: usize,
+    path: Arc<Path>,
 }
 
 impl Finality {
@@ -33,14 +34,22 @@ impl Finality {
         if !bundle.has(FINALITY_ROLE) {
             return Ok(None);
         }
-        let path = bundle.path(FINALITY_ROLE)?;
         let width = width(encoder, &bundle.path(MODEL_ROLE)?)?;
+        Self::of(bundle, width, runtime).map(Some)
+    }
+
+    /// The net of a bundle whose encoder gives states of this width.
+    ///
+    /// # Errors
+    /// [`Error::Model`] when there is none, or it does not fit them.
+    pub(crate) fn of(bundle: &Bundle, width: usize, runtime: &dyn Runtime) -> Result<Self> {
+        let path = bundle.path(FINALITY_ROLE)?;
         let model = runtime.open(&path)?;
         let shape = model.input(STATES).map(|port| port.shape.clone()).unwrap_or_default();
         match shape[..] {
             [Some(1), Some(frames), Some(found)] if found == width && model.output(LOG_ODDS).is_some() => {
                 model.warm_up(vec![(STATES, Tensor::f32(&[1, frames, width], vec![0.0; frames * width])?)])?;
-                Ok(Some(Self { model, frames, width }))
+                Ok(Self { model, frames, width, path: path.into() })
             }
             _ => {
                 let expected = format!("an input `{STATES}` of shape [1, frames, {width}] and an output `{LOG_ODDS}`");
@@ -49,8 +58,14 @@ impl Finality {
         }
     }
 
-    pub(super) fn stream(&self) -> Result<FinalityStream> {
-        Ok(FinalityStream { session: self.model.session()?, states: Recent::new(self.frames, self.width) })
+    /// States of which the net takes the last.
+    pub(crate) fn frames(&self) -> usize {
+        self.frames
+    }
+
+    pub(crate) fn stream(&self) -> Result<FinalityStream> {
+        let states = Recent::new(self.frames, self.width);
+        Ok(FinalityStream { session: self.model.session()?, states, path: self.path.clone() })
     }
 }
 
@@ -67,24 +82,25 @@ fn width(encoder: &dyn Model, path: &Path) -> Result<usize> {
 }
 
 /// The net on the states of one stream.
-pub(super) struct FinalityStream {
+pub(crate) struct FinalityStream {
     session: Box<dyn Session>,
-    pub(super) states: Recent,
+    pub(crate) states: Recent,
+    path: Arc<Path>,
 }
 
 impl FinalityStream {
     /// The log-odds that all was said with the last state.
-    pub(super) fn log_odds(&mut self) -> Result<f32> {
+    pub(crate) fn log_odds(&mut self) -> Result<f32> {
         let Recent { values, frames, width } = &self.states;
         let states = Tensor::f32(&[1, *frames, *width], values.clone())?;
         let outputs = self.session.run(vec![(STATES, states)], &[LOG_ODDS])?;
-        Ok(leading(outputs.into_iter().next(), LOG_ODDS, 1, 1, Path::new(LOG_ODDS))?[0])
+        Ok(leading(outputs.into_iter().next(), LOG_ODDS, 1, 1, &self.path)?[0])
     }
 }
 
 /// The states of the last frames. Shape: (frames, width), zeros before the first.
 #[derive(Clone)]
-pub(super) struct Recent {
+pub(crate) struct Recent {
     values: Vec<f32>,
     frames: usize,
     width: usize,
@@ -95,26 +111,27 @@ impl Recent {
         Self { values: vec![0.0; frames * width], frames, width }
     }
 
-    pub(super) fn width(&self) -> usize {
+    pub(crate) fn width(&self) -> usize {
         self.width
     }
 
-    pub(super) fn push(&mut self, states: &[f32]) {
+    pub(crate) fn push(&mut self, states: &[f32]) {
         let kept = states.len().min(self.values.len());
         self.values.drain(..kept);
         self.values.extend_from_slice(&states[states.len() - kept..]);
     }
 
-    pub(super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.values.fill(0.0);
     }
 }
 
 /// The states of a recogniser's encoder, for nets that learn from them.
+#[derive(Clone)]
 pub struct EncoderStates {
     encoder: Arc<Encoder>,
     width: usize,
-    path: std::path::PathBuf,
+    path: Arc<Path>,
 }
 
 impl EncoderStates {
@@ -127,7 +144,7 @@ impl EncoderStates {
         let model = runtime.open(&path)?;
         let width = width(model.as_ref(), &path)?;
         let encoder = Arc::new(Encoder::new(bundle.card(), model, &path, &[STATES])?);
-        Ok(Self { encoder, width, path })
+        Ok(Self { encoder, width, path: path.into() })
     }
 
     /// Values in a state.
@@ -137,32 +154,37 @@ impl EncoderStates {
 
     /// How much sound one state stands for, at 16 kHz.
     pub fn frame(&self) -> Samples {
-        Samples(self.encoder.frame_samples()).convert(self.encoder.rate(), crate::units::SampleRate::INTERNAL)
+        Samples(self.encoder.frame_samples()).convert(self.encoder.rate(), SampleRate::INTERNAL)
+    }
+
+    /// The rate of the sound that the encoder hears.
+    pub fn rate(&self) -> SampleRate {
+        self.encoder.rate()
     }
 
     /// An encoder for sounds, one after the other.
     ///
     /// # Errors
     /// [`Error::Engine`] when the engine cannot make one.
-    pub fn stream(&self) -> Result<StatesStream<'_>> {
-        Ok(StatesStream { stream: self.encoder.stream()?, of: self })
+    pub fn stream(&self) -> Result<StatesStream> {
+        Ok(StatesStream { stream: self.encoder.stream()?, of: self.clone() })
     }
 }
 
 /// An encoder for sounds, one after the other.
-pub struct StatesStream<'a> {
-    of: &'a EncoderStates,
+pub struct StatesStream {
+    of: EncoderStates,
     stream: EncoderStream,
 }
 
-impl StatesStream<'_> {
+impl StatesStream {
     /// The last `frames` states of a sound, as a recogniser has them at its end. Shape: (frames, width), zeros before the
     /// first.
     ///
     /// # Errors
     /// [`Error::Engine`] when the model run fails.
     pub fn last(&mut self, samples: &[f32], frames: usize) -> Result<Vec<f32>> {
-        let EncoderStates { encoder, width, path } = self.of;
+        let EncoderStates { encoder, width, path } = &self.of;
         let mut recent = Recent::new(frames, *width);
         let mut take = |outputs: Vec<Tensor>| {
             recent.push(&leading(outputs.into_iter().next(), STATES, encoder.frames(), *width, path)?);

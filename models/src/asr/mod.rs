@@ -17,7 +17,7 @@ pub use conformer_attention::{AttentionParams, ConformerAttention};
 pub use conformer_ctc::ConformerCtc;
 pub use conformer_transducer::{ConformerTransducer, TransducerParams};
 pub use decoding::{CtcParams, Decoding, LogProbs};
-pub use finality::EncoderStates;
+pub use finality::{EncoderStates, StatesStream};
 
 use serde::{Deserialize, Serialize};
 

@@ -117,8 +117,7 @@ impl Exchange {
     ) -> Result<Option<Self>> {
         let Endpoint { host, port, path } = endpoint;
         let key = match key {
-            Some(key) if key.chars().all(|c| c.is_ascii_graphic()) => format!("Authorization: Bearer {key}\r\n"),
-            Some(_) => return Err(Error::invalid("api_key", "printable ASCII without spaces", "other characters")),
+            Some(key) => format!("Authorization: Bearer {key}\r\n"),
             None => String::new(),
         };
         let request = format!(

@@ -33,9 +33,9 @@ pub struct OpenAiOptions {
     /// The model's name at the endpoint. Default: `default`.
     #[serde(default = "default_model")]
     pub model: String,
-    /// Sent as a bearer token when set. Default: none.
-    #[serde(default)]
-    pub api_key: Option<String>,
+    /// Sent as a bearer token when set; never written out. Default: none.
+    #[serde(default, skip_serializing)]
+    pub api_key: Option<ApiKey>,
     /// Sampling temperature. Default: 0.
     #[serde(default)]
     pub temperature: f32,
@@ -49,6 +49,51 @@ pub struct OpenAiOptions {
     /// How long to wait for a connection, and for the next event of a reply. Default: 30,000.
     #[serde(default = "default_timeout")]
     pub timeout_ms: u64,
+}
+
+/// A key that no log and no file is to show.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct ApiKey(String);
+
+impl From<String> for ApiKey {
+    fn from(key: String) -> Self {
+        Self(key)
+    }
+}
+
+impl From<&str> for ApiKey {
+    fn from(key: &str) -> Self {
+        Self(key.to_owned())
+    }
+}
+
+impl std::fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ApiKey(…)")
+    }
+}
+
+impl OpenAiOptions {
+    /// Refuses what no request can have.
+    fn check(&self) -> Result<()> {
+        let wrong = |key: &'static str, expected: &str, found: String| Err(Error::invalid(key, expected, found));
+        if !(self.temperature.is_finite() && self.temperature >= 0.0) {
+            return wrong("temperature", "0 or more", self.temperature.to_string());
+        }
+        if self.max_tokens == 0 {
+            return wrong("max_tokens", "1 or more", "0".to_owned());
+        }
+        if self.timeout_ms == 0 {
+            return wrong("timeout_ms", "1 or more", "0".to_owned());
+        }
+        match &self.api_key {
+            Some(ApiKey(key)) if !key.chars().all(|c| c.is_ascii_graphic()) => {
+                wrong("api_key", "printable ASCII without spaces", "other characters".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 fn default_model() -> String {
@@ -77,8 +122,9 @@ impl OpenAiResponder {
     /// A responder for an endpoint. Nothing is sent yet.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when the URL is not `http://host[:port][/path]`.
+    /// [`Error::Invalid`] when the URL is not `http://host[:port][/path]`, or an option is out of its bounds.
     pub fn new(options: OpenAiOptions) -> Result<Self> {
+        options.check()?;
         let endpoint = Endpoint::parse(&options.url)?;
         Ok(Self { shared: Arc::new(Shared { options, endpoint }) })
     }
@@ -110,7 +156,8 @@ impl Dialogue for OpenAiDialogue {
         let body = request(options, messages, tools).to_string();
         let timeout = Duration::from_millis(options.timeout_ms);
         let (endpoint, cancelled) = (&self.shared.endpoint, || cancel.is_cancelled());
-        let sent = Exchange::post(endpoint, options.api_key.as_deref(), &body, timeout, &cancelled)?;
+        let key = options.api_key.as_ref().map(|ApiKey(key)| key.as_str());
+        let sent = Exchange::post(endpoint, key, &body, timeout, &cancelled)?;
         let Some(mut exchange) = sent else { return Ok(Finish::Cancelled) };
         let (mut parser, mut reply) = (SseParser::default(), StreamedReply::default());
         let (mut events, mut unread, mut told) = (Vec::new(), Some(Vec::new()), Instant::now());

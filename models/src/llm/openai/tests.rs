@@ -43,6 +43,24 @@ fn serve(answer: impl Into<String>) -> (OpenAiOptions, std::thread::JoinHandle<S
     (options, server)
 }
 
+#[test]
+fn options_that_no_request_can_have_are_refused_and_keys_are_not_shown() {
+    let options: OpenAiOptions = serde_json::from_value(json!({"url": "http://localhost:1/v1"})).unwrap();
+    let refused = |options| OpenAiResponder::new(options).err().unwrap().to_string();
+    let key = "not\nfor a header".to_owned();
+    for (wrong, name) in [
+        (OpenAiOptions { timeout_ms: 0, ..options.clone() }, "timeout_ms"),
+        (OpenAiOptions { max_tokens: 0, ..options.clone() }, "max_tokens"),
+        (OpenAiOptions { temperature: f32::NAN, ..options.clone() }, "temperature"),
+        (OpenAiOptions { api_key: Some(key.into()), ..options.clone() }, "api_key"),
+    ] {
+        assert!(refused(wrong).contains(name));
+    }
+    let options = OpenAiOptions { api_key: Some("secret".into()), ..options };
+    assert!(!format!("{options:?}").contains("secret"));
+    assert!(!serde_json::to_string(&options).unwrap().contains("secret"));
+}
+
 fn user(content: &str) -> ChatMessage {
     ChatMessage { role: Role::User, content: content.into(), tool_call: None }
 }
