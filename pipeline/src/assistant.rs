@@ -1,6 +1,5 @@
 //! The models of an assistant, opened and shared by all its conversations.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use rejoinder_models::asr::Recognizer;
@@ -11,16 +10,16 @@ use rejoinder_models::llm::llama::LlamaResponder;
 use rejoinder_models::llm::openai::OpenAiResponder;
 use rejoinder_models::text::ClauseConfig;
 use rejoinder_models::tts::Synthesizer;
-use rejoinder_models::turn::TurnDetector;
+use rejoinder_models::turn::{ENCODER_STATES, TurnDetector};
 use rejoinder_models::vad::{SegmenterConfig, Vad};
 use rejoinder_models::{runtime, zoo};
 
-use crate::Result;
 use crate::config::{Config, ResponderConfig};
 use crate::dialogue::{Calendar, Toolbox};
 use crate::identity::Identity;
 use crate::turn::{Judge, RuleJudge, TurnTaking};
 use crate::wake::WakeWord;
+use crate::{Error, Result};
 
 /// Makes the tools of one conversation, with a state of their own, which go by its calendar.
 pub type ToolboxMaker = Arc<dyn Fn(Calendar) -> Toolbox + Send + Sync>;
@@ -59,6 +58,8 @@ pub struct Assistant {
     pub memory: usize,
     /// How many tools one reply may call, one after another.
     pub max_tool_calls: usize,
+    /// What is said in place of a reply whose model failed before its first word; without it, nothing is.
+    pub apology: Option<String>,
     /// The tools.
     pub tools: ToolboxMaker,
 }
@@ -92,14 +93,21 @@ impl Assistant {
             instructions: config.instructions.clone(),
             memory: config.memory,
             max_tool_calls: config.max_tool_calls,
+            apology: config.apology.clone(),
             tools: Arc::new(move |calendar| Toolbox::assistant(&tools, calendar)),
         })
     }
 }
 
 fn open_turn_detector(config: &Config) -> Result<Option<Arc<dyn TurnDetector>>> {
-    let open = |path: &PathBuf| zoo::open_turn_detector(path, &config.runtime);
-    Ok(config.turn_detector.as_ref().map(open).transpose()?)
+    let Some(path) = &config.turn_detector else { return Ok(None) };
+    let detector = zoo::open_turn_detector(path, &config.runtime)?;
+    if detector.name() == ENCODER_STATES {
+        let reason = "turn.end.model: expected a detector of turn ends, found a recogniser, which tells what it knows of them \
+                      without being named here";
+        return Err(Error::config(path, reason));
+    }
+    Ok(Some(detector))
 }
 
 fn open_responder(config: &ResponderConfig) -> Result<Arc<dyn Responder>> {

@@ -57,9 +57,9 @@ pub enum EventKind {
         sound: f32,
         /// How much likelier a sentence ends after these words than after any, as a ratio of odds; none where the
         /// words up to the pause are not known yet.
-        words: Option<f32>,
+        ending: Option<f32>,
         /// The log-odds that it is over by the recogniser's states, where they are known.
-        states: Option<f32>,
+        finality: Option<f32>,
     },
     /// The caller's turn is over.
     Endpoint {
@@ -113,6 +113,12 @@ pub enum EventKind {
         name: String,
         /// What it gave back.
         result: String,
+    },
+    /// What the tool was called for is taken back, since the caller went on before they heard a word of the reply. The model is
+    /// asked anew with all that they said.
+    ToolTakenBack {
+        /// The tool.
+        name: String,
     },
     /// When a tool will have something to tell of its own accord, such as that a timer is done; none for never, as
     /// things stand.
@@ -187,8 +193,8 @@ pub enum EventKind {
         /// What it said.
         reason: String,
     },
-    /// A stage failed at something that the turn can do without: `identify` at a name, `listen` at a piece of sound. A
-    /// reason that does not change is told once.
+    /// A stage failed at something that the turn can do without: `identify` at a name, `listen` at a piece of sound,
+    /// `respond` at a reply in whose place the assistant apologizes. It is told once in a turn, of `listen` once a reason.
     Degraded {
         /// The stage.
         stage: String,

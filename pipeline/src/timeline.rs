@@ -119,6 +119,7 @@ impl Timeline {
             | EventKind::SpeculationKept
             | EventKind::Partial { .. }
             | EventKind::ToolReturned { .. }
+            | EventKind::ToolTakenBack { .. }
             | EventKind::Scheduled { .. }
             | EventKind::WordPlayed { .. }
             | EventKind::NoReply

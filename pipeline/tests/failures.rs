@@ -43,6 +43,25 @@ fn what_a_model_said_before_it_failed_is_a_reply_that_can_be_interrupted() {
 }
 
 #[test]
+fn an_apology_takes_the_place_of_a_reply_that_has_no_word_yet() {
+    let parrot = Parrot::default();
+    let assistant = Assistant { apology: Some("delta delta.".to_owned()), ..assistant(&parrot) };
+    let session = SessionBuilder::new(&assistant);
+    let conversation = session.simulate(&speech("300 fail 2000 alpha 1500 fail fail 2000"), COST).unwrap();
+    let lines: Timelines = conversation.events.iter().collect();
+    let [failed, next, late] = lines.turns() else { panic!("three turns, not {lines:?}") };
+    assert!(failed.reply == "delta delta." && failed.finished && failed.failed.is_none(), "{lines:?}");
+    let reason = "parrot: no answer";
+    let told = |kind: &EventKind| matches!(kind, EventKind::Degraded { reason: why, .. } if why == reason);
+    assert_eq!(conversation.events.iter().filter(|event| told(&event.kind)).count(), 1);
+    assert_eq!(next.reply, "alpha bravo.");
+    assert_eq!(late.failed.as_deref(), Some("respond: parrot: no more"), "what has a word is not apologized for");
+    let history = parrot.0.lock().unwrap()[1].clone();
+    let said: Vec<_> = history[1..].iter().map(|message| message.content.as_str()).collect();
+    assert_eq!(said, ["fail", "delta delta.", "alpha"]);
+}
+
+#[test]
 fn noise_after_a_failed_turn_asks_nobody_again() {
     let parrot = Parrot::default();
     let session = SessionBuilder::new(&assistant(&parrot));

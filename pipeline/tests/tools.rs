@@ -105,6 +105,27 @@ fn a_call_that_was_tried_for_a_turn_that_went_on_never_happened() {
 }
 
 #[test]
+fn a_call_for_a_turn_that_was_cut_off_is_taken_back_before_its_reply_is_heard() {
+    // The turn is over 20 ms before the caller goes on, and its reply is within its first word when that is certain.
+    let script = "300 time 420 alpha 4000";
+    let taken_back = |conversation: &Conversation| {
+        let kept = |kind: &EventKind| matches!(kind, EventKind::ToolTakenBack { name } if name == "clock");
+        conversation.events.iter().filter(|event| kept(&event.kind)).count()
+    };
+    let conversation = simulate(&alarm(), script);
+    let lines = timelines(&conversation);
+    assert_eq!((calls(&conversation), taken_back(&conversation)), (1, 1), "{lines:?}");
+    assert_eq!(lines.turns().last().unwrap().reply, "time alpha bravo.", "nothing rings: {lines:?}");
+
+    let parrot = Parrot::default();
+    let conversation = simulate(&assistant(&parrot), script);
+    assert_eq!((calls(&conversation), taken_back(&conversation)), (1, 0), "what reached out of the program stays");
+    let asked = parrot.0.lock().unwrap().last().unwrap().clone();
+    let said: Vec<_> = asked[1..].iter().map(|message| message.content.as_str()).collect();
+    assert_eq!(said, ["time", "", "delta", "alpha"]);
+}
+
+#[test]
 fn what_falls_due_is_told_when_nobody_speaks() {
     let conversation = simulate(&alarm(), "300 time 4000");
     let turns = timelines(&conversation);

@@ -88,7 +88,7 @@ fn finality(folder: &Path, heard: &str) {
     recipe.train(RunMode::New).unwrap();
     let other = [&settings[..], &["export.name=\"another\""]].concat();
     let refused = open(&path, &other).export().unwrap_err().to_string();
-    assert!(refused.contains("expected the recogniser whose states the net has learnt from, tiny"), "{refused}");
+    assert!(refused.contains("export.name: expected that of the recogniser, tiny"), "{refused}");
     recipe.export().unwrap();
     recipe.evaluate().unwrap();
 }
@@ -143,7 +143,7 @@ fn an_assistant_of_models_that_were_just_trained_holds_a_conversation() {
     assert_eq!((call.text.as_str(), call.reply.as_str()), (WAKE, ""));
     assert_eq!((turn.text.as_str(), turn.tools.as_slice()), (question, &["clock".to_owned()][..]));
     assert!(turn.reply.starts_with("It's "), "{}", turn.reply);
-    let by_states = |kind: &EventKind| matches!(kind, EventKind::Paused { states: Some(_), .. });
+    let by_states = |kind: &EventKind| matches!(kind, EventKind::Paused { finality: Some(_), .. });
     assert!(conversation.events.iter().any(|event| by_states(&event.kind)), "pauses are judged by the states too");
     let loudest = conversation.assistant.samples.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
     assert!(loudest > 0.02, "{} is not spoken", turn.reply);

@@ -146,6 +146,7 @@ fn line(kind: &EventKind) -> Option<String> {
         EventKind::Spotted { keyword, probability } => format!("+ {keyword} ({probability:.2})"),
         EventKind::ToolCalled { name, arguments } => format!("* {name} {arguments}"),
         EventKind::ToolReturned { name, result } => format!("* {name}: {result}"),
+        EventKind::ToolTakenBack { name } => format!("* {name}: taken back"),
         EventKind::Judged { verdict: Verdict::Backchannel } => "~ the caller listens".to_owned(),
         EventKind::Judged { verdict: Verdict::Noise } => "~ noise".to_owned(),
         EventKind::Reminded => "- something is due".to_owned(),

@@ -72,6 +72,8 @@ pub struct Config {
     pub memory: usize,
     /// Tools that one reply may call.
     pub max_tool_calls: usize,
+    /// What is said in place of a reply whose model failed before its first word.
+    pub apology: Option<String>,
     /// The names of the tools that the model may call.
     pub tools: Vec<String>,
 }
@@ -190,6 +192,7 @@ impl RawConfig {
             instructions: self.dialogue.instructions,
             memory: self.dialogue.memory,
             max_tool_calls: self.dialogue.max_tool_calls,
+            apology: Some(self.dialogue.apology).filter(|apology| !apology.trim().is_empty()),
             tools: tools(self.dialogue.tools)?,
         })
     }
@@ -252,7 +255,7 @@ impl RawLlm {
                 if let Some(name) = api_key_variable {
                     let key = std::env::var(&name);
                     let key = key.map_err(|_| format!("llm.api_key_variable: {name} is not in the environment"))?;
-                    endpoint.api_key = Some(key);
+                    endpoint.api_key = Some(key.into());
                 }
                 OpenAiResponder::new(endpoint.clone()).map_err(|error| format!("llm.endpoint: {error}"))?;
                 Ok(ResponderConfig::OpenAi(endpoint))

@@ -152,6 +152,9 @@ pub struct RawDialogue {
     pub memory: usize,
     /// Tools that one reply may call, one after another. Default: 3.
     pub max_tool_calls: usize,
+    /// What is said in place of a reply whose model failed before its first word; empty for nothing. Default: an English
+    /// apology, as the voice that is embedded speaks.
+    pub apology: String,
     /// The tools that the model may call. Default: all.
     pub tools: Option<Vec<String>>,
 }
@@ -159,6 +162,7 @@ pub struct RawDialogue {
 impl Default for RawDialogue {
     fn default() -> Self {
         let instructions = rejoinder_models::llm::PERSONA.to_owned();
-        Self { instructions, memory: 40, max_tool_calls: 3, tools: None }
+        let apology = "Sorry, I can't answer right now.".to_owned();
+        Self { instructions, memory: 40, max_tool_calls: 3, apology, tools: None }
     }
 }

@@ -121,7 +121,7 @@ fn a_variant_of_a_configuration_says_what_differs() {
     let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/assistants"));
     let variant = |text: &str| Config::parse(&format!("include = \"default.toml\"\n{text}"), &folder.join("mine.toml"));
     let base = Config::load(folder.join("default.toml")).unwrap();
-    let slower = variant("[turn]\nhangover_ms = 900").unwrap();
+    let slower = variant("[turn]\nhangover_ms = 790").unwrap();
     assert_eq!(slower.turn_detector, base.turn_detector);
     assert_eq!(slower.turn_taking.policy.min_silence, base.turn_taking.policy.min_silence);
     assert!(slower.turn_taking.policy.hangover > base.turn_taking.policy.hangover);

@@ -80,6 +80,18 @@ impl History {
         self.add(turn, 0, message(Role::Tool, result));
     }
 
+    /// Forgets the reply to `turn` with its calls and their results, as though the caller had spoken on, and returns the names
+    /// of the tools that it called.
+    pub fn take_back(&mut self, turn: TurnId) -> Vec<String> {
+        let mut called = Vec::new();
+        self.retain(|message, of| {
+            let reply = of == turn && matches!(message.role, Role::Assistant | Role::Tool);
+            called.extend(message.tool_call.as_ref().filter(|_| reply).map(|call| call.name.clone()));
+            !reply
+        });
+        called
+    }
+
     /// The reply to `turn` was spoken as `said`, as far as it was. Where these are not the words of the model, since a stage
     /// between changed them, they take their place: before the reply's tool calls, where it has some.
     pub fn spoken(&mut self, turn: TurnId, said: &str) {
@@ -113,14 +125,20 @@ impl History {
                 kept.push_str(&message.content);
             }
         }
-        let mut places = std::mem::take(&mut self.places).into_iter();
-        self.messages.retain(|message| {
-            let place = places.next();
-            let keep = message.role != Role::Assistant || !message.content.is_empty() || message.tool_call.is_some();
-            self.places.extend(place.filter(|_| keep));
-            keep
+        self.retain(|message, _| {
+            message.role != Role::Assistant || !message.content.is_empty() || message.tool_call.is_some()
         });
         cut.then_some(kept)
+    }
+
+    /// Forgets the messages that are not to be kept, by what they say and the turn that they belong to.
+    fn retain(&mut self, mut keep: impl FnMut(&ChatMessage, TurnId) -> bool) {
+        let kept: Vec<bool> =
+            self.messages.iter().zip(&self.places).map(|(message, (turn, _))| keep(message, *turn)).collect();
+        let mut of_messages = kept.iter();
+        self.messages.retain(|_| of_messages.next().copied().unwrap_or(true));
+        let mut of_places = kept.iter();
+        self.places.retain(|_| of_places.next().copied().unwrap_or(true));
     }
 
     fn add(&mut self, turn: TurnId, start: usize, message: ChatMessage) {
@@ -198,6 +216,21 @@ mod tests {
         history.cut(TurnId::new(1), Heard::UpTo(0));
         assert_eq!(contents(&history), ["what time is it", "", "noon"]);
         assert!(history.is_unanswered());
+    }
+
+    #[test]
+    fn a_reply_that_is_taken_back_leaves_the_callers_words_to_be_gone_on_with() {
+        let mut history = History::new("be brief", 100);
+        history.heard(TurnId::new(1), "set a timer for five");
+        history.said(TurnId::new(1), 0, "", Some(call("timer")));
+        history.returned(TurnId::new(1), "timer set for five seconds");
+        history.said(TurnId::new(1), 0, "Timer set.", None);
+        history.cut(TurnId::new(1), Heard::UpTo(0));
+        assert_eq!(history.take_back(TurnId::new(1)), ["timer"]);
+        history.heard(TurnId::new(2), "minutes");
+        assert_eq!(contents(&history), ["be brief", "set a timer for five minutes"]);
+        assert!(history.take_back(TurnId::new(2)).is_empty());
+        assert_eq!(history.messages().len(), 2);
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub struct Toolbox {
 }
 
 enum Runner {
-    Function(Run),
+    Function { run: Run, called: bool },
     Tools { tools: Tools, calendar: Calendar },
 }
 
@@ -29,7 +29,7 @@ impl Toolbox {
     /// keep the tool's schema. A call cannot be taken back, so that it waits until the caller's turn is over; tools of
     /// [`of`](Self::of) may do better.
     pub fn new(specs: Vec<ToolSpec>, run: impl FnMut(&ToolCall, Position) -> String + Send + 'static) -> Self {
-        Self { specs, runner: Runner::Function(Box::new(run)) }
+        Self { specs, runner: Runner::Function { run: Box::new(run), called: false } }
     }
 
     /// Tools with a state of their own, which go by this calendar.
@@ -53,8 +53,11 @@ impl Toolbox {
             return answer;
         }
         match &mut self.runner {
-            Runner::Function(run) => match checked(&self.specs, call) {
-                Ok(call) => run(&call, at),
+            Runner::Function { run, called } => match checked(&self.specs, call) {
+                Ok(call) => {
+                    *called = true;
+                    run(&call, at)
+                }
                 Err(why) => format!("sorry, {why}"),
             },
             Runner::Tools { tools, calendar } => tools.answer(call, calendar.moment(at)),
@@ -63,34 +66,58 @@ impl Toolbox {
 
     /// Runs a call that may turn out not to be wanted, to be followed by [`adopt`](Self::adopt) or
     /// [`discard`](Self::discard). None where that cannot be taken back.
-    pub fn attempt(&mut self, call: &ToolCall, at: Position) -> Option<String> {
+    pub(crate) fn attempt(&mut self, call: &ToolCall, at: Position) -> Option<String> {
         if let Some(answer) = self.unknown(call) {
             return Some(answer);
         }
         match &mut self.runner {
-            Runner::Function(_) => None,
+            Runner::Function { .. } => None,
             Runner::Tools { tools, calendar } => tools.attempt(call, calendar.moment(at)),
         }
     }
 
     /// What was attempted counts.
-    pub fn adopt(&mut self) {
+    pub(crate) fn adopt(&mut self) {
         if let Runner::Tools { tools, .. } = &mut self.runner {
             tools.adopt();
         }
     }
 
     /// What was attempted was not wanted.
-    pub fn discard(&mut self) {
+    pub(crate) fn discard(&mut self) {
         if let Runner::Tools { tools, .. } = &mut self.runner {
             tools.discard();
+        }
+    }
+
+    /// Takes back the calls that were made since [`settle`](Self::settle), until [`redo`](Self::redo). Whether that can be
+    /// done: it can for all of them or for none.
+    pub(crate) fn take_back(&mut self) -> bool {
+        match &mut self.runner {
+            Runner::Function { called, .. } => !*called,
+            Runner::Tools { tools, .. } => tools.take_back(),
+        }
+    }
+
+    /// What was taken back counts after all.
+    pub(crate) fn redo(&mut self) {
+        if let Runner::Tools { tools, .. } = &mut self.runner {
+            tools.redo();
+        }
+    }
+
+    /// What was called up to now, or taken back, stays so.
+    pub(crate) fn settle(&mut self) {
+        match &mut self.runner {
+            Runner::Function { called, .. } => *called = false,
+            Runner::Tools { tools, .. } => tools.settle(),
         }
     }
 
     /// When [`due`](Self::due) will have something to tell; none for never, as things stand.
     pub fn next_due(&self) -> Option<Moment> {
         match &self.runner {
-            Runner::Function(_) => None,
+            Runner::Function { .. } => None,
             Runner::Tools { tools, .. } => tools.next_due(),
         }
     }
@@ -105,7 +132,7 @@ impl Toolbox {
     /// within half a second is told as well.
     pub fn due(&mut self, at: Position) -> Vec<String> {
         match &mut self.runner {
-            Runner::Function(_) => Vec::new(),
+            Runner::Function { .. } => Vec::new(),
             Runner::Tools { tools, calendar } => tools.due(calendar.moment(at).plus_ms(EARLY_MS)),
         }
     }

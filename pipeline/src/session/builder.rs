@@ -83,7 +83,6 @@ impl SessionBuilder {
     /// Takes the caller's sound from here, instead of from [`Session::push`].
     #[must_use]
     pub fn source(mut self, source: impl Source + 'static) -> Self {
-        self.capture_rate = source.sample_rate();
         self.source = Some(Box::new(source));
         self
     }
@@ -95,14 +94,14 @@ impl SessionBuilder {
         self
     }
 
-    /// The rate of what [`Session::push`] takes. Default: 16 kHz.
+    /// The rate of what [`Session::push`] takes. Default: 16 kHz. A [`Source`] has its own.
     #[must_use]
     pub fn capture_rate(mut self, rate: SampleRate) -> Self {
         self.capture_rate = rate;
         self
     }
 
-    /// The rate of what [`Session::pull`] gives. Default: the synthesizer's.
+    /// The rate of what [`Session::pull`] gives. Default: the synthesizer's. A [`Sink`] has its own.
     #[must_use]
     pub fn playback_rate(mut self, rate: SampleRate) -> Self {
         self.playback_rate = Some(rate);
@@ -145,6 +144,9 @@ impl SessionBuilder {
         let (mut source, mut sink) = (self.source.take(), self.sink.take());
         if let Some(sink) = &sink {
             self.playback_rate = Some(sink.sample_rate(self.assistant.synthesizer.sample_rate()));
+        }
+        if let Some(source) = &source {
+            self.capture_rate = source.sample_rate();
         }
         let capture_rate = self.capture_rate;
         let chain = self.chain(clock)?;
@@ -274,6 +276,7 @@ fn stages(
     let calls = assistant.max_tool_calls;
     let respond = Respond::new(dialogue, history, tools, calls, turns.clone(), playout.clone());
     let respond = respond.wake(taking.wake.clone()).identity(assistant.identity.clone());
+    let respond = respond.apology(assistant.apology.clone());
     let mut stages: Vec<Box<dyn Stage>> = vec![
         Box::new(Listen::new(front_end, detector, ending, waking, settings, playout.clone())),
         Box::new(Transcribe::new(recognizer)),

@@ -41,6 +41,9 @@ fn broken(record: &Record) -> Vec<String> {
                 turn.over = true;
                 complaints.push(format!("turn {}: {stage} failed: {reason}", event.turn));
             }
+            EventKind::Degraded { stage, reason } => {
+                complaints.push(format!("turn {}: {stage} failed, and went on: {reason}", event.turn));
+            }
             EventKind::DeviceLost { device } => {
                 turn.over = true;
                 complaints.push(format!("turn {}: the {device} stood still", event.turn));

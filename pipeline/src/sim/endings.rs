@@ -59,7 +59,7 @@ mod tests {
         let event = |at: u64, probability: f32| Event {
             at: ms(at),
             turn: TurnId::default(),
-            kind: EventKind::Paused { probability, sound: 0.5, words: None, states: None },
+            kind: EventKind::Paused { probability, sound: 0.5, ending: None, finality: None },
         };
         let said = Said {
             kind: Kind::Say,

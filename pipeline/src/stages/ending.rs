@@ -19,9 +19,9 @@ const SUREST: f32 = 2.5;
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Told {
     /// How well they end by its language model, as a ratio of odds.
-    pub(crate) words: f32,
+    pub(crate) ending: f32,
     /// The log-odds that they are all, by its encoder's states, where it has a net for that.
-    pub(crate) states: Option<f32>,
+    pub(crate) finality: Option<f32>,
 }
 
 /// Asks a detector of turn ends as a pause grows longer.
@@ -75,10 +75,10 @@ impl Ending {
     ) -> Result<(EventKind, Outlook)> {
         let look = self.stream.probability(sound)?;
         let sound = self.average(look);
-        let (words, states) = (told.map(|told| told.words), told.and_then(|told| told.states));
-        let probability = Signs { sound, words, states }.probability();
+        let (ending, finality) = (told.map(|told| told.ending), told.and_then(|told| told.finality));
+        let probability = Signs { sound, ending, finality }.probability();
         let outlook = self.rule.outlook(probability, spoken, silence);
-        Ok((EventKind::Paused { probability, sound, words, states }, outlook))
+        Ok((EventKind::Paused { probability, sound, ending, finality }, outlook))
     }
 
     /// The mean of the log-odds of this look and those before it, as a probability.
@@ -132,9 +132,9 @@ mod tests {
         let rule = EndRule { threshold: 0.6, after: Samples(0), unfinished: 0.1 };
         let mut ending = Ending::new(&Loudness, rule).unwrap();
         let mut look = |at: u64, steps: u64, sound: f32, words: Option<f32>| {
-            let words = words.map(|words| Told { words, states: None });
+            let told = words.map(|ending| Told { ending, finality: None });
             assert!(ending.is_due(Position(at), Position(at + 800 * steps)));
-            let (paused, outlook) = ending.judge(&[0.01, sound], (Samples(16_000), Samples(800)), words).unwrap();
+            let (paused, outlook) = ending.judge(&[0.01, sound], (Samples(16_000), Samples(800)), told).unwrap();
             let EventKind::Paused { probability, sound, .. } = paused else { panic!("not {paused:?}") };
             ((probability * 100.0).round(), (sound * 100.0).round(), outlook)
         };

@@ -27,11 +27,14 @@ pub(crate) struct Identify {
     /// Samples that were heard at the last look.
     looked_at: usize,
     found: Identified,
+    /// The turn in which the last look failed.
+    failed: Option<TurnId>,
 }
 
 impl Identify {
     pub(crate) fn new(identity: Identity) -> Self {
-        Self { identity, sound: Vec::new(), taken: false, looks: 0, looked_at: 0, found: Identified::default() }
+        let found = Identified::default();
+        Self { identity, sound: Vec::new(), taken: false, looks: 0, looked_at: 0, found, failed: None }
     }
 
     fn begin(&mut self) {
@@ -62,7 +65,9 @@ impl Identify {
     fn look(&mut self, turn: TurnId, out: &mut Outbox<'_>) {
         self.looked_at = self.sound.len();
         self.found = self.identity.identify(&self.sound).unwrap_or_else(|error| {
-            out.event(turn, EventKind::Degraded { stage: self.name().to_owned(), reason: error.to_string() });
+            if self.failed.replace(turn) != Some(turn) {
+                out.event(turn, EventKind::Degraded { stage: "identify".to_owned(), reason: error.to_string() });
+            }
             Identified::default()
         });
         let _ = out.send(turn, Body::Identified(self.found.name.clone()));

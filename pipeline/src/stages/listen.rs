@@ -278,10 +278,10 @@ impl Listen {
         }
         out.act(Effect::Idle(self.machine.is_idle()));
         let state = self.machine.state();
-        let television = (before, state) == (State::Waking, State::Asleep);
+        let unaddressed = (before, state) == (State::Waking, State::Asleep);
         let unheeded = matches!(before, State::Hearing | State::Thinking | State::Speaking | State::Interrupted)
             && state == State::Listening;
-        if television || unheeded {
+        if unaddressed || unheeded {
             // Who talks on is listened to from here.
             self.detector.begin_anew();
         }
@@ -315,7 +315,7 @@ impl Stage for Listen {
             Body::Scheduled(at) => self.take(Input::Scheduled(at), out),
             Body::NoReply => self.take(Input::NoReply(message.turn), out),
             Body::Overheard { text, confidence, complete, ending, finality } => {
-                let told = Told { words: ending, states: finality };
+                let told = Told { ending, finality };
                 self.overhear(message.turn, Overheard { text, confidence, complete, told }, out);
             }
             Body::Lost(device) => {
@@ -334,6 +334,7 @@ impl Stage for Listen {
                 if control == Control::Mute {
                     // What is said after a short mute begins anew, although the detector may have noticed no silence.
                     self.detector.begin_anew();
+                    self.silent_from = self.silent_from.or(Some(self.now));
                 }
                 out.event(self.machine.turn(), EventKind::Controlled { control });
                 self.take(Input::Control(control), out);

@@ -2,16 +2,18 @@
 
 mod ahead;
 mod reminders;
+mod reply;
 
 use std::borrow::Cow;
-use std::ops::ControlFlow;
 
 use ahead::Ahead;
 use rejoinder_models::asr::{Transcript, Word};
-use rejoinder_models::llm::{Cancel, Dialogue, Finish, ToolCall, ToolSpec};
+use rejoinder_models::llm::{Cancel, Dialogue, ToolSpec};
 use rejoinder_models::units::Position;
 use reminders::Reminders;
+use reply::Draft;
 
+use crate::Result;
 use crate::dialogue::{History, Toolbox};
 use crate::event::EventKind;
 use crate::identity::Identity;
@@ -19,7 +21,6 @@ use crate::io::playout::Playout;
 use crate::message::{Body, Message, Opening, TurnId, Turns};
 use crate::stage::{Outbox, Stage};
 use crate::turn::Phrase;
-use crate::{Error, Result};
 
 /// `respond`: one dialogue with a model, its history and its tools.
 pub(crate) struct Respond {
@@ -27,12 +28,17 @@ pub(crate) struct Respond {
     history: History,
     tools: Toolbox,
     max_tool_calls: usize,
+    /// What is said where the model failed before its first word.
+    apology: Option<String>,
     wake: Option<Phrase>,
     /// What opened the caller's turn.
     opening: Opening,
     /// Whether nothing was heard of the last reply since the caller spoke over it, so that what they said before still
     /// waits for an answer, should these words turn out to be none.
     unheard: bool,
+    /// The reply of which the caller had heard nothing when they went on: what it called tools for is taken back if they say
+    /// more.
+    premature: Option<TurnId>,
     /// Whether the last reply was taken back before it had a word.
     cancelled: bool,
     identity: Option<Identity>,
@@ -44,29 +50,6 @@ pub(crate) struct Respond {
     unsettled: Option<TurnId>,
     ahead: Option<Ahead>,
     reminders: Reminders,
-}
-
-/// A reply in the making.
-#[derive(Default)]
-struct Draft {
-    text: String,
-    /// When each piece of the text came.
-    pieces: Vec<Position>,
-    calls: usize,
-    /// Calls that count once the reply is kept, with their results.
-    attempted: Vec<(ToolCall, String)>,
-}
-
-/// The result of a call that was not made, since nobody waits for the reply any more. Endpoints and chat templates refuse a
-/// call without a result.
-const NOT_CALLED: &str = "not done: the caller spoke on";
-
-/// How far a reply came.
-enum Progress {
-    Whole,
-    Cancelled,
-    /// It goes on with this call, which was not made.
-    Call(ToolCall),
 }
 
 impl Respond {
@@ -83,9 +66,11 @@ impl Respond {
             history,
             tools,
             max_tool_calls,
+            apology: None,
             wake: None,
             opening: Opening::Voice,
             unheard: false,
+            premature: None,
             cancelled: false,
             identity: None,
             caller: None,
@@ -101,6 +86,12 @@ impl Respond {
     /// in later ones only where they begin with it.
     pub(crate) fn wake(mut self, wake: Option<Phrase>) -> Self {
         self.wake = wake;
+        self
+    }
+
+    /// What is said in place of a reply whose model failed before its first word; without it, nothing is.
+    pub(crate) fn apology(mut self, apology: Option<String>) -> Self {
+        self.apology = apology;
         self
     }
 
@@ -147,8 +138,10 @@ impl Respond {
     /// The caller's turn begins.
     fn taken(&mut self, turn: TurnId, opening: Opening, out: &mut Outbox<'_>) -> Result<()> {
         self.opening = opening;
-        self.drop_ahead(turn, out)?;
+        let dropped = self.drop_ahead(turn, out);
+        let last = self.unsettled;
         self.settle(out);
+        self.premature = last.filter(|_| self.unheard).or(self.premature);
         // Who presses the button and says nothing wants no reply.
         self.unheard &= opening != Opening::Button;
         // The reply reads all that was not read ahead, and tells why where it cannot.
@@ -157,20 +150,24 @@ impl Respond {
             offered(&self.tools, 0, self.max_tool_calls),
             &self.turns.guard(turn),
         );
-        Ok(())
+        dropped
     }
 
     fn heard(&mut self, turn: TurnId, transcript: &Transcript, out: &mut Outbox<'_>) -> Result<()> {
         if let Some(ahead) = self.ahead.take_if(|ahead| ahead.turn == turn) {
             return self.keep(ahead, out);
         }
-        self.drop_ahead(turn, out)?;
+        let dropped = self.drop_ahead(turn, out);
         self.settle(out);
-        let text = self.said(transcript);
+        let text = self.said(transcript).into_owned();
         if !text.is_empty() {
-            let told = self.told(&text);
-            self.history.heard(turn, &told);
+            let last = self.premature;
+            let called = last.and_then(|last| take_back(last, &mut self.tools, &mut self.history));
+            self.taken_back(turn, called, out);
+            self.history.heard(turn, &self.told(&text));
         }
+        self.commit();
+        dropped?;
         let waits = !text.is_empty() || self.unheard;
         if waits && self.history.is_unanswered() && self.turns.is_current(turn) {
             return self.finish(turn, Draft::default(), out);
@@ -181,110 +178,17 @@ impl Respond {
         Ok(())
     }
 
-    /// Replies, or goes on with a reply, for good.
-    fn finish(&mut self, turn: TurnId, mut draft: Draft, out: &mut Outbox<'_>) -> Result<()> {
-        self.unsettled = Some(turn);
-        let mut history = std::mem::replace(&mut self.history, History::new("", 0));
-        let progress = self.reply(turn, &mut history, &mut draft, false, out);
-        self.history = history;
-        self.cancelled = matches!(progress, Ok(Progress::Cancelled));
-        progress.map(drop)
-    }
-
-    fn reply(
-        &mut self,
-        turn: TurnId,
-        history: &mut History,
-        draft: &mut Draft,
-        ahead: bool,
-        out: &mut Outbox<'_>,
-    ) -> Result<Progress> {
-        let cancel = self.turns.guard(turn);
-        loop {
-            let call = match self.message(turn, history, draft, &cancel, out) {
-                Ok(Finish::Tool(call)) => call,
-                Ok(Finish::Cancelled) => return Ok(Progress::Cancelled),
-                Ok(end) if draft.text.trim().is_empty() && draft.calls == 0 => {
-                    let _ = out.send(turn, Body::ReplyEnd);
-                    return Err(Error::Session(wordless(&end).to_owned()));
-                }
-                Ok(Finish::Stop | Finish::Length) => break,
-                Err(error) => {
-                    let _ = out.send(turn, Body::ReplyEnd);
-                    return Err(error);
-                }
-            };
-            self.part(turn, history, draft, out);
-            if !self.turns.is_current(turn) {
-                history.returned(turn, NOT_CALLED);
-                return Ok(Progress::Cancelled);
-            }
-            if !ahead {
-                self.call(turn, history, draft, call, out);
-            } else if let Some(result) = self.tools.attempt(&call, out.now()) {
-                draft.calls += 1;
-                history.returned(turn, &result);
-                draft.attempted.push((call, result));
-            } else {
-                return Ok(Progress::Call(call));
-            }
-        }
-        out.event(turn, EventKind::ReplyFinished { text: draft.text.clone() });
-        let _ = out.send(turn, Body::ReplyEnd);
-        Ok(Progress::Whole)
-    }
-
-    /// What is said before a call is a sentence of its own, which waits for no further words.
-    fn part(&self, turn: TurnId, history: &mut History, draft: &mut Draft, out: &mut Outbox<'_>) {
-        if !draft.text.is_empty() && !draft.text.ends_with(char::is_whitespace) {
-            draft.text.push('\n');
-            history.parted(turn);
-            let _ = out.send(turn, Body::Reply("\n".to_owned()));
+    fn taken_back(&mut self, turn: TurnId, called: Option<Vec<String>>, out: &mut Outbox<'_>) {
+        for name in called.into_iter().flatten() {
+            out.event(turn, EventKind::ToolTakenBack { name });
+            self.schedule(turn, out);
         }
     }
 
-    /// One message of the model, passed on as it comes and kept in the history.
-    fn message(
-        &mut self,
-        turn: TurnId,
-        history: &mut History,
-        draft: &mut Draft,
-        cancel: &Cancel,
-        out: &mut Outbox<'_>,
-    ) -> Result<Finish> {
-        let start = draft.text.len();
-        let tools = offered(&self.tools, draft.calls, self.max_tool_calls);
-        let mut on_text = |piece: &str| -> ControlFlow<()> {
-            if piece.is_empty() {
-                return ControlFlow::Continue(());
-            }
-            draft.text.push_str(piece);
-            draft.pieces.push(out.now());
-            out.event(turn, EventKind::ReplyText { text: piece.to_owned() });
-            out.send(turn, Body::Reply(piece.to_owned()))
-        };
-        let finish = self.dialogue.reply(history.messages(), tools, cancel, &mut on_text);
-        let call = match &finish {
-            Ok(Finish::Tool(call)) => Some(call.clone()),
-            _ => None,
-        };
-        // An endpoint may call tools that it was not told of. A call without a result must not stand in the history.
-        let (call, beyond) = if draft.calls < self.max_tool_calls { (call, None) } else { (None, call) };
-        history.said(turn, start, &draft.text[start..], call);
-        if let Some(ToolCall { name, .. }) = beyond {
-            let most = self.max_tool_calls;
-            let reason = format!("the model calls `{name}` after dialogue.max_tool_calls = {most} calls for one reply");
-            return Err(Error::Session(reason));
-        }
-        Ok(finish?)
-    }
-
-    fn call(&mut self, turn: TurnId, history: &mut History, draft: &mut Draft, call: ToolCall, out: &mut Outbox<'_>) {
-        draft.calls += 1;
-        let result = self.tools.call(&call, out.now());
-        history.returned(turn, &result);
-        called(turn, call, result, out);
-        self.schedule(turn, out);
+    /// What tools were called for before stays.
+    fn commit(&mut self) {
+        self.tools.settle();
+        self.premature = None;
     }
 
     /// Tells `listen` when there will be something to tell.
@@ -298,6 +202,7 @@ impl Respond {
     fn remind(&mut self, turn: TurnId, out: &mut Outbox<'_>) {
         self.reminders.asked();
         self.settle(out);
+        self.commit();
         let due = self.reminders.due(&mut self.tools, out.now());
         self.schedule(turn, out);
         if due.is_empty() {
@@ -311,13 +216,24 @@ impl Respond {
     /// The assistant speaks of its own accord.
     fn say(&mut self, turn: TurnId, text: String, out: &mut Outbox<'_>) {
         self.settle(out);
+        self.commit();
         self.unsettled = Some(turn);
-        self.history.said(turn, 0, &text, None);
+        self.utter(turn, 0, text, out);
+    }
+
+    /// A text that is not the model's is said, `start` bytes into the reply, and ends it.
+    fn utter(&mut self, turn: TurnId, start: usize, text: String, out: &mut Outbox<'_>) {
+        self.history.said(turn, start, &text, None);
         out.event(turn, EventKind::ReplyText { text: text.clone() });
         out.event(turn, EventKind::ReplyFinished { text: text.clone() });
         let _ = out.send(turn, Body::Reply(text));
         let _ = out.send(turn, Body::ReplyEnd);
     }
+}
+
+/// Takes back a reply with its calls; the names of the tools that it called, or none where that cannot be done.
+fn take_back(turn: TurnId, tools: &mut Toolbox, history: &mut History) -> Option<Vec<String>> {
+    tools.take_back().then(|| history.take_back(turn))
 }
 
 /// The tools that a reply may call after `calls` of them, of `most`. What is read ahead must be told of the same ones.
@@ -329,23 +245,6 @@ fn offered(tools: &Toolbox, calls: usize, most: usize) -> &[ToolSpec] {
 fn said_after(moment: Position, transcript: &Transcript) -> String {
     let after = |word: &&Word| word.start.0 + word.end.0 >= 2 * moment.0;
     transcript.words.iter().filter(after).map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ")
-}
-
-/// Why a model may have said nothing.
-fn wordless(finish: &Finish) -> &'static str {
-    match finish {
-        Finish::Length => {
-            "the model came to max_tokens before its reply had a word; allow it more, or turn off its thinking \
-             (an endpoint's `extra = { chat_template_kwargs = { enable_thinking = false } }`)"
-        }
-        _ => "the model ended its reply without a word",
-    }
-}
-
-fn called(turn: TurnId, call: ToolCall, result: String, out: &mut Outbox<'_>) {
-    let ToolCall { name, arguments } = call;
-    out.event(turn, EventKind::ToolCalled { name: name.clone(), arguments });
-    out.event(turn, EventKind::ToolReturned { name, result });
 }
 
 impl Stage for Respond {

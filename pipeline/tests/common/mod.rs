@@ -244,6 +244,7 @@ pub(crate) fn assistant(parrot: &Parrot) -> Assistant {
         instructions: "answer".to_owned(),
         memory: 40,
         max_tool_calls: 2,
+        apology: None,
         tools: Arc::new(move |_| Toolbox::new(vec![clock.clone()], |_, _| "delta".to_owned())),
     }
 }

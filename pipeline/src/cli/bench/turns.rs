@@ -38,7 +38,8 @@ pub(crate) struct Turns {
 struct Report {
     turns: usize,
     with_pauses: usize,
-    sound_and_words: Trade,
+    /// By all that is known: sound, words, and the recogniser's states.
+    all: Trade,
     sound: Trade,
     silence: Trade,
     /// What the assistant as it is configured does with the same caller.
@@ -88,7 +89,7 @@ impl Turns {
         let report = Report {
             turns: both.len(),
             with_pauses: both.iter().filter(|turn| !turn.pauses.is_empty()).count(),
-            sound_and_words: trade(&both, true),
+            all: trade(&both, true),
             sound: trade(&alone, true),
             silence: trade(&both, false),
             configured: Configured { cut_off: figures.false_cutoffs, delay_ms: figures.endpoint_ms },
@@ -105,8 +106,7 @@ impl Turns {
 impl Report {
     fn print(&self, out: &mut impl Write) -> std::io::Result<()> {
         writeln!(out, "{} turns, {} with pauses\n\n{}", self.turns, self.with_pauses, Trade::HEAD)?;
-        for (by, trade) in [("sound and words", self.sound_and_words), ("sound", self.sound), ("silence", self.silence)]
-        {
+        for (by, trade) in [("all signs", self.all), ("sound", self.sound), ("silence", self.silence)] {
             writeln!(out, "{}", trade.row(by))?;
         }
         let Configured { cut_off, delay_ms: Quantiles { p50, p95, .. } } = &self.configured;

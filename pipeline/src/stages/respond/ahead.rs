@@ -3,7 +3,8 @@
 
 use rejoinder_models::asr::Transcript;
 
-use super::{Draft, NOT_CALLED, Progress, Respond, called};
+use super::reply::{Draft, NOT_CALLED, Progress, called};
+use super::{Respond, take_back};
 use crate::Result;
 use crate::dialogue::History;
 use crate::event::EventKind;
@@ -15,6 +16,8 @@ pub(super) struct Ahead {
     pub(super) turn: TurnId,
     /// What the history becomes if it is kept.
     history: History,
+    /// The tools whose calls for the last reply are taken back meanwhile, if any are.
+    taken_back: Option<Vec<String>>,
     draft: Draft,
     /// How far it came. A tool call that cannot be taken back, and a failure, wait until the reply is kept.
     progress: Result<Progress>,
@@ -29,11 +32,12 @@ impl Respond {
         }
         self.dialogue.fork()?;
         let mut history = self.history.clone();
+        let taken_back = self.premature.and_then(|last| take_back(last, &mut self.tools, &mut history));
         history.heard(turn, &self.told(&text));
         out.event(turn, EventKind::SpeculationStarted { text });
         let mut draft = Draft::default();
         let progress = self.reply(turn, &mut history, &mut draft, true, out);
-        self.ahead = Some(Ahead { turn, history, draft, progress });
+        self.ahead = Some(Ahead { turn, history, taken_back, draft, progress });
         Ok(())
     }
 
@@ -41,19 +45,24 @@ impl Respond {
     pub(super) fn drop_ahead(&mut self, turn: TurnId, out: &mut Outbox<'_>) -> Result<()> {
         let Some(ahead) = self.ahead.take() else { return Ok(()) };
         self.tools.discard();
-        self.dialogue.discard()?;
+        if ahead.taken_back.is_some() {
+            self.tools.redo();
+        }
+        let discarded = self.dialogue.discard();
         let now = out.now();
         let tokens = ahead.draft.pieces.iter().filter(|at| **at <= now).count();
         out.event(turn, EventKind::SpeculationDropped { tokens, audio_ms: self.playout.made_ms(ahead.turn) });
-        Ok(())
+        Ok(discarded?)
     }
 
     /// The turn is over as was thought: the reply that was begun ahead is the turn's, and goes on where it waited.
     pub(super) fn keep(&mut self, ahead: Ahead, out: &mut Outbox<'_>) -> Result<()> {
-        let Ahead { turn, history, mut draft, progress } = ahead;
-        self.dialogue.adopt()?;
-        self.tools.adopt();
+        let Ahead { turn, history, taken_back, mut draft, progress } = ahead;
+        let adopted = self.dialogue.adopt();
         self.settle(out);
+        self.commit();
+        self.tools.adopt();
+        self.taken_back(turn, taken_back, out);
         self.history = history;
         self.unsettled = Some(turn);
         for (call, result) in draft.attempted.drain(..) {
@@ -61,12 +70,12 @@ impl Respond {
         }
         self.schedule(turn, out);
         out.event(turn, EventKind::SpeculationKept);
-        let call = match progress? {
-            Progress::Call(call) => call,
-            end => {
-                self.cancelled = matches!(end, Progress::Cancelled);
-                return Ok(());
-            }
+        if let Err(error) = adopted {
+            return self.end(turn, &draft, Err(error.into()), out);
+        }
+        let call = match progress {
+            Ok(Progress::Call(call)) => call,
+            end => return self.end(turn, &draft, end, out),
         };
         if !self.turns.is_current(turn) {
             self.history.returned(turn, NOT_CALLED);
