@@ -1,11 +1,12 @@
 """Golden numbers of the transducer and CTC losses and of the nets beside a transducer's encoder, by torchaudio and PyTorch.
 
-    pip install torch==2.9.0 torchaudio==2.9.0 && python tests/peers/transducer.py
+    pip install torch==2.9.0 torchaudio==2.9.0 speechbrain==1.1.2 && python tests/peers/transducer.py
 
 Writes training/tests/golden/transducer.json: a padded batch of random logits, each utterance's loss by
 torchaudio.functional.rnnt_loss, which SpeechBrain's Transducer_loss follows, and by torch.nn.functional.ctc_loss, and
 the gradients of the sums of both; and what a joiner says after a prediction net with torch.nn.LSTM, and after one with a
-depthwise torch.nn.Conv1d over two tokens, with their random weights under the names and in the layout of our nets.
+depthwise torch.nn.Conv1d over two tokens, with their random weights under the names and in the layout of our nets; and the
+same of SpeechBrain's own modules, as its recipe for LibriSpeech puts them together.
 """
 
 import json
@@ -78,6 +79,34 @@ def stateless():
     return joint(predict, {"predictor.convolution.weight": net.weight})
 
 
+def published():
+    """The nets of SpeechBrain's LibriSpeech recipe: one-hot tokens, an LSTM, projections without biases, GELU."""
+    from speechbrain.nnet.embedding import Embedding
+    from speechbrain.nnet.linear import Linear
+    from speechbrain.nnet.RNN import LSTM
+    from speechbrain.nnet.transducer.transducer_joint import Transducer_joint
+
+    embedding = Embedding(num_embeddings=VOCABULARY, consider_as_one_hot=True, blank_id=0)
+    predictor = LSTM(input_shape=[None, None, VOCABULARY - 1], hidden_size=PREDICTOR_DIM)
+    encoder_out = Linear(input_size=DIM, n_neurons=JOINT, bias=False)
+    out = Linear(input_size=PREDICTOR_DIM, n_neurons=JOINT, bias=False)
+    joiner = Linear(input_size=JOINT, n_neurons=VOCABULARY, bias=False)
+    sum_of_both = Transducer_joint(joint="sum", nonlinearity=torch.nn.GELU)
+    frames = torch.tensor(rounded(torch.randn(1, 2, DIM))).reshape(1, 2, DIM)
+    said = predictor(embedding(torch.tensor([[0, *TOKENS[0]]])))[0]
+    logits = joiner(sum_of_both(encoder_out(frames).unsqueeze(2), out(said).unsqueeze(1)))
+    net = predictor.rnn
+    weights = {
+        "predictor.cell.input.weight": net.weight_ih_l0.T,
+        "predictor.cell.input.bias": net.bias_ih_l0 + net.bias_hh_l0,
+        "predictor.cell.recurrent.weight": net.weight_hh_l0.T,
+    }
+    for name, layer in {"encoder_out": encoder_out, "predictor.out": out, "joiner": joiner}.items():
+        weights |= linear(name, layer.w)
+    weights = {name: rounded(weight.contiguous()) for name, weight in weights.items()}
+    return {"frames": rounded(frames), "logits": rounded(logits), "weights": weights}
+
+
 def main():
     torch.manual_seed(11)
     lengths = torch.tensor(LENGTHS, dtype=torch.int32)
@@ -96,6 +125,7 @@ def main():
         "ctc": report(frames, ctc),
         "lstm": lstm(),
         "stateless": stateless(),
+        "published": published(),
     }
     path = ROOT / "training/tests/golden/transducer.json"
     path.write_text(json.dumps(golden) + "\n")

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use rejoinder_training::recipe;
 use rejoinder_training::score::Score;
 use rejoinder_training::trainer::RunMode;
+use rejoinder_training::{Error, recipe};
 
 /// Trains and exports speech models: prepare, tokenizer, train, evaluate, export, score.
 #[derive(Parser)]
@@ -79,7 +79,8 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "error: {}", rejoinder_models::one_line(error.as_ref()));
-            ExitCode::FAILURE
+            let interrupted = matches!(error.downcast_ref(), Some(Error::Interrupted));
+            ExitCode::from(if interrupted { 130 } else { 1 })
         }
     }
 }

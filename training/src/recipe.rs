@@ -22,7 +22,7 @@ use crate::tasks::transducer::TransducerRecipe;
 use crate::tasks::tts::TtsRecipe;
 use crate::tasks::turn::TurnRecipe;
 use crate::tasks::vad::VadRecipe;
-use crate::trainer::{BY_OTHER_NAMES, DEBUG_RUN, RunMode, Timing};
+use crate::trainer::{DEBUG_RUN, RunMode, Timing};
 use crate::{Error, Result};
 
 /// The file of a run folder with the recipe as it was resolved.
@@ -57,11 +57,14 @@ pub trait Recipe {
     /// Missing or malformed data.
     fn prepare(&self) -> Result<()>;
 
-    /// Trains the tokenizer.
+    /// Trains the tokenizer. A task without one says so and goes on, so that all steps can be run of any recipe.
     ///
     /// # Errors
     /// Data that is not prepared.
-    fn tokenizer(&self) -> Result<()>;
+    fn tokenizer(&self) -> Result<()> {
+        tracing::info!("nothing to do: this task has no tokenizer");
+        Ok(())
+    }
 
     /// Trains the net in the run folder, or goes on from its checkpoint.
     ///
@@ -221,16 +224,29 @@ pub(crate) fn table(path: &Path) -> Result<toml::Table> {
     Ok(table)
 }
 
-/// Gives the keys of `train` tables that one file says the names that are ours, whichever it says them by.
+/// Keys of tables that may be written by SpeechBrain's names, those of its run options (`utils/run_opts.py`) and of its
+/// `Augmenter`: the table, their name, ours.
+const BY_OTHER_NAMES: [(&str, &str, &str); 8] = [
+    ("train", "device", "backend"),
+    ("train", "optimizer_step_limit", "steps"),
+    ("augment", "augment_prob", "probability"),
+    ("augment", "min_augmentations", "min_effects"),
+    ("augment", "max_augmentations", "max_effects"),
+    ("augment", "shuffle_augmentations", "shuffle"),
+    ("augment", "parallel_augment", "parallel"),
+    ("augment", "repeat_augment", "repeat"),
+];
+
+/// Gives the keys of `train` and `augment` tables that one file says the names that are ours, whichever it says them by.
 fn by_our_names(table: &mut toml::Table, said: &toml::Table) -> Result<(), String> {
     for (key, said) in said {
         let (Some(toml::Value::Table(table)), Some(said)) = (table.get_mut(key), said.as_table()) else { continue };
         by_our_names(table, said)?;
-        for (theirs, ours) in BY_OTHER_NAMES.into_iter().filter(|_| key == "train") {
+        for (_, theirs, ours) in BY_OTHER_NAMES.into_iter().filter(|(table, ..)| table == key) {
             let value = match (said.get(theirs), said.get(ours)) {
                 (None, None) => continue,
                 (Some(value), None) | (None, Some(value)) => value.clone(),
-                (Some(_), Some(_)) => return Err(format!("[train] expected `{ours}` or `{theirs}`, found both")),
+                (Some(_), Some(_)) => return Err(format!("[{key}] expected `{ours}` or `{theirs}`, found both")),
             };
             table.remove(theirs);
             table.insert(ours.to_owned(), value);
@@ -249,9 +265,10 @@ fn set(table: &mut toml::Table, pair: &str) -> Result<()> {
         .unwrap_or_else(|| toml::Value::String(value.to_owned()));
     let mut parts: Vec<_> = key.trim().split('.').collect();
     let last = parts.pop().filter(|last| !last.is_empty()).ok_or_else(|| mistake("expected a key before ="))?;
-    let trains = parts.last() == Some(&"train");
-    let ours = BY_OTHER_NAMES.iter().find(|(theirs, ours)| trains && [*theirs, *ours].contains(&last));
-    let last = ours.map_or(last, |(_, ours)| ours);
+    let named =
+        |(table, theirs, ours): &&(&str, &str, &str)| parts.last() == Some(table) && [*theirs, *ours].contains(&last);
+    let ours = BY_OTHER_NAMES.iter().find(named);
+    let last = ours.map_or(last, |(.., ours)| ours);
     let mut place = table;
     for part in parts {
         place = place
@@ -260,7 +277,7 @@ fn set(table: &mut toml::Table, pair: &str) -> Result<()> {
             .as_table_mut()
             .ok_or_else(|| mistake("the key leads through something that is no table"))?;
     }
-    if let Some((theirs, _)) = ours {
+    if let Some((_, theirs, _)) = ours {
         place.remove(*theirs);
     }
     place.insert(last.to_owned(), value);

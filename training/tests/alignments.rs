@@ -11,7 +11,7 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 use rejoinder_training::losses::{ctc_loss, transducer_loss};
 use rejoinder_training::nets::conformer::ConformerConfig;
-use rejoinder_training::nets::transducer::{JointConfig, PredictorConfig};
+use rejoinder_training::nets::transducer::{Activation, EmbeddingKind, JointConfig, PredictorConfig};
 use report::report;
 use serde::Deserialize;
 
@@ -25,6 +25,7 @@ struct Golden {
     ctc: Numbers,
     lstm: Joint,
     stateless: Joint,
+    published: Joint,
 }
 
 #[derive(Deserialize)]
@@ -115,14 +116,21 @@ impl ModuleMapper for Load {
 
 #[test]
 fn the_nets_beside_the_encoder_say_what_pytorch_s_say() {
-    let Golden { vocabulary, tokens, lstm, stateless, .. } = golden();
+    let Golden { vocabulary, tokens, lstm, stateless, published, .. } = golden();
     let device = Device::flex().autodiff();
     let encoder = "bins = 8\ndim = 8\nlayers = 1\nheads = 2\nfeed_forward = 8\nkernel = 3\nchannels = 8\nchunk = 2\n\
                    left = 2\ndropout = 0.0";
     let encoder: ConformerConfig = toml::from_str(encoder).unwrap();
-    let kinds = [(PredictorConfig::Lstm, lstm), (PredictorConfig::Stateless { context: 2 }, stateless)];
-    for (predictor, golden) in kinds {
-        let config = JointConfig { predictor, predictor_dim: 4, dim: 3, embedding_dropout: 0.0, dropout: 0.0 };
+    let stateless_config: JointConfig = toml::from_str("predictor_dim = 4\ndim = 3").unwrap();
+    let lstm_config = JointConfig { predictor: PredictorConfig::Lstm, ..stateless_config.clone() };
+    let (embedding, activation) = (EmbeddingKind::OneHot, Activation::Gelu);
+    let published_config = JointConfig { embedding, activation, bias: false, ..lstm_config.clone() };
+    let kinds = [
+        (stateless_config, stateless, ["stateless predictor and joiner", "PyTorch's Conv1d"]),
+        (lstm_config, lstm, ["LSTM predictor and joiner", "PyTorch's LSTM"]),
+        (published_config, published, ["one-hot LSTM predictor and GELU joiner", "SpeechBrain's Transducer_joint"]),
+    ];
+    for (config, golden, [ours, theirs]) in kinds {
         let net = config.init(encoder.init(vocabulary, 0, &device), vocabulary, &device);
         let mut load = Load { path: Vec::new(), weights: golden.weights };
         let net = net.map(&mut load);
@@ -132,11 +140,7 @@ fn the_nets_beside_the_encoder_say_what_pytorch_s_say() {
         assert_eq!(logits.len(), golden.logits.len());
         let apart = logits.iter().zip(&golden.logits).map(|(found, expected)| (found - expected).abs());
         let worst = apart.fold(0.0, f32::max);
-        assert!(worst < 1e-5, "{predictor:?}: {worst}");
-        let [ours, theirs] = match predictor {
-            PredictorConfig::Lstm => ["LSTM predictor and joiner", "PyTorch's LSTM"],
-            PredictorConfig::Stateless { .. } => ["stateless predictor and joiner", "PyTorch's Conv1d"],
-        };
+        assert!(worst < 1e-5, "{config:?}: {worst}");
         report(ours, theirs, "logits", worst);
     }
 }

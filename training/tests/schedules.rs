@@ -4,6 +4,8 @@
 
 mod report;
 
+use std::collections::BTreeMap;
+
 use rejoinder_training::trainer::{Anneal, EarlyStopping, Schedule, ValidationState};
 use report::report;
 use serde::Deserialize;
@@ -82,13 +84,19 @@ fn validations_lower_the_rate_as_speechbrains_do() {
     let plateaus = plateau.into_iter().map(|Plateau { factor, patience, not_before, scales }| {
         (Anneal::Plateau { metric: metric(), direction: None, factor, patience, not_before }, scales)
     });
+    let [bob, plateau] = ["SpeechBrain's NewBobScheduler", "SpeechBrain's ReduceLROnPlateau"];
+    let mut worst = BTreeMap::from([(bob, 0.0_f64), (plateau, 0.0)]);
     for (anneal, scales) in bobs.chain(plateaus) {
+        let theirs = if matches!(anneal, Anneal::NewBob { .. }) { bob } else { plateau };
         let mut state = ValidationState::default();
         for (number, (figure, expected)) in figures.iter().zip(&scales).enumerate() {
             state.take(Some((&anneal, *figure)), None);
-            assert!((state.scale - expected).abs() < 1e-9, "{anneal:?}, {number}: {} {expected}", state.scale);
+            let apart = (state.scale - expected).abs();
+            assert!(apart < 1e-9, "{anneal:?}, {number}: {} {expected}", state.scale);
+            worst.entry(theirs).and_modify(|worst| *worst = worst.max(apart));
         }
     }
+    worst.into_iter().for_each(|(theirs, worst)| report("annealing by validations", theirs, "rates", worst as f32));
 }
 
 #[test]

@@ -11,6 +11,7 @@ use rejoinder_models::card::Bundle;
 use rejoinder_models::runtime::RuntimeConfig;
 use rejoinder_models::units::SampleRate;
 use rejoinder_models::zoo::open_speaker_encoder;
+use rejoinder_training::data::manifest::ManifestConfig;
 use rejoinder_training::data::speakers::SpeakerDataset;
 use rejoinder_training::data::trials::{self, Trial};
 use rejoinder_training::recipe;
@@ -140,7 +141,7 @@ fn a_tree_in_voxcelebs_layout_is_listed_trained_on_exported_and_measured() {
     assert_eq!((files(&train).len(), files(&dev).len()), (54, 6));
     assert!(files(&train).is_disjoint(&files(&dev)));
     let long = train.iter().chain(&dev).find(|row| row[0] == "id10002--video2--00000_3.0_4.0").unwrap();
-    assert_eq!((long[1].as_str(), &long[3..]), ("7", &["48000", "64000", "id10002"].map(str::to_owned)[..]));
+    assert_eq!((long[1].as_str(), &long[3..]), ("7.0", &["48000", "64000", "id10002"].map(str::to_owned)[..]));
     let enrol = rows(&folder.path().join("lists/enrol.csv"));
     assert_eq!(enrol.len(), 8);
     assert_eq!(enrol[0][0], "id10006/video6/00001");
@@ -165,7 +166,7 @@ fn list(folder: &Path) -> SpeakerDataset {
     let rows =
         "a/1,1.0,a1.wav,0,16000,a\nb/1,1.0,b1.wav,0,16000,b\nb/2,1.0,b2.wav,0,16000,b\nb/3,1.0,b3.wav,0,16000,b\n";
     std::fs::write(&path, format!("ID,duration,wav,start,stop,spk_id\n{rows}")).unwrap();
-    SpeakerDataset::open(&[path]).unwrap()
+    SpeakerDataset::open(&[path], &ManifestConfig::of_voices()).unwrap()
 }
 
 #[test]

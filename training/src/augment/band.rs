@@ -2,7 +2,6 @@
 
 use std::f32::consts::{PI, SQRT_2};
 
-use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use super::Draw;
@@ -19,23 +18,6 @@ pub struct BandConfig {
     pub bits: Draw,
     /// Clipping; the degree is the share of the peak that is left.
     pub clipping: Draw,
-}
-
-impl BandConfig {
-    pub(super) fn apply(&self, samples: &mut [f32], rate: f32, rng: &mut impl Rng) {
-        if let Some(share) = self.clipping.draw(rng) {
-            clip_peaks(samples, share);
-        }
-        if let Some(corner_hz) = self.low_pass_hz.draw(rng) {
-            low_pass(samples, corner_hz, rate);
-        }
-        if rng.random_bool(self.telephone.clamp(0.0, 1.0)) {
-            telephone(samples, rate);
-        }
-        if let Some(bits) = self.bits.draw(rng) {
-            quantise(samples, bits);
-        }
-    }
 }
 
 /// A second-order filter section in transposed direct form II.
@@ -81,7 +63,7 @@ impl Biquad {
 }
 
 /// A Butterworth low-pass of sixth order.
-fn low_pass(samples: &mut [f32], corner_hz: f32, rate: f32) {
+pub(super) fn low_pass(samples: &mut [f32], corner_hz: f32, rate: f32) {
     for q in [0.517_638, 1.0 / SQRT_2, 1.931_852] {
         Biquad::low_pass(corner_hz, q, rate).run(samples);
     }

@@ -1,7 +1,8 @@
 use rand::Rng;
+use rand::seq::IndexedRandom;
 use serde::{Deserialize, Serialize};
 
-use super::{BandConfig, NotchConfig, SpecConfig};
+use super::{BandConfig, ChunkConfig, NotchConfig, SpecConfig};
 use crate::{Error, Result};
 
 /// Rooms from a formula where it is not said how many.
@@ -65,6 +66,10 @@ pub struct AugmentConfig {
     pub repeat: usize,
     /// Faster (above 1) or slower playback; pitch and vocal tract go with it.
     pub speed: Draw,
+    /// The speeds of which one is drawn, in the place of any between `speed.min` and `speed.max`: SpeechBrain's `SpeedPerturb`.
+    /// Default: none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub speeds: Vec<f32>,
     /// Silence before and after, each in seconds.
     pub pad_s: Draw,
     /// Room response; the degree is how much of it is mixed in, 1 for all.
@@ -79,6 +84,8 @@ pub struct AugmentConfig {
     pub drop_frequencies: NotchConfig,
     /// The share of a clip that drops out, in pieces of 10 to 60 ms.
     pub drop: Draw,
+    /// Pieces that drop out, so many and so long.
+    pub drop_chunks: ChunkConfig,
     /// The peak level in dB below full scale, as a negative number.
     pub level_db: Draw,
     /// Masks on features.
@@ -96,6 +103,7 @@ impl Default for AugmentConfig {
             concat_original: false,
             repeat: 1,
             speed: Draw::default(),
+            speeds: Vec::new(),
             pad_s: Draw::default(),
             reverb: Draw::default(),
             synthetic_rooms: SYNTHETIC_ROOMS,
@@ -103,6 +111,7 @@ impl Default for AugmentConfig {
             channel: BandConfig::default(),
             drop_frequencies: NotchConfig::default(),
             drop: Draw::default(),
+            drop_chunks: ChunkConfig::default(),
             level_db: Draw::default(),
             spec: SpecConfig::default(),
         }
@@ -110,6 +119,18 @@ impl Default for AugmentConfig {
 }
 
 impl AugmentConfig {
+    /// How much faster a clip is to be, where it is.
+    pub(super) fn draw_speed(&self, rng: &mut impl Rng) -> Option<f32> {
+        let drawn = self.speed.draw(rng)?;
+        Some(self.speeds.choose(rng).copied().unwrap_or(drawn))
+    }
+
+    /// The greatest speed of a clip.
+    pub(crate) fn fastest(&self) -> f32 {
+        let drawn = if self.speeds.is_empty() { self.speed.max } else { 1.0 };
+        self.speeds.iter().copied().fold(drawn.max(1.0), f32::max)
+    }
+
     /// Refuses degrees that no effect has.
     pub(super) fn check(&self) -> Result<()> {
         let draws = [
@@ -124,8 +145,19 @@ impl AugmentConfig {
         let wrong = |key: &str, expected: &str, found: f32| {
             Err(Error::config(format!("augment.{key}"), format!("expected {expected}, found {found}")))
         };
-        if self.speed.probability > 0.0 && !(self.speed.min >= 0.1 && self.speed.max <= 10.0) {
+        if let Some(speed) = self.speeds.iter().find(|speed| !(0.1..=10.0).contains(*speed)) {
+            return wrong("speeds", "0.1 to 10", *speed);
+        }
+        if !self.speeds.is_empty() && self.speed.probability == 0.0 {
+            return Err(Error::config("augment.speeds", "expected speed.probability above 0, found 0"));
+        }
+        let between = self.speeds.is_empty() && self.speed.probability > 0.0;
+        if between && !(self.speed.min >= 0.1 && self.speed.max <= 10.0) {
             return wrong("speed", "0.1 to 10", if self.speed.min < 0.1 { self.speed.min } else { self.speed.max });
+        }
+        let [shortest, longest] = self.drop_chunks.length_ms;
+        if !(shortest >= 0.0 && longest.is_finite() && shortest <= longest) {
+            return wrong("drop_chunks.length_ms", "two lengths in order", shortest);
         }
         if !(0.0..=60.0).contains(&self.pad_s.max) || self.pad_s.min < 0.0 {
             return wrong("pad_s", "0 to 60 seconds", self.pad_s.max);

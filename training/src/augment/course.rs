@@ -17,26 +17,38 @@ pub enum Effect {
     Reverb,
     /// [`AugmentConfig::noise_snr_db`].
     Noise,
-    /// [`AugmentConfig::channel`].
-    Channel,
+    /// [`BandConfig::clipping`](super::BandConfig::clipping).
+    Clipping,
+    /// [`BandConfig::low_pass_hz`](super::BandConfig::low_pass_hz).
+    LowPass,
+    /// [`BandConfig::telephone`](super::BandConfig::telephone).
+    Telephone,
+    /// [`BandConfig::bits`](super::BandConfig::bits).
+    Bits,
     /// [`AugmentConfig::drop_frequencies`].
     DropFrequencies,
     /// [`AugmentConfig::drop`].
     Drop,
+    /// [`AugmentConfig::drop_chunks`].
+    DropChunks,
     /// [`AugmentConfig::level_db`].
     Level,
 }
 
 impl Effect {
     /// All, in the order in which a clip goes through them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::Speed,
         Self::Pad,
         Self::Reverb,
         Self::Noise,
-        Self::Channel,
+        Self::Clipping,
+        Self::LowPass,
+        Self::Telephone,
+        Self::Bits,
         Self::DropFrequencies,
         Self::Drop,
+        Self::DropChunks,
         Self::Level,
     ];
 
@@ -47,9 +59,13 @@ impl Effect {
             Self::Pad => "pad_s",
             Self::Reverb => "reverb",
             Self::Noise => "noise_snr_db",
-            Self::Channel => "channel",
+            Self::Clipping => "channel.clipping",
+            Self::LowPass => "channel.low_pass_hz",
+            Self::Telephone => "channel.telephone",
+            Self::Bits => "channel.bits",
             Self::DropFrequencies => "drop_frequencies",
             Self::Drop => "drop",
+            Self::DropChunks => "drop_chunks",
             Self::Level => "level_db",
         }
     }
@@ -61,13 +77,13 @@ impl Effect {
             Self::Pad => config.pad_s.probability,
             Self::Reverb => config.reverb.probability,
             Self::Noise => config.noise_snr_db.probability,
-            Self::Channel => {
-                let channel = &config.channel;
-                let draws = [channel.low_pass_hz, channel.bits, channel.clipping].map(|draw| draw.probability);
-                draws.into_iter().fold(channel.telephone, f64::max)
-            }
+            Self::Clipping => config.channel.clipping.probability,
+            Self::LowPass => config.channel.low_pass_hz.probability,
+            Self::Telephone => config.channel.telephone,
+            Self::Bits => config.channel.bits.probability,
             Self::DropFrequencies => config.drop_frequencies.probability,
             Self::Drop => config.drop.probability,
+            Self::DropChunks => config.drop_chunks.probability,
             Self::Level => config.level_db.probability,
         };
         probability > 0.0
@@ -187,8 +203,12 @@ mod tests {
         assert!(counts[0] == 0 && counts[1..].iter().all(|count| (70..130).contains(count)), "{counts:?}");
         let shuffled = AugmentConfig { shuffle: true, ..config };
         let firsts: Vec<Effect> = (0..100).map(|seed| courses(&shuffled, seed)[0][0]).collect();
-        assert!([Effect::Level, Effect::Drop, Effect::Channel].iter().all(|effect| firsts.contains(effect)));
-        assert!(!firsts.contains(&Effect::Pad) && !firsts.contains(&Effect::DropFrequencies));
+        assert!(
+            [Effect::Level, Effect::Drop, Effect::Clipping, Effect::Telephone]
+                .iter()
+                .all(|effect| firsts.contains(effect))
+        );
+        assert!(![Effect::Pad, Effect::LowPass, Effect::DropFrequencies].iter().any(|effect| firsts.contains(effect)));
         let none = AugmentConfig { min_effects: Some(0), max_effects: Some(0), ..Default::default() };
         assert_eq!(courses(&none, 1), [Course::new()]);
     }

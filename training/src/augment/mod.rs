@@ -12,6 +12,7 @@ use crate::data::prepare::Prepared;
 
 mod band;
 mod bank;
+mod chunks;
 mod config;
 mod course;
 mod notch;
@@ -21,11 +22,12 @@ mod speed;
 
 pub use band::{BandConfig, Biquad, clip_peaks, mu_law, quantise, telephone};
 pub use bank::{Bank, NoiseKind, mix_at_snr, synthetic_noise};
+pub use chunks::ChunkConfig;
 pub use config::{AugmentConfig, Draw};
 pub use course::{Course, Effect};
 pub use notch::NotchConfig;
 pub use reverb::{Room, Rooms};
-pub use spec::{SpecConfig, spec_augment};
+pub use spec::{Fill, SpecConfig, spec_augment};
 pub use speed::resample_by;
 
 /// Whether something of this probability happens. For what never does, nothing is drawn.
@@ -128,7 +130,7 @@ impl Augmenter {
         let config = &self.config;
         match effect {
             Effect::Speed => {
-                if let Some(factor) = config.speed.draw(rng) {
+                if let Some(factor) = config.draw_speed(rng) {
                     *samples = resample_by(samples, factor);
                     placement.before = (placement.before as f32 / factor) as usize;
                     placement.speed = factor;
@@ -152,13 +154,33 @@ impl Augmenter {
                     self.noise.add(samples, snr_db, self.sample_rate_hz, rng);
                 }
             }
-            Effect::Channel => config.channel.apply(samples, rate, rng),
+            Effect::Clipping => {
+                if let Some(share) = config.channel.clipping.draw(rng) {
+                    clip_peaks(samples, share);
+                }
+            }
+            Effect::LowPass => {
+                if let Some(corner_hz) = config.channel.low_pass_hz.draw(rng) {
+                    band::low_pass(samples, corner_hz, rate);
+                }
+            }
+            Effect::Telephone => {
+                if rng.random_bool(config.channel.telephone.clamp(0.0, 1.0)) {
+                    telephone(samples, rate);
+                }
+            }
+            Effect::Bits => {
+                if let Some(bits) = config.channel.bits.draw(rng) {
+                    quantise(samples, bits);
+                }
+            }
             Effect::DropFrequencies => config.drop_frequencies.apply(samples, rng),
             Effect::Drop => {
                 if let Some(share) = config.drop.draw(rng) {
                     drop_pieces(samples, share, rate, rng);
                 }
             }
+            Effect::DropChunks => config.drop_chunks.apply(samples, rate, rng),
             Effect::Level => {
                 if let Some(level_db) = config.level_db.draw(rng) {
                     set_peak(samples, level_db);

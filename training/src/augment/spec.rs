@@ -6,6 +6,17 @@ use serde::{Deserialize, Serialize};
 
 use super::happens;
 
+/// What masked cells take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fill {
+    /// The mean of their bin over the clip, which is zero once features are normalised.
+    #[default]
+    Mean,
+    /// Zero, as SpeechBrain's `SpectrogramDrop` has it by default: 0 dB of features that are not normalised yet.
+    Zero,
+}
+
 /// How many masks and how large.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -37,6 +48,10 @@ pub struct SpecConfig {
     pub time_warp_probability: f64,
     /// By how many frames at most. Default: 5.
     pub time_warp: usize,
+    /// What masked cells take. Default: the mean.
+    pub fill: Fill,
+    /// Whether features are masked before the time axis is bent, so that masks are bent with it. Default: false.
+    pub masks_first: bool,
 }
 
 impl Default for SpecConfig {
@@ -55,12 +70,13 @@ impl Default for SpecConfig {
             warp: 0.08,
             time_warp_probability: 0.0,
             time_warp: 5,
+            fill: Fill::Mean,
+            masks_first: false,
         }
     }
 }
 
-/// Masks and warps in place. Masked cells take the mean of their bin over the clip, which is zero once features are
-/// normalised.
+/// Masks and warps in place.
 ///
 /// # Shapes
 /// `features` is (frames, bins), row by row; a remainder that is no whole frame is left alone.
@@ -73,21 +89,34 @@ pub fn spec_augment(config: &SpecConfig, features: &mut [f32], bins: usize, rng:
         let stretch = 1.0 + rng.random_range(-config.warp.abs()..=config.warp.abs());
         features.chunks_exact_mut(bins).for_each(|row| warp(row, stretch));
     }
+    if config.masks_first {
+        mask(config, features, bins, rng);
+    }
     if happens(config.time_warp_probability, rng) {
         warp_time(config.time_warp, features, bins, rng);
     }
+    if !config.masks_first {
+        mask(config, features, bins, rng);
+    }
+}
+
+/// Bands of frequency, then stretches of time.
+fn mask(config: &SpecConfig, features: &mut [f32], bins: usize, rng: &mut impl Rng) {
     if !rng.random_bool(config.probability.clamp(0.0, 1.0)) {
         return;
     }
-    let mut means = vec![0.0; bins];
-    features.chunks_exact(bins).for_each(|row| means.iter_mut().zip(row).for_each(|(m, x)| *m += x));
-    means.iter_mut().for_each(|m| *m /= frames as f32);
+    let frames = features.len() / bins;
+    let mut values = vec![0.0; bins];
+    if config.fill == Fill::Mean {
+        features.chunks_exact(bins).for_each(|row| values.iter_mut().zip(row).for_each(|(m, x)| *m += x));
+        values.iter_mut().for_each(|m| *m /= frames as f32);
+    }
     for _ in 0..config.frequency_masks {
         let most = config.frequency_bins.min(bins);
         let width = rng.random_range(config.least_frequency_bins.min(most)..=most);
         let start = rng.random_range(0..=bins - width);
         let columns = start..start + width;
-        features.chunks_exact_mut(bins).for_each(|row| row[columns.clone()].copy_from_slice(&means[columns.clone()]));
+        features.chunks_exact_mut(bins).for_each(|row| row[columns.clone()].copy_from_slice(&values[columns.clone()]));
     }
     let masks = match config.time_masks_every {
         0 => config.time_masks,
@@ -99,7 +128,7 @@ pub fn spec_augment(config: &SpecConfig, features: &mut [f32], bins: usize, rng:
         let start = rng.random_range(0..=frames - width);
         features[start * bins..(start + width) * bins]
             .chunks_exact_mut(bins)
-            .for_each(|row| row.copy_from_slice(&means));
+            .for_each(|row| row.copy_from_slice(&values));
     }
 }
 
@@ -198,6 +227,32 @@ mod tests {
             let rows = (0..frames).filter(|frame| (0..bins).all(|bin| changed(frame * bins + bin))).count();
             assert_eq!((columns, rows), (7, 9 * count));
         }
+    }
+
+    #[test]
+    fn masks_of_zeros_may_come_before_the_bend() {
+        let (frames, bins) = (300, 8);
+        let of = |masks_first| SpecConfig {
+            probability: 1.0,
+            frequency_masks: 0,
+            time_masks: 1,
+            time_masks_every: 0,
+            time_frames: 20,
+            least_time_frames: 20,
+            time_warp_probability: 1.0,
+            fill: Fill::Zero,
+            masks_first,
+            ..SpecConfig::default()
+        };
+        let zeros = |config: &SpecConfig, seed| {
+            let mut features = vec![-40.0; frames * bins];
+            spec_augment(config, &mut features, bins, &mut ChaCha8Rng::seed_from_u64(seed));
+            features.chunks_exact(bins).filter(|row| row.iter().all(|x| *x == 0.0)).count()
+        };
+        let (last, first) = (of(false), of(true));
+        assert!((0..30).all(|seed| zeros(&last, seed) == 20));
+        let widths: Vec<usize> = (0..30).map(|seed| zeros(&first, seed)).collect();
+        assert!(widths.iter().all(|width| (13..=26).contains(width)) && widths.iter().any(|width| *width != 20));
     }
 
     #[test]

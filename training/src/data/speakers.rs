@@ -7,7 +7,7 @@ use rand::Rng;
 use rand::seq::SliceRandom;
 
 use super::labels::LabelEncoder;
-use super::manifest::{self, Item, ManifestConfig, SegmentUnit};
+use super::manifest::{self, Item, ManifestConfig};
 use super::sounds::{ClipRef, Library, LibraryReader};
 use crate::{Error, Result};
 
@@ -33,29 +33,27 @@ pub struct SpeakerDataset {
 }
 
 impl SpeakerDataset {
-    /// Opens prepared folders and lists of sound files (`.csv` or `.json`) to evaluate on. Clips of unknown speakers stay
-    /// out. Columns `start` and `stop` are samples, as in SpeechBrain's VoxCeleb recipes.
+    /// Opens prepared folders and manifests (`.csv` or `.json`) to evaluate on. Clips of unknown speakers stay out.
     ///
     /// # Errors
     /// A missing or malformed file, a clip that its pack lacks, a pack at another rate; two recordings of one name.
-    pub fn open(sources: &[PathBuf]) -> Result<Self> {
-        Self::read(sources, false)
+    pub fn open(sources: &[PathBuf], config: &ManifestConfig) -> Result<Self> {
+        Self::read(sources, config, false)
     }
 
     /// As [`SpeakerDataset::open`], to train on: held-out clips are refused.
     ///
     /// # Errors
     /// As [`SpeakerDataset::open`]; a held-out clip.
-    pub fn open_training(sources: &[PathBuf]) -> Result<Self> {
-        Self::read(sources, true)
+    pub fn open_training(sources: &[PathBuf], config: &ManifestConfig) -> Result<Self> {
+        Self::read(sources, config, true)
     }
 
-    fn read(sources: &[PathBuf], training: bool) -> Result<Self> {
-        let config =
-            ManifestConfig { words: String::new(), segments: SegmentUnit::Samples, ..ManifestConfig::default() };
+    fn read(sources: &[PathBuf], config: &ManifestConfig, training: bool) -> Result<Self> {
+        let config = &ManifestConfig { words: String::new(), ..config.clone() };
         let (mut named, mut library) = (Vec::new(), Library::default());
         for source in sources {
-            let clips = if training { library.add_training(source, &config)? } else { library.add(source, &config)? };
+            let clips = if training { library.add_training(source, config)? } else { library.add(source, config)? };
             let known = clips.into_iter().filter(|(item, _)| !item.speaker.is_empty());
             named.extend(known.map(|(item, sound)| speaker_clip(item, sound)));
         }
@@ -213,9 +211,10 @@ mod tests {
             std::fs::write(&path, format!("ID,duration,wav,spk_id\nx/1,1.0,{wav},a\n")).unwrap();
             path
         };
+        let config = ManifestConfig::of_voices();
         let lists = [list("one.csv", "1.wav"), list("same.csv", "1.wav"), list("other.csv", "2.wav")];
-        assert_eq!(SpeakerDataset::open(&lists[..2]).unwrap().clips().len(), 1);
-        let message = SpeakerDataset::open(&lists).unwrap_err().to_string();
+        assert_eq!(SpeakerDataset::open(&lists[..2], &config).unwrap().clips().len(), 1);
+        let message = SpeakerDataset::open(&lists, &config).unwrap_err().to_string();
         assert!(["clip `x/1`", "one.csv", "other.csv"].iter().all(|part| message.contains(part)), "{message}");
     }
 }

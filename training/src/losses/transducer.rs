@@ -1,4 +1,5 @@
-use burn::tensor::Tensor;
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use rayon::prelude::*;
 use rejoinder_models::decode::log_add;
 
@@ -13,8 +14,9 @@ const NO_SHARE: f64 = -30.0;
 /// negative log-likelihood of each utterance's tokens over all alignments, summed and divided by the number of tokens of
 /// the batch. An utterance without frames counts nothing.
 ///
-/// Forward and backward variables are computed on the host, utterances in parallel, and the gradient of the softmax is
-/// folded into that of the lattice, in place: beside the logits, one tensor of their size is kept for it.
+/// Forward and backward variables are computed on the host, utterances in parallel. On flex the gradient of the softmax is
+/// folded into that of the lattice, in place: beside the logits, one tensor of their size is kept for it. Elsewhere the
+/// device normalises, and only what leads out of each cell goes to the host and back: two numbers of a vocabulary.
 ///
 /// # Shapes
 /// - `logits`: (batch, frames, most tokens + 1, vocabulary), not normalised, blank at 0
@@ -22,27 +24,59 @@ const NO_SHARE: f64 = -30.0;
 /// - `frames`: the number of frames that count, for each utterance
 /// - returns: (1)
 pub fn transducer_loss(logits: Tensor<4>, tokens: &[Vec<u32>], frames: &[usize]) -> Tensor<1> {
-    let [_, longest, places, vocabulary] = logits.dims();
+    match logits.device().inner() == Device::flex() {
+        true => loss_of(Cells::Logits, logits, tokens, frames),
+        false => loss_of(Cells::WaysOut, ways_out(logits, tokens), tokens, frames),
+    }
+}
+
+/// `cells`: (batch, frames, places, width)
+fn loss_of(kind: Cells, cells: Tensor<4>, tokens: &[Vec<u32>], frames: &[usize]) -> Tensor<1> {
+    let [_, longest, places, width] = cells.dims();
     let total: usize = tokens.iter().map(Vec::len).sum();
-    let mut values = floats(logits.clone());
-    let utterances = values.par_chunks_mut((longest * places * vocabulary).max(1));
+    let mut values = floats(cells.clone());
+    let utterances = values.par_chunks_mut((longest * places * width).max(1));
     let losses = utterances.zip(tokens).zip(frames).map(|((cells, tokens), frames)| {
-        let lattice = Lattice { tokens, frames: *frames, places, vocabulary };
-        lattice.loss_and_gradient(cells)
+        Lattice { kind, tokens, frames: *frames, places, width }.loss_and_gradient(cells)
     });
     let sum: f64 = losses.collect::<Vec<_>>().into_iter().sum();
     let scale = 1.0 / total.max(1) as f64;
     values.iter_mut().for_each(|gradient| *gradient *= scale as f32);
-    with_gradient(logits, sum * scale, values)
+    with_gradient(cells, sum * scale, values)
+}
+
+/// The log probabilities of a blank and of the next token in each cell: (batch, frames, places, vocabulary) to (batch,
+/// frames, places, 2). After the last token, that of a blank stands twice.
+fn ways_out(logits: Tensor<4>, tokens: &[Vec<u32>]) -> Tensor<4> {
+    let [batch, frames, places, _] = logits.dims();
+    let mut next = vec![BLANK as i64; batch * places];
+    for (row, tokens) in next.chunks_exact_mut(places).zip(tokens) {
+        row.iter_mut().zip(tokens).for_each(|(slot, token)| *slot = i64::from(*token));
+    }
+    let next = Tensor::<1, Int>::from_data(TensorData::new(next, [batch * places]), &logits.device());
+    let next = next.reshape([batch, 1, places, 1]).expand([batch, frames, places, 1]);
+    let log_probs = log_softmax(logits, 3);
+    Tensor::cat(vec![log_probs.clone().narrow(3, BLANK, 1), log_probs.gather(3, next)], 3)
+}
+
+/// What stands in a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cells {
+    /// A number for each token of the vocabulary, not normalised.
+    Logits,
+    /// The log probabilities of a blank and of the next token.
+    WaysOut,
 }
 
 /// One utterance: frame `t` by place `u`, which is the number of tokens that are out.
 struct Lattice<'a> {
+    kind: Cells,
     tokens: &'a [u32],
     frames: usize,
     /// Places in a frame of the tensor, the padding included.
     places: usize,
-    vocabulary: usize,
+    /// Numbers in a cell: the vocabulary, or two.
+    width: usize,
 }
 
 /// What leads out of a cell, in log probabilities: a blank to the next frame, the next token to the next place.
@@ -55,7 +89,7 @@ struct Ways {
 }
 
 impl Lattice<'_> {
-    /// The loss. The logits in `cells`, (frames, places, vocabulary), become its gradient.
+    /// The loss. `cells`, (frames, places, width), become its gradient.
     fn loss_and_gradient(&self, cells: &mut [f32]) -> f64 {
         let used = self.tokens.len() + 1;
         if self.frames == 0 {
@@ -65,7 +99,7 @@ impl Lattice<'_> {
         let ways = self.ways(cells);
         let (before, after) = (self.before(&ways), self.after(&ways));
         let total = after[0];
-        for (index, row) in cells.chunks_exact_mut(self.vocabulary).enumerate() {
+        for (index, row) in cells.chunks_exact_mut(self.width).enumerate() {
             let (t, u) = (index / self.places, index % self.places);
             if t >= self.frames || u >= used {
                 row.fill(0.0);
@@ -78,11 +112,18 @@ impl Lattice<'_> {
                 continue;
             }
             let Ways { blank, token, normaliser } = ways[cell];
-            shifted_exp(row, (normaliser - share) as f32);
-            let next_frame = self.beyond(&after, t, u);
-            row[BLANK] -= (before[cell] + blank + next_frame - total).exp() as f32;
-            if let Some(next) = self.tokens.get(u) {
-                row[*next as usize] -= (before[cell] + token + after[cell + 1] - total).exp() as f32;
+            let by_blank = (before[cell] + blank + self.beyond(&after, t, u) - total).exp() as f32;
+            let next = self.tokens.get(u).map(|next| *next as usize);
+            let by_token = next.map_or(0.0, |_| (before[cell] + token + after[cell + 1] - total).exp() as f32);
+            match self.kind {
+                Cells::Logits => {
+                    shifted_exp(row, (normaliser - share) as f32);
+                    row[BLANK] -= by_blank;
+                    if let Some(next) = next {
+                        row[next] -= by_token;
+                    }
+                }
+                Cells::WaysOut => row.copy_from_slice(&[-by_blank, -by_token]),
             }
         }
         -total
@@ -90,12 +131,14 @@ impl Lattice<'_> {
 
     fn ways(&self, cells: &[f32]) -> Vec<Ways> {
         let mut ways = Vec::with_capacity(self.frames * (self.tokens.len() + 1));
-        for frame in cells.chunks_exact(self.places * self.vocabulary).take(self.frames) {
-            for (u, row) in frame.chunks_exact(self.vocabulary).take(self.tokens.len() + 1).enumerate() {
-                let normaliser = f64::from(log_denominator(row));
-                let of = |id: usize| f64::from(row[id]) - normaliser;
-                let token = self.tokens.get(u).map_or(f64::NEG_INFINITY, |id| of(*id as usize));
-                ways.push(Ways { blank: of(BLANK), token, normaliser });
+        for frame in cells.chunks_exact(self.places * self.width).take(self.frames) {
+            for (u, row) in frame.chunks_exact(self.width).take(self.tokens.len() + 1).enumerate() {
+                let (normaliser, place) = match self.kind {
+                    Cells::Logits => (f64::from(log_denominator(row)), self.tokens.get(u).map(|id| *id as usize)),
+                    Cells::WaysOut => (0.0, self.tokens.get(u).map(|_| 1)),
+                };
+                let of = |place: usize| f64::from(row[place]) - normaliser;
+                ways.push(Ways { blank: of(BLANK), token: place.map_or(f64::NEG_INFINITY, of), normaliser });
             }
         }
         ways
@@ -143,7 +186,7 @@ impl Lattice<'_> {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::{Device, Distribution, TensorData};
+    use burn::tensor::Distribution;
 
     use super::*;
 
@@ -178,6 +221,26 @@ mod tests {
             let found = value(&logits, std::slice::from_ref(&tokens), &[frames]);
             assert!((found - expected).abs() < 1e-5, "{tokens:?}: {found}, expected {expected}");
         }
+    }
+
+    #[test]
+    fn what_leads_out_of_the_cells_is_all_that_the_host_has_to_know() {
+        let device = Device::flex();
+        device.seed(7);
+        let (tokens, frames) = (vec![vec![1, 2, 2], vec![3], vec![]], [4, 2, 0]);
+        let logits = Tensor::<4>::random([3, 4, 4, 5], Distribution::Normal(0.0, 2.0), &device);
+        let tracked = || Tensor::<4>::from_data(logits.clone().into_data(), &device.clone().autodiff()).require_grad();
+        let (whole, parts) = (tracked(), tracked());
+        let losses = [
+            loss_of(Cells::Logits, whole.clone(), &tokens, &frames),
+            loss_of(Cells::WaysOut, ways_out(parts.clone(), &tokens), &tokens, &frames),
+        ];
+        let values = losses.clone().map(|loss| loss.into_scalar::<f32>());
+        assert!((values[0] - values[1]).abs() < 1e-5, "{values:?}");
+        let [by_whole, by_parts] = losses.map(|loss| loss.backward());
+        let (expected, found) = (whole.grad(&by_whole).unwrap(), parts.grad(&by_parts).unwrap());
+        let difference = (expected - found).abs().max().into_scalar::<f32>();
+        assert!(difference < 1e-6, "{difference}");
     }
 
     #[test]

@@ -24,6 +24,11 @@ impl EncoderDecoder {
         Self { encoder, decoder }
     }
 
+    /// With bottlenecks in its encoder; none where that has no place for them.
+    pub fn with_bottlenecks(self, width: usize) -> Option<Self> {
+        Some(Self { encoder: self.encoder.with_bottlenecks(width)?, ..self })
+    }
+
     /// The encoder.
     pub fn encoder(&self) -> &Conformer {
         &self.encoder

@@ -9,7 +9,7 @@ use crate::ops::{linear, lstm};
 /// output.
 #[derive(Module, Debug)]
 pub(super) struct Lstm {
-    /// (dim, 4 dim).
+    /// (input, 4 dim).
     input: Linear,
     /// (dim, 4 dim), without a bias.
     recurrent: Linear,
@@ -19,13 +19,13 @@ pub(super) struct Lstm {
 pub(super) type LstmState = (Tensor<2>, Tensor<2>);
 
 impl Lstm {
-    pub(super) fn new(dim: usize, device: &Device) -> Self {
-        let input = LinearConfig::new(dim, 4 * dim).init(device);
+    pub(super) fn new(input: usize, dim: usize, device: &Device) -> Self {
+        let input = LinearConfig::new(input, 4 * dim).init(device);
         Self { input, recurrent: LinearConfig::new(dim, 4 * dim).with_bias(false).init(device) }
     }
 
     /// # Shapes
-    /// - `x`: (batch, steps, dim)
+    /// - `x`: (batch, steps, input)
     /// - `state`: zeros at the beginning
     /// - returns: (batch, steps, dim), and the state after the last step
     pub(super) fn forward(&self, x: Tensor<3>, state: LstmState) -> (Tensor<3>, LstmState) {
@@ -49,7 +49,7 @@ impl Lstm {
     }
 
     /// # Shapes
-    /// - `x`: (batch, dim)
+    /// - `x`: (batch, input)
     pub(super) fn step(&self, x: Tensor<2>, state: LstmState) -> LstmState {
         self.advance(self.gates(x), state)
     }
@@ -80,7 +80,7 @@ mod tests {
         let device = Device::flex().autodiff();
         device.seed(7);
         let random = |shape| Tensor::<2>::random(shape, Distribution::Normal(0.0, 1.0), &device).require_grad();
-        let net = Lstm::new(5, &device);
+        let net = Lstm::new(5, 5, &device);
         let (x, hidden, memory) = (random([3 * 7, 5]), random([3, 5]), random([3, 5]));
         let state = || (hidden.clone(), memory.clone());
         let gates = || net.gates(x.clone().reshape([3, 7, 5]));

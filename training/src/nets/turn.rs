@@ -33,8 +33,8 @@ pub struct TurnNetConfig {
     pub dropout: f64,
 }
 
-/// Frames are stacked, four filterbank frames or one of an encoder's states; convolutions and attention follow; the answer is drawn from the newest position and from
-/// the mean of all.
+/// Frames are stacked, four of a filterbank or one of an encoder's states; convolutions and attention follow; the answer is
+/// drawn from the newest position and from the mean of all.
 #[derive(Module, Debug)]
 pub struct TurnNet {
     mean: Param<Tensor<1>>,

@@ -21,7 +21,7 @@ pub struct Checkpoint {
     pub step: usize,
     /// Updates of the averaged weights.
     pub average_updates: usize,
-    /// Batches and steps in a row that were skipped for a loss or gradient that was not finite.
+    /// Batches and steps of this epoch that were skipped for a loss or gradient that was not finite.
     #[serde(default)]
     pub nonfinite: usize,
     /// Minutes of training that are done.

@@ -68,7 +68,7 @@ fn fit_here<T: Task>(
             fitter.validate(fitter.state.epoch + 1)?;
         }
         fitter.state.epoch += 1;
-        fitter.state.batches = 0;
+        (fitter.state.batches, fitter.state.nonfinite) = (0, 0);
     }
     // The last weights are among those to choose of.
     let Checkpoint { step, validated, epoch, .. } = fitter.state;
@@ -101,15 +101,26 @@ struct Fitter<'a, T: Task> {
     observers: Observers<'a, T>,
     meter: Meter,
     /// Held as long as the run is trained in.
-    _lock: File,
+    _lock: Lock,
+}
+
+/// A run folder in which nobody else trains.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    /// Closing the file would not do: a program that is being started has it open for a moment, too.
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
 }
 
 /// Keeps others from training in a run folder at the same time.
-fn lock(run: &Path) -> Result<File> {
+fn lock(run: &Path) -> Result<Lock> {
     let path = run.join(".lock");
     let file = File::create(&path).map_err(|e| Error::io(&path, e))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(std::fs::TryLockError::WouldBlock) => {
             let reason = "another program is training in this folder; wait for it, or give `run` another name";
             Err(Error::config(run.display().to_string(), reason))

@@ -43,7 +43,6 @@ pub use fit::{fit, fit_observed};
 pub use interrupt::{interrupted, on_interrupt};
 pub use kept::{Kept, Metric};
 pub use observer::{At, BatchEnd, Observer, Observers, Stage};
-pub(crate) use options::BY_OTHER_NAMES;
 pub use options::TrainOptions;
 pub use precision::Precision;
 pub(crate) use run::DEBUG_RUN;

@@ -9,9 +9,6 @@ use super::{AdaptersConfig, Anneal, Direction, EarlyStopping, Metric, Precision,
 use crate::device::Backend;
 use crate::{Error, Result};
 
-/// Keys that may be written by the names of SpeechBrain's run options, and ours.
-pub(crate) const BY_OTHER_NAMES: [(&str, &str); 2] = [("device", "backend"), ("optimizer_step_limit", "steps")];
-
 /// The `[train]` table of a recipe. Keys are called as SpeechBrain's run options (`utils/run_opts.py`) where there is one:
 /// `precision`, `max_grad_norm`, `grad_accumulation_factor`, `nonfinite_patience`, `skip_nonfinite_grads`,
 /// `ckpt_interval_minutes`, `ckpt_interval_steps`, `noprogressbar`, `debug`, `debug_epochs`, `debug_batches`. `backend` and
@@ -56,12 +53,12 @@ pub struct TrainOptions {
     pub momentum: f64,
     /// Adadelta's decay. Default: 0.95.
     pub rho: f32,
-    /// The largest global norm of the gradient, 0 for no clipping. Default: 5.
+    /// The largest global norm of the gradient, 0 or less for no clipping. Default: 5.
     pub max_grad_norm: f64,
     /// Batches whose gradients are added up for a step, which follows their mean. The last step of an epoch has those that are
     /// left, which SpeechBrain's `Brain` drops; a batch whose loss is not finite does not count. Default: 1.
     pub grad_accumulation_factor: usize,
-    /// Batches with a non-finite loss and steps with a non-finite gradient that are skipped in a row before training gives
+    /// Batches with a non-finite loss and steps with a non-finite gradient that are skipped in an epoch before training gives
     /// up. Default: 3.
     pub nonfinite_patience: usize,
     /// Whether a step whose gradient is not finite is skipped; else it ends training. SpeechBrain's drops the gradients of
@@ -70,10 +67,16 @@ pub struct TrainOptions {
     /// Decay of the running average of the weights, which is what is evaluated and exported; 0 for none.
     /// Default: 0.999.
     pub average_decay: f64,
-    /// How many of the validated weights are kept in the run's folder `best`: those that are best by the figure of
-    /// `early_stopping`, or else of the task ([`Task::metric`](super::Task::metric)), as SpeechBrain's `Checkpointer` does with
-    /// `num_to_keep`. The best of them is exported. 0 keeps none, and exports the last. Default: 1.
+    /// How many of the validated weights are kept in the run's folder `best`: those that are best by `min_key` or `max_key`,
+    /// else by the figure of `early_stopping`, else by that of the task ([`Task::metric`](super::Task::metric)), as SpeechBrain's
+    /// `Checkpointer` does with `num_to_keep`. The best of them is exported. 0 keeps none, and exports the last. Default: 1.
     pub keep_best: usize,
+    /// The figure of the validation by which they are best where it is least, such as `wer`. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_key: Option<String>,
+    /// The figure by which they are best where it is greatest. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_key: Option<String>,
     /// Whether the latest are kept in the place of the best, of which the last comes first. Default: false.
     pub keep_latest: bool,
     /// Whether the mean of all that are kept is exported in the place of the best: SpeechBrain's `average_checkpoints`.
@@ -139,6 +142,8 @@ impl Default for TrainOptions {
             skip_nonfinite_grads: true,
             average_decay: 0.999,
             keep_best: 1,
+            min_key: None,
+            max_key: None,
             keep_latest: false,
             average_best: false,
             ckpt_interval_minutes: 5.0,
@@ -183,7 +188,7 @@ impl TrainOptions {
         let Self { learning_rate, average_decay, beta_1, beta_2, rho, momentum, max_grad_norm, .. } = *self;
         let amounts = [
             ("learning_rate", learning_rate),
-            ("max_grad_norm", max_grad_norm),
+            ("max_grad_norm", max_grad_norm.abs()),
             ("weight_decay", f64::from(self.weight_decay.unwrap_or(0.0))),
             ("epsilon", f64::from(self.epsilon.unwrap_or(1.0))),
         ];
@@ -216,6 +221,9 @@ impl TrainOptions {
             let reason = "keep_steps: expected `schedule = \"linear_noam\"`, which alone keeps the peak";
             return Err(Error::config("[train]", reason));
         }
+        if self.min_key.is_some() && self.max_key.is_some() {
+            return Err(Error::config("[train]", "expected `min_key` or `max_key`, found both"));
+        }
         if (self.average_best || self.keep_latest) && self.keep_best == 0 {
             let key = if self.average_best { "average_best" } else { "keep_latest" };
             return Err(Error::config("[train]", format!("{key}: expected keep_best above 0, found 0")));
@@ -225,6 +233,12 @@ impl TrainOptions {
 
     /// The figure by which weights are kept, where the task has `metric`.
     pub(super) fn metric(&self, metric: Metric) -> Metric {
+        if let Some(name) = &self.max_key {
+            return Metric::highest(name.clone());
+        }
+        if let Some(name) = &self.min_key {
+            return Metric::lowest(name.clone());
+        }
         match &self.early_stopping {
             Some(EarlyStopping { metric: name, direction: Some(Direction::Max), .. }) => Metric::highest(name.clone()),
             Some(EarlyStopping { metric: name, direction, .. }) if direction.is_some() || name != metric.name() => {
@@ -259,9 +273,18 @@ mod tests {
         assert!(message.contains("tpu") && message.contains("flex"), "{message}");
         let resolved = toml::to_string(&theirs).unwrap();
         assert!(resolved.contains("steps = 5") && !resolved.contains("device"), "{resolved}");
-        for (theirs, ours) in BY_OTHER_NAMES {
-            assert!(resolved.contains(&format!("{ours} = ")), "{theirs}");
-        }
+    }
+
+    #[test]
+    fn weights_are_kept_by_any_figure() {
+        let by = |text| read(text).metric(Metric::lowest("wer"));
+        assert_eq!(by(""), Metric::lowest("wer"));
+        assert_eq!(by("min_key = \"loss\""), Metric::lowest("loss"));
+        let stopping = "[early_stopping]\nmetric = \"loss\"\npatience = 3";
+        assert_eq!(by(stopping), Metric::lowest("loss"));
+        assert_eq!(by(&format!("max_key = \"accuracy\"\n{stopping}")), Metric::highest("accuracy"));
+        assert!(read("min_key = \"a\"\nmax_key = \"b\"").check().unwrap_err().to_string().contains("found both"));
+        read("max_grad_norm = -1.0").check().unwrap();
     }
 
     #[test]
@@ -279,6 +302,7 @@ mod tests {
             ("max_grad_norm = nan", "max_grad_norm"),
             ("start_share = 0.5", "start_share"),
             ("keep_steps = 5", "keep_steps"),
+            ("average_best = true\nkeep_best = 0", "average_best"),
             ("start = \"a\"\nstart_share = 1.5", "start_share"),
         ] {
             let message = read(wrong).check().unwrap_err().to_string();

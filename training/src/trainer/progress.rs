@@ -1,6 +1,7 @@
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::observer::{At, BatchEnd, Observer, Stage};
 use super::run_log::line;
@@ -14,14 +15,18 @@ const BETWEEN_LINES: Duration = Duration::from_secs(20);
 /// The time over which speeds are measured.
 const WINDOW: Duration = Duration::from_secs(60);
 
-/// The bar on a terminal, or lines where there is none: the share that is done, the time that is left, figures, speeds,
-/// memory, and the best validation.
+/// The dashboard on a terminal, or lines where there is none: the share that is done, the time that is left, figures and
+/// the course of the loss, speeds, memory, the last validation and the best.
 pub(super) struct Progress {
+    screen: MultiProgress,
     bar: ProgressBar,
+    /// Below it: figures of training, speeds, validations.
+    rows: [ProgressBar; 3],
     interactive: bool,
     began: Option<(Instant, f64)>,
     last_line: Instant,
     meter: Meter,
+    losses: Course,
     /// Since when steps and seconds of sound are counted, and how many there were.
     counted: (Instant, usize, f64),
     seconds: f64,
@@ -31,17 +36,26 @@ pub(super) struct Progress {
 impl Progress {
     pub(super) fn new(with_bar: bool) -> Self {
         let target = if with_bar { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(Some(LENGTH), target);
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {bar:20} {elapsed_precise} {wide_msg}") {
-            bar.set_style(style);
-        }
+        let screen = MultiProgress::with_draw_target(target);
+        let add = |length, template| {
+            let bar = screen.add(ProgressBar::new(length));
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style);
+            }
+            bar
+        };
+        let bar = add(LENGTH, "{spinner} {bar:30} {wide_msg}");
+        let rows = [(); 3].map(|()| add(1, "  {wide_msg}"));
         let (interactive, now) = (!bar.is_hidden(), Instant::now());
         Self {
+            screen,
             bar,
+            rows,
             interactive,
             began: None,
             last_line: now,
             meter: Meter::default(),
+            losses: Course::default(),
             counted: (now, 0, 0.0),
             seconds: 0.0,
             memory: None,
@@ -49,7 +63,7 @@ impl Progress {
     }
 
     fn say(&self, message: &str) {
-        self.bar.suspend(|| tracing::info!("{message}"));
+        self.screen.suspend(|| tracing::info!("{message}"));
     }
 
     /// The most memory that this process held so far; looked up once a second.
@@ -60,20 +74,86 @@ impl Progress {
         self.memory.map(|(_, peak)| peak)
     }
 
-    fn message(&mut self, at: &At) -> String {
-        let mut parts = vec![format!("{:.0} %", 100.0 * at.share.min(1.0))];
+    /// How much is done, and the time that is left.
+    fn done(&self, at: &At) -> String {
         let left = self.began.and_then(|(since, share)| left(since.elapsed(), share, at.share));
-        parts.extend(left.map(|left| format!("ETA {}", clock(left))));
-        parts.push(format!("epoch {} step {} {} lr {:.2e}", at.epoch, at.step, self.meter.line(), at.rate));
+        let left = left.map(|left| format!(", ETA {}", clock(left))).unwrap_or_default();
+        format!("{:.0} %{left}, epoch {} step {}", 100.0 * at.share.min(1.0), at.epoch, at.step)
+    }
+
+    fn figures(&self, at: &At) -> String {
+        format!("{} lr {:.2e}", self.meter.line(), at.rate)
+    }
+
+    fn speeds(&mut self, at: &At) -> String {
         let (since, steps, seconds) = self.counted;
         let per_second = |count: f64| count / since.elapsed().as_secs_f64().max(1e-9);
-        parts.push(format!("{:.2} steps/s", per_second((at.step - steps) as f64)));
+        let mut parts = vec![format!("{:.2} steps/s", per_second((at.step - steps) as f64))];
         if self.seconds > 0.0 {
             parts.push(format!("{:.1} s of audio/s", per_second(self.seconds - seconds)));
         }
         parts.extend(self.peak_mib().map(|peak| format!("peak {peak:.0} MiB")));
-        parts.extend(at.best.as_ref().map(|best| format!("best {} {:.4}", best.metric, best.figure)));
         parts.join(", ")
+    }
+
+    fn show(&mut self, at: &At) {
+        self.bar.set_position((LENGTH as f64 * at.share.clamp(0.0, 1.0)) as u64);
+        self.bar.set_message(self.done(at));
+        self.rows[0].set_message(format!("train  {} {}", self.losses.line(), self.figures(at)));
+        let speeds = self.speeds(at);
+        self.rows[1].set_message(format!("speed  {speeds}"));
+        self.tick();
+    }
+
+    fn tick(&self) {
+        std::iter::once(&self.bar).chain(&self.rows).for_each(ProgressBar::tick);
+    }
+
+    fn clear(&self) {
+        std::iter::once(&self.bar).chain(&self.rows).for_each(ProgressBar::finish_and_clear);
+    }
+}
+
+/// The best validation so far.
+fn best(at: &At) -> Option<String> {
+    at.best.as_ref().map(|best| format!("best {} {:.4} at step {}", best.metric, best.figure, best.step))
+}
+
+/// The course of the loss, as a row of bars of a character each.
+#[derive(Default)]
+struct Course {
+    means: VecDeque<f64>,
+    /// The sum and the number of the losses that are not in a mean yet.
+    open: (f64, usize),
+}
+
+impl Course {
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    /// Bars that are shown.
+    const SHOWN: usize = 24;
+    /// Batches behind a bar.
+    const BATCHES: usize = 10;
+
+    fn push(&mut self, loss: f64) {
+        let (sum, count) = &mut self.open;
+        (*sum, *count) = (*sum + loss, *count + 1);
+        if *count == Self::BATCHES {
+            self.means.push_back(*sum / *count as f64);
+            self.open = (0.0, 0);
+            if self.means.len() > Self::SHOWN {
+                self.means.pop_front();
+            }
+        }
+    }
+
+    fn line(&self) -> String {
+        let (least, most) =
+            self.means.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), mean| (a.min(*mean), b.max(*mean)));
+        let bar = |mean: &f64| {
+            let share = if most > least { (mean - least) / (most - least) } else { 0.5 };
+            Self::BARS[((share * Self::BARS.len() as f64) as usize).min(Self::BARS.len() - 1)]
+        };
+        self.means.iter().map(bar).collect()
     }
 }
 
@@ -107,7 +187,7 @@ impl<T: Task> Observer<T> for Progress {
             }
             Stage::Valid | Stage::Test if self.interactive => {
                 self.bar.set_message(format!("epoch {} step {}: {}", at.epoch, at.step, stage.name()));
-                self.bar.tick();
+                self.tick();
             }
             Stage::Valid | Stage::Test => {}
         }
@@ -118,16 +198,16 @@ impl<T: Task> Observer<T> for Progress {
         for (name, value) in batch.parts {
             self.meter.add(name, *value);
         }
+        if let Some((_, loss)) = batch.parts.first() {
+            self.losses.push(*loss);
+        }
         self.seconds += batch.seconds;
         if self.interactive {
-            let message = self.message(at);
-            self.bar.set_position((LENGTH as f64 * at.share.clamp(0.0, 1.0)) as u64);
-            self.bar.set_message(message);
-            self.bar.tick();
+            self.show(at);
         } else if self.last_line.elapsed() >= BETWEEN_LINES {
             self.last_line = Instant::now();
-            let message = self.message(at);
-            self.say(&message);
+            let parts = [Some(self.done(at)), Some(self.figures(at)), Some(self.speeds(at)), best(at)];
+            self.say(&parts.into_iter().flatten().collect::<Vec<_>>().join(", "));
         }
         if self.counted.0.elapsed() >= WINDOW {
             self.counted = (Instant::now(), at.step, self.seconds);
@@ -136,12 +216,17 @@ impl<T: Task> Observer<T> for Progress {
     }
 
     fn on_stage_end(&mut self, stage: Stage, figures: &[(&'static str, f64)], _net: &T::Net, at: &At) -> Result<()> {
+        if stage == Stage::Valid {
+            let figures = figures.iter().map(|(name, value)| format!("{name} {value:.4}")).collect::<Vec<_>>();
+            let parts = [Some(format!("{} at step {}", figures.join(" "), at.step)), best(at)];
+            self.rows[2].set_message(format!("valid  {}", parts.into_iter().flatten().collect::<Vec<_>>().join(", ")));
+        }
         self.say(&line(stage, figures, at));
         Ok(())
     }
 
     fn on_fit_end(&mut self, chosen: &[Kept], _net: &T::Net, _at: &At) -> Result<()> {
-        self.bar.finish_and_clear();
+        self.clear();
         self.say(&kept::line(chosen));
         Ok(())
     }
@@ -149,13 +234,26 @@ impl<T: Task> Observer<T> for Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        self.bar.finish_and_clear();
+        self.clear();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_course_of_the_loss_is_a_row_of_bars() {
+        let mut course = Course::default();
+        assert_eq!(course.line(), "");
+        (0..80).for_each(|batch| course.push(f64::from(7 - batch / 10)));
+        assert_eq!(course.line(), "█▇▆▅▄▃▂▁");
+        (0..1_000).for_each(|_| course.push(2.0));
+        assert_eq!(course.line().chars().count(), Course::SHOWN);
+        assert!(course.line().chars().all(|bar| bar == '▅'), "{}", course.line());
+        course.push(f64::NAN);
+        assert_eq!(course.line().chars().count(), Course::SHOWN);
+    }
 
     #[test]
     fn the_time_that_is_left_goes_by_what_was_done_since_the_start() {

@@ -10,7 +10,7 @@ pub(crate) fn write_recipe(folder: &Path, turns: &str) -> PathBuf {
          [data]\ntrain = [{:?}]\nvalid = {:?}\ntests = [{:?}]\n\
          [features]\nflavour = \"kaldi\"\nbins = 40\n\
          [moments]\npauses = 2\ncuts = 0.0\nlook_ms = [100, 250]\nmade_silence = 0.2\ngated_silence = 0.0\n\
-         [net]\nbins = 40\nframes = 120\nwidth = 32\nblocks = 2\nkernel = 5\nheads = 2\ndropout = 0.0\n\
+         [net]\nbins = 40\nframes = 120\nstack = 4\nwidth = 32\nblocks = 2\nkernel = 5\nheads = 2\ndropout = 0.0\n\
          [train]\nbackend = \"flex\"\nepochs = 0\nsteps = 500\nlearning_rate = 3e-3\nwarmup_steps = 10\n\
          average_decay = 0.0\nvalid_every = 1000\n\
          [export]\nbundle = {:?}\nname = \"tiny\"\nsummary = \"a test\"\nlicence = \"CC0-1.0\"\nrecipe = \"a test\"\n\

@@ -3,6 +3,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::{Error, Result};
+
 /// How manifests are read, the section `[data.manifest]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -25,6 +27,25 @@ pub struct ManifestConfig {
 }
 
 impl ManifestConfig {
+    /// Without words, and with parts of recordings in samples: SpeechBrain's manifests for VoxCeleb.
+    pub fn of_voices() -> Self {
+        Self { words: String::new(), segments: SegmentUnit::Samples, ..Self::default() }
+    }
+
+    /// Refuses weights, for a task that draws clips by other rules.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where a column of them is named.
+    pub(crate) fn check_unweighted(&self) -> Result<()> {
+        match self.weight.as_str() {
+            "" => Ok(()),
+            found => {
+                let reason = format!("expected none, since this task draws clips by rules of its own, found `{found}`");
+                Err(Error::config("data.manifest.weight", reason))
+            }
+        }
+    }
+
     /// Where a part ends that begins at `start` and of which nothing else is said: after its length, in seconds.
     pub(super) fn end(&self, start: Option<f64>, duration_s: f64) -> Option<f64> {
         start.filter(|_| self.segments == SegmentUnit::Seconds).map(|start| start + duration_s)

@@ -129,7 +129,7 @@ pub(super) struct Recurrent {
 
 impl Recurrent {
     pub(super) fn new(config: &ConformerConfig, device: &Device) -> Self {
-        Self { lstm: Lstm::new(config.dim, device), dropout: DropoutConfig::new(config.dropout).init() }
+        Self { lstm: Lstm::new(config.dim, config.dim, device), dropout: DropoutConfig::new(config.dropout).init() }
     }
 
     /// (batch, frames, dim) in and out.

@@ -12,9 +12,29 @@ use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use super::conformer::Conformer;
-use crate::ops::{join, linear};
+use crate::ops::{gelu, join, linear};
 use predictor::Predictor;
-pub use predictor::PredictorConfig;
+pub use predictor::{EmbeddingKind, PredictorConfig};
+
+/// What a joiner makes of the sum of encoder and prediction net.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activation {
+    /// As in Graves, Mohamed and Hinton.
+    #[default]
+    Tanh,
+    /// As in SpeechBrain's recipes.
+    Gelu,
+}
+
+impl Activation {
+    fn of<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
+        match self {
+            Self::Tanh => tanh(x),
+            Self::Gelu => gelu(x),
+        }
+    }
+}
 
 /// The nets beside the encoder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,6 +45,15 @@ pub struct JointConfig {
     pub predictor: PredictorConfig,
     /// Its width.
     pub predictor_dim: usize,
+    /// What it gets of a token. Default: an embedding that is learnt.
+    #[serde(default)]
+    pub embedding: EmbeddingKind,
+    /// What the joiner makes of the sum of both. Default: its hyperbolic tangent.
+    #[serde(default)]
+    pub activation: Activation,
+    /// Whether the joiner, and what leads to it, have biases. Default: true.
+    #[serde(default = "with_bias")]
+    pub bias: bool,
     /// The width at which it meets the encoder.
     pub dim: usize,
     /// The share of the embedding that is dropped in training. Default: none.
@@ -35,14 +64,33 @@ pub struct JointConfig {
     pub dropout: f64,
 }
 
+fn with_bias() -> bool {
+    true
+}
+
 impl JointConfig {
+    /// Refuses what does not go together.
+    ///
+    /// # Errors
+    /// A sentence that names the keys.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        match (self.embedding, self.predictor) {
+            (EmbeddingKind::OneHot, PredictorConfig::Stateless { .. }) => {
+                Err("embedding = \"one_hot\": expected `predictor = { kind = \"lstm\" }`, found a stateless one"
+                    .to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// A transducer of `encoder`, of width `dim`, with fresh weights beside it, for `vocabulary` tokens, the blank
     /// included.
     pub fn init(&self, encoder: Conformer, vocabulary: usize, device: &Device) -> Transducer {
         Transducer {
-            encoder_out: LinearConfig::new(encoder.config().dim, self.dim).init(device),
+            encoder_out: LinearConfig::new(encoder.config().dim, self.dim).with_bias(self.bias).init(device),
             predictor: Predictor::new(self, vocabulary, device),
-            joiner: LinearConfig::new(self.dim, vocabulary).init(device),
+            joiner: LinearConfig::new(self.dim, vocabulary).with_bias(self.bias).init(device),
+            activation: self.activation,
             encoder,
         }
     }
@@ -55,9 +103,16 @@ pub struct Transducer {
     encoder_out: Linear,
     predictor: Predictor,
     joiner: Linear,
+    #[module(skip)]
+    activation: Activation,
 }
 
 impl Transducer {
+    /// With bottlenecks in its encoder; none where that has no place for them.
+    pub fn with_bottlenecks(self, width: usize) -> Option<Self> {
+        Some(Self { encoder: self.encoder.with_bottlenecks(width)?, ..self })
+    }
+
     /// The encoder.
     pub fn encoder(&self) -> &Conformer {
         &self.encoder
@@ -90,7 +145,7 @@ impl Transducer {
 
     /// (batch, joint) and (batch, joint) to (batch, vocabulary), not normalised.
     pub fn join(&self, encoded: Tensor<2>, predicted: Tensor<2>) -> Tensor<2> {
-        linear(&self.joiner, tanh(encoded + predicted))
+        linear(&self.joiner, self.activation.of(encoded + predicted))
     }
 
     /// What the joiner says of every frame after every number of tokens.
@@ -108,7 +163,15 @@ impl Transducer {
         let padded = TensorData::new(padded, [tokens.len(), context + longest]);
         let predicted = self.predictor.forward(Tensor::from_data(padded, &device)); // (batch, places, joint)
         let encoded = self.encoder_out(frames); // (batch, frames, joint)
-        linear(&self.joiner, join(encoded, predicted)).cast(DType::F32)
+        linear(&self.joiner, self.hidden(encoded, predicted)).cast(DType::F32)
+    }
+
+    /// (batch, frames, joint) and (batch, places, joint) to (batch, frames, places, joint).
+    fn hidden(&self, encoded: Tensor<3>, predicted: Tensor<3>) -> Tensor<4> {
+        match self.activation {
+            Activation::Tanh => join(encoded, predicted),
+            Activation::Gelu => gelu(encoded.unsqueeze_dim::<4>(2) + predicted.unsqueeze_dim::<4>(1)),
+        }
     }
 }
 
@@ -129,8 +192,14 @@ mod tests {
     fn one_token_after_the_other_gives_the_whole_lattice() {
         let device = Device::flex();
         device.seed(12);
-        for predictor in [PredictorConfig::Stateless { context: 2 }, PredictorConfig::Lstm] {
-            let config = JointConfig { predictor, predictor_dim: 6, dim: 5, embedding_dropout: 0.2, dropout: 0.1 };
+        let text = "predictor_dim = 6\ndim = 5\nembedding_dropout = 0.2\ndropout = 0.1";
+        let stateless: JointConfig = toml::from_str(text).unwrap();
+        let lstm = JointConfig { predictor: PredictorConfig::Lstm, ..stateless.clone() };
+        let (embedding, activation) = (EmbeddingKind::OneHot, Activation::Gelu);
+        let published = JointConfig { embedding, activation, bias: false, ..lstm.clone() };
+        assert!(JointConfig { embedding, ..stateless.clone() }.check().is_err());
+        for config in [stateless, lstm, published] {
+            config.check().unwrap();
             let net = config.init(encoder().init(7, 0, &device), 7, &device);
             let frames = Tensor::<3>::random([1, 4, 8], Distribution::Normal(0.0, 1.0), &device);
             let tokens = vec![3_u32, 1, 1, 6];

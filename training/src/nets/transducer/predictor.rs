@@ -1,4 +1,4 @@
-use burn::module::Module;
+use burn::module::{Module, Param};
 use burn::nn::conv::{Conv1d, Conv1dConfig};
 use burn::nn::{Dropout, DropoutConfig, Embedding, EmbeddingConfig, Linear, LinearConfig};
 use burn::tensor::activation::relu;
@@ -29,6 +29,33 @@ impl Default for PredictorConfig {
     }
 }
 
+/// What a prediction net gets of a token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EmbeddingKind {
+    /// A vector that is learnt.
+    #[default]
+    Learnt,
+    /// Which it is: zeros with a one, and zeros alone for the blank. SpeechBrain's `Embedding` with
+    /// `consider_as_one_hot`.
+    OneHot,
+}
+
+impl EmbeddingKind {
+    /// The embedding, and its width.
+    fn init(self, vocabulary: usize, dim: usize, device: &Device) -> (Embedding, usize) {
+        match self {
+            Self::Learnt => (EmbeddingConfig::new(vocabulary, dim).init(device), dim),
+            Self::OneHot => {
+                let width = vocabulary.saturating_sub(1);
+                let blank = Tensor::zeros([1, width], device);
+                let rows = Tensor::cat(vec![blank, Tensor::eye(width, device)], 0);
+                (Embedding { weight: Param::from_tensor(rows).set_require_grad(false) }, width)
+            }
+        }
+    }
+}
+
 /// A prediction net.
 #[derive(Module, Debug)]
 pub(super) struct Predictor {
@@ -47,15 +74,15 @@ pub(super) struct Predictor {
 impl Predictor {
     pub(super) fn new(config: &JointConfig, vocabulary: usize, device: &Device) -> Self {
         let dim = config.predictor_dim;
+        let (embedding, width) = config.embedding.init(vocabulary, dim, device);
         let (context, convolution, cell) = match config.predictor {
             PredictorConfig::Stateless { context } => {
                 let convolution = Conv1dConfig::new(dim, dim, context).with_groups(dim).with_bias(false);
                 (context, Some(convolution.init(device)), None)
             }
-            PredictorConfig::Lstm => (1, None, Some(Lstm::new(dim, device))),
+            PredictorConfig::Lstm => (1, None, Some(Lstm::new(width, dim, device))),
         };
-        let embedding = EmbeddingConfig::new(vocabulary, dim).init(device);
-        let out = LinearConfig::new(dim, config.dim).init(device);
+        let out = LinearConfig::new(dim, config.dim).with_bias(config.bias).init(device);
         let [embedding_dropout, dropout] =
             [config.embedding_dropout, config.dropout].map(|share| DropoutConfig::new(share).init());
         Self { embedding, convolution, cell, out, embedding_dropout, dropout, context, dim }

@@ -61,6 +61,9 @@ pub struct AsrRecipe {
     /// Weight of the loss at the middle block (Lee and Watanabe, ICASSP 2021). Default: 0.3.
     #[serde(default = "intermediate_weight")]
     pub intermediate_weight: f64,
+    /// What the losses of CTC and of a transducer are means over. Default: tokens.
+    #[serde(default)]
+    pub loss_mean: LossMean,
     /// What is learnt beside the tokens, if it is to be: phones.
     #[serde(default)]
     pub phones: Option<PhonesConfig>,
@@ -78,6 +81,17 @@ pub struct AsrRecipe {
     /// How the bundle is measured.
     #[serde(default)]
     pub evaluate: EvaluateConfig,
+}
+
+/// What the loss of a batch is a mean over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LossMean {
+    /// Its tokens: long utterances count for more, and the loss is as large for any vocabulary's pieces.
+    #[default]
+    Tokens,
+    /// Its utterances: SpeechBrain's `batchmean` of CTC and `mean` of a transducer.
+    Utterances,
 }
 
 fn intermediate_weight() -> f64 {
@@ -231,13 +245,17 @@ impl AsrRecipe {
         let frame_s = self.features.hop_samples() as f64 * self.net.subsampling as f64
             / f64::from(Fbank::new(self.features.clone())?.rate().get());
         // A clip may be played faster, and a phone that comes twice needs a blank between.
-        let fastest = f64::from(self.augment.speed.max.max(1.0));
+        let fastest = f64::from(self.augment.fastest());
         let dense = train.limit_rate(fastest * frame_s, 1.1 * fastest * frame_s / self.net.phone_frames() as f64);
         tracing::info!(
             "{} training clips, {:.1} h; left out {outside} for their length, {dense} for too many tokens or phones",
             train.clips().len(),
             train.hours()
         );
+        if train.clips().is_empty() {
+            let reason = format!("of {all} clips none is left to learn from: see data.limits_s and `tokenizer`");
+            return Err(Error::data("[data]", reason));
+        }
         if dense * 10 > all {
             tracing::warn!(
                 "{dense} of {all} clips have more tokens or phones than CTC can place, one in each {:.0} ms; fewer and \

@@ -7,7 +7,7 @@ use rejoinder_models::text::{ErrorCounts, TextForm, Tokenizer};
 
 use super::bundle::FAMILY;
 use super::phones::{PHONES, phone_errors, phone_frames, phone_labels};
-use super::recipe::AsrRecipe;
+use super::recipe::{AsrRecipe, LossMean};
 use super::source::{Likeness, PHONES_HEAD};
 use super::tables::PhonesConfig;
 use super::teacher::Teacher;
@@ -27,6 +27,7 @@ const STATISTICS_BATCHES: usize = 40;
 pub struct AsrTask {
     net: ConformerConfig,
     intermediate_weight: f64,
+    loss_mean: LossMean,
     phones: Option<PhonesConfig>,
     chunks: Option<DynamicChunks>,
     teacher: Option<Teacher>,
@@ -61,6 +62,7 @@ impl AsrTask {
         Ok(Self {
             net: recipe.net.clone(),
             intermediate_weight: recipe.intermediate_weight,
+            loss_mean: recipe.loss_mean,
             phones: recipe.phones.clone(),
             chunks: recipe.chunks.clone(),
             teacher: None,
@@ -154,6 +156,18 @@ impl AsrTask {
         }
         let said = errors.reference() as f64;
         Figure { name: self.text.rate(), value: errors.errors() as f64 / said.max(1.0), weight: said }
+    }
+
+    /// A loss that is a mean over the tokens of a batch, as the mean that the recipe wants. Its figures stay.
+    pub(in crate::tasks) fn mean(&self, loss: Loss, batch: &AsrBatch) -> Loss {
+        match self.loss_mean {
+            LossMean::Tokens => loss,
+            LossMean::Utterances => {
+                let tokens: usize = batch.token_lengths.iter().sum();
+                let each = tokens as f64 / batch.clips.len().max(1) as f64;
+                Loss { total: loss.total.mul_scalar(each), ..loss }
+            }
+        }
     }
 
     /// The CTC losses of the last and the middle block: of tokens, and of phones where the recipe has them.
@@ -274,7 +288,7 @@ impl Task for AsrTask {
         let (features, lengths) = self.features(&batch, chunks, device);
         let (heads, middle) = net.forward_in(chunks, features.clone(), &lengths);
         let log_probs = heads.tokens.clone();
-        let loss = self.ctc(heads, middle, &batch, &lengths, step);
+        let loss = self.mean(self.ctc(heads, middle, &batch, &lengths, step), &batch);
         match &self.teacher {
             Some(teacher) => teacher.join(loss, log_probs, (chunks, features, &lengths)),
             None => Ok(loss),

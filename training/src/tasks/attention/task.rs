@@ -77,6 +77,10 @@ impl Task for AttentionTask {
         &["encoder.phones"]
     }
 
+    fn with_bottlenecks(&self, net: EncoderDecoder, width: usize) -> Option<EncoderDecoder> {
+        net.with_bottlenecks(width)
+    }
+
     fn metric(&self) -> Metric {
         Metric::highest("accuracy")
     }

@@ -45,10 +45,6 @@ impl Recipe for G2pRecipe {
         Ok(())
     }
 
-    fn tokenizer(&self) -> Result<()> {
-        Ok(())
-    }
-
     /// Always afresh: the same dictionary makes the same files in a minute, and there is no checkpoint.
     fn train(&self, _mode: RunMode) -> Result<()> {
         fs::create_dir_all(&self.run).map_err(|e| Error::io(&self.run, e))?;

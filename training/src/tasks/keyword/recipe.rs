@@ -14,6 +14,7 @@ use crate::data::labels::{LABELS, LabelEncoder};
 use crate::data::manifest::ManifestConfig;
 use crate::data::prepare::{self, PrepareConfig};
 use crate::export::ExportConfig;
+use crate::losses::BinaryLoss;
 use crate::nets::keyword::{KeywordNet, KeywordNetConfig};
 use crate::recipe::{self, Recipe};
 use crate::trainer::{self, RunMode, Timing, TrainOptions};
@@ -48,6 +49,9 @@ pub struct KeywordRecipe {
     /// Examples in a batch. Default: 64.
     #[serde(default = "batch")]
     pub batch: usize,
+    /// What is learnt from the most that the net says of a keyword where it ends, and elsewhere. Default: cross-entropy.
+    #[serde(default)]
+    pub loss: BinaryLoss,
     /// How long and how fast.
     #[serde(default)]
     pub train: TrainOptions,
@@ -179,6 +183,10 @@ impl KeywordRecipe {
         self.augment.check_single()?;
         self.augment.check_without_spec()?;
         self.augment.check_without(&[Effect::Pad], "a window holds a keyword at a place of its own")?;
+        self.data.manifest.check_unweighted()?;
+        if !self.augment.speeds.is_empty() {
+            return Err(Error::config("augment.speeds", "expected none: this task draws from speed.min to speed.max"));
+        }
         let speed = self.augment.speed;
         let config = AugmentConfig { speed: Draw::default(), ..self.augment.clone() };
         let (noise, rooms) = (self.data.noise.as_deref(), self.data.rooms.as_deref());
@@ -190,10 +198,6 @@ impl KeywordRecipe {
 impl Recipe for KeywordRecipe {
     fn prepare(&self) -> Result<()> {
         prepare::with_bar(|progress| prepare::prepare(&self.prepare, progress))
-    }
-
-    fn tokenizer(&self) -> Result<()> {
-        Err(Error::config("tokenizer", "a keyword spotter has none: go on with `train`"))
     }
 
     fn train(&self, mode: RunMode) -> Result<()> {

@@ -12,7 +12,7 @@ use crate::data::drawn::{self, STATISTICS_SEED, VALID_SEED};
 use crate::data::prepare::SAMPLE_RATE_HZ;
 use crate::data::statistics::BinStatistics;
 use crate::import;
-use crate::losses::binary_cross_entropy;
+use crate::losses::BinaryLoss;
 use crate::nets::keyword::{KeywordNet, KeywordNetConfig};
 use crate::tasks::fbank;
 use crate::trainer::{Batches, Figure, Loss, Task};
@@ -31,6 +31,7 @@ pub struct KeywordTask {
     net: KeywordNetConfig,
     keywords: usize,
     batch: usize,
+    loss: BinaryLoss,
     train: Arc<Examples>,
     valid: Arc<Examples>,
     statistics: BinStatistics,
@@ -53,7 +54,7 @@ impl KeywordTask {
         let some = STATISTICS_EXAMPLES.div_ceil(recipe.batch.max(1));
         let statistics = BinStatistics::of(recipe.net.bins, measured.take(some))?;
         let (net, keywords) = (recipe.net.clone(), recipe.keywords.len());
-        Ok(Self { net, keywords, batch: recipe.batch, train, valid, statistics })
+        Ok(Self { net, keywords, batch: recipe.batch, loss: recipe.loss, train, valid, statistics })
     }
 
     /// Some validation examples.
@@ -92,10 +93,10 @@ impl KeywordTask {
     }
 
     /// Summed over keywords, averaged over examples.
-    fn loss_of([said, there, elsewhere]: [Tensor<2>; 3]) -> Tensor<1> {
+    fn loss_of(&self, [said, there, elsewhere]: [Tensor<2>; 3]) -> Tensor<1> {
         let [examples, _] = said.dims();
-        let missed = binary_cross_entropy(there, said.ones_like()) * said.clone();
-        let alarms = binary_cross_entropy(elsewhere, said.zeros_like());
+        let missed = self.loss.forward(there, said.ones_like()) * said.clone();
+        let alarms = self.loss.forward(elsewhere, said.zeros_like());
         (missed + alarms).sum().div_scalar(examples as f64)
     }
 }
@@ -129,14 +130,14 @@ impl Task for KeywordTask {
     }
 
     fn loss(&self, net: &KeywordNet, batch: KeywordBatch, _step: usize, device: &Device) -> Result<Loss> {
-        let total = Self::loss_of(self.said_after_elsewhere(net, &batch, device));
+        let total = self.loss_of(self.said_after_elsewhere(net, &batch, device));
         let value = f64::from(total.clone().into_scalar::<f32>());
         Ok(Loss { total, parts: vec![("loss", value)] })
     }
 
     fn evaluate(&self, net: &KeywordNet, batch: KeywordBatch, device: &Device) -> Result<Vec<Figure>> {
         let pooled = self.said_after_elsewhere(net, &batch, device);
-        let value = f64::from(Self::loss_of(pooled.clone()).into_scalar::<f32>());
+        let value = f64::from(self.loss_of(pooled.clone()).into_scalar::<f32>());
         let [_, there, elsewhere] = pooled.map(|x| x.into_data().iter::<f32>().collect::<Vec<_>>());
         let share = |log_odds: &[f32], said: f32| {
             let asked: Vec<_> = log_odds.iter().zip(&batch.targets).filter(|(_, target)| **target == said).collect();

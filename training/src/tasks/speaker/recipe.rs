@@ -8,6 +8,7 @@ use super::batches::{BatchConfig, Loader};
 use super::task::SpeakerTask;
 use crate::augment::{AugmentConfig, Augmenter, Effect};
 use crate::data::labels::{LABELS, LabelEncoder};
+use crate::data::manifest::ManifestConfig;
 use crate::data::prepare::{self, PrepareConfig, VoxcelebConfig};
 use crate::data::speakers::SpeakerDataset;
 use crate::export::ExportConfig;
@@ -64,7 +65,7 @@ pub struct PrepareSteps {
     pub voxceleb: Option<VoxcelebConfig>,
 }
 
-/// The data of a speaker net. Sources are prepared folders, and lists of sound files, whose names end with `.csv`.
+/// The data of a speaker net. Sources are prepared folders, and manifests (`.csv` or `.json`).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataConfig {
@@ -81,6 +82,10 @@ pub struct DataConfig {
     pub valid_clips: usize,
     /// What is reported on.
     pub tests: Vec<TestConfig>,
+    /// How manifests are read, whose words do not matter. Default: with parts of recordings in samples, as in SpeechBrain's for
+    /// VoxCeleb; in a table that is given, `segments` has its own default.
+    #[serde(default = "ManifestConfig::of_voices")]
+    pub manifest: ManifestConfig,
     /// Prepared noise to add in training.
     #[serde(default)]
     pub noise: Option<PathBuf>,
@@ -198,10 +203,10 @@ impl SpeakerRecipe {
 
     fn split_anew(&self) -> Result<(SpeakerDataset, SpeakerDataset)> {
         let DataConfig { train, valid, valid_speakers, valid_clips, .. } = &self.data;
-        let train = SpeakerDataset::open_training(train)?;
+        let train = SpeakerDataset::open_training(train, &self.data.manifest)?;
         Ok(match valid.is_empty() {
             true => train.split(*valid_speakers, *valid_clips),
-            false => (train, SpeakerDataset::open(valid)?.split(*valid_speakers, *valid_clips).1),
+            false => (train, SpeakerDataset::open(valid, &self.data.manifest)?.split(*valid_speakers, *valid_clips).1),
         })
     }
 
@@ -216,6 +221,7 @@ impl SpeakerRecipe {
             let reason = "expected at least 2 clips, a crop_s of at least 0.5, and speeds from 0.5 to 2";
             return Err(Error::config("[batches]", reason));
         }
+        self.data.manifest.check_unweighted()?;
         let longer = [Effect::Speed, Effect::Pad];
         self.augment.check_without(&longer, "clips of a batch are equally long; for speed see batches.speeds")?;
         if let Some(mistake) = self.net.mistake() {
@@ -279,10 +285,6 @@ impl Recipe for SpeakerRecipe {
             }
             self.prepare.voxceleb.as_ref().map_or(Ok(()), |config| prepare::prepare_voxceleb(config, progress))
         })
-    }
-
-    fn tokenizer(&self) -> Result<()> {
-        Err(Error::config("task `speaker`", "has no tokenizer; go on with train"))
     }
 
     fn train(&self, mode: RunMode) -> Result<()> {

@@ -123,7 +123,7 @@ fn test(
     encoder: &dyn SpeakerEncoder,
     cohort: &[Embedding],
 ) -> Result<Report> {
-    let mut dataset = SpeakerDataset::open(&config.clips)?;
+    let mut dataset = SpeakerDataset::open(&config.clips, &recipe.data.manifest)?;
     if let Some(filter) = &config.speakers {
         let wanted = speakers(recipe, filter)?;
         dataset = dataset.filter(|_, speaker| wanted.contains(speaker));

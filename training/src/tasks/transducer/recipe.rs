@@ -34,6 +34,10 @@ pub struct TransducerConfig {
     /// Weight of the auxiliary CTC losses, which are those of the `asr` task. Default: 0.3.
     #[serde(default = "ctc_weight")]
     pub ctc_weight: f64,
+    /// Steps for which they count; after these the transducer's loss alone does, as after SpeechBrain's
+    /// `number_of_ctc_epochs`. Default: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ctc_steps: Option<usize>,
     /// The most tokens of an encoder frame in decoding. Default: 4.
     #[serde(default = "max_symbols")]
     pub max_symbols: usize,
@@ -67,6 +71,7 @@ impl TryFrom<toml::Table> for TransducerRecipe {
     fn try_from(table: toml::Table) -> Result<Self, String> {
         let (asr, transducer): (AsrRecipe, TransducerConfig) = extended::split(table, TABLE)?;
         extended::check_ctc_weight(transducer.ctc_weight, TABLE)?;
+        transducer.joint.check().map_err(|reason| format!("[{TABLE}] joint.{reason}"))?;
         Ok(Self { asr, transducer })
     }
 }

@@ -69,6 +69,10 @@ impl Task for TransducerTask {
         &["encoder.head", "encoder.phones"]
     }
 
+    fn with_bottlenecks(&self, net: Transducer, width: usize) -> Option<Transducer> {
+        net.with_bottlenecks(width)
+    }
+
     fn metric(&self) -> Metric {
         self.asr.metric()
     }
@@ -92,7 +96,8 @@ impl Task for TransducerTask {
         let (heads, middle) = extended::encoder(net.encoder(), frozen).forward_in(chunks, features, &lengths);
         let transducer = Self::transducer(net, &heads, &batch, &lengths);
         let ctc = || (self.asr.ctc(heads, middle, &batch, &lengths, step), self.config.ctc_weight);
-        Ok(extended::beside_ctc(transducer, (!frozen).then(ctc)))
+        let is_learnt = !frozen && self.config.ctc_steps.is_none_or(|steps| step < steps);
+        Ok(self.asr.mean(extended::beside_ctc(transducer, is_learnt.then(ctc)), &batch))
     }
 
     fn evaluate(&self, net: &Transducer, batch: AsrBatch, device: &Device) -> Result<Vec<Figure>> {

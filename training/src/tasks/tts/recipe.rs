@@ -274,10 +274,6 @@ impl Recipe for TtsRecipe {
         Ok(())
     }
 
-    fn tokenizer(&self) -> Result<()> {
-        Ok(())
-    }
-
     fn train(&self, mode: RunMode) -> Result<()> {
         self.export.refuse_int8()?;
         self.parts.iter().try_for_each(|part| mode.check(&self.run_of(*part)))?;

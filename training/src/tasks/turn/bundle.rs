@@ -68,13 +68,21 @@ fn recogniser(recipe: &TurnRecipe, states: &StatesConfig) -> Result<(ModelCard, 
     let heard = states.bundle()?;
     let target = Bundle::open(&recipe.export.bundle)?;
     let weights = |bundle: &Bundle| bundle.card().files.get(MODEL_ROLE).map(|file| file.sha256.clone());
-    if weights(&heard) != weights(&target) || recipe.export.name != target.card().name {
+    if weights(&heard) != weights(&target) {
         let reason = format!(
-            "expected the recogniser whose states the net has learnt from, {} in {}",
+            "expected the recogniser whose states the net has learnt from, {} in {}, found one of other weights in {}",
             heard.card().name,
-            heard.root().display()
+            heard.root().display(),
+            target.root().display()
         );
-        return Err(Error::config("export.bundle and export.name", reason));
+        return Err(Error::config("export.bundle", reason));
+    }
+    if recipe.export.name != target.card().name {
+        let (expected, found) = (&target.card().name, &recipe.export.name);
+        return Err(Error::config(
+            "export.name",
+            format!("expected that of the recogniser, {expected}, found {found}"),
+        ));
     }
     let mut card = target.card().clone();
     let own = recipe.export.card(card.task, &card.family);

@@ -10,6 +10,7 @@ use super::hearing::StatesConfig;
 use super::measure;
 use super::moments::MomentConfig;
 use super::task::TurnTask;
+use crate::Result;
 use crate::augment::{AugmentConfig, Augmenter, Effect};
 use crate::data::manifest::ManifestConfig;
 use crate::data::prepare::{self, PrepareConfig};
@@ -17,7 +18,6 @@ use crate::export::ExportConfig;
 use crate::nets::turn::{TurnNet, TurnNetConfig};
 use crate::recipe::{self, Recipe};
 use crate::trainer::{self, RunMode, Timing, TrainOptions};
-use crate::{Error, Result};
 
 /// A recipe with `task = "turn"`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -138,9 +138,10 @@ impl TurnRecipe {
     }
 
     pub(super) fn augmenter(&self) -> Result<Augmenter> {
+        self.data.manifest.check_unweighted()?;
         self.augment.check_single()?;
         self.augment.check_without_spec()?;
-        self.augment.check_without(&[Effect::Pad, Effect::Drop], "silence is what is learnt")?;
+        self.augment.check_without(&[Effect::Pad, Effect::Drop, Effect::DropChunks], "silence is what is learnt")?;
         let rate = Fbank::new(self.features.clone())?.rate().get();
         Augmenter::open(self.augment.clone(), self.data.noise.as_deref(), self.data.rooms.as_deref(), rate)
     }
@@ -149,10 +150,6 @@ impl TurnRecipe {
 impl Recipe for TurnRecipe {
     fn prepare(&self) -> Result<()> {
         prepare::with_bar(|progress| prepare::prepare(&self.prepare, progress))
-    }
-
-    fn tokenizer(&self) -> Result<()> {
-        Err(Error::config("tokenizer", "a turn detector has none: go on with `train`"))
     }
 
     fn train(&self, mode: RunMode) -> Result<()> {

@@ -139,13 +139,14 @@ impl VadRecipe {
             let reason = format!("expected a share from 0 to 1, found {}", self.data.parties.share);
             return Err(Error::config("data.parties.share", reason));
         }
+        self.data.manifest.check_unweighted()?;
         self.mixtures.mistake().map_or(Ok(()), |mistake| Err(Error::config("[mixtures]", mistake)))
     }
 
     pub(super) fn augmenter(&self, noise: Option<&Path>) -> Result<Augmenter> {
         self.augment.check_single()?;
         self.augment.check_without_spec()?;
-        let moved = [Effect::Speed, Effect::Pad, Effect::Drop];
+        let moved = [Effect::Speed, Effect::Pad, Effect::Drop, Effect::DropChunks];
         self.augment.check_without(&moved, "it is known of each frame whether somebody speaks in it")?;
         Augmenter::open(self.augment.clone(), noise, self.data.rooms.as_deref(), SAMPLE_RATE_HZ)
     }
@@ -154,10 +155,6 @@ impl VadRecipe {
 impl Recipe for VadRecipe {
     fn prepare(&self) -> Result<()> {
         prepare::with_bar(|progress| prepare::prepare(&self.prepare, progress))
-    }
-
-    fn tokenizer(&self) -> Result<()> {
-        Err(Error::config("tokenizer", "a voice activity detector has none: go on with `train`"))
     }
 
     fn train(&self, mode: RunMode) -> Result<()> {

@@ -63,7 +63,6 @@ impl<T: Task> Fitter<'_, T> {
             }
             return self.skip("gradient");
         }
-        self.state.nonfinite = 0;
         let clip = match self.options.max_grad_norm {
             limit if limit > 0.0 && norm > limit => limit / norm,
             _ => 1.0,
@@ -87,9 +86,9 @@ impl<T: Task> Fitter<'_, T> {
     fn skip(&mut self, what: &str) -> Result<()> {
         self.state.nonfinite += 1;
         let (step, skipped) = (self.state.step, self.state.nonfinite);
-        tracing::warn!("step {step}: the {what} is not finite, skipped ({skipped} in a row)");
+        tracing::warn!("step {step}: the {what} is not finite, skipped ({skipped} in this epoch)");
         if skipped > self.options.nonfinite_patience {
-            let message = format!("{skipped} steps in a row without a finite {what}; lower learning_rate");
+            let message = format!("{skipped} times in one epoch the {what} was not finite; lower learning_rate");
             return Err(Error::Training(message));
         }
         Ok(())

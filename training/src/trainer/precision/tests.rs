@@ -116,7 +116,8 @@ fn gradients_of_recognisers_are_near_those_of_32_bits() {
         near(&format!("{kind:?}"), &encoder(kind).init(7, 5, &device()), recogniser);
     }
     for predictor in [PredictorConfig::Stateless { context: 2 }, PredictorConfig::Lstm] {
-        let config = JointConfig { predictor, predictor_dim: 8, dim: 8, embedding_dropout: 0.0, dropout: 0.0 };
+        let sizes: JointConfig = toml::from_str("predictor_dim = 8\ndim = 8").unwrap();
+        let config = JointConfig { predictor, ..sizes };
         let net = config.init(encoder(Kind::Conformer).init(7, 0, &device()), 7, &device());
         near(&format!("{predictor:?}"), &net, |net| {
             let frames = net.encoder().forward(sounds(), &LENGTHS).0.frames;

@@ -208,7 +208,8 @@ fn keep_apart(folder: &Path, root: &Path, done: bool) -> Result<()> {
 fn values(columns: &[&str], clip: &Clip, seconds: f64, wav: &str) -> Vec<String> {
     let value = |column: &&str| match *column {
         "ID" => clip.id.clone(),
-        "duration" | "length" => seconds.to_string(),
+        // As Python writes a float.
+        "duration" | "length" => format!("{seconds:?}"),
         "wav" => wav.to_owned(),
         name => {
             clip.fields.iter().find(|(field, _)| *field == name).map(|(_, value)| value.clone()).unwrap_or_default()
