@@ -194,7 +194,8 @@ pub enum EventKind {
         reason: String,
     },
     /// A stage failed at something that the turn can do without: `identify` at a name, `listen` at a piece of sound,
-    /// `respond` at a reply in whose place the assistant apologizes. It is told once in a turn, of `listen` once a reason.
+    /// `respond` at a reply in whose place the assistant apologizes. It is told once in a turn, by `listen` once for each
+    /// reason.
     Degraded {
         /// The stage.
         stage: String,

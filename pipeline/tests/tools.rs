@@ -3,7 +3,7 @@
 mod common;
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::{Parrot, assistant, speech};
@@ -11,7 +11,9 @@ use rejoinder::sim::MOMENT;
 use rejoinder::{Assistant, Calendar, Control, Conversation, Cost, EventKind, SessionBuilder, Timelines, Toolbox};
 use rejoinder_models::Result;
 use rejoinder_models::llm::tools::{Moment, Outcome, Tool, Tools};
-use rejoinder_models::llm::{Cancel, ChatMessage, Dialogue, Finish, PromptTemplate, Responder, ToolCall, ToolSpec};
+use rejoinder_models::llm::{
+    Cancel, ChatMessage, Dialogue, Finish, PromptTemplate, Responder, Role, ToolCall, ToolSpec,
+};
 use rejoinder_models::units::Position;
 use serde_json::{Value, json};
 
@@ -152,6 +154,86 @@ fn what_falls_due_is_told_when_nobody_speaks() {
     let replies: Vec<_> = turns.turns().iter().map(|turn| turn.reply.as_str()).collect();
     assert_eq!(replies[2..], ["charlie charlie"], "it waits for the end of the turn that it falls into");
     assert!(turns.turns()[2].first_audio > turns.turns()[1].audio_end);
+}
+
+/// Calls a tool, after a word or without one, and says then what it is told to.
+#[derive(Clone)]
+struct Caller {
+    word: &'static str,
+    then: fn() -> Result<Finish>,
+    asked: Arc<Mutex<Vec<Vec<ChatMessage>>>>,
+}
+
+impl Caller {
+    fn new(word: &'static str, then: fn() -> Result<Finish>) -> Self {
+        Self { word, then, asked: Arc::default() }
+    }
+}
+
+impl Responder for Caller {
+    fn name(&self) -> &'static str {
+        "caller"
+    }
+
+    fn dialogue(&self, _now: Moment) -> Result<Box<dyn Dialogue>> {
+        Ok(Box::new(self.clone()))
+    }
+}
+
+impl Dialogue for Caller {
+    fn reply(
+        &mut self,
+        messages: &[ChatMessage],
+        _tools: &[ToolSpec],
+        _cancel: &Cancel,
+        on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
+    ) -> Result<Finish> {
+        self.asked.lock().expect("no test panicked here").push(messages.to_vec());
+        match messages.last().map(|last| (last.role, last.content.as_str())) {
+            Some((Role::Tool, _)) => (self.then)(),
+            Some((_, "bravo")) => {
+                let _ = on_text("bravo.");
+                Ok(Finish::Stop)
+            }
+            _ => {
+                let _ = on_text(self.word);
+                Ok(Finish::Tool(ToolCall { name: "clock".to_owned(), arguments: json!({}) }))
+            }
+        }
+    }
+}
+
+#[test]
+fn who_apologizes_has_done_nothing() {
+    let fail = || Err(rejoinder_models::Error::Engine { engine: "caller", reason: "no answer".to_owned() });
+    let responder = Arc::new(Caller::new("", fail));
+    let apology = Some("delta delta.".to_owned());
+    let assistant = |base: Assistant| Assistant { responder: responder.clone(), apology: apology.clone(), ..base };
+    let of = |conversation: &Conversation| {
+        let taken_back = |kind: &EventKind| matches!(kind, EventKind::ToolTakenBack { .. });
+        conversation.events.iter().filter(|event| taken_back(&event.kind)).count()
+    };
+    let conversation = simulate(&assistant(alarm()), "300 time 5000");
+    let lines = timelines(&conversation);
+    let replies: Vec<_> = lines.turns().iter().map(|turn| turn.reply.as_str()).collect();
+    assert_eq!((replies, of(&conversation)), (vec!["delta delta."], 1), "nothing rings");
+    // What reached out of the program stays, and cannot be apologized for.
+    let conversation = simulate(&assistant(common::assistant(&Parrot::default())), "300 time 5000");
+    let lines = timelines(&conversation);
+    assert_eq!(lines.turns()[0].failed.as_deref(), Some("respond: caller: no answer"));
+    assert_eq!((lines.turns()[0].reply.as_str(), of(&conversation)), ("", 0));
+}
+
+#[test]
+fn what_was_heard_of_a_reply_that_was_cancelled_is_not_taken_back() {
+    let caller = Caller::new("alpha.", || Ok(Finish::Cancelled));
+    let assistant = Assistant { responder: Arc::new(caller.clone()), ..alarm() };
+    let conversation = simulate(&assistant, "300 time 1500 bravo 1000");
+    let taken_back = conversation.events.iter().any(|event| matches!(event.kind, EventKind::ToolTakenBack { .. }));
+    assert!(!taken_back, "{:?}", timelines(&conversation));
+    let asked = caller.asked.lock().unwrap().last().unwrap().clone();
+    let said: Vec<_> = asked[1..].iter().map(|message| message.content.trim()).collect();
+    assert_eq!(said, ["time", "alpha.", "alpha", "bravo"]);
 }
 
 /// Says what a chat template says.

@@ -289,6 +289,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn speechbrains_names_stand_for_ours() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("recipe.toml");
+        for (table, theirs, ours) in BY_OTHER_NAMES {
+            std::fs::write(&path, format!("[{table}]\n{theirs} = 3\n")).unwrap();
+            let mut read = super::table(&path).unwrap();
+            let value = |read: &toml::Table| read[table].as_table().unwrap()[ours].as_integer();
+            assert_eq!(value(&read), Some(3));
+            set(&mut read, &format!("{table}.{theirs}=4")).unwrap();
+            assert_eq!((value(&read), read[table].as_table().unwrap().len()), (Some(4), 1));
+            std::fs::write(&path, format!("[{table}]\n{theirs} = 3\n{ours} = 3\n")).unwrap();
+            assert!(super::table(&path).unwrap_err().to_string().contains("found both"));
+        }
+    }
+
+    #[test]
     fn a_mistake_in_a_recipe_is_named_by_its_key() {
         let recipes = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/recipes");
         let message =

@@ -80,16 +80,9 @@ impl History {
         self.add(turn, 0, message(Role::Tool, result));
     }
 
-    /// Forgets the reply to `turn` with its calls and their results, as though the caller had spoken on, and returns the names
-    /// of the tools that it called.
-    pub fn take_back(&mut self, turn: TurnId) -> Vec<String> {
-        let mut called = Vec::new();
-        self.retain(|message, of| {
-            let reply = of == turn && matches!(message.role, Role::Assistant | Role::Tool);
-            called.extend(message.tool_call.as_ref().filter(|_| reply).map(|call| call.name.clone()));
-            !reply
-        });
-        called
+    /// Forgets the reply to `turn` with its calls and their results, as though the caller had spoken on.
+    pub fn take_back(&mut self, turn: TurnId) {
+        self.retain(|message, of| of != turn || !matches!(message.role, Role::Assistant | Role::Tool));
     }
 
     /// The reply to `turn` was spoken as `said`, as far as it was. Where these are not the words of the model, since a stage
@@ -226,10 +219,10 @@ mod tests {
         history.returned(TurnId::new(1), "timer set for five seconds");
         history.said(TurnId::new(1), 0, "Timer set.", None);
         history.cut(TurnId::new(1), Heard::UpTo(0));
-        assert_eq!(history.take_back(TurnId::new(1)), ["timer"]);
+        history.take_back(TurnId::new(1));
         history.heard(TurnId::new(2), "minutes");
         assert_eq!(contents(&history), ["be brief", "set a timer for five minutes"]);
-        assert!(history.take_back(TurnId::new(2)).is_empty());
+        history.take_back(TurnId::new(2));
         assert_eq!(history.messages().len(), 2);
     }
 

@@ -90,11 +90,11 @@ impl Toolbox {
         }
     }
 
-    /// Takes back the calls that were made since [`settle`](Self::settle), until [`redo`](Self::redo). Whether that can be
-    /// done: it can for all of them or for none.
-    pub(crate) fn take_back(&mut self) -> bool {
+    /// Takes back the calls that were made since [`settle`](Self::settle), until [`redo`](Self::redo), and tells of which
+    /// tools. None where that cannot be done: it can for all of them or for none.
+    pub(crate) fn take_back(&mut self) -> Option<Vec<String>> {
         match &mut self.runner {
-            Runner::Function { called, .. } => !*called,
+            Runner::Function { called, .. } => (!*called).then(Vec::new),
             Runner::Tools { tools, .. } => tools.take_back(),
         }
     }

@@ -17,7 +17,7 @@ use crate::Result;
 use crate::dialogue::{History, Toolbox};
 use crate::event::EventKind;
 use crate::identity::Identity;
-use crate::io::playout::Playout;
+use crate::io::playout::{Heard, Playout};
 use crate::message::{Body, Message, Opening, TurnId, Turns};
 use crate::stage::{Outbox, Stage};
 use crate::turn::Phrase;
@@ -110,7 +110,7 @@ impl Respond {
         let heard = self.playout.heard(turn);
         let kept = self.history.cut(turn, heard);
         let cancelled = std::mem::take(&mut self.cancelled);
-        self.unheard = kept.as_ref().map_or(cancelled, String::is_empty);
+        self.unheard = kept.as_ref().map_or(cancelled && heard == Heard::UpTo(0), String::is_empty);
         if let Some(text) = kept {
             out.event(turn, EventKind::Kept { text });
         }
@@ -163,7 +163,7 @@ impl Respond {
         if !text.is_empty() {
             let last = self.premature;
             let called = last.and_then(|last| take_back(last, &mut self.tools, &mut self.history));
-            self.taken_back(turn, called, out);
+            self.tell_taken_back(turn, called, out);
             self.history.heard(turn, &self.told(&text));
         }
         self.commit();
@@ -178,7 +178,7 @@ impl Respond {
         Ok(())
     }
 
-    fn taken_back(&mut self, turn: TurnId, called: Option<Vec<String>>, out: &mut Outbox<'_>) {
+    fn tell_taken_back(&mut self, turn: TurnId, called: Option<Vec<String>>, out: &mut Outbox<'_>) {
         for name in called.into_iter().flatten() {
             out.event(turn, EventKind::ToolTakenBack { name });
             self.schedule(turn, out);
@@ -233,7 +233,9 @@ impl Respond {
 
 /// Takes back a reply with its calls; the names of the tools that it called, or none where that cannot be done.
 fn take_back(turn: TurnId, tools: &mut Toolbox, history: &mut History) -> Option<Vec<String>> {
-    tools.take_back().then(|| history.take_back(turn))
+    let called = tools.take_back()?;
+    history.take_back(turn);
+    Some(called)
 }
 
 /// The tools that a reply may call after `calls` of them, of `most`. What is read ahead must be told of the same ones.
@@ -264,7 +266,12 @@ impl Stage for Respond {
         let turn = message.turn;
         match message.body {
             Body::Taken(opening) => self.taken(turn, opening, out),
-            Body::Dropped | Body::Resumed => self.drop_ahead(turn, out),
+            Body::Dropped => {
+                // Nobody went on: what was called for the last reply stays.
+                self.premature = None;
+                self.drop_ahead(turn, out)
+            }
+            Body::Resumed => self.drop_ahead(turn, out),
             Body::Partial(_) => Ok(()),
             Body::Identified(name) => {
                 self.caller = name;

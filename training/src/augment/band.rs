@@ -2,9 +2,10 @@
 
 use std::f32::consts::{PI, SQRT_2};
 
+use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::Draw;
+use super::{Draw, Effect};
 
 /// Which channel effects, how often and how strong.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -18,6 +19,31 @@ pub struct BandConfig {
     pub bits: Draw,
     /// Clipping; the degree is the share of the peak that is left.
     pub clipping: Draw,
+}
+
+impl BandConfig {
+    /// One of the channel's effects; others are none of it.
+    pub(super) fn apply(&self, effect: Effect, samples: &mut [f32], rate: f32, rng: &mut impl Rng) {
+        match effect {
+            Effect::Clipping => {
+                if let Some(share) = self.clipping.draw(rng) {
+                    clip_peaks(samples, share);
+                }
+            }
+            Effect::LowPass => {
+                if let Some(corner_hz) = self.low_pass_hz.draw(rng) {
+                    low_pass(samples, corner_hz, rate);
+                }
+            }
+            Effect::Telephone if rng.random_bool(self.telephone.clamp(0.0, 1.0)) => telephone(samples, rate),
+            Effect::Bits => {
+                if let Some(bits) = self.bits.draw(rng) {
+                    quantise(samples, bits);
+                }
+            }
+            _ => {}
+        }
+    }
 }
 
 /// A second-order filter section in transposed direct form II.
@@ -63,7 +89,7 @@ impl Biquad {
 }
 
 /// A Butterworth low-pass of sixth order.
-pub(super) fn low_pass(samples: &mut [f32], corner_hz: f32, rate: f32) {
+fn low_pass(samples: &mut [f32], corner_hz: f32, rate: f32) {
     for q in [0.517_638, 1.0 / SQRT_2, 1.931_852] {
         Biquad::low_pass(corner_hz, q, rate).run(samples);
     }

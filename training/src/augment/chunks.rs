@@ -4,6 +4,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use super::happens;
+use crate::{Error, Result};
 
 /// How many pieces of a clip drop out, and how long they are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,6 +27,25 @@ impl Default for ChunkConfig {
 }
 
 impl ChunkConfig {
+    /// Refuses what cannot be drawn.
+    pub(super) fn check(&self) -> Result<()> {
+        let Self { probability, count: [fewest, most], length_ms: [shortest, longest], noise_factor } = *self;
+        let wrong = |key: &str, reason: String| Err(Error::config(format!("augment.drop_chunks.{key}"), reason));
+        if !(0.0..=1.0).contains(&probability) {
+            return wrong("probability", format!("expected 0 to 1, found {probability}"));
+        }
+        if fewest > most {
+            return wrong("count", format!("expected two numbers in order, found {fewest} and {most}"));
+        }
+        if !(shortest >= 0.0 && longest.is_finite() && shortest <= longest) {
+            return wrong("length_ms", format!("expected two lengths in order, found {shortest} and {longest}"));
+        }
+        if !(noise_factor >= 0.0 && noise_factor.is_finite()) {
+            return wrong("noise_factor", format!("expected a number from 0 on, found {noise_factor}"));
+        }
+        Ok(())
+    }
+
     pub(super) fn apply(&self, samples: &mut [f32], rate: f32, rng: &mut impl Rng) {
         if !happens(self.probability, rng) || samples.is_empty() {
             return;
@@ -66,6 +86,19 @@ mod tests {
         let alone = || runs.iter().filter(|run| run.len() == 1).flatten();
         assert!(alone().count() > 3 && alone().all(|length| *length <= 2_000), "{runs:?}");
         assert!(runs.iter().any(|run| run.len() >= 4), "{runs:?}");
+    }
+
+    #[test]
+    fn what_cannot_be_drawn_is_named() {
+        for (wrong, key) in [
+            ("probability = 5.0", "probability"),
+            ("count = [5, 1]", "count"),
+            ("length_ms = [20.0, 10.0]", "length_ms"),
+            ("noise_factor = -1.0", "noise_factor"),
+        ] {
+            let message = toml::from_str::<ChunkConfig>(wrong).unwrap().check().unwrap_err().to_string();
+            assert!(message.starts_with(&format!("augment.drop_chunks.{key}: expected")), "{message}");
+        }
     }
 
     #[test]

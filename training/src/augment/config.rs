@@ -155,10 +155,7 @@ impl AugmentConfig {
         if between && !(self.speed.min >= 0.1 && self.speed.max <= 10.0) {
             return wrong("speed", "0.1 to 10", if self.speed.min < 0.1 { self.speed.min } else { self.speed.max });
         }
-        let [shortest, longest] = self.drop_chunks.length_ms;
-        if !(shortest >= 0.0 && longest.is_finite() && shortest <= longest) {
-            return wrong("drop_chunks.length_ms", "two lengths in order", shortest);
-        }
+        self.drop_chunks.check()?;
         if !(0.0..=60.0).contains(&self.pad_s.max) || self.pad_s.min < 0.0 {
             return wrong("pad_s", "0 to 60 seconds", self.pad_s.max);
         }

@@ -154,25 +154,8 @@ impl Augmenter {
                     self.noise.add(samples, snr_db, self.sample_rate_hz, rng);
                 }
             }
-            Effect::Clipping => {
-                if let Some(share) = config.channel.clipping.draw(rng) {
-                    clip_peaks(samples, share);
-                }
-            }
-            Effect::LowPass => {
-                if let Some(corner_hz) = config.channel.low_pass_hz.draw(rng) {
-                    band::low_pass(samples, corner_hz, rate);
-                }
-            }
-            Effect::Telephone => {
-                if rng.random_bool(config.channel.telephone.clamp(0.0, 1.0)) {
-                    telephone(samples, rate);
-                }
-            }
-            Effect::Bits => {
-                if let Some(bits) = config.channel.bits.draw(rng) {
-                    quantise(samples, bits);
-                }
+            Effect::Clipping | Effect::LowPass | Effect::Telephone | Effect::Bits => {
+                config.channel.apply(effect, samples, rate, rng);
             }
             Effect::DropFrequencies => config.drop_frequencies.apply(samples, rng),
             Effect::Drop => {

@@ -67,11 +67,16 @@ impl Anneal {
         }
     }
 
-    /// Whether more is better, where the best weights are kept by `kept`.
-    fn rises(&self, kept: &Metric) -> bool {
+    fn direction(&self) -> Option<Direction> {
         let (Self::NewBob { direction, .. } | Self::Plateau { direction, .. }) = self;
-        direction.map_or(self.metric() == kept.name() && kept.is_highest(), |direction| direction == Direction::Max)
+        *direction
     }
+}
+
+/// Whether more of a figure is better: as is said, else as one of these has it that are called so, else not.
+fn rises(name: &str, direction: Option<Direction>, metrics: &[&Metric]) -> bool {
+    let known = || metrics.iter().any(|metric| metric.name() == name && metric.is_highest());
+    direction.map_or_else(known, |direction| direction == Direction::Max)
 }
 
 /// Which way a figure is better.
@@ -124,14 +129,15 @@ impl Default for ValidationState {
 }
 
 impl ValidationState {
-    /// Takes what a validation has come to.
+    /// Takes what a validation has come to. `metrics` tell which way figures are better: the one by which weights are kept,
+    /// and the task's own.
     ///
     /// # Errors
     /// [`Error::Config`] for a figure that the task does not have.
     pub(super) fn update(
         &mut self,
         options: &TrainOptions,
-        metric: &Metric,
+        metrics: &[&Metric],
         figures: &[(&'static str, f64)],
     ) -> Result<()> {
         let falling = |figure: f64, rises: bool| if rises { -figure } else { figure };
@@ -145,17 +151,22 @@ impl ValidationState {
         let anneal = match &options.anneal {
             Some(anneal) => {
                 let figure = find("train.anneal.metric", anneal.metric())?;
-                Some((anneal, falling(figure, anneal.rises(metric))))
+                Some((anneal, falling(figure, rises(anneal.metric(), anneal.direction(), metrics))))
             }
             None => None,
         };
         let stopping = match &options.early_stopping {
             Some(stopping) => {
                 let figure = find("train.early_stopping.metric", &stopping.metric)?;
-                Some((stopping, falling(figure, metric.is_highest())))
+                Some((stopping, falling(figure, rises(&stopping.metric, stopping.direction, metrics))))
             }
             None => None,
         };
+        for (key, name) in [("train.min_key", &options.min_key), ("train.max_key", &options.max_key)] {
+            if let Some(name) = name {
+                find(key, name)?;
+            }
+        }
         self.take(anneal, stopping);
         Ok(())
     }
@@ -221,6 +232,32 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_ends_training_goes_its_own_way_whatever_weights_are_kept_by() {
+        let text = "max_key = \"accuracy\"\n[early_stopping]\nmetric = \"loss\"\npatience = 2";
+        let mut options: TrainOptions = toml::from_str(text).unwrap();
+        let own = Metric::lowest("wer");
+        let validate = |options: &TrainOptions, state: &mut ValidationState, loss: f64, accuracy: f64| {
+            let kept = options.metric(own.clone());
+            state.update(options, &[&kept, &own], &[("loss", loss), ("accuracy", accuracy), ("wer", 0.5)])
+        };
+        let mut state = ValidationState::default();
+        for step in 0..5 {
+            validate(&options, &mut state, 1.0 - 0.1 * f64::from(step), 0.5).unwrap();
+        }
+        assert!(!state.is_over(options.early_stopping.as_ref()), "the loss falls: {state:?}");
+        options.max_key = Some("Accuracy".into());
+        let message = validate(&options, &mut state, 0.1, 0.5).unwrap_err().to_string();
+        assert!(message.contains("train.max_key") && message.contains("accuracy"), "{message}");
+        let text = "min_key = \"loss\"\n[early_stopping]\nmetric = \"accuracy\"\ndirection = \"max\"\npatience = 2";
+        let options: TrainOptions = toml::from_str(text).unwrap();
+        let mut state = ValidationState::default();
+        for step in 0..5 {
+            validate(&options, &mut state, 1.0, 0.5 + 0.1 * f64::from(step)).unwrap();
+        }
+        assert!(!state.is_over(options.early_stopping.as_ref()), "the accuracy rises: {state:?}");
+    }
+
+    #[test]
     fn a_figure_that_rises_is_annealed_when_it_falls() {
         let scale = |direction, metric: &Metric, figures: [f64; 3]| {
             let text = "[anneal]\nkind = \"new_bob\"\nmetric = \"f1\"";
@@ -229,7 +266,7 @@ mod tests {
                 *of = direction;
             }
             let mut state = ValidationState::default();
-            figures.iter().for_each(|figure| state.update(&options, metric, &[("f1", *figure)]).unwrap());
+            figures.iter().for_each(|figure| state.update(&options, &[metric], &[("f1", *figure)]).unwrap());
             state.scale
         };
         let (own, other) = (Metric::highest("f1"), Metric::lowest("loss"));

@@ -356,7 +356,7 @@ impl<'a, T: Task> Fitter<'a, T> {
         let outcome = evaluate_first(self.task, &net, &device, self.course.most_batches());
         self.save_after(&outcome)?;
         let figures = outcome?.means();
-        self.state.validation.update(self.options, &self.metric, &figures)?;
+        self.state.validation.update(self.options, &[&self.metric, &self.task.metric()], &figures)?;
         self.state.validated = self.state.step;
         self.keep(&net, epoch, &figures)?;
         let at = At { epoch, ..self.at() };

@@ -119,7 +119,7 @@ fn best(at: &At) -> Option<String> {
     at.best.as_ref().map(|best| format!("best {} {:.4} at step {}", best.metric, best.figure, best.step))
 }
 
-/// The course of the loss, as a row of bars of a character each.
+/// The course of the loss, as a row of bars of a character each; a cross where it is no number.
 #[derive(Default)]
 struct Course {
     means: VecDeque<f64>,
@@ -147,9 +147,12 @@ impl Course {
     }
 
     fn line(&self) -> String {
-        let (least, most) =
-            self.means.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), mean| (a.min(*mean), b.max(*mean)));
+        let means = self.means.iter().filter(|mean| mean.is_finite());
+        let (least, most) = means.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), mean| (a.min(*mean), b.max(*mean)));
         let bar = |mean: &f64| {
+            if !mean.is_finite() {
+                return '×';
+            }
             let share = if most > least { (mean - least) / (most - least) } else { 0.5 };
             Self::BARS[((share * Self::BARS.len() as f64) as usize).min(Self::BARS.len() - 1)]
         };
@@ -251,8 +254,8 @@ mod tests {
         (0..1_000).for_each(|_| course.push(2.0));
         assert_eq!(course.line().chars().count(), Course::SHOWN);
         assert!(course.line().chars().all(|bar| bar == '▅'), "{}", course.line());
-        course.push(f64::NAN);
-        assert_eq!(course.line().chars().count(), Course::SHOWN);
+        (0..10).for_each(|_| course.push(f64::NAN));
+        assert_eq!(course.line().chars().last(), Some('×'));
     }
 
     #[test]

@@ -157,13 +157,17 @@ impl Tools {
         }
     }
 
-    /// Takes back the calls that were made since [`settle`](Self::settle), until [`redo`](Self::redo). Whether that can be
-    /// done: it can for all of them or for none.
-    pub fn take_back(&mut self) -> bool {
-        if !self.lasting && !self.taken_back {
+    /// Takes back the calls that were made since [`settle`](Self::settle), until [`redo`](Self::redo), and tells of which
+    /// tools. None where that cannot be done: it can for all of them or for none.
+    pub fn take_back(&mut self) -> Option<Vec<String>> {
+        if self.lasting {
+            return None;
+        }
+        if !self.taken_back {
             self.swap();
         }
-        !self.lasting
+        let called = self.slots.iter().filter(|slot| slot.before.is_some());
+        Some(called.map(|slot| slot.spec.name.clone()).collect())
     }
 
     /// What was taken back counts after all.

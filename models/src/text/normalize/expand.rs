@@ -113,7 +113,8 @@ fn alone(text: &str) -> Expansion {
 fn abbreviation(parts: Parts, next: Option<Parts>) -> Option<Expansion> {
     let lower = parts.core.to_lowercase();
     let stopped = parts.tail.starts_with('.');
-    let before_number = next.is_some_and(|next| next.core.starts_with(|c: char| c.is_ascii_digit()));
+    let before_number = next
+        .is_some_and(|next| next.core.starts_with(|c: char| c.is_ascii_digit()) || roman::is_clear_numeral(next.core));
     if stopped
         && before_number
         && let Some((_, words)) = BEFORE_NUMBER.iter().find(|(short, _)| *short == lower)

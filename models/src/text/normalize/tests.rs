@@ -109,6 +109,8 @@ fn roman_numerals_are_numbers_where_something_is_numbered() {
         ("an IV drip, the XX, Louis, I", "an iv drip, the x x, louis, i"),
         ("IIII and VX", "iiii and v x"),
         ("James V. Brown met Charles V.", "james v brown met charles the fifth."),
+        ("An IV drip. Use VI. Vol. II", "an iv drip. use vi. volume two"),
+        ("It was World War I. Chapter V. The end", "it was world war one. chapter five. the end"),
     ] {
         assert_eq!(tts(text), expected, "{text}");
     }

@@ -47,6 +47,7 @@ impl Respond {
         self.tools.discard();
         if ahead.taken_back.is_some() {
             self.tools.redo();
+            self.schedule(turn, out);
         }
         let discarded = self.dialogue.discard();
         let now = out.now();
@@ -62,7 +63,7 @@ impl Respond {
         self.settle(out);
         self.commit();
         self.tools.adopt();
-        self.taken_back(turn, taken_back, out);
+        self.tell_taken_back(turn, taken_back, out);
         self.history = history;
         self.unsettled = Some(turn);
         for (call, result) in draft.attempted.drain(..) {
@@ -71,6 +72,9 @@ impl Respond {
         self.schedule(turn, out);
         out.event(turn, EventKind::SpeculationKept);
         if let Err(error) = adopted {
+            if matches!(progress, Ok(Progress::Call(_))) {
+                self.history.returned(turn, NOT_CALLED);
+            }
             return self.end(turn, &draft, Err(error.into()), out);
         }
         let call = match progress {

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use rejoinder_models::llm::{Cancel, Finish, ToolCall};
 use rejoinder_models::units::Position;
 
-use super::{Respond, offered};
+use super::{Respond, offered, take_back};
 use crate::dialogue::History;
 use crate::event::EventKind;
 use crate::message::{Body, TurnId};
@@ -56,7 +56,7 @@ impl Respond {
     ) -> Result<()> {
         self.cancelled = matches!(progress, Ok(Progress::Cancelled));
         let Err(error) = progress else { return Ok(()) };
-        match self.apology.clone().filter(|_| draft.text.trim().is_empty()) {
+        match self.apology.clone().filter(|_| draft.text.trim().is_empty() && self.undo(turn, draft, out)) {
             Some(apology) => {
                 out.event(turn, EventKind::Degraded { stage: self.name().to_owned(), reason: error.to_string() });
                 self.utter(turn, draft.text.len(), apology, out);
@@ -67,6 +67,18 @@ impl Respond {
                 Err(error)
             }
         }
+    }
+
+    /// Takes back what tools were called for in a reply without a word. Whether nothing of it stays.
+    fn undo(&mut self, turn: TurnId, draft: &Draft, out: &mut Outbox<'_>) -> bool {
+        if draft.calls == 0 {
+            return true;
+        }
+        let called = take_back(turn, &mut self.tools, &mut self.history);
+        let undone = called.is_some();
+        self.tell_taken_back(turn, called, out);
+        self.tools.settle();
+        undone
     }
 
     pub(super) fn reply(

@@ -100,7 +100,7 @@ impl Predictor {
     /// - `tokens`: (batch, context + tokens), as many blanks as the context first
     /// - returns: (batch, tokens + 1, joint)
     pub(super) fn forward(&self, tokens: Tensor<2, Int>) -> Tensor<3> {
-        let embedded = dropout(self.embedding.forward(tokens), &self.embedding_dropout); // (batch, context + tokens, dim)
+        let embedded = dropout(self.embedding.forward(tokens), &self.embedding_dropout); // (batch, context + tokens, width)
         let said = match &self.cell {
             Some(cell) => {
                 let zeros = Tensor::zeros([embedded.dims()[0], self.dim], &embedded.device());

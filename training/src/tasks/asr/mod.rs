@@ -18,7 +18,7 @@ mod tokens;
 mod tune;
 
 pub use bundle::record;
-pub use recipe::AsrRecipe;
+pub use recipe::{AsrRecipe, LossMean};
 pub use tables::{EvaluateConfig, PhonesConfig, TuneConfig};
 pub use task::AsrTask;
 pub(super) use task::greedy;

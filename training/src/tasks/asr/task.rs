@@ -227,6 +227,10 @@ fn check(recipe: &AsrRecipe) -> Result<()> {
         let reason = format!("expected it and phones.weight to be 0 to 1 together, found {middle} and {phones}");
         return Err(Error::config("intermediate_weight", reason));
     }
+    if recipe.loss_mean == LossMean::Utterances && (recipe.phones.is_some() || recipe.distill.is_some()) {
+        let reason = "expected `tokens` beside [phones] or [distill], whose losses are means of their own";
+        return Err(Error::config("loss_mean", reason));
+    }
     Ok(())
 }
 

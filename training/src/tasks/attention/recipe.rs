@@ -10,7 +10,7 @@ use crate::data::asr::AsrDataset;
 use crate::nets::encoder_decoder::EncoderDecoder;
 use crate::nets::transformer::TransformerConfig;
 use crate::recipe::{self, Recipe};
-use crate::tasks::asr::{AsrRecipe, extended};
+use crate::tasks::asr::{AsrRecipe, LossMean, extended};
 use crate::trainer::{self, RunMode, Timing};
 use crate::{Error, Result};
 
@@ -73,6 +73,9 @@ impl TryFrom<toml::Table> for AttentionRecipe {
     fn try_from(table: toml::Table) -> Result<Self, String> {
         let (asr, decoder): (AsrRecipe, DecoderConfig) = extended::split(table, TABLE)?;
         extended::check_ctc_weight(decoder.ctc_weight, TABLE)?;
+        if asr.loss_mean == LossMean::Utterances {
+            return Err("loss_mean: expected `tokens`, over which the decoder's loss is a mean".to_owned());
+        }
         match decoder.net.mistake() {
             Some(mistake) => Err(format!("[{TABLE}.net] {mistake}")),
             None => Ok(Self { asr, decoder }),

@@ -5,13 +5,14 @@ use rejoinder_models::card::{Bundle, DECODER_ROLE, JOINER_ROLE, MODEL_ROLE};
 use super::bundle::FAMILY;
 use super::decode::Greedy;
 use super::recipe::{TransducerConfig, TransducerRecipe};
-use crate::Result;
 use crate::data::loader::AsrBatch;
+use crate::export::OnnxModel;
 use crate::losses::transducer_loss;
 use crate::nets::conformer::{Chunks, Conformer, Heads};
-use crate::nets::transducer::Transducer;
+use crate::nets::transducer::{Activation, Transducer};
 use crate::tasks::asr::{AsrTask, extended};
 use crate::trainer::{Batches, Figure, Loss, Metric, Task};
+use crate::{Error, Result};
 
 /// A streaming Conformer transducer and its data.
 pub struct TransducerTask {
@@ -61,6 +62,14 @@ impl Task for TransducerTask {
 
     fn weights_in(&self, bundle: &Bundle) -> Result<Vec<(&'static str, &'static str)>> {
         self.asr.check_bundle(bundle, FAMILY)?;
+        let path = bundle.path(JOINER_ROLE)?;
+        let graph = OnnxModel::read(&path)?.proto.graph.unwrap_or_default();
+        let found =
+            if graph.node.iter().any(|node| node.op_type() == "Tanh") { Activation::Tanh } else { Activation::Gelu };
+        if found != self.config.joint.activation {
+            let reason = format!("expected {:?}, found {found:?} in {}", self.config.joint.activation, path.display());
+            return Err(Error::config("transducer.joint.activation", reason));
+        }
         Ok(vec![(MODEL_ROLE, ""), (DECODER_ROLE, ""), (JOINER_ROLE, "")])
     }
 

@@ -88,7 +88,7 @@ impl<T: Task> Fitter<'_, T> {
         let (step, skipped) = (self.state.step, self.state.nonfinite);
         tracing::warn!("step {step}: the {what} is not finite, skipped ({skipped} in this epoch)");
         if skipped > self.options.nonfinite_patience {
-            let message = format!("{skipped} times in one epoch the {what} was not finite; lower learning_rate");
+            let message = format!("{skipped} losses or gradients of one epoch are not finite; lower learning_rate");
             return Err(Error::Training(message));
         }
         Ok(())
