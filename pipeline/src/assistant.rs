@@ -68,7 +68,7 @@ impl Assistant {
     /// Opens the models that a configuration names.
     ///
     /// # Errors
-    /// [`Error::Models`](crate::Error::Models) naming the bundle, file or engine that is missing or damaged.
+    /// [`Error::Models`] naming the bundle, file or engine that is missing or damaged.
     pub fn open(config: &Config) -> Result<Self> {
         let runtime = runtime::open(&config.runtime)?;
         let tools = config.tools.clone();

@@ -115,7 +115,7 @@ impl<'a> Simulation<'a> {
     /// Runs it in real time, with the stages on threads of their own. What was given for sound or events is not called.
     ///
     /// # Errors
-    /// As [`run`](Self::run); [`Error::Session`](crate::Error::Session) when a thread breaks down.
+    /// As [`run`](Self::run); [`Error::Session`] when a thread breaks down.
     pub fn run_live(self) -> Result<Record> {
         let line = Line::new(self.scenario, self.voices, self.forgets, None)?;
         live::run(self.builder, line)
@@ -124,7 +124,7 @@ impl<'a> Simulation<'a> {
     /// Runs it in real time through sound devices. What was given for sound or events is not called.
     ///
     /// # Errors
-    /// As [`run_live`](Self::run_live); [`Error::Device`](crate::Error::Device) when a device is missing.
+    /// As [`run_live`](Self::run_live); [`Error::Device`] when a device is missing.
     pub fn run_through(self, devices: &Devices) -> Result<Record> {
         let line = Line::new(self.scenario, self.voices, self.forgets, None)?;
         devices::run(self.builder, line, devices)
@@ -133,8 +133,8 @@ impl<'a> Simulation<'a> {
     /// Runs it in virtual time on this thread.
     ///
     /// # Errors
-    /// [`Error::Models`](crate::Error::Models) when a model cannot make a stream or a recording cannot be read,
-    /// [`Error::Session`](crate::Error::Session) when the caller lacks a recording.
+    /// [`Error::Models`] when a model cannot make a stream or a recording cannot be read,
+    /// [`Error::Session`] when the caller lacks a recording.
     pub fn run(self) -> Result<Record> {
         let Self { builder, scenario, voices, forgets, on_sound } = self;
         let mut line = Line::new(scenario, voices, forgets, on_sound)?;
