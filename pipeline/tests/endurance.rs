@@ -126,7 +126,7 @@ fn conversations_in_real_time_leave_no_thread_behind() {
     let root: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let assistant = sim::assistant(&Config::load_default().unwrap()).unwrap();
     let voices = Voices::open(root.join("tests/fixtures/caller")).unwrap();
-    let brief = Scenario { cost: CostConfig::Measured, ..scenario(1) };
+    let brief = Scenario { cost: CostConfig::default(), ..scenario(1) };
     let brief = Scenario { random: RandomConfig { gap_ms: [100.0, 200.0], ..brief.random.clone() }, ..brief };
     let once = || drop(Simulation::new(&assistant, &brief, &voices).forgetful().run_live().unwrap());
     once();

@@ -24,7 +24,7 @@ use rejoinder_models::vad::VadDetector;
 use rejoinder_models::zoo;
 use serde::Serialize;
 
-use super::{ConfigOption, Ended, interrupt_flag};
+use super::{ConfigOption, Ended, Unread, check_outputs, interrupt_flag};
 
 /// How much sound the front end gets at once.
 const FEATURES_MS: f64 = 10_000.0;
@@ -119,13 +119,16 @@ impl Bench {
             None => {}
         }
         ensure!(self.rounds > 0, "expected at least one round, found 0");
+        let inputs = self.input.iter().map(|path| (path.as_path(), "the caller")).chain(self.config.named());
+        check_outputs(inputs, &[(self.json.as_deref(), "the figures")])?;
         let (config, assistant) = self.config.open()?;
+        super::refuse_buttons(&config)?;
         let ours = || zoo::find_above(&zoo::starts(), QUESTION, Path::is_file);
         let input =
             self.input.or_else(ours).with_context(|| format!("{QUESTION} is not here: name one with --input"))?;
         let caller = audio::read_at(input, SampleRate::INTERNAL)?;
         let stop = interrupt_flag()?;
-        let mut out = std::io::stdout();
+        let mut out = Unread::stdout();
         writeln!(out, "{:<54}{:>6}{:>12}{:>12}{:>12}{:>18}", "", "runs", "median", "p95", "p99", "real-time factor")?;
         let (runtime, latency) = (&config.runtime, &config.latency);
         let greedy = zoo::open_recognizer_with(&config.recognizer, runtime, latency, &Decoding::greedy())?;

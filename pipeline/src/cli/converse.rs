@@ -3,14 +3,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::bail;
 use clap::Args;
 use rejoinder::io::file;
 use rejoinder::{Cost, EventKind, SessionBuilder};
 use rejoinder_models::audio::{self, WavWriter};
 
 use super::print::Printer;
-use super::{ConfigOption, Ended, check_outputs, interrupt_flag};
+use super::{ConfigOption, Ended, check_outputs, interrupt_flag, refuse_buttons};
 
 /// `rejoinder converse`
 #[derive(Args)]
@@ -37,11 +36,10 @@ pub(crate) struct Converse {
 impl Converse {
     pub(crate) fn run(self) -> anyhow::Result<Ended> {
         let outputs = [(Some(self.output.as_path()), "the conversation"), (self.events.as_deref(), "the events")];
-        check_outputs(&[(&self.input, "the caller's recording")], &outputs)?;
+        let caller = std::iter::once((self.input.as_path(), "the caller's recording"));
+        check_outputs(caller.chain(self.config.named()), &outputs)?;
         let caller = audio::read(&self.input)?;
-        if self.config.load()?.turn_taking.policy.push_to_talk {
-            bail!("turn.push_to_talk: a recording presses no button; expected a configuration without it");
-        }
+        refuse_buttons(&self.config.load()?)?;
         let (_, assistant) = self.config.open()?;
         let stop = interrupt_flag()?;
         let mut printer = Printer::new(self.events.as_deref(), stop.clone())?;

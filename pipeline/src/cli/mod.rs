@@ -101,11 +101,24 @@ impl ConfigOption {
         }
     }
 
+    /// The file that is named, as an input for [`check_outputs`].
+    pub(crate) fn named(&self) -> impl Iterator<Item = (&Path, &str)> {
+        self.config.iter().map(|path| (path.as_path(), "the configuration"))
+    }
+
     pub(crate) fn open(&self) -> anyhow::Result<(Config, Assistant)> {
         let config = self.load()?;
         let assistant = Assistant::open(&config)?;
         Ok((config, assistant))
     }
+}
+
+/// A recording is no caller for an assistant whose turns a button begins and ends.
+pub(crate) fn refuse_buttons(config: &Config) -> anyhow::Result<()> {
+    if config.turn_taking.policy.push_to_talk {
+        bail!("turn.push_to_talk: a recording presses no button; expected a configuration without it");
+    }
+    Ok(())
 }
 
 /// A flag that the first Ctrl-C raises; the second ends the program on the spot.
@@ -170,8 +183,11 @@ fn same_file(a: &Path, b: &Path) -> bool {
 }
 
 /// Refuses files to be written whose folder is not there, or which are other ones of the command. Each with what it is.
-pub(crate) fn check_outputs(inputs: &[(&Path, &str)], outputs: &[(Option<&Path>, &str)]) -> anyhow::Result<()> {
-    let mut taken = inputs.to_vec();
+pub(crate) fn check_outputs<'a>(
+    inputs: impl IntoIterator<Item = (&'a Path, &'a str)>,
+    outputs: &[(Option<&'a Path>, &'a str)],
+) -> anyhow::Result<()> {
+    let mut taken: Vec<_> = inputs.into_iter().collect();
     for (path, what) in outputs {
         let Some(path) = *path else { continue };
         if let Some((_, other)) = taken.iter().find(|(other, _)| same_file(other, path)) {
@@ -187,6 +203,32 @@ pub(crate) fn check_outputs(inputs: &[(&Path, &str)], outputs: &[(Option<&Path>,
         taken.push((path, what));
     }
     Ok(())
+}
+
+/// The standard output of a command whose work does not end with its reader: when that is gone, as with `| head`, what is
+/// written goes nowhere.
+pub(crate) struct Unread(std::io::Stdout);
+
+impl Unread {
+    pub(crate) fn stdout() -> Self {
+        Self(std::io::stdout())
+    }
+}
+
+impl Write for Unread {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self.0.write(bytes) {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(bytes.len()),
+            written => written,
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        match self.0.flush() {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+            flushed => flushed,
+        }
+    }
 }
 
 /// Whether the reader of our output is gone, as with `| head`.

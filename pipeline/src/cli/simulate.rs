@@ -9,7 +9,7 @@ use rejoinder::{Config, Error};
 use rejoinder_models::audio::WavWriter;
 use rejoinder_models::units::SampleRate;
 
-use super::{Ended, check_outputs, interrupt_flag};
+use super::{Ended, Unread, check_outputs, interrupt_flag};
 
 /// `rejoinder simulate`
 #[derive(Args)]
@@ -48,17 +48,18 @@ pub(crate) struct Simulate {
 
 impl Simulate {
     pub(crate) fn run(self) -> anyhow::Result<Ended> {
-        let inputs: Vec<_> = self.scenario.iter().map(|path| (path.as_path(), "the scenario")).collect();
+        let inputs = [(&self.scenario, "the scenario"), (&self.config, "the configuration")];
+        let inputs = inputs.into_iter().filter_map(|(path, what)| Some((path.as_deref()?, what)));
         let outputs = [
             (self.output.as_deref(), "what was heard"),
             (self.events.as_deref(), "the events"),
             (self.svg.as_deref(), "the drawing"),
             (self.json.as_deref(), "the figures"),
         ];
-        check_outputs(&inputs, &outputs)?;
+        check_outputs(inputs, &outputs)?;
         // It may take the place of the scenario that fails again.
-        let others: Vec<_> = outputs.iter().filter_map(|(path, what)| Some(((*path)?, *what))).collect();
-        check_outputs(&others, &[(Some(&self.replay), "what repeats a failed run")])?;
+        let others = outputs.iter().filter_map(|(path, what)| Some(((*path)?, *what)));
+        check_outputs(others, &[(Some(&self.replay), "what repeats a failed run")])?;
         let mut scenario = self.scenario.as_ref().map_or_else(|| Ok(Scenario::default()), Scenario::load)?;
         scenario.seed = self.seed.unwrap_or(scenario.seed);
         scenario.turns = self.turns.unwrap_or(scenario.turns);
@@ -76,7 +77,7 @@ impl Simulate {
         let record = simulation.run()?;
         file.map_or(Ok(()), WavWriter::finish)?;
         let figures = Figures::of(&record);
-        let mut out = std::io::stdout();
+        let mut out = Unread::stdout();
         if !stop.is_cancelled() {
             write!(out, "{figures}")?;
         }
@@ -121,7 +122,7 @@ pub(crate) fn again(
     let sets = std::env::var(sim::SETS_VARIABLE).ok().filter(|_| scenario.voices.is_none());
     let sets = sets.map_or_else(String::new, |sets| format!("{}={sets} ", sim::SETS_VARIABLE));
     writeln!(out, "again: {sets}rejoinder simulate {}", replay.display())?;
-    if scenario.cost == CostConfig::Measured {
+    if scenario.cost == CostConfig::default() {
         writeln!(
             out,
             "its costs are measured, so that no run is quite like another; [cost] kind = \"fixed\" repeats to the byte"

@@ -6,7 +6,7 @@ use rejoinder::io::device::{DeviceSink, DeviceSource};
 use rejoinder::{Control, Controls, SessionBuilder};
 
 use super::print::Printer;
-use super::{ConfigOption, Ended, interrupt_flag, quietly};
+use super::{ConfigOption, Ended, check_outputs, interrupt_flag, quietly};
 
 /// `rejoinder talk`
 #[derive(Args)]
@@ -26,6 +26,7 @@ pub(crate) struct Talk {
 
 impl Talk {
     pub(crate) fn run(self) -> anyhow::Result<Ended> {
+        check_outputs(self.config.named(), &[(self.events.as_deref(), "the events")])?;
         let config = self.config.load()?;
         let audio = &config.audio;
         let (input, output) = (self.input.or(audio.input.clone()), self.output.or(audio.output.clone()));

@@ -51,6 +51,7 @@ impl Validate {
         let ms = |length: Samples| length.ms(SampleRate::INTERNAL);
         let (hangover_ms, patience_ms) = (ms(policy.hangover), ms(policy.patience));
         match &config.turn_detector {
+            _ if policy.push_to_talk => writeln!(out, "    a turn begins and ends with the talk button")?,
             Some(path) => {
                 let EndRule { threshold, after, .. } = config.turn_taking.end;
                 let after_ms = ms(after);

@@ -80,9 +80,10 @@ impl History {
         self.add(turn, 0, message(Role::Tool, result));
     }
 
-    /// Forgets the reply to `turn` with its calls and their results, as though the caller had spoken on.
+    /// Forgets the reply to `turn`, and to those after it, with their calls and their results, as though the caller had spoken
+    /// on.
     pub fn take_back(&mut self, turn: TurnId) {
-        self.retain(|message, of| of != turn || !matches!(message.role, Role::Assistant | Role::Tool));
+        self.retain(|message, of| of < turn || !matches!(message.role, Role::Assistant | Role::Tool));
     }
 
     /// The reply to `turn` was spoken as `said`, as far as it was. Where these are not the words of the model, since a stage

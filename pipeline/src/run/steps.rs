@@ -225,7 +225,11 @@ impl Steps<'_> {
             wait: Duration::from_nanos(self.now - since),
             handoff: Duration::ZERO,
             compute: Duration::from_nanos(end - self.now),
-            overhead: began.elapsed().saturating_sub(meter::take().models),
+            // With fixed costs a run repeats to the byte, its figures included.
+            overhead: match slot.cost {
+                Some(_) => Duration::ZERO,
+                None => began.elapsed().saturating_sub(meter::take().models),
+            },
         };
         self.world.step(&step);
         if let Some(on_step) = &self.chain.on_step {

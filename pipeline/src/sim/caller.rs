@@ -55,7 +55,7 @@ struct Floor {
 
 impl Caller {
     pub(crate) fn new(scenario: &Scenario, voices: &Voices) -> Result<Self> {
-        let mut script = Script::new(scenario, voices);
+        let mut script = Script::new(scenario, voices)?;
         let next = script.next()?;
         let patience = Samples::from_ms(scenario.caller.patience_ms, SampleRate::INTERNAL);
         let floor = Floor { done: Some(Position(0)), ..Floor::default() };

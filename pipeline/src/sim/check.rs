@@ -73,14 +73,21 @@ fn broken(record: &Record) -> Vec<String> {
 fn missed(scenario: &Scenario, figures: &Figures) -> Vec<String> {
     let expect = &scenario.expect;
     let share = |name: &str, rate: Rate, limit: Option<f64>| {
-        let limit = limit.filter(|limit| rate.share() > *limit)?;
-        Some(format!("{name}: expected at most {limit}, found {:.3} ({} of {})", rate.share(), rate.count, rate.of))
+        let limit = limit.filter(|limit| rate.of == 0 || rate.share() > *limit)?;
+        let Rate { count, of } = rate;
+        Some(match of {
+            0 => format!("{name}: expected at most {limit}, found no case in which it could have been"),
+            _ => format!("{name}: expected at most {limit}, found {:.3} ({count} of {of})", rate.share()),
+        })
     };
-    let time = |name: &str, found: f64, limit: Option<f64>| {
-        let limit = limit.filter(|limit| found > *limit)?;
-        Some(format!("{name}: expected at most {limit} ms, found {found:.0} ms"))
+    let time = |name: &str, times: Quantiles, found: f64, limit: Option<f64>| {
+        let limit = limit.filter(|limit| times.n == 0 || found > *limit)?;
+        Some(match times.n {
+            0 => format!("{name}: expected at most {limit} ms, found no case"),
+            _ => format!("{name}: expected at most {limit} ms, found {found:.0} ms"),
+        })
     };
-    let Quantiles { p50, .. } = figures.voice_to_voice_ms;
+    let (voice_to_voice, barge_in) = (figures.voice_to_voice_ms, figures.barge_in_ms);
     let ghosts = expect.ghosts.filter(|limit| figures.ghosts.count > *limit);
     [
         share("false_cutoffs", figures.false_cutoffs, expect.false_cutoffs),
@@ -88,8 +95,8 @@ fn missed(scenario: &Scenario, figures: &Figures) -> Vec<String> {
         share("missed_barge_ins", figures.missed_barge_ins, expect.missed_barge_ins),
         share("unanswered", figures.unanswered, expect.unanswered),
         ghosts.map(|limit| format!("ghosts: expected at most {limit}, found {}", figures.ghosts.count)),
-        time("voice_to_voice_p50_ms", p50, expect.voice_to_voice_p50_ms),
-        time("barge_in_p95_ms", figures.barge_in_ms.p95, expect.barge_in_p95_ms),
+        time("voice_to_voice_p50_ms", voice_to_voice, voice_to_voice.p50, expect.voice_to_voice_p50_ms),
+        time("barge_in_p95_ms", barge_in, barge_in.p95, expect.barge_in_p95_ms),
     ]
     .into_iter()
     .flatten()
@@ -152,6 +159,12 @@ mod tests {
         let scenario = Scenario { expect, ..Scenario::default() };
         let figures = Figures { false_cutoffs: Rate { count: 1, of: 10 }, ..Figures::default() };
         assert_eq!(missed(&scenario, &figures), ["false_cutoffs: expected at most 0.05, found 0.100 (1 of 10)"]);
+        let unheard = Expect { missed_barge_ins: Some(0.0), barge_in_p95_ms: Some(150.0), ..Expect::default() };
+        let nothing = [
+            "missed_barge_ins: expected at most 0, found no case in which it could have been",
+            "barge_in_p95_ms: expected at most 150 ms, found no case",
+        ];
+        assert_eq!(missed(&Scenario { expect: unheard, ..Scenario::default() }, &figures), nothing);
         assert_eq!(missed(&Scenario::default(), &figures), Vec::<String>::new());
     }
 }

@@ -55,7 +55,9 @@ pub fn draw(record: &Record) -> String {
 }
 
 fn start_of(turn: &Timeline, record: &Record) -> Position {
-    turn.speech_start.or(turn.endpoint).unwrap_or(record.length)
+    // A turn of the assistant's own has neither.
+    let own = turn.first_token.or(turn.first_audio);
+    turn.speech_start.or(turn.endpoint).or(own).unwrap_or(record.length)
 }
 
 /// The states of turn-taking and when each was.

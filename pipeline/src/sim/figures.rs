@@ -145,7 +145,7 @@ impl Figures {
                 for (part, step) in parts.iter_mut().zip(moments.windows(2)) {
                     part.push(step[1].ms() - step[0].ms());
                 }
-                parts[4].push(overhead_of(turn, matched.record));
+                parts[4].extend(overhead_of(turn, matched.record));
             }
         }
         self.voice_to_voice_ms = self.voice_to_voice_by_utterance_ms.values().copied().collect();
@@ -234,13 +234,15 @@ fn path(turn: &Timeline, end: Position, matched: &Matched<'_>) -> Option<[Positi
     Some(moments)
 }
 
-/// What no model took between the end of a turn and the first sound of its reply, in milliseconds.
-fn overhead_of(turn: &Timeline, record: &Record) -> f64 {
-    let (Some(from), Some(until)) = (turn.endpoint, turn.first_audio) else { return 0.0 };
+/// What no model took between the end of a turn and the first sound of its reply, in milliseconds; none where nothing was
+/// left to be done then.
+fn overhead_of(turn: &Timeline, record: &Record) -> Option<f64> {
+    let (from, until) = (turn.endpoint?, turn.first_audio?);
     // What `listen` handles meanwhile does not stand in the way.
     let on_the_way =
-        |step: &&Step| step.turn == turn.turn && step.stage != "listen" && step.at >= from && step.at < until;
-    record.steps.iter().filter(on_the_way).map(overhead).sum()
+        |step: &&Step| step.turn.first() == turn.turn && step.stage != "listen" && step.at >= from && step.at < until;
+    let times: Vec<f64> = record.steps.iter().filter(on_the_way).map(overhead).collect();
+    (!times.is_empty()).then(|| times.iter().sum())
 }
 
 fn overhead(step: &Step) -> f64 {
@@ -267,7 +269,10 @@ impl fmt::Display for Figures {
             ("queue wait of a message", self.queue_wait_ms),
         ] {
             let Quantiles { p50, p95, p99, n } = quantiles;
-            writeln!(f, "{name:<52}{p50:>9.2}{p95:>9.2}{p99:>9.2}{n:>7}")?;
+            match n {
+                0 => writeln!(f, "{name:<52}{:>9}{:>9}{:>9}{n:>7}", "–", "–", "–")?,
+                _ => writeln!(f, "{name:<52}{p50:>9.2}{p95:>9.2}{p99:>9.2}{n:>7}")?,
+            }
         }
         let causes: Vec<_> = self.false_interruptions_by.iter().map(|(by, count)| format!("{by} {count}")).collect();
         let causes = if causes.is_empty() { String::new() } else { format!("   ({})", causes.join(", ")) };
@@ -279,7 +284,8 @@ impl fmt::Display for Figures {
             ("unanswered, of utterances", self.unanswered, ""),
             ("lost by full queues, of messages", self.overruns, ""),
         ] {
-            writeln!(f, "{name:<52}{:>7.1} %{:>9} of {}{more}", 100.0 * rate.share(), rate.count, rate.of)?;
+            let share = if rate.of == 0 { "–".to_owned() } else { format!("{:.1}", 100.0 * rate.share()) };
+            writeln!(f, "{name:<52}{share:>7} %{:>9} of {}{more}", rate.count, rate.of)?;
         }
         Ok(())
     }

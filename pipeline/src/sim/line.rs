@@ -43,8 +43,9 @@ pub(crate) struct Line<'a> {
     record: Record,
     forgets: bool,
     on_sound: Option<OnSound<'a>>,
-    /// What was played and not yet given to `on_sound`.
+    /// What was played and not yet given to `on_sound`, and the place in it, by the loudspeaker's clock.
     playing: Vec<f32>,
+    reading: f64,
     /// Samples that the loudspeaker has played, by its own clock.
     played: u64,
     failed: Option<Error>,
@@ -64,6 +65,7 @@ impl<'a> Line<'a> {
             forgets,
             on_sound,
             playing: Vec::new(),
+            reading: 0.0,
             played: 0,
             failed: None,
         })
@@ -82,9 +84,15 @@ impl<'a> Line<'a> {
         self.room.hear(samples);
         self.record.length = self.record.length + Samples(samples.len() as u64);
         if let Some(on_sound) = &mut self.on_sound {
-            self.playing.resize(self.playing.len().max(samples.len()), 0.0);
-            on_sound(samples, &self.playing[..samples.len()])?;
-            self.playing.drain(..samples.len());
+            let speed = 1.0 + self.room.drift_ppm() * 1e-6;
+            let played: Vec<f32> =
+                (0..samples.len()).map(|n| between(&self.playing, self.reading + n as f64 * speed)).collect();
+            self.reading += samples.len() as f64 * speed;
+            let passed = (self.reading as usize).min(self.playing.len());
+            self.playing.drain(..passed);
+            // A loudspeaker that played too little has not played ahead.
+            self.reading = Some(self.reading - passed as f64).filter(|left| *left < 1.0).unwrap_or(0.0);
+            on_sound(samples, &played)?;
         }
         Ok(())
     }
@@ -100,6 +108,13 @@ impl<'a> Line<'a> {
         self.caller.forget(until);
         self.record.audible.retain(|span| span.end >= until);
     }
+}
+
+/// The sound at a place between samples; past the last one, that one.
+fn between(sound: &[f32], place: f64) -> f32 {
+    let before = place as usize;
+    let at = |n: usize| sound.get(n).or(sound.last()).copied().unwrap_or(0.0);
+    at(before) + (place - before as f64) as f32 * (at(before + 1) - at(before))
 }
 
 impl World for Line<'_> {

@@ -210,12 +210,16 @@ impl Scenario {
         within("caller.level_spread_db", f64::from(self.caller.level_spread_db), 0.0, 60.0)?;
         within("caller.patience_ms", self.caller.patience_ms, 0.0, LONGEST_MS)?;
         for act in &self.act {
-            within("act.after_ms", act.after_ms, -LONGEST_MS, LONGEST_MS)?;
+            within("act.after_ms", act.after_ms, 0.0, LONGEST_MS)?;
             within("act.pause_ms", act.pause_ms.unwrap_or(0.0), 0.0, LONGEST_MS)?;
         }
         self.expect.check()?;
         if self.caller.says.is_empty() {
             return Err("caller.says: expected at least one role, found none".to_owned());
+        }
+        if self.turns > 0 && !self.act.is_empty() && !self.act.iter().any(|act| act.kind.is_turn()) {
+            let reason = "expected 0, once through a script in which nothing is said to the assistant";
+            return Err(format!("turns: {reason}, found {}", self.turns));
         }
         if self.act.is_empty() && self.turns == 0 {
             return Err("turns: expected at least 1 without a script, found 0".to_owned());
@@ -259,6 +263,13 @@ mod tests {
             ("[random]\ngap_ms = [5, 1]", "random.gap_ms: expected two rising times"),
             ("[[act]]\ndo = \"shout\"", "unknown variant `shout`"),
             ("turns = 0", "turns: expected at least 1"),
+            ("[[act]]\ndo = \"cough\"", "turns: expected 0, once through a script"),
+            ("[[act]]\ndo = \"say\"\nafter_ms = -5", "act.after_ms: expected 0 to 3600000, found -5"),
+            ("[cost]\nkind = \"measured\"\nlisten_us = [1, 1]", "unknown field `listen_us`"),
+            ("[random]\ninterrupt = 0.6\nbackchannel = 0.5", "random.interrupt, backchannel and cough: expected"),
+            ("[room]\nsnr_db = nan", "room.snr_db: expected -20 to 120, found NaN"),
+            ("[room]\nnoise = \"kitchen\"", "room.noise: expected room.snr_db beside it"),
+            ("[room.echo]\ndrift_ppm = -1e6", "room.echo.drift_ppm: expected -1000 to 1000, found -1000000"),
         ] {
             std::fs::write(&path, text).unwrap();
             let error = Scenario::load(&path).unwrap_err().to_string();

@@ -37,9 +37,16 @@ pub(crate) struct Script {
 }
 
 impl Script {
-    pub(crate) fn new(scenario: &Scenario, voices: &Voices) -> Self {
+    /// Refuses a script that names recordings that are not there.
+    pub(crate) fn new(scenario: &Scenario, voices: &Voices) -> Result<Self> {
+        if let Some(name) =
+            scenario.act.iter().filter_map(|act| act.clip.as_ref()).find(|name| voices.named(name).is_none())
+        {
+            let reason = format!("act.clip: no recording is called {name}; name the folder of one that is as `voices`");
+            return Err(Error::Session(reason));
+        }
         let rng = ChaCha8Rng::seed_from_u64(scenario.seed);
-        Self { scenario: scenario.clone(), voices: voices.clone(), rng, drawn: Vec::new(), acts: 0, turns: 0 }
+        Ok(Self { scenario: scenario.clone(), voices: voices.clone(), rng, drawn: Vec::new(), acts: 0, turns: 0 })
     }
 
     /// The next act, none after the last.
@@ -146,7 +153,7 @@ mod tests {
 
     fn script(scenario: &Scenario) -> Vec<(Kind, u64, String)> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/caller");
-        let mut script = Script::new(scenario, &Voices::open(folder).unwrap());
+        let mut script = Script::new(scenario, &Voices::open(folder).unwrap()).unwrap();
         std::iter::from_fn(|| script.next().unwrap()).map(|cue| (cue.kind, cue.after.0, cue.clip)).collect()
     }
 

@@ -48,6 +48,9 @@ impl SoundServer {
         command.args([sink("spk", 2), sink("mic_feed", 1)]);
         command.arg(format!("--load=module-native-protocol-unix auth-anonymous=1 socket={}", socket.display()));
         command.env("XDG_RUNTIME_DIR", &folder).stdout(Stdio::null()).stderr(Stdio::null());
+        // Ctrl-C is for the programs that use it, whose last one ends it.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let process = command.spawn().map_err(|error| Error::Device(format!("pulseaudio: {error}")))?;
         let mut server = Self { process, folder };
         let began = Instant::now();

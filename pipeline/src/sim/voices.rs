@@ -46,7 +46,12 @@ pub struct Recording {
 
 /// All recordings at hand.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Voices(Vec<Recording>);
+pub struct Voices {
+    /// Those that are drawn, or named.
+    drawn: Vec<Recording>,
+    /// Those that come only where they are named.
+    named: Vec<Recording>,
+}
 
 #[derive(Deserialize)]
 struct Row {
@@ -114,7 +119,7 @@ impl Voices {
             let role = row.role.ok_or_else(|| Error::config(folder.join(MANIFEST), reason()))?;
             recordings.push(Recording { path: folder.join(row.path), role, text: row.transcript });
         }
-        Ok(Self(recordings))
+        Ok(Self { drawn: recordings, named: Vec::new() })
     }
 
     /// Those of the people, noises and rooms in the folder of the unpacked sets that no model was trained with. Sets
@@ -139,26 +144,27 @@ impl Voices {
         if recordings.is_empty() {
             return Err(Error::config(folder, format!("expected one of the sets {}, found none", SETS.join(", "))));
         }
-        Ok(Self(recordings))
+        Ok(Self { drawn: recordings, named: Vec::new() })
     }
 
-    /// These recordings and, for roles that they lack, those of `others`.
+    /// These recordings and, for roles that they lack and where they are named, those of `others`.
     #[must_use]
     pub fn or(mut self, others: Self) -> Self {
         let missing = |recording: &Recording| self.of(recording.role).next().is_none();
-        let more: Vec<_> = others.0.into_iter().filter(missing).collect();
-        self.0.extend(more);
+        let (more, named): (Vec<_>, Vec<_>) = others.drawn.into_iter().partition(missing);
+        self.drawn.extend(more);
+        self.named.extend(named.into_iter().chain(others.named));
         self
     }
 
     /// All of a role, in a fixed order.
     pub fn of(&self, role: Role) -> impl Iterator<Item = &Recording> {
-        self.0.iter().filter(move |recording| recording.role == role)
+        self.drawn.iter().filter(move |recording| recording.role == role)
     }
 
     /// The one whose file has this name, without its extension.
     pub fn named(&self, name: &str) -> Option<&Recording> {
-        self.0.iter().find(|recording| recording.name() == name)
+        self.drawn.iter().chain(&self.named).find(|recording| recording.name() == name)
     }
 }
 

@@ -17,7 +17,7 @@ use crate::message::{AudioDevice, Body, Control, Message, Opening, TurnId};
 use crate::stage::{Effect, Outbox, Stage};
 use crate::stages::recent::Recent;
 use crate::stages::{Ending, FrontEnd, Told};
-use crate::turn::{Evidence, Input, Judge, Machine, Phrase, Policy, State, Verdict};
+use crate::turn::{Action, Evidence, Input, Judge, Machine, Phrase, Policy, State, Verdict};
 use crate::wake::Waking;
 
 /// Sound is looked at in blocks of 10 ms, whatever the pieces in which it comes.
@@ -273,8 +273,14 @@ impl Listen {
         if matches!(before, State::Speaking | State::Interrupted) {
             self.replied = self.now;
         }
+        // A turn that is cut for its length goes on as the next.
+        let goes_on = matches!(input, Input::Tick(_)) && self.silent_from.is_none();
+        let goes_on = goes_on && actions.iter().any(|action| matches!(action, Action::Begin(..)));
         for action in actions {
             self.perform(action, opening, out);
+        }
+        if goes_on {
+            out.event(self.machine.turn(), EventKind::SpeechStarted { since: self.now });
         }
         out.act(Effect::Idle(self.machine.is_idle()));
         let state = self.machine.state();
@@ -296,8 +302,13 @@ impl Listen {
             // What comes of an earlier pause once somebody speaks again says nothing of what is said now.
             let whole = complete && self.silent_from.is_some();
             let wakes = self.settings.wake.as_ref().is_some_and(|wake| wake.end_in(&overheard.text).is_some());
-            // What the recogniser hears in a pause takes in all that was said before it.
-            self.overheard = Overheard { complete: whole || self.overheard.complete, ..overheard };
+            let before = std::mem::take(&mut self.overheard);
+            // What was said up to a pause, and how well it ended, was told at the pause; what the recogniser makes of the
+            // silence after it can only make that surer.
+            self.overheard = match before.complete && !whole {
+                true => Overheard { confidence: before.confidence.max(overheard.confidence), ..before },
+                false => Overheard { complete: whole, ..overheard },
+            };
             self.take(Input::Transcript { turn, wakes, complete }, out);
             self.judge(out);
         }

@@ -141,7 +141,11 @@ impl Respond {
         let dropped = self.drop_ahead(turn, out);
         let last = self.unsettled;
         self.settle(out);
-        self.premature = last.filter(|_| self.unheard).or(self.premature);
+        self.premature = match last {
+            Some(last) if self.unheard => self.premature.or(Some(last)),
+            Some(_) => None,
+            None => self.premature,
+        };
         // Who presses the button and says nothing wants no reply.
         self.unheard &= opening != Opening::Button;
         // The reply reads all that was not read ahead, and tells why where it cannot.
@@ -166,7 +170,10 @@ impl Respond {
             self.tell_taken_back(turn, called, out);
             self.history.heard(turn, &self.told(&text));
         }
-        self.commit();
+        // Nothing was added to what has no answer yet: what is said next may still go on with it.
+        if !text.is_empty() || !self.unheard {
+            self.commit();
+        }
         dropped?;
         let waits = !text.is_empty() || self.unheard;
         if waits && self.history.is_unanswered() && self.turns.is_current(turn) {

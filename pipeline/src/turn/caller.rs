@@ -7,6 +7,8 @@ use crate::message::TurnId;
 pub(super) struct Caller {
     pub(super) id: TurnId,
     pub(super) from: Position,
+    /// Since when it is meant for the assistant: after the wake phrase, what came before it is not.
+    pub(super) opened: Position,
     /// Since when the caller speaks.
     pub(super) since: Option<Position>,
     /// Since when the caller is silent, after speech.
@@ -29,6 +31,7 @@ impl Caller {
         Self {
             id,
             from: at,
+            opened: at,
             since: Some(at),
             stopped: None,
             spoken: Samples(0),

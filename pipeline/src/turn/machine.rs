@@ -39,7 +39,14 @@ pub struct Machine {
     pub(super) silent_since: Position,
     /// When the assistant has something to tell of its own accord.
     pub(super) reminder: Option<Position>,
+    /// Whether what is said took the place of a turn that had no answer yet, and is to be answered with it.
+    pub(super) owed: bool,
+    /// Whether the wake phrase was said, and nothing has been answered since.
+    pub(super) addressed: bool,
 }
+
+/// For so long at least somebody who was woken may think of what to say: 5 s.
+const AFTER_WAKING: Samples = Samples(5 * 16_000);
 
 impl Machine {
     /// A conversation in which nobody has spoken yet.
@@ -58,6 +65,8 @@ impl Machine {
             answered: false,
             silent_since: Position(0),
             reminder: None,
+            owed: false,
+            addressed: false,
         }
     }
 
@@ -198,11 +207,15 @@ impl Machine {
                 passed(stopped, if unfinished { patience } else { hangover })
             }
             On::MinSilence => passed(stopped, min_silence),
-            On::MaxTurn => passed(from, max_turn),
+            On::MaxTurn => passed(self.caller.map(|caller| caller.opened), max_turn),
             On::Window => passed(from, judge_window),
+            // What somebody begins to say may be the wake phrase.
+            On::Reminder if self.state == State::Waking && !passed(from, judge_window) => false,
             On::Reminder => self.reminder.is_some_and(|at| at <= self.now),
             On::NoAnswer => self.answered && !self.muted && silent(self.policy.no_answer),
-            On::FollowUp => silent(self.policy.follow_up),
+            On::FollowUp => silent(
+                self.policy.follow_up.map(|length| if self.addressed { length.max(AFTER_WAKING) } else { length }),
+            ),
             _ => false,
         }
     }
@@ -236,7 +249,7 @@ impl Machine {
             When::MayStart => {
                 !self.failed && self.caller.is_some_and(|caller| !caller.ahead && caller.starts < max_starts)
             }
-            When::Brief => self.caller.is_some_and(|caller| caller.spoken < min_speech),
+            When::Brief => !self.owed && self.caller.is_some_and(|caller| caller.spoken < min_speech),
             When::Failed => self.failed,
             When::ReplyOver => self.reply == Reply::Over,
             When::ReplyPending => self.reply == Reply::Pending,

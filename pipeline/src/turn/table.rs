@@ -45,6 +45,7 @@ pub(super) enum On {
     Unfinished,
     /// It cannot tell.
     Undecided,
+    /// The caller has spoken for `max_turn`, in Waking without the wake phrase.
     MaxTurn,
     WakePhrase,
     /// The transcript up to the pause is known, and the wake phrase is not in it.
@@ -91,7 +92,7 @@ pub(super) enum When {
     Ahead,
     /// Another reply may be begun ahead.
     MayStart,
-    /// The caller spoke for less than `min_speech`.
+    /// The caller spoke for less than `min_speech`, and nothing that they said before waits for an answer.
     Brief,
     /// A stage has failed in this turn.
     Failed,
@@ -180,6 +181,7 @@ pub(super) const TABLE: &[Row] = &[
     row(Waking, MinSilence, &[Unasked], Waking, &[Do::Ask]),
     row(Waking, Hangover, &[Known], Asleep, &[Do::Drop]),
     row(Waking, MaxTurn, &[], Asleep, &[Do::Drop]),
+    row(Waking, Reminder, &[], Thinking, &[Do::Drop, Do::Remind]),
     row(Waking, ReplyFailed, &[], Asleep, &[Do::Drop]),
     // What others said before the button is no part of the turn.
     row(Waking, Press, &[Unmuted], Hearing, &[Do::Drop, Do::Begin, Do::Take, Do::Hold]),
@@ -218,9 +220,6 @@ pub(super) const TABLE: &[Row] = &[
     row(Pausing, Complete, &[], Thinking, &[Do::End]),
     row(Pausing, Unfinished, &[], Pausing, &[Do::Wait]),
     row(Pausing, Undecided, &[], Pausing, &[Do::WaitNoMore]),
-    row(Pausing, MaxTurn, &[Failed, Ahead], Thinking, &[Do::Retract, Do::End]),
-    row(Pausing, MaxTurn, &[Failed], Listening, &[Do::End]),
-    row(Pausing, MaxTurn, &[], Thinking, &[Do::End]),
     row(Pausing, ReplyFailed, &[], Pausing, &[Do::Fail]),
     row(Pausing, Press, &[Unmuted, Ahead], Hearing, &[Do::Retract, Do::Hold]),
     row(Pausing, Press, &[Unmuted], Hearing, &[Do::Hold]),
@@ -253,7 +252,7 @@ pub(super) const TABLE: &[Row] = &[
     row(Interrupted, Unheard, &[], Interrupted, &[Do::Silence]),
     row(Interrupted, ReplyFailed, &[], Interrupted, &[Do::Over]),
     row(Interrupted, Press, &[Unmuted], Hearing, &[Do::Interrupt, Do::Take, Do::Restore, Do::Hold]),
-    row(Interrupted, Mute, &[], Interrupted, &[Do::Stop]),
+    row(Interrupted, Mute, &[], Interrupted, &[Do::Stop, Do::Ask]),
 ];
 
 /// The drawing and the list of all transitions, as Markdown.

@@ -229,6 +229,61 @@ fn a_reply_is_begun_ahead_as_often_as_the_policy_allows_and_dropped_when_the_cal
 }
 
 #[test]
+fn a_short_word_that_takes_the_place_of_an_answer_is_answered_with_what_was_asked() {
+    let mut machine = Machine::new(Policy { min_speech: Samples(9_600), ..POLICY });
+    feed(&mut machine, &QUESTION);
+    feed(&mut machine, &[Input::SpeechStarted(at(2_000)), Input::SpeechStopped(at(2_300))]);
+    let turn = machine.turn();
+    feed(&mut machine, &[Input::Judged(turn, Verdict::Backchannel)]);
+    assert_eq!(feed(&mut machine, &[Input::Tick(at(2_800))]), [Action::End(turn, at(2_300))]);
+}
+
+#[test]
+fn a_turn_is_not_cut_for_its_length_in_a_pause_but_where_it_goes_on() {
+    let mut machine = Machine::new(Policy { max_turn: Samples(32_000), ..POLICY });
+    feed(&mut machine, &[Input::SpeechStarted(at(0)), Input::SpeechStopped(at(1_900))]);
+    let turn = machine.turn();
+    assert_eq!(feed(&mut machine, &[Input::Tick(at(2_050))]), []);
+    let split = feed(&mut machine, &[Input::SpeechStarted(at(2_100)), Input::Tick(at(2_110))]);
+    let next = turn.next();
+    assert_eq!(split, [Action::End(turn, at(2_110)), Action::Begin(next, at(2_110)), Action::Take(next)]);
+}
+
+#[test]
+fn what_was_said_over_a_reply_before_the_microphone_was_muted_is_asked_for() {
+    let mut machine = speaking(POLICY);
+    feed(&mut machine, &[Input::SpeechStarted(at(2_000)), Input::Tick(at(2_400))]);
+    let turn = machine.turn();
+    assert_eq!(feed(&mut machine, &[Input::Control(Control::Mute)]), [Action::Ask(turn)]);
+}
+
+#[test]
+fn after_the_wake_phrase_there_is_time_to_think_and_what_came_before_it_does_not_count() {
+    let policy = Policy { follow_up: Some(Samples(0)), max_turn: Samples(32_000), ..POLICY };
+    let mut machine = Machine::new(policy);
+    feed(&mut machine, &[Input::SpeechStarted(at(0)), Input::Tick(at(1_500))]);
+    let turn = machine.turn();
+    feed(&mut machine, &[Input::Transcript { turn, wakes: true, complete: false }]);
+    assert_eq!(feed(&mut machine, &[Input::Tick(at(3_000))]), [], "its length counts from the phrase");
+    feed(&mut machine, &[Input::SpeechStopped(at(3_100)), Input::Tick(at(3_600)), Input::NoReply(turn)]);
+    feed(&mut machine, &[Input::Tick(at(5_000))]);
+    assert_eq!(machine.state(), State::Listening);
+    feed(&mut machine, &[Input::Tick(at(8_700))]);
+    assert_eq!(machine.state(), State::Asleep);
+}
+
+#[test]
+fn a_reminder_does_not_wait_for_talk_that_is_not_for_the_assistant() {
+    let mut machine = Machine::new(Policy { follow_up: Some(Samples(16_000)), ..POLICY });
+    feed(&mut machine, &[Input::Scheduled(Some(at(500))), Input::SpeechStarted(at(0))]);
+    let turn = machine.turn();
+    assert_eq!(feed(&mut machine, &[Input::Tick(at(900))]), [], "it may be the phrase");
+    let told = feed(&mut machine, &[Input::Tick(at(1_000))]);
+    assert_eq!(told, [Action::Drop(turn), Action::Remind(machine.turn())]);
+    assert_eq!(machine.state(), State::Thinking);
+}
+
+#[test]
 fn a_silent_caller_is_asked_once_whether_they_are_there() {
     let mut machine = speaking(Policy { no_answer: Some(Samples(80_000)), ..POLICY });
     feed(&mut machine, &[Input::Tick(at(2_000)), Input::AudioFinished(TurnId::new(1))]);

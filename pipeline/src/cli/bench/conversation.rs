@@ -12,7 +12,7 @@ use rejoinder::sim::{self, Figures, RoomConfig, Scenario, Simulation, SoundServe
 use rejoinder_models::quantiles::Quantiles;
 use serde::Serialize;
 
-use crate::cli::{ConfigOption, Ended, check_outputs, interrupt_flag, simulate};
+use crate::cli::{ConfigOption, Ended, Unread, check_outputs, interrupt_flag, simulate};
 
 /// Messages by which the waking of a sleeping stage is timed, and the busy threads beside.
 const HANDOFFS: usize = 1_000;
@@ -79,6 +79,11 @@ struct Realtime {
 
 impl Conversation {
     pub(crate) fn run(self) -> anyhow::Result<Ended> {
+        let inputs = self.scenario.iter().map(|path| (path.as_path(), "the scenario")).chain(self.config.named());
+        check_outputs(inputs, &[(self.json.as_deref(), "the figures")])?;
+        // It may take the place of the scenario that fails again.
+        let others = self.json.iter().map(|path| (path.as_path(), "the figures")).chain(self.config.named());
+        check_outputs(others, &[(Some(&self.replay), "the scenario that repeats a run")])?;
         if self.realtime
             && !self.devices
             && let Some(code) = beside_a_sound_server("--devices")?
@@ -89,10 +94,6 @@ impl Conversation {
                 _ => Ended::Partly,
             });
         }
-        check_outputs(
-            &[],
-            &[(self.json.as_deref(), "the figures"), (Some(&self.replay), "the scenario that repeats a run")],
-        )?;
         let mut scenario = match &self.scenario {
             Some(path) => Scenario::load(path)?,
             None => quiet_room(),
@@ -106,14 +107,14 @@ impl Conversation {
         scenario.config = Some(config.path);
         let voices = simulate::voices(&scenario)?;
         let stop = interrupt_flag()?;
-        let mut out = std::io::stdout();
+        let mut out = Unread::stdout();
         let began = Instant::now();
         let record = Simulation::new(&assistant, &scenario, &voices).stop_flag(stop.clone()).run()?;
         if stop.is_cancelled() {
             return Ok(Ended::Interrupted);
         }
         let figures = Figures::of(&record);
-        let complaints = sim::complaints(&scenario, &record, &figures);
+        let mut complaints = sim::complaints(&scenario, &record, &figures);
         write!(out, "{figures}")?;
         writeln!(out, "in {:.0} s of work", began.elapsed().as_secs_f64())?;
         let handoff = |busy| handoffs(HANDOFFS, busy).into_iter().map(|time| time.as_secs_f64() * 1e3).collect();
@@ -130,7 +131,10 @@ impl Conversation {
                 return Ok(Ended::Interrupted);
             }
             let devices = if self.devices { "pulseaudio" } else { "none" };
-            Some(compare(&figures, Figures::of(&record), devices, &mut out)?)
+            let really = Figures::of(&record);
+            let wrong = sim::complaints(&scenario, &record, &really).into_iter();
+            complaints.extend(wrong.map(|complaint| format!("in real time: {complaint}")));
+            Some(compare(&figures, really, devices, &mut out)?)
         } else {
             None
         };
@@ -157,6 +161,8 @@ impl Conversation {
 /// installed, else the exit code.
 fn beside_a_sound_server(argument: &str) -> anyhow::Result<Option<i32>> {
     let Some(server) = SoundServer::start()? else { return Ok(None) };
+    // Ctrl-C ends the other one, and the server after it.
+    interrupt_flag()?;
     // The program itself keeps its usual priority: what competes with it in the bench must not starve the machine.
     let mut program = Command::new(std::env::current_exe()?);
     program.args(std::env::args_os().skip(1)).arg(argument);
@@ -172,18 +178,17 @@ pub(super) fn quiet_room() -> Scenario {
 fn compare(of: &Figures, figures: Figures, devices: &'static str, out: &mut impl Write) -> anyhow::Result<Realtime> {
     writeln!(out, "\nin real time, devices: {devices}")?;
     write!(out, "{figures}")?;
-    let pairs = [
-        ("voice_to_voice_p50", of.voice_to_voice_ms.p50, figures.voice_to_voice_ms.p50),
-        ("voice_to_voice_p95", of.voice_to_voice_ms.p95, figures.voice_to_voice_ms.p95),
-        ("barge_in_p50", of.barge_in_ms.p50, figures.barge_in_ms.p50),
-        ("barge_in_p95", of.barge_in_ms.p95, figures.barge_in_ms.p95),
-    ];
     let mut difference_ms = BTreeMap::new();
     writeln!(out, "\nreal less virtual time, milliseconds")?;
-    for (name, virtually, really) in pairs {
-        let difference = really - virtually;
-        writeln!(out, "{:<52}{difference:>+9.2}", name.replace('_', " "))?;
-        difference_ms.insert(name, difference);
+    for (names, virtually, really) in [
+        (["voice_to_voice_p50", "voice_to_voice_p95"], of.voice_to_voice_ms, figures.voice_to_voice_ms),
+        (["barge_in_p50", "barge_in_p95"], of.barge_in_ms, figures.barge_in_ms),
+    ] {
+        let differences = [really.p50 - virtually.p50, really.p95 - virtually.p95];
+        for (name, difference) in names.into_iter().zip(differences).filter(|_| virtually.n > 0 && really.n > 0) {
+            writeln!(out, "{:<52}{difference:>+9.2}", name.replace('_', " "))?;
+            difference_ms.insert(name, difference);
+        }
     }
     let virtually = &of.voice_to_voice_by_utterance_ms;
     let pairs = figures.voice_to_voice_by_utterance_ms.iter();

@@ -12,7 +12,7 @@ use rejoinder_models::turn::delay::{Curve, Looked, Trade};
 use serde::Serialize;
 
 use super::conversation::quiet_room;
-use crate::cli::{ConfigOption, Ended, check_outputs, interrupt_flag, simulate};
+use crate::cli::{ConfigOption, Ended, Unread, check_outputs, interrupt_flag, simulate};
 
 /// `rejoinder bench turns`
 #[derive(Args)]
@@ -56,6 +56,8 @@ struct Configured {
 
 impl Turns {
     pub(crate) fn run(self) -> anyhow::Result<Ended> {
+        let inputs = self.scenario.iter().map(|path| (path.as_path(), "the scenario")).chain(self.config.named());
+        check_outputs(inputs, &[(self.json.as_deref(), "the figures")])?;
         let mut scenario = match &self.scenario {
             Some(path) => Scenario::load(path)?,
             None => pausing(),
@@ -63,7 +65,6 @@ impl Turns {
         scenario.turns = self.turns;
         scenario.seed = self.seed.unwrap_or(scenario.seed);
         scenario.check().map_err(anyhow::Error::msg)?;
-        check_outputs(&[], &[(self.json.as_deref(), "the figures")])?;
         let config = self.config.load_for(&scenario)?;
         let decides = config.turn_detector.is_some();
         let voices = simulate::voices(&scenario)?;
@@ -94,7 +95,7 @@ impl Turns {
             silence: trade(&both, false),
             configured: Configured { cut_off: figures.false_cutoffs, delay_ms: figures.endpoint_ms },
         };
-        report.print(&mut std::io::stdout())?;
+        report.print(&mut Unread::stdout())?;
         if let Some(path) = &self.json {
             let text = serde_json::to_string_pretty(&report)?;
             std::fs::write(path, text).with_context(|| path.display().to_string())?;
@@ -109,7 +110,10 @@ impl Report {
         for (by, trade) in [("all signs", self.all), ("sound", self.sound), ("silence", self.silence)] {
             writeln!(out, "{}", trade.row(by))?;
         }
-        let Configured { cut_off, delay_ms: Quantiles { p50, p95, .. } } = &self.configured;
+        let Configured { cut_off, delay_ms: Quantiles { p50, p95, n, .. } } = &self.configured;
+        if *n == 0 {
+            return writeln!(out, "\nas configured: no turn was answered");
+        }
         let share = 100.0 * cut_off.share();
         writeln!(
             out,

@@ -36,6 +36,8 @@ impl Player {
                 self.begin(message.turn);
                 self.sound(sound)
             }
+            // A turn that failed before it had a sound takes no reply's place.
+            Body::SoundEnd { whole: false } if message.turn != self.turn => Ok(()),
             Body::SoundEnd { whole } => {
                 self.begin(message.turn);
                 self.finish(whole)

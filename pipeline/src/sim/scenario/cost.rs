@@ -5,14 +5,19 @@ use serde::{Deserialize, Serialize};
 use crate::run::{Cost, StageCosts};
 
 /// What a step costs in virtual time.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum CostConfig {
     /// As long as it took.
-    #[default]
-    Measured,
+    Measured {},
     /// Always the same, so that a run repeats to the byte.
     Fixed(FixedCosts),
+}
+
+impl Default for CostConfig {
+    fn default() -> Self {
+        Self::Measured {}
+    }
 }
 
 /// Microseconds for each message that a stage handles, and on top for each that it sends. Default: about what the
@@ -40,7 +45,7 @@ impl CostConfig {
     pub(crate) fn resolve(&self) -> Cost {
         let pair = |us: [u64; 2]| (Duration::from_micros(us[0]), Duration::from_micros(us[1]));
         match self {
-            Self::Measured => Cost::Measured,
+            Self::Measured {} => Cost::Measured,
             Self::Fixed(costs) => Cost::Stages(StageCosts {
                 listen: pair(costs.listen_us),
                 transcribe: pair(costs.transcribe_us),

@@ -71,6 +71,11 @@ impl RandomConfig {
                 return Err(format!("random.{key}: expected 0 to 1, found {chance}"));
             }
         }
+        let over_a_reply = self.interrupt + self.backchannel + self.cough;
+        if over_a_reply > 1.0 {
+            let reason = "expected at most 1 together, as one of them comes in a reply";
+            return Err(format!("random.interrupt, backchannel and cough: {reason}, found {over_a_reply}"));
+        }
         for (key, [low, high]) in [
             ("gap_ms", self.gap_ms),
             ("pause_ms", self.pause_ms),

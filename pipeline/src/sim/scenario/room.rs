@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use crate::config::within;
+
 /// Where the caller is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -41,11 +43,15 @@ impl Default for EchoConfig {
 
 impl RoomConfig {
     pub(super) fn check(&self) -> Result<(), String> {
-        if let Some(echo) = &self.echo
-            && !(0.0..=1_000.0).contains(&echo.delay_ms)
-        {
-            return Err(format!("room.echo.delay_ms: expected 0 to 1000, found {}", echo.delay_ms));
+        within("room.rt60_ms", self.rt60_ms, 0.0, 10_000.0)?;
+        within("room.snr_db", f64::from(self.snr_db.unwrap_or(0.0)), -20.0, 120.0)?;
+        if self.noise.is_some() && self.snr_db.is_none() {
+            return Err("room.noise: expected room.snr_db beside it, which says how loud it is".to_owned());
         }
-        Ok(())
+        let Some(echo) = &self.echo else { return Ok(()) };
+        within("room.echo.loss_db", f64::from(echo.loss_db), -20.0, 120.0)?;
+        within("room.echo.delay_ms", echo.delay_ms, 0.0, 1_000.0)?;
+        within("room.echo.drift_ppm", echo.drift_ppm, -1_000.0, 1_000.0)?;
+        within("room.echo.distortion", f64::from(echo.distortion), 0.0, 1.0)
     }
 }

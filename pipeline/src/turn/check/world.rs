@@ -333,10 +333,10 @@ impl World {
         let machine = &self.machine;
         let age = |at: Position| machine.now.since(at).0.min(POLICY.max_turn.0);
         let caller = machine.caller.map(|c| {
-            let times = (age(c.from), c.since.map(age), c.stopped.map(age), c.spoken.0.min(1));
+            let times = (age(c.from), age(c.opened), c.since.map(age), c.stopped.map(age), c.spoken.0.min(1));
             (times, c.taken, c.held, c.asked, c.known, c.unfinished, c.ahead, c.starts)
         });
-        let flags = (machine.failed, machine.muted, machine.own, machine.answered);
+        let flags = (machine.failed, machine.muted, machine.own, machine.answered, machine.owed, machine.addressed);
         let work: Vec<_> = self.work.iter().map(|work| (std::mem::discriminant(work), self.is_fresh(work))).collect();
         let playing = self.playing.as_ref().map(|p| (p.turn == self.taken, p.heard, p.started, p.over));
         let idle = (machine.state == State::Listening).then(|| age(machine.silent_since));

@@ -5,13 +5,14 @@ use rejoinder_models::units::Position;
 use super::{Machine, Reply};
 use crate::turn::caller::Caller;
 use crate::turn::input::Action;
-use crate::turn::table::Do;
+use crate::turn::table::{Do, State};
 
 impl Machine {
     pub(super) fn perform(&mut self, todo: Do, at: Position, actions: &mut Vec<Action>) {
         match todo {
             Do::Begin => self.begin(at, actions),
             Do::Interrupt => {
+                self.owed = self.reply == Reply::Pending;
                 if self.reply != Reply::Over {
                     actions.push(Action::Interrupt(self.turn));
                 }
@@ -35,6 +36,7 @@ impl Machine {
             }
             Do::Sound => {
                 self.reply = Reply::Sounds;
+                self.addressed = false;
                 self.answered |= !self.own;
             }
             Do::Over => self.reply = Reply::Over,
@@ -60,7 +62,7 @@ impl Machine {
     fn begin(&mut self, at: Position, actions: &mut Vec<Action>) {
         let id = self.next;
         self.caller = Some(Caller::new(id, at));
-        self.failed = false;
+        (self.failed, self.owed) = (false, false);
         actions.push(Action::Begin(id, at));
     }
 
@@ -69,6 +71,10 @@ impl Machine {
         match todo {
             Do::Take => {
                 caller.taken = true;
+                self.addressed = self.state == State::Waking;
+                if self.addressed {
+                    caller.opened = self.now;
+                }
                 self.turn = caller.id;
                 self.next = caller.id.next();
                 self.own = false;
