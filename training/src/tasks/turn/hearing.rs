@@ -35,8 +35,9 @@ impl StatesConfig {
 pub(super) enum Hearing {
     /// Its filterbank.
     Fbank(Fbank),
-    /// The states of a recogniser's encoder.
-    States(EncoderStates),
+    /// The states of a recogniser's encoder, opened once for each of the loader's threads: on ONNX Runtime those that share
+    /// a model take turns with it.
+    States(Vec<EncoderStates>),
 }
 
 impl Hearing {
@@ -45,19 +46,28 @@ impl Hearing {
     pub(super) fn open(recipe: &TurnRecipe) -> Result<Self> {
         let Some(states) = &recipe.states else { return Ok(Self::Fbank(fbank(&recipe.features, recipe.net.bins)?)) };
         let runtime = runtime::open(&RuntimeConfig::default())?;
-        let encoder = EncoderStates::open(&states.bundle()?, runtime.as_ref())?;
-        if encoder.width() != recipe.net.bins {
-            let (expected, found) = (encoder.width(), recipe.net.bins);
+        let bundle = states.bundle()?;
+        let threads = 0..rayon::current_num_threads();
+        let encoders = threads.map(|_| EncoderStates::open(&bundle, runtime.as_ref()));
+        let encoders = encoders.collect::<rejoinder_models::Result<Vec<_>>>()?;
+        let expected = Self::encoder(&encoders).width();
+        if expected != recipe.net.bins {
+            let found = recipe.net.bins;
             return Err(Error::config("net.bins", format!("expected {expected}, the states' width, found {found}")));
         }
-        Ok(Self::States(encoder))
+        Ok(Self::States(encoders))
+    }
+
+    /// That of this thread.
+    fn encoder(encoders: &[EncoderStates]) -> &EncoderStates {
+        &encoders[rayon::current_thread_index().unwrap_or_default() % encoders.len()]
     }
 
     /// How many of a sound's last samples count for so many frames.
     pub(super) fn window(&self, frames: usize) -> usize {
         match self {
             Self::Fbank(fbank) => frames * fbank.hop().0 as usize,
-            Self::States(encoder) => HEARD_STATES * encoder.frame().0 as usize,
+            Self::States(encoders) => HEARD_STATES * Self::encoder(encoders).frame().0 as usize,
         }
     }
 
@@ -74,7 +84,7 @@ impl Hearing {
                 padded.extend_from_slice(heard);
                 Ok(fbank.compute(&padded)?)
             }
-            Self::States(encoder) => Ok(encoder.stream()?.last(heard, frames)?),
+            Self::States(encoders) => Ok(Self::encoder(encoders).stream()?.last(heard, frames)?),
         }
     }
 
@@ -82,7 +92,7 @@ impl Hearing {
     pub(super) fn seconds(&self, frames: usize) -> f64 {
         let samples = match self {
             Self::Fbank(fbank) => fbank.hop().0,
-            Self::States(encoder) => encoder.frame().0,
+            Self::States(encoders) => Self::encoder(encoders).frame().0,
         };
         frames as f64 * samples as f64 / f64::from(SampleRate::INTERNAL.get())
     }
