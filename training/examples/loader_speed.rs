@@ -24,7 +24,7 @@ fn main() -> Result<()> {
     let folder = folders.first().context("expected a prepared folder")?;
     let dataset = Arc::new(AsrDataset::open(folder, &ManifestConfig::default())?);
     let (noise, rooms) = (folders.get(1).map(PathBuf::as_path), folders.get(2).map(PathBuf::as_path));
-    let augmenter = Augmenter::open(augment, noise, rooms, dataset.sample_rate_hz())?;
+    let augmenter = Augmenter::open(augment, noise, rooms, &ManifestConfig::default(), dataset.sample_rate_hz())?;
     for (name, augmenter) in [("plain", None), ("augmented", Some(augmenter))] {
         let front = Arc::new(Front { fbank: Fbank::new(FbankConfig::kaldi())?, augmenter });
         let (start, mut seconds) = (Instant::now(), 0.0);

@@ -22,7 +22,7 @@ use crate::tasks::transducer::TransducerRecipe;
 use crate::tasks::tts::TtsRecipe;
 use crate::tasks::turn::TurnRecipe;
 use crate::tasks::vad::VadRecipe;
-use crate::trainer::{DEBUG_RUN, RunMode, Timing};
+use crate::trainer::{Checkpoint, DEBUG_RUN, RunMode, Timing};
 use crate::{Error, Result};
 
 /// The file of a run folder with the recipe as it was resolved.
@@ -105,7 +105,56 @@ pub fn begin_run(task: &str, recipe: &impl Serialize, run: &Path, mode: RunMode)
     let resolved = format!("task = {task:?}\n{resolved}");
     lend_tokens(run)?;
     let path = run.join(RESOLVED);
+    if mode == RunMode::Resume && Checkpoint::folder(run).is_some() {
+        refuse_changes(&path, &resolved)?;
+    }
     std::fs::write(&path, resolved).map_err(|e| Error::io(&path, e))
+}
+
+/// What a run that goes on must have as it was, since weights of the same shape would not tell, but for what is dropped in
+/// training.
+const KEPT: [&str; 2] = ["net", "features"];
+const CHANGEABLE: &str = "dropout";
+
+/// Refuses to go on with a run by a recipe of another net.
+fn refuse_changes(path: &Path, resolved: &str) -> Result<()> {
+    let Some(known) = std::fs::read_to_string(path).ok().and_then(|text| text.parse::<toml::Table>().ok()) else {
+        return Ok(());
+    };
+    let now: toml::Table = resolved.parse().map_err(|e: toml::de::Error| Error::config("recipe", in_one_line(e)))?;
+    for section in KEPT {
+        let (Some(toml::Value::Table(known)), Some(toml::Value::Table(now))) = (known.get(section), now.get(section))
+        else {
+            continue;
+        };
+        let changed =
+            known.iter().find(|(key, value)| *key != CHANGEABLE && now.get(*key).is_some_and(|now| now != *value));
+        if let Some((key, value)) = changed {
+            let reason = format!(
+                "this run was begun with {section}.{key} = {value}; expected the same, found {}; `--fresh` begins anew",
+                now.get(key).map_or_else(String::new, toml::Value::to_string)
+            );
+            return Err(Error::config(path.display().to_string(), reason));
+        }
+    }
+    Ok(())
+}
+
+/// Writes the tokens that a recipe has learnt into its run folder.
+///
+/// # Errors
+/// Other tokens than those of a net that was trained there; a file that cannot be written.
+pub(crate) fn keep_tokens(run: &Path, tokenizer: &Tokenizer) -> Result<()> {
+    let (path, new) = (run.join(TOKENS), run.join(format!("{TOKENS}.new")));
+    tokenizer.write(&new)?;
+    let read = |path: &Path| std::fs::read(path).map_err(|e| Error::io(path, e));
+    let trained = Checkpoint::folder(run).is_some() || run.join("net.safetensors").is_file();
+    if trained && path.is_file() && read(&path)? != read(&new)? {
+        std::fs::remove_file(&new).map_err(|e| Error::io(&new, e))?;
+        let reason = "a net was trained with these tokens, and the recipe now has others; expected another `run`";
+        return Err(Error::data(path.display().to_string(), reason));
+    }
+    std::fs::rename(&new, &path).map_err(|e| Error::io(&path, e))
 }
 
 /// A run in debug mode has the tokens of the run whose folder it is in, where it has none of its own.
@@ -153,8 +202,8 @@ pub(crate) fn read_tokens(path: &Path) -> Result<Tokenizer> {
 /// `${key}` in a text stands for the value of another key, as the overrides leave it; a table `[vars]` holds values for that.
 /// A value `"!PLACEHOLDER"` has to be given by an override.
 ///
-/// In debug mode ([`TrainOptions::debug`](crate::trainer::TrainOptions::debug)) the run folder is one of its own, unless the
-/// overrides name one.
+/// In debug mode ([`TrainOptions::debug`](crate::trainer::TrainOptions::debug)) the run folder is one of its own, and the bundle
+/// goes into it, unless the overrides name others.
 ///
 /// # Errors
 /// [`Error::Config`] with the file and the key that is unknown, missing or wrong.
@@ -184,16 +233,31 @@ fn read<R: Recipe + DeserializeOwned + 'static>(table: toml::Table, place: &str)
 fn resolve(path: &Path, overrides: &[String]) -> Result<toml::Table> {
     let mut table = table(path)?;
     for pair in overrides {
+        let key = pair.split_once('=').map_or("", |(key, _)| key.trim());
+        references::check_named(&table, key).map_err(|reason| Error::config(path.display().to_string(), reason))?;
         set(&mut table, pair)?;
     }
-    let names_run = overrides.iter().filter_map(|pair| pair.split_once('=')).any(|(key, _)| key.trim() == "run");
-    if !names_run
-        && is_debug(&table)
+    let said = |table: &mut toml::Table| {
+        references::resolve(table).map_err(|reason| Error::config(path.display().to_string(), reason))
+    };
+    let mut known = table.clone();
+    said(&mut known)?;
+    let names =
+        |key: &str| overrides.iter().filter_map(|pair| pair.split_once('=')).any(|(name, _)| name.trim() == key);
+    if is_debug(&known)
         && let Some(toml::Value::String(run)) = table.get_mut("run")
     {
-        *run = Path::new(run).join(DEBUG_RUN).display().to_string();
+        if !names("run") && !Path::new(run).ends_with(DEBUG_RUN) {
+            *run = Path::new(run).join(DEBUG_RUN).display().to_string();
+        }
+        let beside = Path::new(run).join("bundle").display().to_string();
+        if !names("export.bundle")
+            && let Some(toml::Value::Table(export)) = table.get_mut("export")
+        {
+            export.insert("bundle".to_owned(), beside.into());
+        }
     }
-    references::resolve(&mut table).map_err(|reason| Error::config(path.display().to_string(), reason))?;
+    said(&mut table)?;
     Ok(table)
 }
 

@@ -200,7 +200,7 @@ fn a_recogniser_learns_other_clips_beside_weights_that_stay() {
         |rest: &str| format!("[train.adapters]\nbase = \"{}/base/net.safetensors\"\n{rest}\n", folder.path().display());
     let with_head = |rest: &str| section(&format!("unfrozen_layers = [\"head\"]\n{rest}"));
     let lora = with_head("lora = { rank = 4, alpha = 8.0, target_layers = [\"blocks.*.attention.*\"] }");
-    let houlsby = with_head("houlsby = { projection_size = 16 }");
+    let houlsby = with_head("houlsby = { projection_size = 16, target_layers = [\"blocks.*.after\"] }");
     let unheard = loss(&recipe(folder.path(), "base", "new", ""));
     for (run, adapters, changed) in [("lora", lora, "blocks.0.attention."), ("houlsby", houlsby, "bottleneck")] {
         let adapted = recipe(folder.path(), run, "new", &adapters);
@@ -219,7 +219,7 @@ fn a_recogniser_learns_other_clips_beside_weights_that_stay() {
                 }
                 Some(_) => {}
                 None => {
-                    assert!(name.contains("bottleneck"), "{run}: {name} is new");
+                    assert!(name.contains(".after.bottleneck."), "{run}: {name} is new");
                     // It begins at zero.
                     let learnt = !name.ends_with("up.weight") || bits.iter().any(|bits| f32::from_bits(*bits) != 0.0);
                     assert!(learnt, "{run}: {name} has not changed");
@@ -237,6 +237,10 @@ fn a_recogniser_learns_other_clips_beside_weights_that_stay() {
         wrong.tokenizer().unwrap();
         wrong.train(RunMode::New).unwrap_err().to_string()
     };
+    let behind = message("houlsby = { projection_size = 2, target_layers = [\"blocks.0.attention\"] }");
+    let expected = "houlsby.target_layers: no feed-forward part is called `blocks.0.attention`; one that there is: \
+                    blocks.0.before";
+    assert!(behind.ends_with(expected), "{behind}");
     let nobody = message("lora = { target_layers = [\"blokcs.*\"] }");
     assert!(nobody.contains("`blokcs.*`") && nobody.contains("one that there is: "), "{nobody}");
     let nothing = message("");

@@ -70,7 +70,10 @@ fn more_sets_get_folders_of_their_own() {
     std::fs::remove_dir_all(root.join("other/train")).unwrap();
     std::fs::rename(root.join("out/train"), root.join("other/train")).unwrap();
     let error = prepare(root, "common_voice", &more("other")).unwrap_err().to_string();
-    assert!(error.contains("it is prepared from") && error.contains("prepare.out"), "{error}");
+    assert!(
+        error.contains("it was prepared by other settings (data_folder = ") && error.contains("written elsewhere"),
+        "{error}"
+    );
 }
 
 /// The rows of a manifest or list, by its columns.
@@ -280,12 +283,14 @@ fn voicebank() {
         sound(&set, &format!("noisy_{part}_wav/{id}.wav"), 100);
         text(&set, &format!("{texts}/{id}.txt"), "It's a \"part-time\" job.\n");
     }
-    let settings = format!("save_folder = \"{}/out\"", folder.path().display());
+    let voice = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/pretrained/tts-kathleen");
+    let settings = format!("save_folder = \"{}/out\"\ng2p = \"{}\"", folder.path().display(), voice.display());
     prepare(folder.path(), "voicebank", &settings).unwrap();
     for (name, id) in [("train", "p228_001"), ("valid", "p226_001"), ("test", "p232_001")] {
         let rows = rows(&folder.path().join("out").join(name).with_extension("csv"));
         assert_eq!((rows.len(), rows[0]["ID"].as_str(), rows[0]["length"].as_str()), (1, id, "0.1"));
         assert_eq!(rows[0]["words"], "ITS A PARTTIME JOB");
+        assert_eq!(rows[0]["phones"], "IH T S EY P AA R T AY M JH AA B");
         for (column, kind) in [("noisy_wav", "/noisy_"), ("clean_wav", "/clean_")] {
             assert!(rows[0][column].contains(kind) && Path::new(&rows[0][column]).is_file(), "{rows:?}");
         }

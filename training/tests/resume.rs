@@ -184,6 +184,38 @@ fn killed_recogniser(text: &str) {
 }
 
 #[test]
+fn a_run_goes_on_with_the_net_and_the_tokens_that_it_has_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    write_clips(&folder.path().join("clips"));
+    let path = write_recipe(folder.path(), "asr.toml", &asr_recipe(""));
+    let open = |more: &str| recipe::open(&path, &["train.steps=2".to_owned(), more.to_owned()]).unwrap();
+    open("train.valid_every=1").tokenizer().unwrap();
+    open("train.valid_every=1").train(RunMode::New).unwrap();
+    let message = |more: &str| open(more).train(RunMode::Resume).unwrap_err().to_string();
+    assert!(message("net.heads=4").contains("begun with net.heads = 2; expected the same, found 4"));
+    assert!(message("features={flavour=\"speechbrain\",bins=80}").contains("begun with features."));
+    open("net.dropout=0.1").train(RunMode::Resume).unwrap();
+    open("train.valid_every=1").tokenizer().unwrap();
+    let tokens = open("tokenizer.vocabulary=12").tokenizer().unwrap_err().to_string();
+    assert!(tokens.contains("a net was trained with these tokens"), "{tokens}");
+    // What a run began with may not change either.
+    let net = folder.path().join("start.safetensors");
+    std::fs::copy(folder.path().join("whole/net.safetensors"), &net).unwrap();
+    let begun = |steps: usize| {
+        let run = format!("run={}", folder.path().join("begun").display());
+        let start = format!("train.start={}", net.display());
+        std::fs::create_dir_all(folder.path().join("begun")).unwrap();
+        std::fs::copy(folder.path().join("whole/tokens.txt"), folder.path().join("begun/tokens.txt")).unwrap();
+        recipe::open(&path, &[run, start, "train.start_share=0.2".to_owned(), format!("train.steps={steps}")]).unwrap()
+    };
+    begun(2).train(RunMode::New).unwrap();
+    begun(3).train(RunMode::Resume).unwrap();
+    std::fs::copy(folder.path().join("begun/net.safetensors"), &net).unwrap();
+    let changed = begun(4).train(RunMode::Resume).unwrap_err().to_string();
+    assert!(changed.contains("the weights that this run began with have changed"), "{changed}");
+}
+
+#[test]
 fn a_killed_adaptation_goes_on_bit_for_bit() {
     let folder = tempfile::tempdir().unwrap();
     write_clips(&folder.path().join("clips"));

@@ -1,11 +1,18 @@
 //! From written text to the tokens that the acoustic model reads, keeping track of where each word stood.
 
 use std::ops::Range;
+use std::path::Path;
 
 use super::g2p::G2p;
 use super::lexicon::Lexicon;
 use super::phones;
+use crate::Result;
 use crate::text::{NormalizeConfig, spoken};
+
+/// The file of a [`Lexicon`] beside that of the model of letters, in a voice's bundle and in the run that made them.
+pub const LEXICON_FILE: &str = "lexicon.bin";
+/// The file of a [`G2p`].
+pub const G2P_FILE: &str = "g2p.bin";
 
 /// Where a token stands in its word, times the kind of its clause: the second input of the acoustic model.
 pub const PLACES: usize = 20;
@@ -42,6 +49,14 @@ impl Frontend {
     /// A front end from its two parts. The lexicon may leave out words that the model reads rightly.
     pub fn new(lexicon: Lexicon, g2p: G2p) -> Self {
         Self { lexicon, g2p }
+    }
+
+    /// The front end of a folder with [`LEXICON_FILE`] and [`G2P_FILE`].
+    ///
+    /// # Errors
+    /// A file that is missing, or damaged.
+    pub fn read(folder: &Path) -> Result<Self> {
+        Ok(Self::new(Lexicon::read(&folder.join(LEXICON_FILE))?, G2p::read(&folder.join(G2P_FILE))?))
     }
 
     /// The phones of one spoken word: letters and apostrophes in lower case.
@@ -166,15 +181,12 @@ fn soften_the(script: &mut Script, text: &str) {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
 
     #[test]
     fn letters_of_initialisms_take_an_ending() {
         let voice = Path::new(env!("CARGO_MANIFEST_DIR")).join("pretrained/tts-kathleen");
-        let lexicon = Lexicon::read(&voice.join("lexicon.bin")).unwrap();
-        let frontend = Frontend::new(lexicon, G2p::read(&voice.join("g2p.bin")).unwrap());
+        let frontend = Frontend::read(&voice).unwrap();
         let phones = |text: &str| {
             let script = frontend.script(text);
             let phones = script.tokens.iter().filter(|token| phones::is_phone(**token));

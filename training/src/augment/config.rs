@@ -48,7 +48,7 @@ impl Draw {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AugmentConfig {
-    /// How often a clip is changed at all. Default: 1.
+    /// How often the sound of a clip is changed at all; `spec` goes by its own probability. Default: 1.
     pub probability: f64,
     /// The fewest effects. Default: all; 1 where `max_effects` is given.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -60,7 +60,7 @@ pub struct AugmentConfig {
     pub shuffle: bool,
     /// Whether each effect makes a copy of its own. Default: false.
     pub parallel: bool,
-    /// Whether the clip as it is comes first. Default: false.
+    /// Whether the clip as it is comes first, but for `spec`, which each copy may get. Default: false.
     pub concat_original: bool,
     /// How often all this is done. Default: 1.
     pub repeat: usize,
@@ -132,7 +132,7 @@ impl AugmentConfig {
     }
 
     /// Refuses degrees that no effect has.
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         let draws = [
             ("speed", self.speed),
             ("pad_s", self.pad_s),
@@ -140,8 +140,24 @@ impl AugmentConfig {
             ("noise_snr_db", self.noise_snr_db),
             ("drop", self.drop),
             ("level_db", self.level_db),
+            ("channel.low_pass_hz", self.channel.low_pass_hz),
+            ("channel.bits", self.channel.bits),
+            ("channel.clipping", self.channel.clipping),
         ];
         draws.into_iter().try_for_each(|(key, draw)| draw.check(key))?;
+        let probabilities = [
+            ("probability", self.probability),
+            ("channel.telephone", self.channel.telephone),
+            ("drop_frequencies.probability", self.drop_frequencies.probability),
+            ("spec.probability", self.spec.probability),
+            ("spec.warp_probability", self.spec.warp_probability),
+            ("spec.time_warp_probability", self.spec.time_warp_probability),
+            ("spec.time_share", self.spec.time_share),
+        ];
+        if let Some((key, found)) = probabilities.into_iter().find(|(_, value)| !(0.0..=1.0).contains(value)) {
+            return Err(Error::config(format!("augment.{key}"), format!("expected 0 to 1, found {found}")));
+        }
+        self.drop_frequencies.check()?;
         let wrong = |key: &str, expected: &str, found: f32| {
             Err(Error::config(format!("augment.{key}"), format!("expected {expected}, found {found}")))
         };

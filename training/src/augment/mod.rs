@@ -7,8 +7,9 @@ use std::path::Path;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::Result;
+use crate::data::manifest::{self, ManifestConfig};
 use crate::data::prepare::Prepared;
+use crate::{Error, Result};
 
 mod band;
 mod bank;
@@ -71,8 +72,8 @@ pub struct Augmenter {
 }
 
 impl Augmenter {
-    /// Opens the prepared folders of noise and of room responses, where they are there, and adds rooms from a
-    /// formula.
+    /// Opens the prepared folders or manifests of noise and of room responses, where they are there, and adds rooms from a
+    /// formula. `lists` says how manifests are read.
     ///
     /// # Errors
     /// As [`Prepared::open`]; a folder at another rate than the first.
@@ -80,6 +81,7 @@ impl Augmenter {
         config: AugmentConfig,
         noise: Option<&Path>,
         rooms: Option<&Path>,
+        lists: &ManifestConfig,
         sample_rate_hz: u32,
     ) -> Result<Self> {
         let mut rng = ChaCha8Rng::seed_from_u64(0);
@@ -90,20 +92,24 @@ impl Augmenter {
             noise: Bank::default(),
             sample_rate_hz,
         };
-        let there = |folder: Option<&Path>, instead: &str| {
-            folder.map(Path::to_owned).filter(|folder| {
-                let there = folder.exists();
-                if !there {
-                    tracing::warn!("{}: not prepared; {instead}", folder.display());
-                }
-                there
-            })
+        let there = |folder: Option<&Path>, probability: f64, instead: &str| {
+            let Some(folder) = folder.filter(|folder| probability > 0.0 && !folder.exists()) else {
+                return Ok(folder.filter(|folder| folder.exists()).map(Path::to_owned));
+            };
+            if manifest::is_manifest(folder) {
+                return Err(Error::data(folder.display().to_string(), "there is no such list of noise or rooms"));
+            }
+            tracing::warn!("{}: not prepared; {instead}", folder.display());
+            Ok(None)
         };
-        if let Some(folder) = there(noise, "white noise takes its place") {
-            Prepared::open(&folder)?.each(sample_rate_hz, |item, clip| augmenter.noise.push(&item.words, clip))?;
+        let noise = there(noise, augmenter.config.noise_snr_db.probability, "white noise takes its place")?;
+        let rooms = there(rooms, augmenter.config.reverb.probability, "there are only rooms from a formula")?;
+        if let Some(folder) = noise {
+            Prepared::open(&folder, lists)?
+                .each(sample_rate_hz, |item, clip| augmenter.noise.push(&item.words, clip))?;
         }
-        if let Some(folder) = there(rooms, "there are only rooms from a formula") {
-            Prepared::open(&folder)?.each(sample_rate_hz, |_, clip| augmenter.rooms.push(clip))?;
+        if let Some(folder) = rooms {
+            Prepared::open(&folder, lists)?.each(sample_rate_hz, |_, clip| augmenter.rooms.push(clip))?;
         }
         Ok(augmenter)
     }

@@ -6,6 +6,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use super::happens;
+use crate::{Error, Result};
 
 /// Taps of a filter.
 const TAPS: usize = 101;
@@ -36,6 +37,22 @@ impl Default for NotchConfig {
 }
 
 impl NotchConfig {
+    /// Refuses bands that cannot be drawn.
+    pub(super) fn check(&self) -> Result<()> {
+        let Self { count: [fewest, most], min, max, width, .. } = *self;
+        let wrong = |reason: String| Err(Error::config("augment.drop_frequencies", reason));
+        if fewest > most {
+            return wrong(format!("expected two rising numbers in `count`, found {fewest} and {most}"));
+        }
+        if !(0.0 <= min && min <= max && max <= 1.0) {
+            return wrong(format!("expected min and max in order, from 0 to 1, found {min} and {max}"));
+        }
+        if !(0.0..=1.0).contains(&width) {
+            return wrong(format!("expected a width from 0 to 1, found {width}"));
+        }
+        Ok(())
+    }
+
     pub(super) fn apply(&self, samples: &mut Vec<f32>, rng: &mut impl Rng) {
         if !happens(self.probability, rng) {
             return;

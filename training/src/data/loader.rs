@@ -211,7 +211,9 @@ mod tests {
     }
 
     fn front(augment: bool) -> Arc<Front> {
-        let augmenter = augment.then(|| Augmenter::open(AugmentConfig::of_all_kinds(), None, None, 16_000).unwrap());
+        let augmenter = augment.then(|| {
+            Augmenter::open(AugmentConfig::of_all_kinds(), None, None, &ManifestConfig::default(), 16_000).unwrap()
+        });
         Arc::new(Front { fbank: Fbank::new(FbankConfig::kaldi()).unwrap(), augmenter })
     }
 
@@ -222,7 +224,7 @@ mod tests {
         tokens(&mut dataset, labelled);
         let dataset = Arc::new(dataset);
         let batch = |augment: AugmentConfig| {
-            let augmenter = Augmenter::open(augment, None, None, 16_000).unwrap();
+            let augmenter = Augmenter::open(augment, None, None, &ManifestConfig::default(), 16_000).unwrap();
             let front = Front { fbank: Fbank::new(FbankConfig::kaldi()).unwrap(), augmenter: Some(augmenter) };
             let config = LoaderConfig { sorting: Sorting::Ascending, ..LoaderConfig::default() };
             dataset.batches(&config, &Arc::new(front), 0, 0).unwrap().next().unwrap().unwrap()

@@ -11,14 +11,23 @@ use rejoinder_models::card::{Bundle, MODEL_ROLE};
 pub(crate) use bundle::{check_family, check_features, check_tokens, is_bundle, single_file, tokens};
 pub use weights::Weights;
 
-use crate::trainer::Task;
+use crate::trainer::{Checkpoint, Task};
 use crate::{Error, Result};
 
 /// What stands in for the weights of a run in which nothing was trained: those that it would start with, if it does.
-pub(crate) fn stand_in<'a>(weights: &Path, start: Option<&'a Path>) -> Option<&'a Path> {
-    let start = start.filter(|_| !weights.exists())?;
+///
+/// # Errors
+/// A run that was begun and has not ended.
+pub(crate) fn stand_in<'a>(weights: &Path, start: Option<&'a Path>) -> Result<Option<&'a Path>> {
+    let Some(start) = start.filter(|_| !weights.exists()) else { return Ok(None) };
+    if weights.parent().is_some_and(|run| Checkpoint::folder(run).is_some()) {
+        return Err(Error::checkpoint(
+            weights,
+            "this run was begun and has not ended: `train --resume` goes on with it",
+        ));
+    }
     tracing::info!("{}: nothing was trained; the weights of {} stand in", weights.display(), start.display());
-    Some(start)
+    Ok(Some(start))
 }
 
 /// A checksum of the weights of a run, or of what stands in for them.
@@ -30,6 +39,18 @@ pub(crate) fn checksum(weights: &Path, start: Option<&Path>) -> Result<String> {
     let file = if path.is_dir() { Bundle::open(path)?.path(MODEL_ROLE)? } else { path.to_owned() };
     let bytes = std::fs::read(&file).map_err(|e| Error::io(&file, e))?;
     Ok(format!("crc32c:{:08x}", crc32c::crc32c(&bytes)))
+}
+
+/// What the weights at `path` are told by, those of a bundle by all of its files.
+///
+/// # Errors
+/// Weights that are missing.
+pub(crate) fn origin(path: &Path) -> Result<String> {
+    if !path.is_dir() {
+        return checksum(path, None);
+    }
+    let bundle = Bundle::open(path)?;
+    Ok(bundle.card().files.values().map(|file| file.sha256.as_str()).collect::<Vec<_>>().join(" "))
 }
 
 /// A task's net with the weights at `path`: `net.safetensors` of a run, the folder of a bundle, or a
@@ -51,6 +72,13 @@ pub(crate) fn weights<T: Task>(task: &T, path: &Path) -> Result<Weights> {
         let unknown = || Error::checkpoint(path, "no checkpoint of SpeechBrain's begins a net of this task");
         speechbrain::read(path, task.speechbrain_names().ok_or_else(unknown)?)
     } else if path.is_dir() {
+        let run = path.join("net.safetensors");
+        if run.is_file() && !path.join("card.toml").is_file() {
+            return Err(Error::checkpoint(
+                path,
+                format!("expected a bundle, found a run; its weights are {}", run.display()),
+            ));
+        }
         let bundle = Bundle::open(path)?;
         Weights::of_bundle(&bundle, &task.weights_in(&bundle)?)
     } else {

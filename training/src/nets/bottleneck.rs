@@ -6,6 +6,9 @@ use burn::tensor::{Device, Tensor};
 
 use crate::ops::{linear, silu};
 
+/// Chooses parts of a net by their names, such as `blocks.0.after`.
+pub type Parts<'a> = &'a dyn Fn(&str) -> bool;
+
 /// A bottleneck beside which its input passes, `x + up(silu(down(x)))` (Houlsby et al. 2019, section 2.1). It begins
 /// without effect.
 #[derive(Module, Debug)]

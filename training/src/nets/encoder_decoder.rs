@@ -7,6 +7,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
+use super::bottleneck::Parts;
 use super::conformer::Conformer;
 use super::transformer::{Transformer, TransformerConfig, length_mask, shifted};
 
@@ -24,9 +25,10 @@ impl EncoderDecoder {
         Self { encoder, decoder }
     }
 
-    /// With bottlenecks in its encoder; none where that has no place for them.
-    pub fn with_bottlenecks(self, width: usize) -> Option<Self> {
-        Some(Self { encoder: self.encoder.with_bottlenecks(width)?, ..self })
+    /// With bottlenecks in its encoder, as [`Conformer::with_bottlenecks`], behind parts such as `encoder.blocks.0.before`.
+    pub fn with_bottlenecks(self, width: usize, behind: Parts<'_>) -> Option<Self> {
+        let behind = |part: &str| behind(&format!("encoder.{part}"));
+        Some(Self { encoder: self.encoder.with_bottlenecks(width, &behind)?, ..self })
     }
 
     /// The encoder.

@@ -2,6 +2,7 @@
 //! <https://arxiv.org/abs/2106.09685>) and bottlenecks within it (Houlsby et al. 2019,
 //! <https://arxiv.org/abs/1902.00751>), chosen by patterns of layer names as SpeechBrain's `AdaptedModel` has it.
 
+use std::cell::RefCell;
 use std::collections::HashSet;
 use std::path::PathBuf;
 
@@ -27,7 +28,7 @@ pub struct AdaptersConfig {
     /// Low-rank additions.
     #[serde(default)]
     pub lora: Option<LoraConfig>,
-    /// Bottlenecks behind each feed-forward part, which in a Branchformer is the gating MLP.
+    /// Bottlenecks behind feed-forward parts, which in a Branchformer are the gating MLPs.
     #[serde(default)]
     pub houlsby: Option<HoulsbyConfig>,
     /// Layers that are trained whole, by patterns of their names, such as `head` or `blocks.5.*`. Default: none.
@@ -61,6 +62,17 @@ impl Default for LoraConfig {
 pub struct HoulsbyConfig {
     /// Their width.
     pub projection_size: usize,
+    /// The feed-forward parts that get one, by patterns of their names, such as `blocks.*.after`
+    /// or `blocks.5`, in transducers and attention decoders `encoder.blocks.5`. Default: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub target_layers: Vec<String>,
+}
+
+impl HoulsbyConfig {
+    /// Whether a part gets a bottleneck.
+    pub fn chooses(&self, part: &str) -> bool {
+        self.target_layers.is_empty() || self.target_layers.iter().any(|pattern| covers(pattern, part))
+    }
 }
 
 impl AdaptersConfig {
@@ -71,13 +83,27 @@ impl AdaptersConfig {
     /// bottlenecks.
     pub(super) fn attach<T: Task>(&self, task: &T, net: T::Net) -> Result<T::Net> {
         let mut net = import::begin(task, net, &self.base)?.train();
-        if let Some(HoulsbyConfig { projection_size }) = self.houlsby {
-            net = task.with_bottlenecks(net, projection_size).ok_or_else(|| {
+        if let Some(houlsby) = &self.houlsby {
+            let parts = RefCell::new(Vec::new());
+            let behind = |part: &str| {
+                parts.borrow_mut().push(part.to_owned());
+                houlsby.chooses(part)
+            };
+            net = task.with_bottlenecks(net, houlsby.projection_size, &behind).ok_or_else(|| {
                 Error::config(
                     "[train.adapters]",
                     "houlsby: this task's net has no place for bottlenecks; expected lora instead",
                 )
             })?;
+            let parts = parts.into_inner();
+            let found = |pattern: &&String| parts.iter().any(|part| covers(pattern, part));
+            if let Some(pattern) = houlsby.target_layers.iter().find(|pattern| !found(pattern)) {
+                let example = parts.first().map_or("none", String::as_str);
+                let reason = format!(
+                    "houlsby.target_layers: no feed-forward part is called `{pattern}`; one that there is: {example}"
+                );
+                return Err(Error::config("[train.adapters]", reason));
+            }
         }
         self.attach_to(net)
     }

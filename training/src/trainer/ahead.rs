@@ -7,10 +7,10 @@ use crate::{Error, Result};
 const PREFETCH: usize = 3;
 
 /// Runs `use_batches` while a thread of its own makes the batches.
-pub(super) fn ahead<B: Send + 'static>(
+pub(super) fn ahead<B: Send + 'static, R>(
     batches: Batches<B>,
-    use_batches: impl FnOnce(&mut dyn Iterator<Item = Result<B>>) -> Result<()>,
-) -> Result<()> {
+    use_batches: impl FnOnce(&mut dyn Iterator<Item = Result<B>>) -> Result<R>,
+) -> Result<R> {
     std::thread::scope(|scope| {
         let (sender, receiver) = sync_channel(PREFETCH);
         std::thread::Builder::new()

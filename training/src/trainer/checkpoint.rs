@@ -21,7 +21,8 @@ pub struct Checkpoint {
     pub step: usize,
     /// Updates of the averaged weights.
     pub average_updates: usize,
-    /// Batches and steps of this epoch that were skipped for a loss or gradient that was not finite.
+    /// Batches and steps that were skipped for a loss or gradient that was not finite, in this epoch and in those before it in
+    /// which no step was taken.
     #[serde(default)]
     pub nonfinite: usize,
     /// Minutes of training that are done.
@@ -32,6 +33,9 @@ pub struct Checkpoint {
     /// What the validations have come to; a checkpoint may have it as `outlook`.
     #[serde(default, alias = "outlook")]
     pub validation: ValidationState,
+    /// What tells the weights that the run began with, or that are adapted.
+    #[serde(default)]
+    pub origin: Option<String>,
     /// The weights that are kept, the best first.
     #[serde(default)]
     pub best: Vec<Kept>,
@@ -58,6 +62,12 @@ fn load_record(path: &Path) -> Result<ModuleRecord> {
 /// # Errors
 /// [`Error::Checkpoint`] when the file is missing, damaged, or of another net.
 pub fn load_weights<M: Module>(net: M, path: &Path) -> Result<M> {
+    if !path.exists() {
+        return Err(Error::checkpoint(
+            path,
+            "there are no weights: `train` leaves them when it ends, `train --resume` goes on",
+        ));
+    }
     net.try_load_record(load_record(path)?).map_err(|reason| Error::checkpoint(path, reason))
 }
 

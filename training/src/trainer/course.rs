@@ -56,19 +56,24 @@ impl<'a> Course<'a> {
     fn progress(&self, state: &Checkpoint) -> f64 {
         match self.options.steps {
             0 => self.share(state),
-            steps => state.step as f64 / steps as f64,
+            _ => self.counted(state),
         }
     }
 
     /// The share of the run that is done, by whichever limit is nearest.
     pub(super) fn share(&self, state: &Checkpoint) -> f64 {
+        self.counted(state).max(share(self.minutes(), self.options.minutes))
+    }
+
+    /// The same by epochs and steps alone.
+    fn counted(&self, state: &Checkpoint) -> f64 {
         let options = self.options;
         let epochs = if options.debug { options.debug_epochs } else { options.epochs };
-        let limits = [
-            (state.epoch as f64, epochs as f64),
-            (state.step as f64, options.steps as f64),
-            (self.minutes(), options.minutes),
-        ];
-        limits.iter().filter(|(_, limit)| *limit > 0.0).map(|(done, limit)| done / limit).fold(0.0, f64::max)
+        share(state.epoch as f64, epochs as f64).max(share(state.step as f64, options.steps as f64))
     }
+}
+
+/// What is done of a limit; nothing where there is none.
+fn share(done: f64, limit: f64) -> f64 {
+    if limit > 0.0 { done / limit } else { 0.0 }
 }

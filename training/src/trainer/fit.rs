@@ -1,3 +1,4 @@
+use std::cmp::Reverse;
 use std::fs::File;
 use std::path::Path;
 
@@ -62,18 +63,29 @@ fn fit_here<T: Task>(
     std::fs::create_dir_all(run).map_err(|e| Error::io(run, e))?;
     let mut fitter = Fitter::new(task, options, run, mode, observers)?;
     fitter.begin()?;
+    // Debug mode shows whether all runs.
+    let valid_every = if options.debug { 1 } else { options.valid_every.max(1) };
     while !fitter.course.is_done(&fitter.state) {
-        fitter.epoch()?;
-        if (fitter.state.epoch + 1).is_multiple_of(options.valid_every.max(1)) {
+        let step = fitter.state.step;
+        let whole = fitter.epoch()?;
+        if (fitter.state.epoch + 1).is_multiple_of(valid_every) {
             fitter.validate(fitter.state.epoch + 1)?;
         }
-        fitter.state.epoch += 1;
-        (fitter.state.batches, fitter.state.nonfinite) = (0, 0);
+        if fitter.state.step > step {
+            fitter.state.nonfinite = 0;
+        }
+        // An epoch in whose middle the run ends goes on where that is given more.
+        if whole {
+            (fitter.state.epoch, fitter.state.batches) = (fitter.state.epoch + 1, 0);
+        }
     }
     // The last weights are among those to choose of.
-    let Checkpoint { step, validated, epoch, .. } = fitter.state;
+    let Checkpoint { step, validated, .. } = fitter.state;
     if options.keep_best > 0 && validated > 0 && validated != step {
-        fitter.validate(epoch)?;
+        fitter.validate(fitter.epochs())?;
+    }
+    if fitter.state.validation.is_over(options.early_stopping.as_ref()) {
+        tracing::info!("stopped early, as train.early_stopping says, after {} epochs", fitter.epochs());
     }
     fitter.save()?;
     fitter.end()
@@ -142,11 +154,13 @@ impl<'a, T: Task> Fitter<'a, T> {
         tracing::info!("training on {device:?} in {}", options.precision);
         device.seed(options.seed);
         let average = (options.average_decay > 0.0).then(|| Average::new(options.average_decay));
-        let state = Checkpoint::default();
         // A net may begin with the weights that are removed here.
         let net = start::begin(task, options, &device)?;
         let start = options.start.as_deref().filter(|_| options.start_share > 0.0);
         let begun = start.map(|start| import::weights(task, start)).transpose()?;
+        let origin = options.start.as_deref().or(options.adapters.as_ref().map(|adapters| adapters.base.as_path()));
+        let origin = origin.map(import::origin).transpose()?;
+        let state = Checkpoint { origin, ..Checkpoint::default() };
         let lock = lock(run)?;
         let checkpoint = Checkpoint::folder(run).filter(|_| mode == RunMode::Resume);
         if checkpoint.is_none() {
@@ -194,9 +208,21 @@ impl<'a, T: Task> Fitter<'a, T> {
     }
 
     fn load(&mut self, folder: &Path) -> Result<()> {
+        let origin = self.state.origin.take();
         self.state = Checkpoint::load(folder)?;
+        // A run that goes on needs what it began with once more where a share of that is exported, or it was adapted.
+        let needed = self.begun.is_some() || self.options.adapters.is_some();
+        if needed && self.state.origin.is_some() && self.state.origin != origin {
+            let reason =
+                "the weights that this run began with have changed since; begin anew with `--fresh`, or put them back";
+            return Err(Error::checkpoint(folder, reason));
+        }
         let (metric, run) = (self.metric.name(), self.run);
         self.state.best.retain(|kept| kept.metric == metric && kept.path(run).is_file());
+        if self.options.keep_latest {
+            self.state.best.sort_by_key(|kept| Reverse(kept.step));
+        }
+        self.state.best.truncate(self.options.keep_best);
         self.course = Course::from(self.options, &self.state);
         let fresh = self.net.take().ok_or_else(in_use)?;
         if self.average.is_some() && self.state.average_updates > 0 {
@@ -233,6 +259,11 @@ impl<'a, T: Task> Fitter<'a, T> {
         }
     }
 
+    /// How many epochs were begun.
+    fn epochs(&self) -> usize {
+        self.state.epoch + usize::from(self.state.batches > 0)
+    }
+
     fn begin(&mut self) -> Result<()> {
         environment::write(self.run, self.options, &self.device, self.state.step)?;
         let at = self.at();
@@ -253,7 +284,7 @@ impl<'a, T: Task> Fitter<'a, T> {
             None => net,
         };
         save_weights(&net, &self.run.join(WEIGHTS))?;
-        let at = At { epoch: self.state.epoch, ..self.at() };
+        let at = At { epoch: self.epochs(), ..self.at() };
         tell(&mut self.observers, |observer| observer.on_fit_end(&chosen, &net, &at))?;
         Ok(net)
     }
@@ -268,7 +299,8 @@ impl<'a, T: Task> Fitter<'a, T> {
         if self.part.is_some() { net.materialize() } else { net }
     }
 
-    fn epoch(&mut self) -> Result<()> {
+    /// Trains on what is left of an epoch. Whether that is all of it.
+    fn epoch(&mut self) -> Result<bool> {
         let done = self.state.batches;
         let batches = self.task.train_batches(self.state.epoch, self.options.seed, done)?;
         let left = self.course.most_batches().saturating_sub(done);
@@ -277,14 +309,15 @@ impl<'a, T: Task> Fitter<'a, T> {
         tell(&mut self.observers, |observer| observer.on_stage_start(Stage::Train, &at))?;
         let outcome = ahead(Box::new(batches.take(left)), |batches| self.steps(batches));
         self.save_after(&outcome)?;
-        outcome?;
+        let whole = outcome?;
         if self.state.batches == 0 {
             let reason = "an epoch has no batch; check the shares of the data, and that there are clips enough for one";
             return Err(Error::data("training data", reason));
         }
         let (figures, at) = (self.meter.means(), self.at());
         let net = self.net.as_ref().ok_or_else(in_use)?;
-        tell(&mut self.observers, |observer| observer.on_stage_end(Stage::Train, &figures, net, &at))
+        tell(&mut self.observers, |observer| observer.on_stage_end(Stage::Train, &figures, net, &at))?;
+        Ok(whole)
     }
 
     /// What was learnt is kept where the data give out or somebody interrupts: the run can go on. Where the net itself fails, it
@@ -296,7 +329,8 @@ impl<'a, T: Task> Fitter<'a, T> {
         }
     }
 
-    fn steps(&mut self, batches: &mut dyn Iterator<Item = Result<T::Batch>>) -> Result<()> {
+    /// Trains on batches until they, or the run, are at an end: whether it is theirs.
+    fn steps(&mut self, batches: &mut dyn Iterator<Item = Result<T::Batch>>) -> Result<bool> {
         let mut gathered = step::Gathered::default();
         let factor = self.options.grad_accumulation_factor.max(1);
         // Gradients that are being gathered stand in no checkpoint: one that is written meanwhile is of before.
@@ -337,7 +371,7 @@ impl<'a, T: Task> Fitter<'a, T> {
                 break;
             }
         }
-        Ok(())
+        Ok(batches.peek().is_none())
     }
 
     /// Forgets the batches of a step that is not taken, the running statistics that follow them included.
@@ -356,7 +390,13 @@ impl<'a, T: Task> Fitter<'a, T> {
         let outcome = evaluate_first(self.task, &net, &device, self.course.most_batches());
         self.save_after(&outcome)?;
         let figures = outcome?.means();
-        self.state.validation.update(self.options, &[&self.metric, &self.task.metric()], &figures)?;
+        let mut validation = self.state.validation.clone();
+        if let Err(error) = validation.update(self.options, &[&self.metric, &self.task.metric()], &figures) {
+            // What was learnt does not hang on the name of a figure.
+            self.save()?;
+            return Err(error);
+        }
+        self.state.validation = validation;
         self.state.validated = self.state.step;
         self.keep(&net, epoch, &figures)?;
         let at = At { epoch, ..self.at() };
@@ -370,8 +410,11 @@ impl<'a, T: Task> Fitter<'a, T> {
             self.state.best.clear();
             return Ok(());
         }
-        let Some((_, figure)) = figures.iter().find(|(name, value)| *name == metric && value.is_finite()) else {
-            tracing::warn!("the validation has no finite `{metric}`: its weights are not kept");
+        let figure = figures.iter().find(|(name, _)| *name == metric);
+        let Some((_, figure)) = figure.filter(|_| figures.iter().all(|(_, value)| value.is_finite())) else {
+            tracing::warn!(
+                "the validation has no `{metric}`, or figures that are not finite: its weights are not kept"
+            );
             return Ok(());
         };
         let new = Kept { epoch, step: self.state.step, metric: metric.to_owned(), figure: *figure };

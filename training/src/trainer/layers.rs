@@ -28,7 +28,11 @@ impl Layers {
         match patterns.iter().find(|pattern| !found(pattern)) {
             None => Ok(()),
             Some(pattern) => {
-                let example = self.0.iter().find(|layer| fits("*", layer)).map_or("none", |layer| layer.name.as_str());
+                let example = self
+                    .0
+                    .iter()
+                    .find(|layer| !layer.name.is_empty() && fits("*", layer))
+                    .map_or("none", |layer| layer.name.as_str());
                 let reason = format!("{what}: no layer is called `{pattern}`; one that there is: {example}");
                 Err(Error::config("[train.adapters]", reason))
             }

@@ -52,6 +52,7 @@ pub use schedule::Schedule;
 pub use timing::{Timing, time};
 
 use crate::import::speechbrain::Names;
+use crate::nets::bottleneck::Parts;
 use crate::{Error, Result};
 
 /// Batches of one epoch, made on the loader thread.
@@ -86,8 +87,9 @@ pub trait Task: Sync {
     /// A net with fresh weights.
     fn net(&self, device: &Device) -> Self::Net;
 
-    /// The net with bottlenecks of this width to train ([`AdaptersConfig`]); `None` where it has no place for them.
-    fn with_bottlenecks(&self, _net: Self::Net, _width: usize) -> Option<Self::Net> {
+    /// The net with bottlenecks of this width to train ([`AdaptersConfig`]) behind those of its parts that `behind` chooses;
+    /// `None` where it has no place for them.
+    fn with_bottlenecks(&self, _net: Self::Net, _width: usize, _behind: Parts<'_>) -> Option<Self::Net> {
         None
     }
 

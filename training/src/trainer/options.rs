@@ -221,6 +221,16 @@ impl TrainOptions {
             let reason = "keep_steps: expected `schedule = \"linear_noam\"`, which alone keeps the peak";
             return Err(Error::config("[train]", reason));
         }
+        if let Some(Anneal::NewBob { factor, .. } | Anneal::Plateau { factor, .. }) = &self.anneal
+            && !(*factor > 0.0 && *factor < 1.0)
+        {
+            return wrong(("anneal.factor", *factor), "a number above 0 and below 1");
+        }
+        if let Some(Anneal::NewBob { threshold, .. }) = &self.anneal
+            && !threshold.is_finite()
+        {
+            return wrong(("anneal.threshold", *threshold), "a number");
+        }
         if self.min_key.is_some() && self.max_key.is_some() {
             return Err(Error::config("[train]", "expected `min_key` or `max_key`, found both"));
         }

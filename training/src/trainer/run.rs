@@ -11,8 +11,10 @@ use crate::{Error, Result};
 pub(super) const WEIGHTS: &str = "net.safetensors";
 /// What training writes beside them, and [`EVENTS`].
 const LEFT: [&str; 5] = [WEIGHTS, ENVIRONMENT, "log.txt", "log.jsonl", "curves.svg"];
-/// What `evaluate` writes, perhaps of a bundle that was there before any run.
-const RESULTS: &str = "results.json";
+/// What `evaluate` and `export` write, perhaps of a bundle that was there before any run.
+const RESULTS: [&str; 4] = ["results.json", "heard", "float", "tune.json"];
+/// How the names of files of alignments begin.
+const ALIGNMENTS: &str = "wer_";
 /// How the names of TensorBoard's event files begin.
 pub(super) const EVENTS: &str = "events.out.tfevents.";
 
@@ -65,10 +67,15 @@ pub(super) fn clear(run: &Path, mode: RunMode) -> Result<()> {
     }
     for entry in fs::read_dir(run).map_err(|e| Error::io(run, e))? {
         let entry = entry.map_err(|e| Error::io(run, e))?;
-        let name = entry.file_name();
-        let is_result = mode == RunMode::Fresh && name == RESULTS;
-        if is_result || LEFT.iter().any(|left| name == *left) || name.to_string_lossy().starts_with(EVENTS) {
-            fs::remove_file(entry.path()).map_err(|e| Error::io(entry.path(), e))?;
+        let (path, name) = (entry.path(), entry.file_name());
+        let name = name.to_string_lossy();
+        let is_result = RESULTS.contains(&&*name) || name.starts_with(ALIGNMENTS);
+        if LEFT.contains(&&*name) || name.starts_with(EVENTS) || (is_result && mode == RunMode::Fresh) {
+            if path.is_dir() {
+                remove(&path)?;
+            } else {
+                fs::remove_file(&path).map_err(|e| Error::io(&path, e))?;
+            }
         }
     }
     Ok(())

@@ -67,7 +67,9 @@ impl AsrDataset {
     /// A missing or malformed file, or a clip that the pack lacks.
     pub fn open(place: impl AsRef<Path>, config: &ManifestConfig) -> Result<Self> {
         let mut dataset = Self::default();
-        let (manifest, sounds) = Sounds::open(place.as_ref(), config)?;
+        // Weights count in training.
+        let config = ManifestConfig { weight: String::new(), ..config.clone() };
+        let (manifest, sounds) = Sounds::open(place.as_ref(), &config)?;
         dataset.add(manifest, sounds, 1.0)?;
         Ok(dataset)
     }

@@ -1,7 +1,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{Error, Result};
 
@@ -30,6 +31,15 @@ impl ManifestConfig {
     /// Without words, and with parts of recordings in samples: SpeechBrain's manifests for VoxCeleb.
     pub fn of_voices() -> Self {
         Self { words: String::new(), segments: SegmentUnit::Samples, ..Self::default() }
+    }
+
+    /// What a table says, and for what it does not say [`of_voices`](Self::of_voices).
+    pub(crate) fn over_voices<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Self, D::Error> {
+        let mut table = toml::Table::deserialize(from)?;
+        for (key, value) in [("segments", "samples"), ("words", "")] {
+            table.entry(key).or_insert_with(|| value.into());
+        }
+        Self::deserialize(table).map_err(D::Error::custom)
     }
 
     /// Refuses weights, for a task that draws clips by other rules.

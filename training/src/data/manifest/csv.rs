@@ -11,6 +11,8 @@ pub(super) fn read(path: &Path, config: &ManifestConfig) -> Result<Vec<Item>> {
     let table = Table::read(path)?;
     let columns = &config.columns;
     let [id, duration, wav] = [&columns.id, &columns.duration, &columns.wav].map(|name| table.column(name));
+    // As lists of enhancement's have it.
+    let duration = duration.or_else(|error| table.column("length").map_err(|_| error));
     let (id, duration, wav) = (id?, duration?, wav?);
     let named = |name: &str| (!name.is_empty()).then(|| table.column(name)).transpose();
     let (words, weight) = (named(&config.words)?, named(&config.weight)?);

@@ -76,7 +76,8 @@ impl Entry<'_> {
 
     /// Stretches of speech, where there are such.
     fn speech(&self) -> Result<Option<Vec<[f64; 2]>>> {
-        let Some(value) = self.fields.get("speech") else { return Ok(None) };
+        // A text of that name says something else.
+        let Some(value) = self.fields.get("speech").filter(|value| value.is_array()) else { return Ok(None) };
         let stretches: Option<Vec<[f64; 2]>> = serde_json::from_value(value.clone()).ok();
         let stretches = stretches.filter(|all| all.iter().all(|[start, stop]| start <= stop));
         stretches.map(Some).ok_or_else(|| self.error("speech", "pairs of beginning and end in seconds"))
@@ -91,16 +92,47 @@ impl Entry<'_> {
 pub(super) fn read(path: &Path, config: &ManifestConfig) -> Result<Vec<Item>> {
     let text = std::fs::read(path).map_err(|e| Error::io(path, e))?;
     let mistake = |e: serde_json::Error| Error::data(path.display().to_string(), format!("not a manifest: {e}"));
-    let Entries(entries) = serde_json::from_slice(&text).map_err(mistake)?;
+    let parsed = serde_json::from_slice(&text).or_else(|error| match without_nan(&text) {
+        Some(text) => serde_json::from_slice(&text),
+        None => Err(error),
+    });
+    let Entries(mut entries) = parsed.map_err(mistake)?;
     let mut seen = HashSet::new();
-    let read = |(id, fields): &(String, Map<String, Value>)| {
+    let read = |(id, fields): &mut (String, Map<String, Value>)| {
+        // What is not known is as though it were not there.
+        fields.retain(|_, value| !value.is_null());
         if id.is_empty() || !seen.insert(id.clone()) {
             let place = format!("{} entry `{id}`", path.display());
             return Err(Error::data(place, "expected a name that stands once"));
         }
-        item(&Entry { path, id, fields }, config)
+        item(&Entry { path, id: &*id, fields: &*fields }, config)
     };
-    entries.iter().map(read).collect()
+    entries.iter_mut().map(read).collect()
+}
+
+/// A text of Python's `json.dump` in which some of its numbers, which JSON has not, became `null`: `NaN`, `Infinity` and
+/// `-Infinity`. None where it has no such.
+fn without_nan(text: &[u8]) -> Option<Vec<u8>> {
+    const NAMES: [&[u8]; 3] = [b"NaN", b"-Infinity", b"Infinity"];
+    let (mut out, mut rest, mut within, mut found) = (Vec::with_capacity(text.len()), text, false, false);
+    while let [first, tail @ ..] = rest {
+        match NAMES.iter().find(|name| !within && rest.starts_with(name)) {
+            Some(name) => {
+                out.extend_from_slice(b"null");
+                (rest, found) = (&rest[name.len()..], true);
+                continue;
+            }
+            None if within && *first == b'\\' => {
+                out.extend_from_slice(&rest[..rest.len().min(2)]);
+                rest = &rest[rest.len().min(2)..];
+                continue;
+            }
+            None => within ^= *first == b'"',
+        }
+        out.push(*first);
+        rest = tail;
+    }
+    found.then_some(out)
 }
 
 fn item(entry: &Entry, config: &ManifestConfig) -> Result<Item> {

@@ -131,5 +131,16 @@ pub(crate) fn title(path: &Path) -> String {
     named.unwrap_or_default().to_string_lossy().into_owned()
 }
 
+/// As [`title`], apart from those of `all` others: where two have one, with the folder that they are in before it.
+pub(crate) fn title_among<'a>(path: &Path, all: impl IntoIterator<Item = &'a PathBuf>) -> String {
+    let own = title(path);
+    if all.into_iter().filter(|other| title(other) == own).count() < 2 {
+        return own;
+    }
+    let above = path.parent().and_then(|above| if above.ends_with(&own) { above.parent() } else { Some(above) });
+    let above = above.and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
+    format!("{above}-{own}")
+}
+
 #[cfg(test)]
 mod tests;

@@ -146,7 +146,9 @@ impl Recording {
         match channel {
             Some(channel) if channel < count => Ok(channels.swap_remove(channel)),
             Some(channel) => {
-                let reason = format!("expected a channel below {count} in `manifest.channel`, found {channel}");
+                let reason = format!(
+                    "expected a channel below {count}, in its entry or in `data.manifest.channel`, found {channel}"
+                );
                 Err(Error::data(self.to_string(), reason))
             }
             None => {
@@ -178,7 +180,7 @@ fn path(file: &str, config: &ManifestConfig, folder: &Path) -> Result<PathBuf> {
         let value = config.replacements.get(name).map(PathBuf::as_path);
         let value = value.or_else(|| (name == "data_root").then_some(folder));
         let missing = || {
-            let reason = format!("nothing stands for `{name}`; set `manifest.replacements.{name}` to a folder");
+            let reason = format!("nothing stands for `{name}`; set `data.manifest.replacements.{name}` to a folder");
             Error::data(format!("`{file}`"), reason)
         };
         out += &value.ok_or_else(missing)?.display().to_string();

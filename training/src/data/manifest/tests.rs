@@ -35,6 +35,17 @@ fn an_entry_may_name_its_channel() {
 }
 
 #[test]
+fn what_python_writes_for_what_is_not_known_is_not_there() {
+    let text = r#"{"a": {"duration": 1, "wav": "a.wav", "wrd": "x \"NaN\"", "snr": NaN, "speech": "none", "start": null,
+                   "spk_id": null, "loud": -Infinity}}"#;
+    let json = read("m.json", text).unwrap();
+    let Item { words, speaker, speech, wav, .. } = &json.items[0];
+    assert_eq!((words.as_str(), speaker.as_str(), speech, wav.span), ("x \"NaN\"", "", &None, None));
+    let csv = read("m.csv", "ID,length,wav,wrd\na,1.5,a.wav,x\n").unwrap();
+    assert_eq!(csv.items[0].duration_s, 1.5);
+}
+
+#[test]
 fn errors_name_line_and_column() {
     let message = |text| read("m.csv", text).unwrap_err().to_string();
     let missing = message("ID,duration,spk_id,wrd\na,1,s,hello\n");

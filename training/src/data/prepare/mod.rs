@@ -225,15 +225,15 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Opens a prepared folder, or a manifest (`.csv` or `.json`), of which nothing but the sound is read.
+    /// Opens a prepared folder, or a manifest (`.csv` or `.json`), of which nothing but the sound is read, as `config` says.
     ///
     /// # Errors
     /// As [`Sounds::open`].
-    pub fn open(place: &Path) -> Result<Self> {
-        let mut config = ManifestConfig::default();
-        if manifest::is_manifest(place) {
-            config.words.clear();
-        }
+    pub fn open(place: &Path, config: &ManifestConfig) -> Result<Self> {
+        let config = match manifest::is_manifest(place) {
+            true => ManifestConfig { words: String::new(), weight: String::new(), ..config.clone() },
+            false => ManifestConfig::default(),
+        };
         let (manifest, sounds) = Sounds::open(place, &config)?;
         Ok(Self { manifest, sounds })
     }
@@ -293,7 +293,7 @@ mod tests {
         std::fs::write(&list, "ID,duration,wav,wav_format,wav_opts\nhum,0.1,$data_root/hum.wav,wav,\n").unwrap();
         let mut heard = Vec::new();
         let visit = |item: &Item, samples: &[f32]| heard.push((item.id.clone(), samples.len(), samples[0]));
-        Prepared::open(&list).unwrap().each(SAMPLE_RATE_HZ, visit).unwrap();
+        Prepared::open(&list, &ManifestConfig::default()).unwrap().each(SAMPLE_RATE_HZ, visit).unwrap();
         assert_eq!(heard, [("hum".to_owned(), 1_600, 0.25)]);
     }
 

@@ -13,6 +13,7 @@ use super::{Item, Prepared, SAMPLE_RATE_HZ, Set, SetClip, decode};
 use crate::augment::{NoiseKind, mix_at_snr, synthetic_noise};
 use crate::data::held_out::HeldOut;
 use crate::data::manifest::DATA_ROOT;
+use crate::data::manifest::ManifestConfig;
 use crate::{Error, Result};
 
 /// What goes into the folders `noise`, `noise-test` (held-out recordings) and `rooms`.
@@ -82,7 +83,7 @@ fn synthesise(config: &NoiseConfig, out: &Path, writer: &mut FolderWriter, rng: 
     if config.babble_clips == 0 {
         return Ok(());
     }
-    let speech = Prepared::open(&out.join("train"))?;
+    let speech = Prepared::open(&out.join("train"), &ManifestConfig::default())?;
     let mut reader = speech.reader_at(SAMPLE_RATE_HZ)?;
     let items = &speech.manifest.items;
     if items.is_empty() {

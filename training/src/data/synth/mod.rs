@@ -253,7 +253,8 @@ mod tests {
         let after = super::super::manifest::Manifest::read(folder.join(MANIFEST)).unwrap();
         assert_eq!(after.items[..before.items.len()], before.items);
         assert!(after.hours() > before.hours());
-        let prepared = super::super::prepare::Prepared::open(&folder).unwrap();
+        let prepared =
+            super::super::prepare::Prepared::open(&folder, &crate::data::manifest::ManifestConfig::default()).unwrap();
         let mut loud = 0;
         prepared.each(SAMPLE_RATE_HZ, |_, clip| loud += usize::from(clip.iter().any(|s| s.abs() > 0.05))).unwrap();
         assert_eq!(loud, after.items.len());

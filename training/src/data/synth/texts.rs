@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{books, numbers};
 use crate::data::dialogue::{SPOKEN_MIX, spoken_sentences};
-use crate::data::manifest::{self, Manifest};
+use crate::data::manifest::{self, Manifest, ManifestConfig};
 use crate::data::prepare::locate;
 use crate::data::text::{self, words};
 use crate::{Error, Result};
@@ -47,9 +47,9 @@ pub enum TextSource {
         /// Relative weight.
         weight: f64,
     },
-    /// Transcripts of a prepared folder.
+    /// Transcripts of a prepared folder, or of a manifest (`.csv` or `.json`).
     Transcripts {
-        /// The folder's name.
+        /// The folder's name, or the manifest's path.
         folder: String,
         /// Relative weight.
         weight: f64,
@@ -98,12 +98,18 @@ impl TextSource {
         }
     }
 
-    /// The texts, in this form. `sets` is the folder of the raw sets, `out` that of the prepared ones. What is made up is
-    /// English.
+    /// The texts, in this form. `sets` is the folder of the raw sets, `out` that of the prepared ones; `config` says how
+    /// manifests are read. What is made up is English.
     ///
     /// # Errors
     /// A file that is missing or malformed.
-    pub fn texts(&self, seed: u64, form: TextForm, sets: &Path, out: &Path) -> Result<Vec<String>> {
+    pub fn texts(
+        &self,
+        seed: u64,
+        form: TextForm,
+        [sets, out]: [&Path; 2],
+        config: &ManifestConfig,
+    ) -> Result<Vec<String>> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let written = |text: &str| written(form, text);
         Ok(match self {
@@ -124,7 +130,12 @@ impl TextSource {
                 }
             },
             Self::Transcripts { folder, .. } => {
-                let manifest = Manifest::read(manifest::locate(&out.join(folder)))?;
+                let place = out.join(folder);
+                let own = ManifestConfig::default();
+                let manifest = Manifest::read_with(
+                    manifest::locate(&place),
+                    if manifest::is_manifest(&place) { config } else { &own },
+                )?;
                 let long_enough = |text: &String| match form {
                     TextForm::Characters => text.chars().nth(1).is_some(),
                     TextForm::English | TextForm::Words => text.contains(' '),
@@ -169,7 +180,7 @@ impl Texts {
     pub(super) fn open(sources: &[TextSource], seed: u64, sets: &Path, out: &Path) -> Result<Self> {
         let mut pools = Vec::new();
         for source in sources {
-            let pool = source.texts(seed, TextForm::English, sets, out)?;
+            let pool = source.texts(seed, TextForm::English, [sets, out], &ManifestConfig::default())?;
             if pool.is_empty() {
                 return Err(Error::data("texts", format!("expected texts, found none in {source:?}")));
             }
@@ -240,19 +251,24 @@ mod tests {
         gz.finish().unwrap();
         let (set, file) = ("text".to_owned(), PathBuf::from("s.psv.gz"));
         let sentences = TextSource::Sentences { set: set.clone(), file: file.clone(), weight: 1.0 };
-        let read = |source: &TextSource| source.texts(1, TextForm::English, dir.path(), dir.path()).unwrap();
+        let read = |source: &TextSource| {
+            source.texts(1, TextForm::English, [dir.path(), dir.path()], &ManifestConfig::default()).unwrap()
+        };
         assert_eq!(read(&sentences), ["in eighteen twenty five", "five of the five"]);
         let texts = read(&TextSource::Words { set, file, count: 9, weight: 1.0 });
         assert_eq!(texts.len(), 9);
         assert!(texts.iter().all(|text| text.split(' ').all(|word| word == "five")), "{texts:?}");
         let gone = TextSource::Lines { path: dir.path().join("gone"), times: 1, weight: 1.0 };
-        let error = gone.texts(1, TextForm::English, dir.path(), dir.path()).unwrap_err().to_string();
+        let error = gone
+            .texts(1, TextForm::English, [dir.path(), dir.path()], &ManifestConfig::default())
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("gone"), "{error}");
 
         let path = dir.path().join("lines.txt");
         std::fs::write(&path, "Où est l’hôtel ?\n广州市 ３Ｄ\n…\n").unwrap();
         let lines = TextSource::Lines { path, times: 1, weight: 1.0 };
-        let read = |form| lines.texts(1, form, dir.path(), dir.path()).unwrap();
+        let read = |form| lines.texts(1, form, [dir.path(), dir.path()], &ManifestConfig::default()).unwrap();
         assert_eq!(read(TextForm::Words), ["où est l'hôtel", "广州市 3d"]);
         assert_eq!(read(TextForm::Characters), ["oùestl'hôtel", "广州市3d"]);
     }

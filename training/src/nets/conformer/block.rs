@@ -2,7 +2,7 @@ use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 
-use super::super::bottleneck::Bottleneck;
+use super::super::bottleneck::{Bottleneck, Parts};
 use super::attention::Positions;
 use super::convolution::Convolution;
 use super::{ConformerConfig, Context};
@@ -73,9 +73,12 @@ impl FeedForward {
         residual(x, y, share, &self.dropout)
     }
 
-    pub(super) fn with_bottleneck(mut self, width: usize) -> Self {
-        let [_, dim] = self.out.weight.dims();
-        self.bottleneck = Some(Bottleneck::new(dim, width, &self.out.weight.device()));
+    /// The part with a bottleneck behind it, where its name is chosen.
+    pub(super) fn with_bottleneck(mut self, width: usize, name: &str, behind: Parts<'_>) -> Self {
+        if behind(name) {
+            let [_, dim] = self.out.weight.dims();
+            self.bottleneck = Some(Bottleneck::new(dim, width, &self.out.weight.device()));
+        }
         self
     }
 }
@@ -102,9 +105,10 @@ impl<M: Mixer> Block<M> {
         }
     }
 
-    /// The block with a bottleneck behind each of its feed-forward parts.
-    pub(super) fn with_bottlenecks(self, width: usize) -> Self {
-        let (before, after) = (self.before.with_bottleneck(width), self.after.with_bottleneck(width));
+    /// The block with a bottleneck behind those of its feed-forward parts that are chosen.
+    pub(super) fn with_bottlenecks(self, width: usize, name: &str, behind: Parts<'_>) -> Self {
+        let before = self.before.with_bottleneck(width, &format!("{name}.before"), behind);
+        let after = self.after.with_bottleneck(width, &format!("{name}.after"), behind);
         Self { before, after, ..self }
     }
 

@@ -3,7 +3,7 @@ use burn::nn::conv::{Conv1d, Conv1dConfig};
 use burn::nn::{Dropout, DropoutConfig, Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 
-use super::super::bottleneck::Bottleneck;
+use super::super::bottleneck::{Bottleneck, Parts};
 use super::attention::{Attention, Positions};
 use super::block::{LayerCache, Mixer};
 use super::convolution::Reach;
@@ -107,10 +107,12 @@ impl BranchformerBlock {
         }
     }
 
-    /// The block with a bottleneck behind its gating MLP.
-    pub(super) fn with_bottlenecks(mut self, width: usize) -> Self {
-        let out = &self.gating.out.weight;
-        self.gating.bottleneck = Some(Bottleneck::new(out.dims()[1], width, &out.device()));
+    /// The block with a bottleneck behind its gating MLP, where that is chosen.
+    pub(super) fn with_bottlenecks(mut self, width: usize, name: &str, behind: Parts<'_>) -> Self {
+        if behind(&format!("{name}.gating")) {
+            let out = &self.gating.out.weight;
+            self.gating.bottleneck = Some(Bottleneck::new(out.dims()[1], width, &out.device()));
+        }
         self
     }
 

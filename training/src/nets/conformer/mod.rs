@@ -22,6 +22,7 @@ use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::{DType, Device, Tensor};
 
 use super::blocks::{normalise, statistics};
+use super::bottleneck::Parts;
 use crate::ops::{layer_norm, linear, log_softmax};
 pub use attention::chunk_mask;
 use attention::{Attention, Positions};
@@ -161,16 +162,20 @@ impl Conformer {
         self
     }
 
-    /// The net with a bottleneck of this width behind each feed-forward part, to be trained beside weights that stay;
-    /// `None` where blocks have no such part.
-    pub fn with_bottlenecks(mut self, width: usize) -> Option<Self> {
+    /// The net with a bottleneck of this width behind each feed-forward part that `behind` chooses by its name, such as
+    /// `blocks.0.before`, to be trained beside weights that stay; `None` where blocks have no such part.
+    pub fn with_bottlenecks(mut self, width: usize, behind: Parts<'_>) -> Option<Self> {
         if !self.recurrent.is_empty() {
             return None;
         }
-        self.blocks = self.blocks.into_iter().map(|block| block.with_bottlenecks(width)).collect();
-        self.branches = self.branches.into_iter().map(|block| block.with_bottlenecks(width)).collect();
-        self.mixing = self.mixing.into_iter().map(|block| block.with_bottlenecks(width)).collect();
-        self.transformer = self.transformer.into_iter().map(|block| block.with_bottlenecks(width)).collect();
+        let (blocks, branches) = (self.blocks.into_iter().enumerate(), self.branches.into_iter().enumerate());
+        let (mixing, plain) = (self.mixing.into_iter().enumerate(), self.transformer.into_iter().enumerate());
+        self.blocks = blocks.map(|(n, block)| block.with_bottlenecks(width, &format!("blocks.{n}"), behind)).collect();
+        self.branches =
+            branches.map(|(n, block)| block.with_bottlenecks(width, &format!("branches.{n}"), behind)).collect();
+        self.mixing = mixing.map(|(n, block)| block.with_bottlenecks(width, &format!("mixing.{n}"), behind)).collect();
+        self.transformer =
+            plain.map(|(n, block)| block.with_bottlenecks(width, &format!("transformer.{n}"), behind)).collect();
         Some(self)
     }
 

@@ -1,6 +1,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
+use super::super::bottleneck::Parts;
 use super::attention::{Attention, Positions};
 use super::block::{FeedForward, LayerCache, Mixer};
 use super::{ConformerConfig, Context};
@@ -18,9 +19,10 @@ impl TransformerBlock {
         Self { attention: Attention::new(config, device), feed_forward: FeedForward::new(config, device) }
     }
 
-    /// The block with a bottleneck behind its feed-forward part.
-    pub(super) fn with_bottlenecks(self, width: usize) -> Self {
-        Self { feed_forward: self.feed_forward.with_bottleneck(width), ..self }
+    /// The block with a bottleneck behind its feed-forward part, where that is chosen.
+    pub(super) fn with_bottlenecks(self, width: usize, name: &str, behind: Parts<'_>) -> Self {
+        let feed_forward = self.feed_forward.with_bottleneck(width, &format!("{name}.feed_forward"), behind);
+        Self { feed_forward, ..self }
     }
 
     fn finish(&self, x: Tensor<3>, attended: Tensor<3>) -> Tensor<3> {

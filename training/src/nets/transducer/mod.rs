@@ -11,6 +11,7 @@ use burn::tensor::activation::tanh;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
+use super::bottleneck::Parts;
 use super::conformer::Conformer;
 use crate::ops::{gelu, join, linear};
 use predictor::Predictor;
@@ -108,9 +109,10 @@ pub struct Transducer {
 }
 
 impl Transducer {
-    /// With bottlenecks in its encoder; none where that has no place for them.
-    pub fn with_bottlenecks(self, width: usize) -> Option<Self> {
-        Some(Self { encoder: self.encoder.with_bottlenecks(width)?, ..self })
+    /// With bottlenecks in its encoder, as [`Conformer::with_bottlenecks`], behind parts such as `encoder.blocks.0.before`.
+    pub fn with_bottlenecks(self, width: usize, behind: Parts<'_>) -> Option<Self> {
+        let behind = |part: &str| behind(&format!("encoder.{part}"));
+        Some(Self { encoder: self.encoder.with_bottlenecks(width, &behind)?, ..self })
     }
 
     /// The encoder.

@@ -84,8 +84,8 @@ fn model(recipe: &AsrRecipe, config: &LmConfig, base: Option<&Bundle>, pieces: O
         let mut sentences = Vec::new();
         for (number, source) in texts.iter().enumerate() {
             let seed = config.seed + number as u64;
-            let (form, sets) = (recipe.tokenizer.text, recipe.prepare.located());
-            sentences.extend(source.texts(seed, form, sets, &recipe.prepare.out)?);
+            let (form, folders) = (recipe.tokenizer.text, [recipe.prepare.located(), &recipe.prepare.out]);
+            sentences.extend(source.texts(seed, form, folders, &recipe.data.manifest)?);
         }
         let dropped = tests.keep_out(&mut sentences);
         tracing::info!("language model: {} sentences, and {dropped} that test clips say", sentences.len());

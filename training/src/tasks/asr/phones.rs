@@ -6,13 +6,11 @@ use std::path::Path;
 
 use rejoinder_models::text::{Alignment, ErrorCounts};
 use rejoinder_models::tts::frontend::Frontend;
-use rejoinder_models::tts::g2p::G2p;
-use rejoinder_models::tts::lexicon::Lexicon;
 use rejoinder_models::tts::phones;
 
 use crate::data::loader::AsrBatch;
 use crate::nets::conformer::ConformerConfig;
-use crate::tasks::g2p::{LEXICON_FILE, MODEL_FILE, read_dictionary};
+use crate::tasks::g2p::read_dictionary;
 use crate::{Error, Result};
 
 /// The phones of the CMU dictionary without stress, and the blank at 0.
@@ -36,7 +34,7 @@ impl Pronouncer {
             }
             (word.spelling, ways)
         });
-        Ok(Self { dictionary: words.collect(), frontend: frontend(g2p)? })
+        Ok(Self { dictionary: words.collect(), frontend: Frontend::read(g2p)? })
     }
 
     /// Reads the lexicon of a bundle, and for other words what [`read`](Self::read) reads.
@@ -56,7 +54,7 @@ impl Pronouncer {
             let way = parts.map(number).collect::<Result<_>>()?;
             dictionary.entry(word.to_owned()).or_default().push(way);
         }
-        Ok(Self { dictionary, frontend: frontend(g2p)? })
+        Ok(Self { dictionary, frontend: Frontend::read(g2p)? })
     }
 
     /// How a word in lower case may sound, the usual way first: phones from 1 to 39.
@@ -92,11 +90,6 @@ impl Pronouncer {
         }
         text
     }
-}
-
-fn frontend(g2p: &Path) -> Result<Frontend> {
-    let lexicon = Lexicon::read(&g2p.join(LEXICON_FILE))?;
-    Ok(Frontend::new(lexicon, G2p::read(&g2p.join(MODEL_FILE))?))
 }
 
 /// The phone list: a name and its number in each line.

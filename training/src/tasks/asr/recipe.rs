@@ -131,23 +131,29 @@ impl AsrRecipe {
     /// A run that has no weights and starts with none.
     pub fn trained(&self, device: &burn::tensor::Device) -> Result<crate::nets::conformer::Conformer> {
         let path = self.weights_path();
-        match import::stand_in(&path, self.train.start.as_deref()) {
+        match import::stand_in(&path, self.train.start.as_deref())? {
             Some(start) => self.loaded(start, &[]),
-            None => trainer::load_weights(self.fresh(device)?, &path),
+            None => trainer::load_weights(self.fresh("", device)?, &path),
         }
     }
 
-    /// The net with fresh weights.
-    pub(in crate::tasks) fn fresh(&self, device: &burn::tensor::Device) -> Result<crate::nets::conformer::Conformer> {
+    /// The net with fresh weights, which is called `name` in that of its task: nothing, or with a dot at its end.
+    pub(in crate::tasks) fn fresh(
+        &self,
+        name: &str,
+        device: &burn::tensor::Device,
+    ) -> Result<crate::nets::conformer::Conformer> {
         let phones = if self.phones.is_some() { PHONES } else { 0 };
         let net = self.net.init(self.read_tokenizer()?.len(), phones, device);
         match self.train.adapters.as_ref().and_then(|adapters| adapters.houlsby.as_ref()) {
-            Some(houlsby) => net.with_bottlenecks(houlsby.projection_size).ok_or_else(|| {
-                Error::config(
-                    "[train.adapters]",
-                    "houlsby: this encoder has no place for bottlenecks; expected lora instead",
-                )
-            }),
+            Some(houlsby) => net
+                .with_bottlenecks(houlsby.projection_size, &|part| houlsby.chooses(&format!("{name}{part}")))
+                .ok_or_else(|| {
+                    Error::config(
+                        "[train.adapters]",
+                        "houlsby: this encoder has no place for bottlenecks; expected lora instead",
+                    )
+                }),
             None => Ok(net),
         }
     }
@@ -179,7 +185,8 @@ impl AsrRecipe {
     fn front(&self, augment: bool) -> Result<Arc<Front>> {
         let fbank = tasks::fbank(&self.features, self.net.bins)?;
         let (noise, rooms) = (self.data.noise.as_deref(), self.data.rooms.as_deref());
-        let augmenter = augment.then(|| Augmenter::open(self.augment.clone(), noise, rooms, fbank.rate().get()));
+        let augmenter = augment
+            .then(|| Augmenter::open(self.augment.clone(), noise, rooms, &self.data.manifest, fbank.rate().get()));
         Ok(Arc::new(Front { augmenter: augmenter.transpose()?, fbank }))
     }
 
@@ -287,7 +294,7 @@ impl AsrRecipe {
             (None, Some(path)) => tokens::read(path)?,
             (None, None) => tokens::train(&self.texts()?, &self.tokenizer)?,
         };
-        tokenizer.write(self.tokens_path())?;
+        recipe::keep_tokens(&self.run, &tokenizer)?;
         tracing::info!("{}: {} pieces", self.tokens_path().display(), tokenizer.len());
         Ok(())
     }

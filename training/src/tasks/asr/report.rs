@@ -57,7 +57,7 @@ pub(super) fn evaluate(recipe: &AsrRecipe) -> Result<()> {
     let mut results = BTreeMap::new();
     print_header(&ways, recipe.tokenizer.text)?;
     for folder in &recipe.data.tests {
-        let name = manifest::title(folder);
+        let name = manifest::title_among(folder, &recipe.data.tests);
         let report = test(recipe, folder, &name, &ways)?;
         print_row(&name, &report, &ways)?;
         results.insert(name, report);

@@ -99,7 +99,7 @@ impl AsrRecipe {
                 Weights::of_run(path)?
             }
         };
-        weights.load(self.fresh(&Device::flex())?, optional)
+        weights.load(self.fresh("", &Device::flex())?, optional)
     }
 
     /// Refuses weights of a run, `net.safetensors`, whose recipe beside them describes another net, where their shapes say

@@ -57,7 +57,7 @@ pub(in crate::tasks) fn evaluate(
         dataset.thin(config.clips);
         let dataset = Arc::new(dataset);
         let mut rates = if chunks.is_empty() { Vec::new() } else { net_rates(&dataset, &chunks)? };
-        let test = manifest::title(folder);
+        let test = manifest::title_among(folder, &recipe.data.tests);
         let streams = ways.iter().map(|way| stream(recipe, &dataset, &test, way)).collect::<Result<Vec<_>>>()?;
         rates.extend(streams.iter().map(|stream| stream.error_rate));
         let mut cells = vec![test.clone(), dataset.clips().len().to_string()];

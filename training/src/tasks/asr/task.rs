@@ -15,6 +15,7 @@ use crate::data::asr::AsrDataset;
 use crate::data::loader::{AsrBatch, Front, LoaderConfig, Sorting};
 use crate::data::statistics::BinStatistics;
 use crate::losses::{ctc_loss, frame_loss};
+use crate::nets::bottleneck::Parts;
 use crate::nets::conformer::{Chunks, Conformer, ConformerConfig, DynamicChunks, Heads, Kind};
 use crate::random::generator;
 use crate::trainer::{Batches, Figure, Loss, Metric, Task};
@@ -265,8 +266,8 @@ impl Task for AsrTask {
         &[PHONES_HEAD]
     }
 
-    fn with_bottlenecks(&self, net: Conformer, width: usize) -> Option<Conformer> {
-        net.with_bottlenecks(width)
+    fn with_bottlenecks(&self, net: Conformer, width: usize, behind: Parts<'_>) -> Option<Conformer> {
+        net.with_bottlenecks(width, behind)
     }
 
     fn metric(&self) -> Metric {

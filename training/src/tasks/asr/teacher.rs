@@ -115,9 +115,11 @@ impl Teacher {
             return Ok(net);
         }
         let net = self.shape.init(self.tokens, self.phones, device);
-        let narrow = self.weights.paths().find(|path| path.ends_with("bottleneck.down.weight"));
-        let width = narrow.and_then(|path| self.weights.dims(path)?.last().copied());
-        let net = width.and_then(|width| net.clone().with_bottlenecks(width)).unwrap_or(net);
+        let narrow = |part: &str| self.weights.dims(&format!("{part}.bottleneck.down.weight"))?.last().copied();
+        let parts = self.weights.paths().filter_map(|path| path.strip_suffix(".bottleneck.down.weight"));
+        let width = parts.filter_map(narrow).next();
+        let behind = |part: &str| narrow(part).is_some();
+        let net = width.and_then(|width| net.clone().with_bottlenecks(width, &behind)).unwrap_or(net);
         let net = self.weights.load(net, &[])?;
         Ok(self.net.get_or_init(|| net.no_grad()))
     }

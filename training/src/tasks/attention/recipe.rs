@@ -93,7 +93,7 @@ impl AttentionRecipe {
     /// A run without weights.
     pub fn trained(&self, device: &Device) -> Result<EncoderDecoder> {
         let tokens = self.asr.read_tokenizer()?.len();
-        let net = EncoderDecoder::new(self.asr.fresh(device)?, &self.decoder.net, tokens, device);
+        let net = EncoderDecoder::new(self.asr.fresh("encoder.", device)?, &self.decoder.net, tokens, device);
         trainer::load_weights(net, &self.asr.weights_path())
     }
 

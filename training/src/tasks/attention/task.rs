@@ -9,6 +9,7 @@ use super::recipe::{AttentionRecipe, DecoderConfig};
 use crate::Result;
 use crate::data::loader::AsrBatch;
 use crate::losses::smoothed_loss;
+use crate::nets::bottleneck::Parts;
 use crate::nets::conformer::{Chunks, Conformer};
 use crate::nets::encoder_decoder::EncoderDecoder;
 use crate::nets::transformer::said_next;
@@ -77,8 +78,8 @@ impl Task for AttentionTask {
         &["encoder.phones"]
     }
 
-    fn with_bottlenecks(&self, net: EncoderDecoder, width: usize) -> Option<EncoderDecoder> {
-        net.with_bottlenecks(width)
+    fn with_bottlenecks(&self, net: EncoderDecoder, width: usize, behind: Parts<'_>) -> Option<EncoderDecoder> {
+        net.with_bottlenecks(width, behind)
     }
 
     fn metric(&self) -> Metric {

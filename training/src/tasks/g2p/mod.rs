@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
+use rejoinder_models::tts::frontend::{G2P_FILE, LEXICON_FILE};
 use rejoinder_models::tts::g2p::{G2p, Graphone};
 use rejoinder_models::tts::lexicon::Lexicon;
 use rejoinder_models::tts::phones;
@@ -20,11 +21,6 @@ pub use ngram::{MAX_ORDER, estimate};
 pub use recipe::G2pRecipe;
 
 use crate::{Error, Result};
-
-/// The model's file in a bundle.
-pub const MODEL_FILE: &str = "g2p.bin";
-/// The dictionary's file in a bundle.
-pub const LEXICON_FILE: &str = "lexicon.bin";
 
 /// How the model is trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -151,7 +147,7 @@ pub fn write(folder: &Path, model: &G2p, lexicon: &Lexicon) -> Result<[usize; 2]
         let path = folder.join(name);
         std::fs::write(&path, &bytes).map_err(|e| Error::io(&path, e)).map(|()| bytes.len())
     };
-    Ok([save(MODEL_FILE, model.to_bytes())?, save(LEXICON_FILE, lexicon.to_bytes())?])
+    Ok([save(G2P_FILE, model.to_bytes())?, save(LEXICON_FILE, lexicon.to_bytes())?])
 }
 
 fn distance(a: &[u8], b: &[u8]) -> usize {

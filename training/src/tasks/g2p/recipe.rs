@@ -1,10 +1,11 @@
 use std::fs;
 use std::path::PathBuf;
 
+use rejoinder_models::tts::frontend::{G2P_FILE, LEXICON_FILE};
 use rejoinder_models::tts::g2p::G2p;
 use serde::{Deserialize, Serialize};
 
-use super::{Dictionary, G2pConfig, LEXICON_FILE, MODEL_FILE, evaluate, pack, read_dictionary, train, write};
+use super::{Dictionary, G2pConfig, evaluate, pack, read_dictionary, train, write};
 use crate::recipe::Recipe;
 use crate::trainer::RunMode;
 use crate::{Error, Result};
@@ -53,13 +54,13 @@ impl Recipe for G2pRecipe {
         let lexicon = pack(&dictionary, &model);
         let [model_bytes, lexicon_bytes] = write(&self.run, &model, &lexicon)?;
         let (ngrams, exceptions) = (model.len(), lexicon.len());
-        tracing::info!("{MODEL_FILE}: {ngrams} n-grams, {model_bytes} bytes");
+        tracing::info!("{G2P_FILE}: {ngrams} n-grams, {model_bytes} bytes");
         tracing::info!("{LEXICON_FILE}: {exceptions} words that the model reads otherwise, {lexicon_bytes} bytes");
         self.save_report(&model, &dictionary)
     }
 
     fn evaluate(&self) -> Result<()> {
-        self.save_report(&G2p::read(&self.run.join(MODEL_FILE))?, &self.dictionary()?)
+        self.save_report(&G2p::read(&self.run.join(G2P_FILE))?, &self.dictionary()?)
     }
 
     fn export(&self) -> Result<()> {

@@ -56,7 +56,8 @@ pub(super) fn evaluate(recipe: &KeywordRecipe) -> Result<()> {
     let noisy = match &recipe.evaluate.noise {
         Some(folder) => {
             let mut bank = Bank::default();
-            Prepared::open(folder)?.each(SAMPLE_RATE_HZ, |item, clip| bank.push(&item.words, clip))?;
+            Prepared::open(folder, &recipe.data.manifest)?
+                .each(SAMPLE_RATE_HZ, |item, clip| bank.push(&item.words, clip))?;
             Some(hear(spotter.as_ref(), &corpus, Some((&bank, recipe.evaluate.snr_db)))?)
         }
         None => None,

@@ -180,6 +180,7 @@ impl KeywordRecipe {
     }
 
     pub(super) fn augmenter(&self) -> Result<(Draw, Augmenter)> {
+        self.augment.check()?;
         self.augment.check_single()?;
         self.augment.check_without_spec()?;
         self.augment.check_without(&[Effect::Pad], "a window holds a keyword at a place of its own")?;
@@ -191,7 +192,7 @@ impl KeywordRecipe {
         let config = AugmentConfig { speed: Draw::default(), ..self.augment.clone() };
         let (noise, rooms) = (self.data.noise.as_deref(), self.data.rooms.as_deref());
         let rate = Fbank::new(self.features.clone())?.rate().get();
-        Ok((speed, Augmenter::open(config, noise, rooms, rate)?))
+        Ok((speed, Augmenter::open(config, noise, rooms, &self.data.manifest, rate)?))
     }
 }
 

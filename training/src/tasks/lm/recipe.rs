@@ -121,7 +121,7 @@ impl LmRecipe {
     pub fn trained(&self, device: &Device) -> Result<Llama> {
         let (task, path) = (self.task()?, self.weights_path());
         let fresh = task.net(device);
-        match import::stand_in(&path, self.train.start.as_deref()) {
+        match import::stand_in(&path, self.train.start.as_deref())? {
             Some(start) => import::begin(&task, fresh, start),
             None => trainer::load_weights(fresh, &path),
         }
@@ -233,7 +233,7 @@ impl Recipe for LmRecipe {
                 chat::learn_vocabulary(self.dialogues(&noise, self.tokenizer.dialogues), self.tokenizer.pieces)?
             }
         };
-        Ok(tokenizer.write(self.tokens_path())?)
+        recipe::keep_tokens(&self.run, &tokenizer)
     }
 
     fn train(&self, mode: RunMode) -> Result<()> {

@@ -83,8 +83,8 @@ pub struct DataConfig {
     /// What is reported on.
     pub tests: Vec<TestConfig>,
     /// How manifests are read, whose words do not matter. Default: with parts of recordings in samples, as in SpeechBrain's for
-    /// VoxCeleb; in a table that is given, `segments` has its own default.
-    #[serde(default = "ManifestConfig::of_voices")]
+    /// VoxCeleb.
+    #[serde(default = "ManifestConfig::of_voices", deserialize_with = "ManifestConfig::over_voices")]
     pub manifest: ManifestConfig,
     /// Prepared noise to add in training.
     #[serde(default)]
@@ -266,7 +266,8 @@ impl SpeakerRecipe {
         );
         let fbank = Fbank::new(self.features.clone())?;
         let (noise, rooms) = (self.data.noise.as_deref(), self.data.rooms.as_deref());
-        let augmenter = Arc::new(Augmenter::open(self.augment.clone(), noise, rooms, fbank.rate().get())?);
+        let augmenter =
+            Arc::new(Augmenter::open(self.augment.clone(), noise, rooms, &self.data.manifest, fbank.rate().get())?);
         let loader = |dataset| Loader {
             dataset: Arc::new(dataset),
             fbank: fbank.clone(),

@@ -8,6 +8,7 @@ use rejoinder_models::text::{TextForm, Tokenizer};
 use serde::{Deserialize, Serialize};
 
 use super::task::TokenLmTask;
+use crate::data::manifest::ManifestConfig;
 use crate::data::prepare::{self, PrepareConfig};
 use crate::data::synth::TextSource;
 use crate::data::text;
@@ -100,7 +101,8 @@ impl TokenLmRecipe {
         let mut parts = [Vec::new(), Vec::new()];
         for (number, source) in self.texts.iter().enumerate() {
             let (seed, form) = (self.seed + number as u64, self.text);
-            let texts = source.texts(seed, form, self.prepare.located(), &self.prepare.out)?;
+            let texts =
+                source.texts(seed, form, [self.prepare.located(), &self.prepare.out], &ManifestConfig::default())?;
             for text in texts.iter().map(|text| form.normalise(text)).filter(|text| !text.is_empty()) {
                 parts[usize::from(text::hash(&text).is_multiple_of(self.valid_every.max(1)))].push(text);
             }

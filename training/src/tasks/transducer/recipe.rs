@@ -91,7 +91,7 @@ impl TransducerRecipe {
     /// A run without weights.
     pub fn trained(&self, device: &Device) -> Result<Transducer> {
         let tokens = self.asr.read_tokenizer()?.len();
-        let net = self.transducer.joint.init(self.asr.fresh(device)?, tokens, device);
+        let net = self.transducer.joint.init(self.asr.fresh("encoder.", device)?, tokens, device);
         trainer::load_weights(net, &self.asr.weights_path())
     }
 

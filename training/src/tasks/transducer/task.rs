@@ -8,6 +8,7 @@ use super::recipe::{TransducerConfig, TransducerRecipe};
 use crate::data::loader::AsrBatch;
 use crate::export::OnnxModel;
 use crate::losses::transducer_loss;
+use crate::nets::bottleneck::Parts;
 use crate::nets::conformer::{Chunks, Conformer, Heads};
 use crate::nets::transducer::{Activation, Transducer};
 use crate::tasks::asr::{AsrTask, extended};
@@ -78,8 +79,8 @@ impl Task for TransducerTask {
         &["encoder.head", "encoder.phones"]
     }
 
-    fn with_bottlenecks(&self, net: Transducer, width: usize) -> Option<Transducer> {
-        net.with_bottlenecks(width)
+    fn with_bottlenecks(&self, net: Transducer, width: usize, behind: Parts<'_>) -> Option<Transducer> {
+        net.with_bottlenecks(width, behind)
     }
 
     fn metric(&self) -> Metric {

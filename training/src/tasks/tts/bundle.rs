@@ -1,6 +1,6 @@
 use burn::tensor::{Device, TensorData};
 use rejoinder_models::card::{ModelCard, NewFile, Task as CardTask};
-use rejoinder_models::tts::frontend::PLACES;
+use rejoinder_models::tts::frontend::{G2P_FILE, LEXICON_FILE, PLACES};
 use rejoinder_models::tts::phones;
 use rejoinder_models::tts::rejoinder::{FAMILY, POSITION_WIDTH, VoiceSettings};
 use rejoinder_models::units::SampleRate;
@@ -9,7 +9,6 @@ use super::measures::Measures;
 use super::recipe::TtsRecipe;
 use crate::export::{Axis, Case, Element, ExportError, OnnxExport, OnnxModel, Package, Recorder, store_half};
 use crate::nets::tts::Acoustic;
-use crate::tasks::g2p::{LEXICON_FILE, MODEL_FILE};
 use crate::{Error, Result};
 
 /// How far an output may be from the net's when weights are stored in half precision; log durations, normalised frames
@@ -33,7 +32,7 @@ pub(super) fn export(recipe: &TtsRecipe) -> Result<()> {
         let path = format!("{}.onnx", exported.role);
         package = package.model(exported.role, &path, exported.model, vec![exported.case], HALF_PRECISION);
     }
-    for (role, name) in [("lexicon", LEXICON_FILE), ("g2p", MODEL_FILE)] {
+    for (role, name) in [("lexicon", LEXICON_FILE), ("g2p", G2P_FILE)] {
         let path = recipe.g2p.join(name);
         package = package.file(NewFile::new(role, name, std::fs::read(&path).map_err(|e| Error::io(&path, e))?));
     }

@@ -4,8 +4,6 @@ use std::sync::Arc;
 use burn::module::Module;
 use burn::tensor::Device;
 use rejoinder_models::tts::frontend::{Frontend, PLACES};
-use rejoinder_models::tts::g2p::G2p;
-use rejoinder_models::tts::lexicon::Lexicon;
 use rejoinder_models::tts::phones;
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +13,6 @@ use crate::data::prepare::{self, LjspeechConfig};
 use crate::export::ExportConfig;
 use crate::nets::tts::{Acoustic, AcousticConfig, Vocoder, VocoderConfig};
 use crate::recipe::{self, Recipe};
-use crate::tasks::g2p::{LEXICON_FILE, MODEL_FILE};
 use crate::trainer::{self, RunMode, TrainOptions};
 use crate::{Error, Result, import};
 
@@ -194,8 +191,7 @@ impl TtsRecipe {
     /// # Errors
     /// When that recipe has not run.
     pub fn frontend(&self) -> Result<Frontend> {
-        let lexicon = Lexicon::read(&self.g2p.join(LEXICON_FILE))?;
-        Ok(Frontend::new(lexicon, G2p::read(&self.g2p.join(MODEL_FILE))?))
+        Ok(Frontend::read(&self.g2p)?)
     }
 
     /// The prepared corpus with its features.

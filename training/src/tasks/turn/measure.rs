@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::corpus::Corpus;
 use super::moments::{Kind, Moment, Silence, silences};
 use super::recipe::{TurnData, TurnRecipe};
+use crate::data::manifest;
 use crate::data::prepare::SAMPLE_RATE_HZ;
 use crate::{Error, Result};
 
@@ -30,7 +31,7 @@ pub(super) fn evaluate(recipe: &TurnRecipe) -> Result<()> {
     let detector = turn::open(path, runtime::open(&RuntimeConfig::default())?.as_ref())?;
     let mut results = BTreeMap::new();
     for folder in &recipe.data.tests {
-        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = manifest::title_among(folder, &recipe.data.tests);
         let turns = look_at(folder, recipe, detector.as_ref())?;
         let report = Report {
             turns: turns.len(),

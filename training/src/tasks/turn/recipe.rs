@@ -143,7 +143,8 @@ impl TurnRecipe {
         self.augment.check_without_spec()?;
         self.augment.check_without(&[Effect::Pad, Effect::Drop, Effect::DropChunks], "silence is what is learnt")?;
         let rate = Fbank::new(self.features.clone())?.rate().get();
-        Augmenter::open(self.augment.clone(), self.data.noise.as_deref(), self.data.rooms.as_deref(), rate)
+        let TurnData { noise, rooms, manifest, .. } = &self.data;
+        Augmenter::open(self.augment.clone(), noise.as_deref(), rooms.as_deref(), manifest, rate)
     }
 }
 

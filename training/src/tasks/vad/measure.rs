@@ -49,7 +49,7 @@ pub(super) fn evaluate(recipe: &VadRecipe) -> Result<()> {
     let made = tests.iter().map(|place| (place, mixtures(recipe, place)));
     let recorded = |place| Parties::open(std::slice::from_ref(place), config, false)?.all();
     for (place, mixtures) in made.chain(parties.tests.iter().map(|place| (place, recorded(place)))) {
-        let (name, mixtures) = (manifest::title(place), mixtures?);
+        let (name, mixtures) = (manifest::title_among(place, tests.iter().chain(&parties.tests)), mixtures?);
         let mut rows = BTreeMap::new();
         for vad in &detectors {
             let row = measure(vad.as_ref(), &mixtures, recipe.evaluate.segments)?;

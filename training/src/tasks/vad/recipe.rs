@@ -148,7 +148,8 @@ impl VadRecipe {
         self.augment.check_without_spec()?;
         let moved = [Effect::Speed, Effect::Pad, Effect::Drop, Effect::DropChunks];
         self.augment.check_without(&moved, "it is known of each frame whether somebody speaks in it")?;
-        Augmenter::open(self.augment.clone(), noise, self.data.rooms.as_deref(), SAMPLE_RATE_HZ)
+        let VadData { rooms, manifest, .. } = &self.data;
+        Augmenter::open(self.augment.clone(), noise, rooms.as_deref(), manifest, SAMPLE_RATE_HZ)
     }
 }
 

@@ -86,9 +86,9 @@ impl<T: Task> Fitter<'_, T> {
     fn skip(&mut self, what: &str) -> Result<()> {
         self.state.nonfinite += 1;
         let (step, skipped) = (self.state.step, self.state.nonfinite);
-        tracing::warn!("step {step}: the {what} is not finite, skipped ({skipped} in this epoch)");
+        tracing::warn!("step {step}: the {what} is not finite, skipped ({skipped} so far)");
         if skipped > self.options.nonfinite_patience {
-            let message = format!("{skipped} losses or gradients of one epoch are not finite; lower learning_rate");
+            let message = format!("{skipped} losses or gradients are not finite; lower learning_rate");
             return Err(Error::Training(message));
         }
         Ok(())

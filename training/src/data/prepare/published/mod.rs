@@ -6,6 +6,8 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 use super::folder::FolderWriter;
 use super::{SAMPLE_RATE_HZ, decode};
 use crate::data::manifest::{COLUMNS, ManifestForm, RowWriter};
@@ -57,8 +59,23 @@ pub(super) enum Form {
     Lists,
 }
 
+/// What a recipe says of how a set is prepared.
+pub(super) trait Settings {
+    /// As TOML.
+    ///
+    /// # Errors
+    /// Settings that TOML cannot say.
+    fn settings(&self) -> Result<String>;
+}
+
+impl<T: Serialize> Settings for T {
+    fn settings(&self) -> Result<String> {
+        toml::to_string(self).map_err(|e| Error::config("[prepare]", e))
+    }
+}
+
 /// How a published set lies on a disk.
-pub(super) trait Layout {
+pub(super) trait Layout: Settings {
     /// What is written of it.
     fn form(&self) -> Form {
         Form::Folders
@@ -138,13 +155,14 @@ impl<'a> Writer<'a> {
             Form::Folders => {
                 let folder = out.join(split);
                 let writer = FolderWriter::open_with(&folder, manifests, columns)?;
-                keep_apart(&folder, layout.root(), writer.is_none())?;
+                keep_apart(&folder, &folder.join(SOURCE), &layout.settings()?, writer.is_none())?;
                 writer.map(|folder| Place::Folder(Box::new(folder)))
             }
             Form::Lists => {
                 let name = format!("{split}.{}", manifests.extension());
                 let (path, partial) = (out.join(&name), out.join(format!("{name}.tmp")));
                 std::fs::create_dir_all(out).map_err(|e| Error::io(out, e))?;
+                keep_apart(&path, &out.join(format!("{split}.{SOURCE}")), &layout.settings()?, path.exists())?;
                 match path.exists() {
                     true => None,
                     false => Some(Place::List {
@@ -187,22 +205,26 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// The file of a prepared folder that tells which set it is of.
-const SOURCE: &str = "source.txt";
+/// The file that tells how a folder or list was prepared.
+const SOURCE: &str = "source.toml";
 
-/// Refuses a folder that is done and is of another set.
-fn keep_apart(folder: &Path, root: &Path, done: bool) -> Result<()> {
-    let (path, root) = (folder.join(SOURCE), root.display().to_string());
+/// Refuses a folder or list that is done and was prepared by other settings; of one that is not, it notes them.
+fn keep_apart(prepared: &Path, note: &Path, settings: &str, done: bool) -> Result<()> {
     if !done {
-        return std::fs::write(&path, &root).map_err(|e| Error::io(&path, e));
+        return std::fs::write(note, settings).map_err(|e| Error::io(note, e));
     }
-    match std::fs::read_to_string(&path) {
-        Ok(known) if known != root => {
-            let reason = format!("it is prepared from {known}; for {root}, remove it or give another `prepare.out`");
-            Err(Error::data(folder.display().to_string(), reason))
-        }
-        _ => Ok(()),
+    let Ok(known) = std::fs::read_to_string(note) else { return Ok(()) };
+    let others = |of: &str, beside: &str| {
+        let lines: Vec<_> = of.lines().filter(|line| beside.lines().all(|other| other != *line)).collect();
+        if lines.is_empty() { "without more".to_owned() } else { lines.join(", ") }
+    };
+    if known == settings {
+        return Ok(());
     }
+    let (then, now) = (others(&known, settings), others(settings, &known));
+    let reason =
+        format!("it was prepared by other settings ({then}; now {now}); remove it, or have it written elsewhere");
+    Err(Error::data(prepared.display().to_string(), reason))
 }
 
 fn values(columns: &[&str], clip: &Clip, seconds: f64, wav: &str) -> Vec<String> {

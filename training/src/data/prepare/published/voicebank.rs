@@ -3,6 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use rejoinder_models::tts::frontend::Frontend;
+use rejoinder_models::tts::phones;
 use serde::{Deserialize, Serialize};
 
 use super::files::{files, stem, text};
@@ -27,6 +29,14 @@ pub struct VoicebankConfig {
     /// How many of the 28 training speakers validate. Default: 2.
     #[serde(default = "valid_speaker_count")]
     pub valid_speaker_count: usize,
+    /// What tells the `phones` of words, in the place of LibriSpeech's lexicon there: the folder with `lexicon.bin` and
+    /// `g2p.bin`, what the `g2p` recipe has trained, or a voice's bundle. Default: the shipped voice.
+    #[serde(default = "g2p")]
+    pub g2p: PathBuf,
+}
+
+fn g2p() -> PathBuf {
+    PathBuf::from("models/pretrained/tts-kathleen")
 }
 
 fn valid_speaker_count() -> usize {
@@ -39,7 +49,7 @@ impl Layout for VoicebankConfig {
     }
 
     fn columns(&self) -> &'static [&'static str] {
-        &["ID", "length", "noisy_wav", "clean_wav", "words"]
+        &["ID", "length", "noisy_wav", "clean_wav", "words", "phones"]
     }
 
     fn root(&self) -> &Path {
@@ -55,7 +65,7 @@ impl Layout for VoicebankConfig {
             if split == "test" { ["testset", "testset_txt"] } else { ["trainset_28spk", "trainset_28spk_txt"] };
         let (noisy, clean) = (self.sounds(&format!("noisy_{part}"))?, self.sounds(&format!("clean_{part}"))?);
         let valid = &TRAIN_SPEAKERS[..self.valid_speaker_count.min(TRAIN_SPEAKERS.len())];
-        let mut clips = Vec::new();
+        let (frontend, mut clips) = (Frontend::read(&self.g2p)?, Vec::new());
         for path in files(&noisy, "wav")? {
             let id = stem(&path);
             let validates = id.split('_').next().is_some_and(|speaker| valid.contains(&speaker));
@@ -65,12 +75,14 @@ impl Layout for VoicebankConfig {
                     let reason = format!("expected {}, the clean twin of this file", clean.display());
                     return Err(Error::data(path.display().to_string(), reason));
                 }
-                let words = words(&text(&self.data_folder.join(texts).join(format!("{id}.txt")))?);
+                let said = text(&self.data_folder.join(texts).join(format!("{id}.txt")))?;
                 let absolute = |path: &Path| {
                     let path = std::path::absolute(path).map_err(|e| Error::io(path, e))?;
                     Ok::<_, Error>(path.display().to_string())
                 };
-                let fields = vec![("noisy_wav", absolute(&path)?), ("clean_wav", absolute(&clean)?), ("words", words)];
+                let (words, phones) = (words(&said), phones(&said, &frontend));
+                let sounds = [("noisy_wav", absolute(&path)?), ("clean_wav", absolute(&clean)?)];
+                let fields = sounds.into_iter().chain([("words", words), ("phones", phones)]).collect();
                 clips.push(Clip { id, path, span: None, fields });
             }
         }
@@ -94,4 +106,14 @@ impl VoicebankConfig {
 fn words(text: &str) -> String {
     let kept = text.trim().chars().filter(|c| !c.is_ascii_punctuation());
     kept.collect::<String>().to_uppercase()
+}
+
+/// Phones without stress; of those that follow each other once more, one.
+fn phones(text: &str, frontend: &Frontend) -> String {
+    let text = text.to_lowercase();
+    let words = text.split(|c: char| !c.is_ascii_lowercase() && c != '\'').filter(|word| !word.is_empty());
+    let tokens = words.flat_map(|word| frontend.pronounce(word));
+    let mut names: Vec<&str> = tokens.filter_map(|token| phones::unstressed_name(phones::unstressed(token)?)).collect();
+    names.dedup();
+    names.join(" ")
 }
