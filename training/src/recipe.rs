@@ -113,8 +113,14 @@ pub fn begin_run(task: &str, recipe: &impl Serialize, run: &Path, mode: RunMode)
 
 /// What a run that goes on must have as it was, since weights of the same shape would not tell, but for what is dropped in
 /// training.
-const KEPT: [&str; 2] = ["net", "features"];
-const CHANGEABLE: &str = "dropout";
+const KEPT: [&[&str]; 4] = [&["net"], &["features"], &["decoder", "net"], &["transducer", "joint"]];
+/// What no weight depends on.
+const CHANGEABLE: [&str; 3] = ["dropout", "chunk", "left"];
+
+/// The table of a recipe at a path of keys.
+fn section<'a>(table: &'a toml::Table, path: &[&str]) -> Option<&'a toml::Table> {
+    path.iter().try_fold(table, |table, key| table.get(*key)?.as_table())
+}
 
 /// Refuses to go on with a run by a recipe of another net.
 fn refuse_changes(path: &Path, resolved: &str) -> Result<()> {
@@ -122,14 +128,13 @@ fn refuse_changes(path: &Path, resolved: &str) -> Result<()> {
         return Ok(());
     };
     let now: toml::Table = resolved.parse().map_err(|e: toml::de::Error| Error::config("recipe", in_one_line(e)))?;
-    for section in KEPT {
-        let (Some(toml::Value::Table(known)), Some(toml::Value::Table(now))) = (known.get(section), now.get(section))
-        else {
-            continue;
+    for path_of in KEPT {
+        let (Some(known), Some(now)) = (section(&known, path_of), section(&now, path_of)) else { continue };
+        let differs = |(key, value): &(&String, &toml::Value)| {
+            !CHANGEABLE.contains(&key.as_str()) && now.get(*key).is_some_and(|now| now != *value)
         };
-        let changed =
-            known.iter().find(|(key, value)| *key != CHANGEABLE && now.get(*key).is_some_and(|now| now != *value));
-        if let Some((key, value)) = changed {
+        if let Some((key, value)) = known.iter().find(differs) {
+            let section = path_of.join(".");
             let reason = format!(
                 "this run was begun with {section}.{key} = {value}; expected the same, found {}; `--fresh` begins anew",
                 now.get(key).map_or_else(String::new, toml::Value::to_string)
@@ -148,10 +153,11 @@ pub(crate) fn keep_tokens(run: &Path, tokenizer: &Tokenizer) -> Result<()> {
     let (path, new) = (run.join(TOKENS), run.join(format!("{TOKENS}.new")));
     tokenizer.write(&new)?;
     let read = |path: &Path| std::fs::read(path).map_err(|e| Error::io(path, e));
-    let trained = Checkpoint::folder(run).is_some() || run.join("net.safetensors").is_file();
+    let begun = Checkpoint::folder(run).is_some() || run.join("net.safetensors").is_file();
+    let trained = begun && !run.ends_with(DEBUG_RUN);
     if trained && path.is_file() && read(&path)? != read(&new)? {
         std::fs::remove_file(&new).map_err(|e| Error::io(&new, e))?;
-        let reason = "a net was trained with these tokens, and the recipe now has others; expected another `run`";
+        let reason = "a net was trained with these tokens, and the recipe now has others; expected another `run`, or this one removed";
         return Err(Error::data(path.display().to_string(), reason));
     }
     std::fs::rename(&new, &path).map_err(|e| Error::io(&path, e))

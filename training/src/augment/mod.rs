@@ -73,7 +73,7 @@ pub struct Augmenter {
 
 impl Augmenter {
     /// Opens the prepared folders or manifests of noise and of room responses, where they are there, and adds rooms from a
-    /// formula. `lists` says how manifests are read.
+    /// formula. `lists` says what is replaced in the paths of manifests.
     ///
     /// # Errors
     /// As [`Prepared::open`]; a folder at another rate than the first.

@@ -53,6 +53,9 @@ pub(super) fn check_named(table: &Table, key: &str) -> Result<(), String> {
     if there.is_some_and(|vars| vars.contains_key(name.split('.').next().unwrap_or(name))) {
         return Ok(());
     }
+    if there.is_none() {
+        return Err(format!("`{key}`: the recipe has no [{VARS}], so that nothing refers to it"));
+    }
     let names: Vec<_> = there.into_iter().flat_map(Table::keys).map(String::as_str).collect();
     Err(format!("`{key}`: expected one of {} in [{VARS}], found {name}", names.join(", ")))
 }

@@ -225,13 +225,17 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Opens a prepared folder, or a manifest (`.csv` or `.json`), of which nothing but the sound is read, as `config` says.
+    /// Opens a prepared folder, or a manifest (`.csv` or `.json`), of which nothing but the sound is read, with the replacements
+    /// of `config` in its paths.
     ///
     /// # Errors
     /// As [`Sounds::open`].
     pub fn open(place: &Path, config: &ManifestConfig) -> Result<Self> {
         let config = match manifest::is_manifest(place) {
-            true => ManifestConfig { words: String::new(), weight: String::new(), ..config.clone() },
+            true => {
+                let replacements = config.replacements.clone();
+                ManifestConfig { replacements, words: String::new(), ..ManifestConfig::default() }
+            }
             false => ManifestConfig::default(),
         };
         let (manifest, sounds) = Sounds::open(place, &config)?;

@@ -208,23 +208,28 @@ impl<'a> Writer<'a> {
 /// The file that tells how a folder or list was prepared.
 const SOURCE: &str = "source.toml";
 
+/// The setting that only adds splits, each of which is prepared by itself.
+const MORE_SPLITS: &str = "other_splits";
+
 /// Refuses a folder or list that is done and was prepared by other settings; of one that is not, it notes them.
 fn keep_apart(prepared: &Path, note: &Path, settings: &str, done: bool) -> Result<()> {
     if !done {
         return std::fs::write(note, settings).map_err(|e| Error::io(note, e));
     }
-    let Ok(known) = std::fs::read_to_string(note) else { return Ok(()) };
-    let others = |of: &str, beside: &str| {
-        let lines: Vec<_> = of.lines().filter(|line| beside.lines().all(|other| other != *line)).collect();
-        if lines.is_empty() { "without more".to_owned() } else { lines.join(", ") }
-    };
-    if known == settings {
-        return Ok(());
+    let parsed = |text: &str| text.parse::<toml::Table>().ok();
+    let known = std::fs::read_to_string(note).ok();
+    let (Some(known), Some(now)) = (known.as_deref().and_then(parsed), parsed(settings)) else { return Ok(()) };
+    // A setting that either does not have was not there yet, or is no more.
+    let both = known.iter().filter_map(|(key, then)| Some((key, then, now.get(key)?)));
+    match both.filter(|(key, ..)| *key != MORE_SPLITS).find(|(_, then, now)| then != now) {
+        None => Ok(()),
+        Some((key, then, now)) => {
+            let reason = format!(
+                "it was prepared by other settings ({key} = {then}, now {now}); remove it, or have it written elsewhere"
+            );
+            Err(Error::data(prepared.display().to_string(), reason))
+        }
     }
-    let (then, now) = (others(&known, settings), others(settings, &known));
-    let reason =
-        format!("it was prepared by other settings ({then}; now {now}); remove it, or have it written elsewhere");
-    Err(Error::data(prepared.display().to_string(), reason))
 }
 
 fn values(columns: &[&str], clip: &Clip, seconds: f64, wav: &str) -> Vec<String> {
