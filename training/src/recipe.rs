@@ -157,7 +157,8 @@ pub(crate) fn keep_tokens(run: &Path, tokenizer: &Tokenizer) -> Result<()> {
     let trained = begun && !run.ends_with(DEBUG_RUN);
     if trained && path.is_file() && read(&path)? != read(&new)? {
         std::fs::remove_file(&new).map_err(|e| Error::io(&new, e))?;
-        let reason = "a net was trained with these tokens, and the recipe now has others; expected another `run`, or this one removed";
+        let reason =
+            "a net was trained with these tokens, and the recipe now has others: name another `run`, or remove this";
         return Err(Error::data(path.display().to_string(), reason));
     }
     std::fs::rename(&new, &path).map_err(|e| Error::io(&path, e))

@@ -266,7 +266,6 @@ mod tests {
             ("[[act]]\ndo = \"cough\"", "turns: expected 0, once through a script"),
             ("[[act]]\ndo = \"say\"\nafter_ms = -5", "act.after_ms: expected 0 to 3600000, found -5"),
             ("[cost]\nkind = \"measured\"\nlisten_us = [1, 1]", "unknown field `listen_us`"),
-            ("[random]\ninterrupt = 0.6\nbackchannel = 0.5", "random.interrupt, backchannel and cough: expected"),
             ("[room]\nsnr_db = nan", "room.snr_db: expected -20 to 120, found NaN"),
             ("[room]\nnoise = \"kitchen\"", "room.noise: expected room.snr_db beside it"),
             ("[room.echo]\ndrift_ppm = -1e6", "room.echo.drift_ppm: expected -1000 to 1000, found -1000000"),

@@ -41,16 +41,18 @@ pub(crate) fn checksum(weights: &Path, start: Option<&Path>) -> Result<String> {
     Ok(format!("crc32c:{:08x}", crc32c::crc32c(&bytes)))
 }
 
-/// What the weights at `path` are told by, those of a bundle by all of its files.
+/// What the weights at `path` are told by, those of a bundle by the files that a net of the task begins with.
 ///
 /// # Errors
-/// Weights that are missing.
-pub(crate) fn origin(path: &Path) -> Result<String> {
+/// As [`weights`].
+pub(crate) fn origin<T: Task>(task: &T, path: &Path) -> Result<String> {
     if !path.is_dir() {
         return checksum(path, None);
     }
     let bundle = Bundle::open(path)?;
-    Ok(bundle.card().files.values().map(|file| file.sha256.as_str()).collect::<Vec<_>>().join(" "))
+    let parts = task.weights_in(&bundle)?;
+    let files = parts.iter().filter_map(|(role, _)| bundle.card().files.get(*role));
+    Ok(files.map(|file| file.sha256.as_str()).collect::<Vec<_>>().join(" "))
 }
 
 /// A task's net with the weights at `path`: `net.safetensors` of a run, the folder of a bundle, or a

@@ -159,7 +159,7 @@ impl<'a, T: Task> Fitter<'a, T> {
         let start = options.start.as_deref().filter(|_| options.start_share > 0.0);
         let begun = start.map(|start| import::weights(task, start)).transpose()?;
         let origin = options.start.as_deref().or(options.adapters.as_ref().map(|adapters| adapters.base.as_path()));
-        let origin = origin.map(import::origin).transpose()?;
+        let origin = origin.map(|origin| import::origin(task, origin)).transpose()?;
         let state = Checkpoint { origin, ..Checkpoint::default() };
         let lock = lock(run)?;
         let checkpoint = Checkpoint::folder(run).filter(|_| mode == RunMode::Resume);

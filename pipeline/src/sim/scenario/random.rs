@@ -19,9 +19,10 @@ pub struct RandomConfig {
     pub interrupt: f64,
     /// How long after its beginning that is. Default: 150 to 1,500.
     pub interrupt_ms: [f64; 2],
-    /// The chance of a sign of attention during a reply. Default: 0.15.
+    /// The chance of a sign of attention during a reply, where the caller does not interrupt it. Default: 0.15.
     pub backchannel: f64,
-    /// The chance of a cough or sneeze during a reply. Default: 0.1.
+    /// The chance of a cough or sneeze during a reply, where the caller does neither. The three are shares of all replies;
+    /// what is above 1 in all of them together never comes. Default: 0.1.
     pub cough: f64,
     /// How long after the reply's beginning these come. Default: 200 to 1,200.
     pub sound_ms: [f64; 2],
@@ -70,11 +71,6 @@ impl RandomConfig {
             if !(0.0..=1.0).contains(&chance) {
                 return Err(format!("random.{key}: expected 0 to 1, found {chance}"));
             }
-        }
-        let over_a_reply = self.interrupt + self.backchannel + self.cough;
-        if over_a_reply > 1.0 {
-            let reason = "expected at most 1 together, as one of them comes in a reply";
-            return Err(format!("random.interrupt, backchannel and cough: {reason}, found {over_a_reply}"));
         }
         for (key, [low, high]) in [
             ("gap_ms", self.gap_ms),

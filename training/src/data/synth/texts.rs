@@ -49,7 +49,7 @@ pub enum TextSource {
     },
     /// Transcripts of a prepared folder, or of a manifest (`.csv` or `.json`).
     Transcripts {
-        /// The folder's name, or the manifest's path.
+        /// The folder's name, or the manifest's path, from `prepare.out`.
         folder: String,
         /// Relative weight.
         weight: f64,
