@@ -4,10 +4,12 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test's helpers may fail and report like the test")]
 
 use std::path::Path;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use rejoinder_models::audio;
-use rejoinder_models::enhance::{EnhanceConfig, EnhancerStream, Sample, Suppression};
+use rejoinder_models::enhance::{EnhanceConfig, Enhancer, EnhancerStream, Sample, Suppression};
+use rejoinder_models::runtime::{self, RuntimeConfig};
 use rejoinder_models::units::SampleRate;
 
 const RATE: usize = 16_000;
@@ -66,8 +68,12 @@ fn sum(parts: &[&[f32]]) -> Vec<f32> {
     (0..parts[0].len()).map(|i| parts.iter().map(|part| part[i]).sum()).collect()
 }
 
+fn open(config: &EnhanceConfig) -> rejoinder_models::Result<Option<Arc<dyn Enhancer>>> {
+    config.open(runtime::open(&RuntimeConfig::default())?.as_ref())
+}
+
 fn stream(config: &EnhanceConfig) -> Box<dyn EnhancerStream> {
-    config.open().unwrap().expect("something to do").stream()
+    open(config).unwrap().expect("something to do").stream().unwrap()
 }
 
 fn canceller() -> EnhanceConfig {
@@ -230,16 +236,17 @@ fn a_voice_from_afar_becomes_louder_and_a_near_one_does_not_clip() {
 #[test]
 fn a_gain_beyond_reason_is_refused_and_nothing_to_do_is_no_stream() {
     let config = EnhanceConfig { max_gain_db: 99.0, ..EnhanceConfig::default() };
-    let error = config.open().err().unwrap().to_string();
+    let error = open(&config).err().unwrap().to_string();
     assert_eq!(error, "max_gain_db: expected 0 to 50, found 99");
-    assert!(EnhanceConfig::default().open().unwrap().is_none());
+    assert!(open(&EnhanceConfig::default()).unwrap().is_none());
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(8))]
     #[test]
     fn any_chunking_gives_the_output_of_the_whole(cuts in prop::collection::vec(0usize..700, 1..40)) {
-        let config = EnhanceConfig { echo: true, noise: Some(Suppression::Moderate), max_gain_db: 12.0 };
+        let suppression = Some(Suppression::Moderate);
+        let config = EnhanceConfig { noise: suppression, max_gain_db: 12.0, ..canceller() };
         let far = far_end(2);
         let heard = sum(&[&echo(&far, ROOMS[1], 6.0, 20.0, 0.0), &noise(far.len(), -60.0)]);
         let samples = pairs(&heard, &far);

@@ -73,7 +73,7 @@ impl Assistant {
         let runtime = runtime::open(&config.runtime)?;
         let tools = config.tools.clone();
         Ok(Self {
-            enhancer: config.audio.enhance.open()?,
+            enhancer: config.audio.enhance.open(runtime.as_ref())?,
             vad: config.vad.open(runtime.as_ref())?,
             segments: config.segments,
             recognizer: zoo::open_recognizer_with(

@@ -99,8 +99,8 @@ impl Enhancer for Metered<Arc<dyn Enhancer>> {
     fn name(&self) -> &'static str {
         self.0.name()
     }
-    fn stream(&self) -> Box<dyn EnhancerStream> {
-        Box::new(Metered(self.0.stream()))
+    fn stream(&self) -> Result<Box<dyn EnhancerStream>> {
+        Ok(Box::new(Metered(self.0.stream()?)))
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::sync::Arc;
 
 use rejoinder::Assistant;
 use rejoinder::io::device::{record_block, sound_block};
-use rejoinder_models::enhance::EnhanceConfig;
+use rejoinder_models::enhance::{EnhanceConfig, Enhancer, Webrtc};
 use rejoinder_models::units::Samples;
 
 mod common;
@@ -64,8 +65,8 @@ fn callbacks_move_sound_through_a_whole_conversation_without_the_heap() {
 #[test]
 fn with_an_echo_canceller_the_callbacks_move_what_is_played_to_it_without_the_heap() {
     let config = EnhanceConfig { echo: true, ..EnhanceConfig::default() };
-    let enhancer = config.open().expect("an echo canceller");
-    converse(&Assistant { enhancer, ..common::assistant(&common::Parrot::default()) });
+    let enhancer: Arc<dyn Enhancer> = Arc::new(Webrtc::new(config));
+    converse(&Assistant { enhancer: Some(enhancer), ..common::assistant(&common::Parrot::default()) });
 }
 
 fn converse(assistant: &Assistant) {

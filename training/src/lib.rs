@@ -5,6 +5,7 @@ pub mod data;
 pub mod device;
 pub mod export;
 pub mod import;
+pub mod log;
 pub mod losses;
 pub mod metrics;
 pub mod nets;

@@ -8,7 +8,10 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use rejoinder_training::score::Score;
 use rejoinder_training::trainer::RunMode;
-use rejoinder_training::{Error, recipe};
+use rejoinder_training::{Error, log, recipe};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Trains and exports speech models: prepare, tokenizer, train, evaluate, export, score.
 #[derive(Parser)]
@@ -66,19 +69,22 @@ enum Step {
 }
 
 fn main() -> ExitCode {
-    tracing_subscriber::fmt()
+    let lines = tracing_subscriber::fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_default_env()
-                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,rejoinder_training=info")),
-        )
         .with_writer(std::io::stderr)
-        .with_target(false)
-        .init();
+        .with_target(false);
+    let wanted = EnvFilter::try_from_default_env();
+    let wanted = wanted.unwrap_or_else(|_| EnvFilter::new("warn,rejoinder_training=info"));
+    tracing_subscriber::registry().with(wanted).with(lines).with(log::layer()).init();
     match run(Cli::parse().step) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => {
+            log::close(None);
+            ExitCode::SUCCESS
+        }
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "error: {}", rejoinder_models::one_line(error.as_ref()));
+            let text = rejoinder_models::one_line(error.as_ref());
+            log::close(Some(&text));
+            let _ = writeln!(std::io::stderr(), "error: {text}");
             let interrupted = matches!(error.downcast_ref(), Some(Error::Interrupted));
             ExitCode::from(if interrupted { 130 } else { 1 })
         }

@@ -16,6 +16,7 @@ use crate::tasks::attention::AttentionRecipe;
 use crate::tasks::g2p::G2pRecipe;
 use crate::tasks::keyword::KeywordRecipe;
 use crate::tasks::lm::LmRecipe;
+use crate::tasks::separation::SeparationRecipe;
 use crate::tasks::speaker::SpeakerRecipe;
 use crate::tasks::token_lm::TokenLmRecipe;
 use crate::tasks::transducer::TransducerRecipe;
@@ -23,7 +24,7 @@ use crate::tasks::tts::TtsRecipe;
 use crate::tasks::turn::TurnRecipe;
 use crate::tasks::vad::VadRecipe;
 use crate::trainer::{Checkpoint, DEBUG_RUN, RunMode, Timing};
-use crate::{Error, Result};
+use crate::{Error, Result, log};
 
 /// The file of a run folder with the recipe as it was resolved.
 pub(crate) const RESOLVED: &str = "recipe.toml";
@@ -35,18 +36,19 @@ const TOKENS: &str = "tokens.txt";
 type Open = fn(toml::Table, place: &str) -> Result<Box<dyn Recipe>>;
 
 /// The tasks that there are.
-const TASKS: [(&str, Open); 11] = [
-    (AsrRecipe::TASK, read::<AsrRecipe>),
-    (AttentionRecipe::TASK, read::<AttentionRecipe>),
-    (G2pRecipe::TASK, read::<G2pRecipe>),
-    (KeywordRecipe::TASK, read::<KeywordRecipe>),
-    (LmRecipe::TASK, read::<LmRecipe>),
-    (SpeakerRecipe::TASK, read::<SpeakerRecipe>),
-    (TokenLmRecipe::TASK, read::<TokenLmRecipe>),
-    (TransducerRecipe::TASK, read::<TransducerRecipe>),
-    (TtsRecipe::TASK, read::<TtsRecipe>),
-    (TurnRecipe::TASK, read::<TurnRecipe>),
-    (VadRecipe::TASK, read::<VadRecipe>),
+const TASKS: [(&str, Open); 12] = [
+    (AsrRecipe::TASK, boxed::<AsrRecipe>),
+    (AttentionRecipe::TASK, boxed::<AttentionRecipe>),
+    (G2pRecipe::TASK, boxed::<G2pRecipe>),
+    (KeywordRecipe::TASK, boxed::<KeywordRecipe>),
+    (LmRecipe::TASK, boxed::<LmRecipe>),
+    (SeparationRecipe::TASK, boxed::<SeparationRecipe>),
+    (SpeakerRecipe::TASK, boxed::<SpeakerRecipe>),
+    (TokenLmRecipe::TASK, boxed::<TokenLmRecipe>),
+    (TransducerRecipe::TASK, boxed::<TransducerRecipe>),
+    (TtsRecipe::TASK, boxed::<TtsRecipe>),
+    (TurnRecipe::TASK, boxed::<TurnRecipe>),
+    (VadRecipe::TASK, boxed::<VadRecipe>),
 ];
 
 /// The steps of a recipe. Each leaves its result in files, so that each can be run again alone.
@@ -100,6 +102,7 @@ pub trait Recipe {
 /// A folder that `mode` refuses, or that cannot be written.
 pub fn begin_run(task: &str, recipe: &impl Serialize, run: &Path, mode: RunMode) -> Result<()> {
     mode.check(run)?;
+    log::expect(run);
     std::fs::create_dir_all(run).map_err(|e| Error::io(run, e))?;
     let resolved = toml::to_string(recipe).map_err(|e| Error::config("recipe", e))?;
     let resolved = format!("task = {task:?}\n{resolved}");
@@ -113,7 +116,9 @@ pub fn begin_run(task: &str, recipe: &impl Serialize, run: &Path, mode: RunMode)
 
 /// What a run that goes on must have as it was, since weights of the same shape would not tell, but for what is dropped in
 /// training.
-const KEPT: [&[&str]; 4] = [&["net"], &["features"], &["decoder", "net"], &["transducer", "joint"]];
+const KEPT: [&[&str]; 5] = [&["net"], &["features"], &["decoder", "net"], &["transducer", "joint"], &["train"]];
+/// Of `[train]` it is this alone: the checkpoint has what it remembers.
+const KEPT_IN_TRAINING: &str = "optimizer";
 /// What no weight depends on.
 const CHANGEABLE: [&str; 3] = ["dropout", "chunk", "left"];
 
@@ -131,7 +136,11 @@ fn refuse_changes(path: &Path, resolved: &str) -> Result<()> {
     for path_of in KEPT {
         let (Some(known), Some(now)) = (section(&known, path_of), section(&now, path_of)) else { continue };
         let differs = |(key, value): &(&String, &toml::Value)| {
-            !CHANGEABLE.contains(&key.as_str()) && now.get(*key).is_some_and(|now| now != *value)
+            let kept = match path_of {
+                ["train"] => *key == KEPT_IN_TRAINING,
+                _ => !CHANGEABLE.contains(&key.as_str()),
+            };
+            kept && now.get(*key).is_some_and(|now| now != *value)
         };
         if let Some((key, value)) = known.iter().find(differs) {
             let section = path_of.join(".");
@@ -207,7 +216,7 @@ pub(crate) fn read_tokens(path: &Path) -> Result<Tokenizer> {
 /// before what the other says, key by key in tables, and as a whole elsewhere.
 ///
 /// `${key}` in a text stands for the value of another key, as the overrides leave it; a table `[vars]` holds values for that.
-/// A value `"!PLACEHOLDER"` has to be given by an override.
+/// A value `"!PLACEHOLDER"` has to be given by an override; `"!none"` takes out what an included recipe says.
 ///
 /// In debug mode ([`TrainOptions::debug`](crate::trainer::TrainOptions::debug)) the run folder is one of its own, and the bundle
 /// goes into it, unless the overrides name others.
@@ -223,7 +232,7 @@ pub fn open(path: &Path, overrides: &[String]) -> Result<Box<dyn Recipe>> {
         None => return Err(Error::config(&place, "missing field `task`")),
     };
     match TASKS.iter().find(|(name, _)| *name == task) {
-        Some((_, read)) => read(table, &place),
+        Some((_, open)) => open(table, &place),
         None => {
             let known = TASKS.map(|(name, _)| name).join(", ");
             Err(Error::config(&place, format!("task: expected one of {known}, found `{task}`")))
@@ -232,9 +241,12 @@ pub fn open(path: &Path, overrides: &[String]) -> Result<Box<dyn Recipe>> {
 }
 
 /// A recipe of one kind; a mistake in it with its key.
-fn read<R: Recipe + DeserializeOwned + 'static>(table: toml::Table, place: &str) -> Result<Box<dyn Recipe>> {
-    let recipe: R = table.try_into().map_err(|e: toml::de::Error| Error::config(place, in_one_line(&e)))?;
-    Ok(Box::new(recipe))
+fn typed<R: DeserializeOwned>(table: toml::Table, place: &str) -> Result<R> {
+    table.try_into().map_err(|e: toml::de::Error| Error::config(place, in_one_line(&e)))
+}
+
+fn boxed<R: Recipe + DeserializeOwned + 'static>(table: toml::Table, place: &str) -> Result<Box<dyn Recipe>> {
+    Ok(Box::new(typed::<R>(table, place)?))
 }
 
 fn resolve(path: &Path, overrides: &[String]) -> Result<toml::Table> {
@@ -244,6 +256,7 @@ fn resolve(path: &Path, overrides: &[String]) -> Result<toml::Table> {
         references::check_named(&table, key).map_err(|reason| Error::config(path.display().to_string(), reason))?;
         set(&mut table, pair)?;
     }
+    references::take_out(&mut table);
     let said = |table: &mut toml::Table| {
         references::resolve(table).map_err(|reason| Error::config(path.display().to_string(), reason))
     };
@@ -273,6 +286,25 @@ fn is_debug(table: &toml::Table) -> bool {
     let tables = || table.iter().filter_map(|(key, value)| Some((key, value.as_table()?)));
     let debug = |train: &toml::Table| train.get("debug").and_then(toml::Value::as_bool) == Some(true);
     tables().any(|(key, inner)| (key == "train" && debug(inner)) || is_debug(inner))
+}
+
+/// As [`open`], for a program of one's own that trains by the recipe of a task that it knows, such as
+/// [`AsrRecipe::TASK`]: what [`AsrRecipe::task`] makes of it goes to [`fit_observed`](crate::trainer::fit_observed), with
+/// whoever looks on (`training/examples/looking_on.rs`).
+///
+/// # Errors
+/// As [`open`]; the recipe of another task.
+pub fn read<R: DeserializeOwned>(task: &str, path: &Path, overrides: &[String]) -> Result<R> {
+    let place = path.display().to_string();
+    let mut table = resolve(path, overrides)?;
+    match table.remove("task") {
+        Some(toml::Value::String(found)) if found == task => {}
+        found => {
+            let found = found.map_or_else(|| "none".to_owned(), |found| found.to_string());
+            return Err(Error::config(&place, format!("task: expected {task:?}, found {found}")));
+        }
+    }
+    typed(table, &place)
 }
 
 /// The tables whose other keys depend on their `kind`. (Those of nets are not among them: what kinds of nets share, a variant

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use burn::tensor::{Device, Tensor, TensorData, activation};
 use rejoinder_training::losses::adversarial::{discriminator_loss, feature_matching_loss, generator_loss};
 use rejoinder_training::losses::{
-    BinaryLoss, CrossEntropyConfig, FocalConfig, binary_cross_entropy, ctc_distillation_loss, distillation_loss,
-    distilled, si_snr_loss, si_snr_pit_loss, softened, weighted_binary_cross_entropy,
+    BinaryLoss, CrossEntropyConfig, FocalConfig, SeparationLoss, binary_cross_entropy, ctc_distillation_loss,
+    distillation_loss, distilled, softened, weighted_binary_cross_entropy,
 };
 use report::report;
 use serde::Deserialize;
@@ -117,7 +117,7 @@ fn permutation_invariant_si_snr_is_speechbrains_for_each_length() {
     let (batch, count) = (lengths.len(), permutations[0].len());
     let shape = [batch, count, sources.len() / batch / count];
     let (estimates, sources) = (leaf(&estimates, shape), constant(&sources, shape));
-    let found = si_snr_pit_loss(estimates.clone(), sources.clone(), &lengths);
+    let found = SeparationLoss::SiSnr.forward(estimates.clone(), sources.clone(), &lengths);
     assert_eq!(found.sources, permutations);
     let peer = "SpeechBrain's PitWrapper of cal_si_snr";
     let value = apart(&floats(found.losses.clone()), &losses);
@@ -131,9 +131,11 @@ fn permutation_invariant_si_snr_is_speechbrains_for_each_length() {
     let ordered =
         permutations.iter().enumerate().flat_map(|(row, order)| order.iter().map(move |source| (row, *source)));
     let rows = ordered.map(|(row, source)| sources.clone().narrow(0, row, 1).narrow(1, source, 1));
-    let rows = Tensor::cat(rows.collect(), 1).reshape(shape);
-    let found = si_snr_loss(estimates, rows, &lengths).mean_dim(1);
-    apart(&floats(found), &losses);
+    let [rows, estimates] =
+        [Tensor::cat(rows.collect(), 1), estimates].map(|x| x.reshape([batch * count, 1, shape[2]]));
+    let lengths: Vec<usize> = lengths.iter().flat_map(|length| vec![*length; count]).collect();
+    let found = SeparationLoss::SiSnr.forward(estimates, rows, &lengths).losses;
+    apart(&floats(found.reshape([batch, count]).mean_dim(1)), &losses);
 }
 
 #[test]
@@ -143,8 +145,22 @@ fn what_comes_behind_a_mixture_changes_nothing() {
     for (row, signal) in estimates.chunks_mut(shape[2]).enumerate() {
         signal[lengths[row / 3]..].fill(100.0);
     }
-    let found = si_snr_pit_loss(constant(&estimates, shape), constant(&sources, shape), &lengths);
+    let found = SeparationLoss::SiSnr.forward(constant(&estimates, shape), constant(&sources, shape), &lengths);
     apart(&floats(found.losses), &losses);
+}
+
+#[test]
+fn the_level_counts_where_the_ratio_is_of_scale() {
+    let tone = |hz: f32| (0..200).map(|i| (hz * i as f32).sin()).collect::<Vec<f32>>();
+    let sources = [tone(0.3), tone(0.7)].concat();
+    let half: Vec<f32> = [tone(0.7), tone(0.3)].concat().iter().map(|x| 0.5 * x).collect();
+    let of = |loss: SeparationLoss| loss.forward(constant(&half, [1, 2, 200]), constant(&sources, [1, 2, 200]), &[200]);
+    let (scaled, plain) = (of(SeparationLoss::SiSnr), of(SeparationLoss::Snr));
+    assert_eq!((&scaled.sources[0], &plain.sources[0]), (&vec![1, 0], &vec![1, 0]));
+    // Half the level leaves a quarter of the energy as noise, and a thousandth always counts.
+    let expected = 10.0 * (0.25_f32 + 1e-3).log10();
+    let (scaled, plain) = (floats(scaled.losses)[0], floats(plain.losses)[0]);
+    assert!(scaled < -60.0 && (plain - expected).abs() < 1e-3, "{scaled} dB, {plain} dB, expected {expected}");
 }
 
 #[test]
@@ -153,7 +169,7 @@ fn silence_and_equal_signals_have_finite_losses_and_gradients() {
     let both = [tone.as_slice(), &[0.0; 40]].concat();
     for (estimates, sources) in [(both.clone(), both.clone()), (vec![0.0; 80], both)] {
         let estimates = leaf(&estimates, [1, 2, 40]);
-        let found = si_snr_pit_loss(estimates.clone(), constant(&sources, [1, 2, 40]), &[40]);
+        let found = SeparationLoss::SiSnr.forward(estimates.clone(), constant(&sources, [1, 2, 40]), &[40]);
         let gradients = found.losses.backward();
         let gradient = floats(estimates.grad(&gradients).unwrap());
         assert!(floats(found.losses)[0].is_finite() && gradient.iter().all(|x| x.is_finite()), "{gradient:?}");

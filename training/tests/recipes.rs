@@ -349,6 +349,31 @@ fn small(recipe: &Path, folder: &Path) -> Small {
             ("evaluate.mixtures", "1"),
             ("evaluate.mixture_s", "10"),
         ]),
+        ("separation", name) => {
+            add(&[
+                ("batch", "2"),
+                ("mixtures.window_s", "0.5"),
+                ("mixtures.count", "4"),
+                ("net.filters", "16"),
+                ("net.width", "8"),
+                ("net.hidden", "12"),
+                ("net.blocks", "2"),
+                ("net.repeats", "1"),
+                ("evaluate.mixtures", "2"),
+                ("evaluate.mixture_s", "1"),
+            ]);
+            // The voice of each clip is its mixture, too.
+            let columns = if ["denoise", "voicebank"].contains(&name) { "[\"wav\"]" } else { "[\"wav\", \"wav\"]" };
+            let recorded = ["voicebank", "wsj0mix"].contains(&name);
+            for (made, listed) in [
+                ("data.train", "data.recorded.train"),
+                ("data.valid", "data.recorded.valid"),
+                ("data.tests", "data.recorded.tests"),
+            ] {
+                add(&[(if recorded { listed } else { made }, format!("[{clips}]").as_str())]);
+            }
+            add(&[("data.recorded.mixture", "\"wav\""), ("data.recorded.sources", columns)]);
+        }
         ("lm", name) => {
             tokenizer = true;
             if name == "more_words" {

@@ -3,14 +3,21 @@
 //! An echo canceller needs to know what is played. A stream therefore takes two signals on one clock: each sample that
 //! the microphone hears comes with the one that is handed to the loudspeaker meanwhile.
 
+mod cascade;
+pub mod conv_tasnet;
 mod webrtc;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use conv_tasnet::ConvTasNet;
 pub use webrtc::Webrtc;
 
+use cascade::Cascade;
+
+use crate::runtime::Runtime;
 use crate::streaming::Streaming;
 use crate::{Error, Result};
 
@@ -26,7 +33,10 @@ pub trait Enhancer: Send + Sync {
     fn name(&self) -> &'static str;
 
     /// An enhancer for one stream of audio.
-    fn stream(&self) -> Box<dyn EnhancerStream>;
+    ///
+    /// # Errors
+    /// [`Error::Engine`] when an engine cannot make a session.
+    fn stream(&self) -> Result<Box<dyn EnhancerStream>>;
 }
 
 /// The state of an [`Enhancer`] for one stream of audio.
@@ -50,6 +60,9 @@ pub struct EnhanceConfig {
     pub echo: bool,
     /// How strongly steady noise is suppressed. Default: not at all.
     pub noise: Option<Suppression>,
+    /// A net that leaves of the sound the voice in it, in the place of `noise`: a bundle of one source that the trainer's task
+    /// `separation` has exported, its folder or name. Default: none.
+    pub denoiser: Option<PathBuf>,
     /// By how much, in dB, a quiet voice is made louder at the most. Default: 0.
     pub max_gain_db: f32,
 }
@@ -71,6 +84,11 @@ pub enum Suppression {
 impl EnhanceConfig {
     /// Whether anything is done at all.
     pub fn is_on(&self) -> bool {
+        self.is_call() || self.denoiser.is_some()
+    }
+
+    /// Whether anything is done that a voice call's processing does.
+    fn is_call(&self) -> bool {
         self.echo || self.noise.is_some() || self.max_gain_db > 0.0
     }
 
@@ -79,18 +97,29 @@ impl EnhanceConfig {
     /// # Errors
     /// [`Error::Invalid`] naming the value.
     pub fn check(&self) -> Result<()> {
+        if self.noise.is_some() && self.denoiser.is_some() {
+            return Err(Error::invalid("denoiser", "`noise` or `denoiser`", "both"));
+        }
         if (0.0..=MAX_GAIN_DB).contains(&self.max_gain_db) {
             return Ok(());
         }
         Err(Error::invalid("max_gain_db", format!("0 to {MAX_GAIN_DB}"), self.max_gain_db))
     }
 
-    /// What does it; none where nothing is to be done.
+    /// What does it; none where nothing is to be done. A net comes last: what is left of an echo is noise to it.
     ///
     /// # Errors
-    /// As [`check`](Self::check).
-    pub fn open(&self) -> Result<Option<Arc<dyn Enhancer>>> {
+    /// As [`check`](Self::check) and [`ConvTasNet::open`]; [`Error::Model`] for a net that takes several voices out of a mixture.
+    pub fn open(&self, runtime: &dyn Runtime) -> Result<Option<Arc<dyn Enhancer>>> {
         self.check()?;
-        Ok(if self.is_on() { Some(Arc::new(Webrtc::new(self.clone()))) } else { None })
+        let open = |path: &PathBuf| ConvTasNet::open(runtime, path)?.into_denoiser();
+        let denoiser = self.denoiser.as_ref().map(open).transpose()?;
+        let call = self.is_call().then(|| Webrtc::new(self.clone()));
+        Ok(match (call, denoiser) {
+            (Some(call), Some(net)) => Some(Arc::new(Cascade::new(call, net))),
+            (Some(call), None) => Some(Arc::new(call)),
+            (None, Some(net)) => Some(Arc::new(net)),
+            (None, None) => None,
+        })
     }
 }

@@ -61,8 +61,8 @@ impl Enhancer for Webrtc {
         "webrtc"
     }
 
-    fn stream(&self) -> Box<dyn EnhancerStream> {
-        Box::new(WebrtcStream { processing: self.processing(), webrtc: self.clone(), pending: Vec::new() })
+    fn stream(&self) -> Result<Box<dyn EnhancerStream>> {
+        Ok(Box::new(WebrtcStream { processing: self.processing(), webrtc: self.clone(), pending: Vec::new() }))
     }
 }
 

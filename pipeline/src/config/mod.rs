@@ -175,7 +175,7 @@ impl RawConfig {
         Ok(Config {
             path: files[0].clone(),
             runtime: self.runtime,
-            audio: self.audio,
+            audio: self.audio.resolve(files)?,
             vad: vad(self.vad, files)?,
             segments: self.segments,
             turn_taking,
@@ -195,6 +195,15 @@ impl RawConfig {
             apology: Some(self.dialogue.apology).filter(|apology| !apology.trim().is_empty()),
             tools: tools(self.dialogue.tools)?,
         })
+    }
+}
+
+impl AudioConfig {
+    fn resolve(mut self, files: &[PathBuf]) -> Result<Self, String> {
+        if let Some(denoiser) = &mut self.enhance.denoiser {
+            *denoiser = model("audio.enhance.denoiser", &denoiser.to_string_lossy(), files)?;
+        }
+        Ok(self)
     }
 }
 

@@ -219,7 +219,7 @@ impl SessionBuilder {
             Some(enhancer) => {
                 let (tap, reference) = reference_ring(rate, resampler(rate, SampleRate::INTERNAL)?);
                 loudspeaker.tap(tap);
-                Some(Cleaner::new(enhancer.stream(), reference))
+                Some(Cleaner::new(enhancer.stream()?, reference))
             }
             None => None,
         };

@@ -20,7 +20,7 @@ pub use ctc::ctc_loss;
 pub use distillation::{ctc_distillation_loss, distillation_loss, distilled, softened};
 pub use frames::frame_loss;
 pub use margin::aam_softmax;
-pub use separation::{Permuted, si_snr_loss, si_snr_pit_loss};
+pub use separation::{Permuted, SeparationLoss};
 pub use smoothed::smoothed_loss;
 pub use transducer::transducer_loss;
 

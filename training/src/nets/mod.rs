@@ -3,6 +3,7 @@
 pub mod blocks;
 pub mod bottleneck;
 pub mod conformer;
+pub mod conv_tasnet;
 pub mod encoder_decoder;
 mod gru;
 pub mod keyword;

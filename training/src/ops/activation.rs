@@ -2,10 +2,10 @@ use burn::nn::Dropout;
 use burn::tensor::{Tensor, activation};
 use rayon::prelude::*;
 
-use super::BLOCK;
 use super::dropout::Keep;
 use super::fused::{Kernel, Values, handle, record};
-use super::simd::{normal, sigmoid, vectorized};
+use super::simd::{normal, sigmoid, sum_pairs, vectorized};
+use super::{BLOCK, sum_in_order};
 
 /// The sigmoid linear unit, x sigmoid(x).
 pub(crate) fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
@@ -59,6 +59,18 @@ pub(crate) fn leaky_relu<const D: usize>(x: Tensor<D>, slope: f32) -> Tensor<D> 
             record(LeakyRelu { slope }, [values], shape)
         }
         None => activation::leaky_relu(x, f64::from(slope)),
+    }
+}
+
+/// The leaky rectified linear unit with a slope that is learnt, of shape (1) (He et al., "Delving deep into rectifiers", 2015).
+pub(crate) fn prelu<const D: usize>(x: Tensor<D>, slope: Tensor<1>) -> Tensor<D> {
+    match (handle(&x), handle(&slope)) {
+        (Some(values), Some(slope)) => {
+            let shape = x.dims();
+            drop(x);
+            record(Prelu, [values, slope], shape)
+        }
+        _ => activation::relu(x.clone()) - activation::relu(x.neg()) * slope.reshape([1; D]),
     }
 }
 
@@ -178,6 +190,38 @@ impl Kernel<1> for LeakyRelu {
 #[inline(always)]
 fn factor(x: f32, slope: f32) -> f32 {
     if x > 0.0 { 1.0 } else { slope }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Prelu;
+
+impl Kernel<2> for Prelu {
+    /// The input and the slope.
+    type Saved = (Values, f32);
+
+    fn forward(&self, [mut x, slope]: [Values; 2]) -> (Values, Self::Saved) {
+        let (saved, slope) = (x.clone(), slope[0]);
+        x.make_mut().par_chunks_mut(BLOCK).for_each(|x| x.iter_mut().for_each(|x| *x *= factor(*x, slope)));
+        (x, (saved, slope))
+    }
+
+    fn backward(&self, (x, slope): Self::Saved, mut gradient: Values, _wanted: [bool; 2]) -> [Option<Values>; 2] {
+        let blocks = gradient.make_mut().par_chunks_mut(BLOCK).zip(x.par_chunks(BLOCK));
+        let parts = blocks.map(|(gradient, x)| vec![prelu_gradient(x, slope, gradient)]);
+        let below = sum_in_order(parts, 1);
+        [Some(gradient), Some(below.into())]
+    }
+}
+
+vectorized! {
+    /// The gradient of the input takes the place of the output's; returns that of the slope.
+    fn prelu_gradient(x: &[f32], slope: f32, gradient: &mut [f32]) -> f32 {
+        let below = sum_pairs(gradient, x, |g, x| g * x.min(0.0));
+        for (gradient, x) in gradient.iter_mut().zip(x) {
+            *gradient *= factor(*x, slope);
+        }
+        below
+    }
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -10,11 +10,11 @@ use super::sum_in_order;
 ///
 /// # Shapes
 /// - `x`: (batch, frames, channels)
-/// - returns: (batch, left + frames + 1 - kernel, channels)
+/// - returns: (batch, left + frames - (kernel - 1) dilation, channels)
 pub(crate) fn depthwise(convolution: &Conv1d, x: Tensor<3>, left: usize) -> Tensor<3> {
     let x = x.cast(convolution.weight.dtype());
     let ([batch, frames, channels], [_, _, kernel]) = (x.dims(), convolution.weight.dims());
-    let sizes = Depthwise { frames, channels, kernel, left };
+    let sizes = Depthwise { frames, channels, kernel, dilation: convolution.dilation, left };
     let bias = convolution.bias.as_ref().and_then(|bias| handle(&bias.val()));
     match (handle(&x), handle(&convolution.weight.val()), bias) {
         (Some(values), Some(weight), Some(bias)) => {
@@ -37,10 +37,10 @@ fn plain(convolution: &Conv1d, x: Tensor<3>, left: usize) -> Tensor<3> {
         return convolution.forward(x.swap_dims(1, 2)).swap_dims(1, 2);
     }
     let ([_, time, _], [_, _, kernel]) = (x.dims(), convolution.weight.dims());
-    let frames = time + 1 - kernel;
+    let frames = time - (kernel - 1) * convolution.dilation;
     let taps = convolution.weight.val().reshape([channels, kernel]).swap_dims(0, 1);
     let tap = |k: usize| {
-        let shifted = x.clone().slice([0..batch, k..k + frames, 0..channels]);
+        let shifted = x.clone().narrow(1, k * convolution.dilation, frames);
         shifted * taps.clone().slice([k..k + 1, 0..channels]).reshape([1, 1, channels])
     };
     let sum = (1..kernel).fold(tap(0), |sum, k| sum + tap(k));
@@ -55,6 +55,8 @@ struct Depthwise {
     frames: usize,
     channels: usize,
     kernel: usize,
+    /// Frames from one tap to the next.
+    dilation: usize,
     left: usize,
 }
 
@@ -62,9 +64,9 @@ impl Depthwise {
     /// The output frame, the tap and the input frame of all products of frames and taps.
     #[inline(always)]
     fn products(self) -> impl Iterator<Item = (usize, usize, usize)> {
-        let Self { kernel, left, .. } = self;
+        let Self { kernel, dilation, left, .. } = self;
         let taps = (0..self.frames_out()).flat_map(move |to| (0..kernel).map(move |tap| (to, tap)));
-        taps.filter_map(move |(to, tap)| (to + tap).checked_sub(left).map(|from| (to, tap, from)))
+        taps.filter_map(move |(to, tap)| (to + tap * dilation).checked_sub(left).map(|from| (to, tap, from)))
     }
 
     /// The weights, (channels, kernel) as they are kept, as (kernel, channels).
@@ -74,7 +76,7 @@ impl Depthwise {
     }
 
     fn frames_out(self) -> usize {
-        self.left + self.frames + 1 - self.kernel
+        self.left + self.frames - (self.kernel - 1) * self.dilation
     }
 }
 

@@ -29,7 +29,7 @@ mod windows;
 
 use rayon::iter::IndexedParallelIterator;
 
-pub(crate) use activation::{gelu, glu, leaky_relu, relu, silu, silu_dropout};
+pub(crate) use activation::{gelu, glu, leaky_relu, prelu, relu, silu, silu_dropout};
 pub(crate) use attention::{attend, attention, find, rotate};
 pub(crate) use batch_norm::batch_norm;
 pub(crate) use conv2d::conv2d;

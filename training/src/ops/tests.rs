@@ -76,6 +76,9 @@ fn activations_are_the_same() {
     assert_same("gelu", &x, &[], None::<Tensor<1>>, gelu, activation::gelu);
     assert_same("relu", &x, &[], None::<Tensor<1>>, relu, activation::relu);
     assert_same("leaky", &x, &[], None::<Tensor<1>>, |x| leaky_relu(x, 0.2), |x| activation::leaky_relu(x, 0.2));
+    let slope = Tensor::<1>::from_floats([0.3], &device).require_grad();
+    let plain = |x: Tensor<3>| activation::prelu(x, slope.clone());
+    assert_same("prelu", &x, &[], Some(slope.clone()), |x| prelu(x, slope.clone()), plain);
     assert_same("glu", &x, &[], None::<Tensor<1>>, glu, |x| activation::glu(x, 2));
     assert_same("log_softmax", &x, &[], None::<Tensor<1>>, log_softmax, |x| activation::log_softmax(x, 2));
 }
@@ -93,9 +96,9 @@ fn linear_layers_are_the_same() {
 #[test]
 fn depthwise_convolutions_are_the_same() {
     let device = device();
-    let layer: Conv1d = Conv1dConfig::new(19, 19, 5).with_groups(19).init(&device);
     let x = random([2, 11, 19], &device);
-    for left in [0, 2, 4] {
+    for (left, dilation) in [(0, 1), (2, 1), (4, 1), (0, 2), (5, 3)] {
+        let layer: Conv1d = Conv1dConfig::new(19, 19, 5).with_groups(19).with_dilation(dilation).init(&device);
         let expected = |x: Tensor<3>| {
             let padded = Tensor::cat(vec![Tensor::zeros([2, left, 19], &device), x], 1);
             layer.forward(padded.swap_dims(1, 2)).swap_dims(1, 2)

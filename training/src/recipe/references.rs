@@ -1,16 +1,24 @@
 //! Values that a recipe says once and names elsewhere, as `!ref <key>` does in SpeechBrain's hyperparameters.
 //!
 //! `${key}` in a text stands for the value of that key, a dotted path; the keys of the table `[vars]` are there for nothing
-//! else. `"!PLACEHOLDER"` stands for a value that whoever runs the recipe has to give.
+//! else. `"!PLACEHOLDER"` stands for a value that whoever runs the recipe has to give, `"!none"` for one that is not there.
 
 use toml::{Table, Value};
 
+/// A value that takes out what an included recipe says.
+const NONE: &str = "!none";
 /// The table of values that are only referred to.
 const VARS: &str = "vars";
 /// A value that is to be given.
 const PLACEHOLDER: &str = "!PLACEHOLDER";
 /// Values may refer to others, so deep at the most.
 const DEPTH: usize = 16;
+
+/// Takes out each key whose value is `"!none"`, as though no recipe had said it.
+pub(super) fn take_out(table: &mut Table) {
+    table.retain(|_, value| value.as_str() != Some(NONE));
+    table.iter_mut().filter_map(|(_, value)| value.as_table_mut()).for_each(take_out);
+}
 
 /// Puts values in the place of what refers to them, and takes `[vars]` out.
 ///

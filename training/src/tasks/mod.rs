@@ -6,6 +6,7 @@ pub mod attention;
 pub mod g2p;
 pub mod keyword;
 pub mod lm;
+pub mod separation;
 pub mod speaker;
 pub mod token_lm;
 pub mod transducer;
@@ -13,9 +14,11 @@ pub mod tts;
 pub mod turn;
 pub mod vad;
 
+use std::io::Write;
 use std::path::Path;
 
 use rejoinder_models::features::{Fbank, FbankConfig};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -23,6 +26,19 @@ use crate::{Error, Result};
 
 /// What `evaluate` leaves in a run folder.
 const RESULTS: &str = "results.json";
+
+/// Prints a line of a table.
+fn print(line: &str) -> Result<()> {
+    writeln!(std::io::stdout(), "{line}").map_err(|e| Error::io("standard output", e))
+}
+
+/// Saves what `evaluate` has found in a run folder, which may not be there yet.
+fn save_results(run: &Path, results: &impl Serialize) -> Result<()> {
+    std::fs::create_dir_all(run).map_err(|e| Error::io(run, e))?;
+    let path = run.join(RESULTS);
+    let text = serde_json::to_string_pretty(results).map_err(|e| Error::data("results", e))?;
+    std::fs::write(&path, text).map_err(|e| Error::io(&path, e))
+}
 
 /// The features of a recipe, whose bins must be those that its net takes.
 fn fbank(config: &FbankConfig, bins: usize) -> Result<Fbank> {

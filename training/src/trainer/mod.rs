@@ -45,6 +45,7 @@ pub use kept::{Kept, Metric};
 pub use observer::{At, BatchEnd, Observer, Observers, Stage};
 pub use options::TrainOptions;
 pub use precision::Precision;
+pub(crate) use progress::TARGET as PROGRESS;
 pub(crate) use run::DEBUG_RUN;
 pub use run::RunMode;
 pub use run_log::Meter;

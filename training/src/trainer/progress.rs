@@ -8,6 +8,8 @@ use super::run_log::line;
 use super::{Kept, Meter, Task, kept, timing};
 use crate::Result;
 
+/// Where the lines in the place of a bar are said.
+pub(crate) const TARGET: &str = module_path!();
 /// Parts of the bar.
 const LENGTH: u64 = 1000;
 /// How often a line is printed where there is no terminal.

@@ -5,12 +5,12 @@ use super::Checkpoint;
 use super::checkpoint::remove;
 use super::environment::ENVIRONMENT;
 use super::kept::BEST;
-use crate::{Error, Result};
+use crate::{Error, Result, log};
 
 /// The weights that a finished run leaves in its folder.
 pub(super) const WEIGHTS: &str = "net.safetensors";
 /// What training writes beside them, and [`EVENTS`].
-const LEFT: [&str; 5] = [WEIGHTS, ENVIRONMENT, "log.txt", "log.jsonl", "curves.svg"];
+const LEFT: [&str; 5] = [WEIGHTS, ENVIRONMENT, log::LOG, "log.jsonl", "curves.svg"];
 /// What `evaluate` and `export` write, perhaps of a bundle that was there before any run.
 const RESULTS: [&str; 4] = ["results.json", "heard", "float", "tune.json"];
 /// How the names of files of alignments begin.

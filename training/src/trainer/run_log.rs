@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::observer::{At, Observer, Stage};
 use super::{Figure, Kept, Task, kept};
-use crate::{Error, Result};
+use crate::{Error, Result, log};
 
 /// The name of the learning rate among figures.
 const RATE: &str = "lr";
@@ -40,23 +40,17 @@ impl Meter {
     }
 }
 
-/// The logs of a run folder: `log.txt` for people, `log.jsonl` for programs.
+/// The logs of a run folder: `log.txt` for people, with what else is said there ([`log`]), `log.jsonl` for programs.
 pub(super) struct RunLog {
-    text: File,
     json: File,
 }
 
 impl RunLog {
     pub(super) fn new(run: &Path) -> Result<Self> {
-        let open = |name: &str| {
-            let path = run.join(name);
-            OpenOptions::new().create(true).append(true).open(&path).map_err(|e| Error::io(path, e))
-        };
-        Ok(Self { text: open("log.txt")?, json: open("log.jsonl")? })
-    }
-
-    fn say(&mut self, line: &str) -> Result<()> {
-        writeln!(self.text, "{line}").map_err(|e| Error::io("log.txt", e))
+        log::open(run)?;
+        let path = run.join("log.jsonl");
+        let json = OpenOptions::new().create(true).append(true).open(&path).map_err(|e| Error::io(path, e))?;
+        Ok(Self { json })
     }
 }
 
@@ -79,7 +73,7 @@ pub(super) fn line(stage: Stage, figures: &[(&'static str, f64)], at: &At) -> St
 
 impl<T: Task> Observer<T> for RunLog {
     fn on_stage_end(&mut self, stage: Stage, figures: &[(&'static str, f64)], _net: &T::Net, at: &At) -> Result<()> {
-        self.say(&line(stage, figures, at))?;
+        log::say(&line(stage, figures, at));
         let mut record = serde_json::Map::new();
         record.insert("event".into(), stage.name().into());
         record.insert("epoch".into(), at.epoch.into());
@@ -91,6 +85,7 @@ impl<T: Task> Observer<T> for RunLog {
     }
 
     fn on_fit_end(&mut self, chosen: &[Kept], _net: &T::Net, _at: &At) -> Result<()> {
-        self.say(&kept::line(chosen))
+        log::say(&kept::line(chosen));
+        Ok(())
     }
 }

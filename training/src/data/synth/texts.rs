@@ -51,6 +51,9 @@ pub enum TextSource {
     Transcripts {
         /// The folder's name, or the manifest's path, from `prepare.out`.
         folder: String,
+        /// Words, or characters, of the shortest that counts. Default: 1.
+        #[serde(default = "once")]
+        least: usize,
         /// Relative weight.
         weight: f64,
     },
@@ -129,17 +132,18 @@ impl TextSource {
                     Vec::new()
                 }
             },
-            Self::Transcripts { folder, .. } => {
+            Self::Transcripts { folder, least, .. } => {
                 let place = out.join(folder);
                 let own = ManifestConfig::default();
                 let manifest = Manifest::read_with(
                     manifest::locate(&place),
                     if manifest::is_manifest(&place) { config } else { &own },
                 )?;
-                let long_enough = |text: &String| match form {
-                    TextForm::Characters => text.chars().nth(1).is_some(),
-                    TextForm::English | TextForm::Words => text.contains(' '),
+                let units = |text: &String| match form {
+                    TextForm::Characters => text.chars().count(),
+                    TextForm::English | TextForm::Words => text.split_whitespace().count(),
                 };
+                let long_enough = |text: &String| units(text) >= (*least).max(1);
                 manifest.items.iter().map(|item| form.normalise(&item.words)).filter(long_enough).collect()
             }
             Self::Words { set, file, count, .. } => {

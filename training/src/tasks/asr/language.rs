@@ -112,6 +112,10 @@ fn model(recipe: &AsrRecipe, config: &LmConfig, base: Option<&Bundle>, pieces: O
         let model = counted(&mixed.texts, mixed.min_word_count, &mixed.min_counts)?;
         parts.extend(model.map(|model| (model, mixed.weight)));
     }
+    if parts.is_empty() {
+        let reason = "expected texts to count, `arpa` or `bundle`, found none; `--set lm=!none` exports without a language model";
+        return Err(Error::config("[lm]", reason));
+    }
     let parts: Vec<(&Ngram, f64)> = parts.iter().map(|(model, weight)| (model, *weight)).collect();
     Ok(ngram::mix(&parts, config.prune)?)
 }

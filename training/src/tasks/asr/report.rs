@@ -1,6 +1,5 @@
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,6 +15,7 @@ use crate::data::asr::AsrDataset;
 use crate::data::manifest;
 use crate::data::prepare::{self, SAMPLE_RATE_HZ};
 use crate::score::WordsReport;
+use crate::tasks::{print, save_results};
 use crate::trainer::{Batches, Task, interrupted, on_interrupt};
 use crate::{Error, Result};
 
@@ -61,7 +61,7 @@ pub(super) fn evaluate(recipe: &AsrRecipe) -> Result<()> {
         let report = test(recipe, folder, &name, &ways)?;
         print_row(&name, &report, &ways)?;
         results.insert(name, report);
-        save(&recipe.run, &results)?;
+        save_results(&recipe.run, &results)?;
     }
     if config.card {
         let mut card = bundle.card().clone();
@@ -187,7 +187,7 @@ fn columns(ways: &[Way]) -> Vec<String> {
 }
 
 pub(in crate::tasks) fn print_line(cells: &[String]) -> Result<()> {
-    writeln!(std::io::stdout(), "| {} |", cells.join(" | ")).map_err(|e| Error::io("standard output", e))
+    print(&format!("| {} |", cells.join(" | ")))
 }
 
 fn print_header(ways: &[Way], form: TextForm) -> Result<()> {
@@ -206,13 +206,6 @@ fn print_row(name: &str, report: &Report, ways: &[Way]) -> Result<()> {
     cells.push(report.net_differs.map_or("–".to_owned(), |count| count.to_string()));
     cells.push(format!("{:.3}", report.real_time_factor));
     print_line(&cells)
-}
-
-fn save(run: &Path, results: &BTreeMap<String, Report>) -> Result<()> {
-    fs::create_dir_all(run).map_err(|e| Error::io(run, e))?;
-    let path = run.join("results.json");
-    let text = serde_json::to_string_pretty(results).map_err(|e| Error::data("results", e))?;
-    fs::write(&path, text).map_err(|e| Error::io(&path, e))
 }
 
 /// One row for each clip: what was said, and what was heard in each way.

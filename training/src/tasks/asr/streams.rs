@@ -1,8 +1,6 @@
 //! What a recogniser of several nets hears: the net of the run in chunks of several sizes, and its bundle as a stream.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,6 +17,7 @@ use crate::data::manifest;
 use crate::data::prepare::SAMPLE_RATE_HZ;
 use crate::nets::conformer::Chunks;
 use crate::score::WordsReport;
+use crate::tasks::save_results;
 use crate::trainer::{Batches, Task, interrupted, on_interrupt};
 use crate::{Error, Result};
 
@@ -67,7 +66,7 @@ pub(in crate::tasks) fn evaluate(
         let mut report: BTreeMap<String, f64> = names.iter().cloned().zip(rates).collect();
         report.extend(streams.last().map(|stream| (REAL_TIME.to_owned(), stream.real_time_factor)));
         results.insert(test, report);
-        save(&recipe.run, &results)?;
+        save_results(&recipe.run, &results)?;
     }
     Ok(())
 }
@@ -185,11 +184,4 @@ fn hear_clip(
     }
     let text = stream.flush()?.text;
     Ok((text, began.elapsed()))
-}
-
-fn save(run: &Path, results: &BTreeMap<String, BTreeMap<String, f64>>) -> Result<()> {
-    fs::create_dir_all(run).map_err(|e| Error::io(run, e))?;
-    let path = run.join("results.json");
-    let text = serde_json::to_string_pretty(results).map_err(|e| Error::data("results", e))?;
-    fs::write(&path, text).map_err(|e| Error::io(&path, e))
 }

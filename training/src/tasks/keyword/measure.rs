@@ -1,6 +1,4 @@
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::path::Path;
 
 use rejoinder_models::card::{Bundle, Measure};
 use rejoinder_models::keyword::KeywordSpotter;
@@ -12,9 +10,10 @@ use serde::Serialize;
 use super::corpus::Part;
 use super::listen::{BackgroundScores, KeywordScores, hear, overhear};
 use super::recipe::KeywordRecipe;
+use crate::Result;
 use crate::augment::Bank;
 use crate::data::prepare::{Prepared, SAMPLE_RATE_HZ};
-use crate::{Error, Result};
+use crate::tasks::{print, save_results};
 
 /// The figures of a bundle.
 #[derive(Debug, Serialize)]
@@ -64,7 +63,7 @@ pub(super) fn evaluate(recipe: &KeywordRecipe) -> Result<()> {
     };
     let report = Report::of(spotter.as_ref(), &clean, noisy.as_deref(), &overhear(spotter.as_ref(), &corpus)?);
     report.print(recipe.evaluate.snr_db)?;
-    report.save(&recipe.run)?;
+    save_results(&recipe.run, &report)?;
     if recipe.evaluate.card {
         let mut bundle = Bundle::open(path)?;
         let mut card = bundle.card().clone();
@@ -141,14 +140,7 @@ impl Report {
         for (what, value) in self.card_lines(snr_db) {
             table.push_str(&format!("\n{what}: {value}"));
         }
-        writeln!(std::io::stdout(), "{table}").map_err(|e| Error::io("standard output", e))
-    }
-
-    fn save(&self, run: &Path) -> Result<()> {
-        std::fs::create_dir_all(run).map_err(|e| Error::io(run, e))?;
-        let path = run.join("results.json");
-        let text = serde_json::to_string_pretty(self).map_err(|e| Error::data("results", e))?;
-        std::fs::write(&path, text).map_err(|e| Error::io(&path, e))
+        print(&table)
     }
 
     fn card_lines(&self, snr_db: f32) -> Vec<(String, Measure)> {

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 use rejoinder_models::features::Fbank;
 use serde::{Deserialize, Serialize};
 
@@ -9,8 +10,8 @@ use crate::Result;
 use crate::augment::{Augmenter, resample_by};
 use crate::data::padded::padded;
 use crate::data::prepare::SAMPLE_RATE_HZ;
-use crate::data::sounds::LibraryReader;
 use crate::data::speakers::SpeakerDataset;
+use crate::random::generator;
 use crate::trainer::Batches;
 
 /// How batches are formed.
@@ -78,36 +79,37 @@ impl Loader {
         rng.set_stream(epoch as u64);
         let drawn = self.dataset.draw(self.config.each, &mut rng);
         let plan: Vec<Vec<usize>> = drawn.chunks_exact(self.config.clips).map(<[usize]>::to_vec).collect();
-        let (loader, mut reader) = (self.clone(), self.dataset.reader()?);
-        let batches = plan.into_iter().enumerate().skip(done).map(move |(number, clips)| {
-            // A generator of its own, so that a batch does not depend on those before it.
-            let mut rng = rng.clone();
-            rng.set_stream((epoch as u64) << 32 | (number as u64 + 1));
-            loader.batch(&clips, &mut reader, &mut rng)
-        });
-        Ok(Box::new(batches))
+        let loader = self.clone();
+        let batches = plan.into_iter().enumerate().skip(done);
+        Ok(Box::new(batches.map(move |(number, clips)| loader.batch(&clips, &[seed, epoch as u64, number as u64]))))
     }
 
-    fn batch(&self, clips: &[usize], reader: &mut LibraryReader, rng: &mut ChaCha8Rng) -> Result<SpeakerBatch> {
+    /// Each clip is augmented by a generator of its own, so that a batch depends neither on those before it nor on the threads
+    /// that make it.
+    fn batch(&self, clips: &[usize], place: &[u64]) -> Result<SpeakerBatch> {
         let known = self.dataset.speakers().len();
-        let (mut rows, mut speakers) = (Vec::with_capacity(clips.len()), Vec::new());
-        for clip in clips.iter().map(|clip| &self.dataset.clips()[*clip]) {
+        let make = |(number, clip): (usize, &usize)| {
+            let mut rng = generator(&[place, &[number as u64]].concat());
+            let (clip, mut reader) = (&self.dataset.clips()[*clip], self.dataset.reader()?);
             let samples = match self.config.random_chunk {
                 true => reader.read(&clip.sound.whole())?,
                 false => reader.read(&clip.sound)?,
             };
             let speed = rng.random_range(0..self.config.speeds.len());
-            let cut = self.crop(&samples, self.config.speeds[speed], rng);
-            for course in self.augmenter.courses(rng) {
+            let cut = self.crop(&samples, self.config.speeds[speed], &mut rng);
+            let copies = self.augmenter.courses(&mut rng).into_iter().map(|course| {
                 let mut copy = cut.clone();
-                self.augmenter.apply(&course, &mut copy, rng);
+                self.augmenter.apply(&course, &mut copy, &mut rng);
                 copy.resize(cut.len(), 0.0);
                 let mut row = self.fbank.compute(&copy)?;
-                self.augmenter.features(&mut row, self.fbank.bins(), rng);
-                rows.push(row);
-                speakers.push(speed * known + clip.speaker);
-            }
-        }
+                self.augmenter.features(&mut row, self.fbank.bins(), &mut rng);
+                Ok(row)
+            });
+            Ok((copies.collect::<Result<Vec<_>>>()?, speed * known + clip.speaker))
+        };
+        let made = clips.par_iter().enumerate().map(make).collect::<Result<Vec<_>>>()?;
+        let speakers = made.iter().flat_map(|(copies, speaker)| vec![*speaker; copies.len()]).collect();
+        let rows: Vec<Vec<f32>> = made.into_iter().flat_map(|(copies, _)| copies).collect();
         Ok(SpeakerBatch::of(&rows, speakers, self.fbank.bins()))
     }
 

@@ -1,6 +1,4 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::io::Write;
 use std::path::PathBuf;
 
 use rand::SeedableRng;
@@ -18,6 +16,7 @@ use crate::data::manifest;
 use crate::data::prepare::{self, Set};
 use crate::data::speakers::SpeakerDataset;
 use crate::data::trials;
+use crate::tasks::{self, save_results};
 use crate::trainer::{interrupted, on_interrupt};
 use crate::{Error, Result};
 
@@ -58,10 +57,7 @@ pub(super) fn evaluate(recipe: &SpeakerRecipe) -> Result<()> {
         print_row(&config.name, &report)?;
         results.insert(config.name.clone(), report);
     }
-    fs::create_dir_all(&recipe.run).map_err(|e| Error::io(&recipe.run, e))?;
-    let path = recipe.run.join("results.json");
-    let text = serde_json::to_string_pretty(&results).map_err(|e| Error::data("results", e))?;
-    fs::write(&path, text).map_err(|e| Error::io(&path, e))?;
+    save_results(&recipe.run, &results)?;
     if recipe.evaluate.card {
         let mut bundle = Bundle::open(&recipe.export.bundle)?;
         let mut card = bundle.card().clone();
@@ -112,7 +108,13 @@ fn embed(
             if interrupted() {
                 return Err(Error::Interrupted);
             }
-            Ok(encoder.embed(&reader.read(&dataset.clips()[clip].sound)?)?)
+            let mut sound = reader.read(&dataset.clips()[clip].sound)?;
+            let least = encoder.shortest().0 as usize;
+            if sound.len() < least && !sound.is_empty() {
+                // As in training.
+                sound = sound.iter().copied().cycle().take(least).collect();
+            }
+            Ok(encoder.embed(&sound)?)
         })
         .collect()
 }
@@ -198,7 +200,7 @@ fn card_lines<'a>(name: &'a str, report: &'a Report) -> impl Iterator<Item = (St
 
 fn print<T: AsRef<str>>(cells: &[T]) -> Result<()> {
     let cells: Vec<&str> = cells.iter().map(AsRef::as_ref).collect();
-    writeln!(std::io::stdout(), "| {} |", cells.join(" | ")).map_err(|e| Error::io("standard output", e))
+    tasks::print(&format!("| {} |", cells.join(" | ")))
 }
 
 fn print_row(name: &str, report: &Report) -> Result<()> {

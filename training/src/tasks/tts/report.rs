@@ -15,6 +15,7 @@ use super::corpus::Corpus;
 use super::listeners::Listener;
 use super::pictures;
 use super::recipe::TtsRecipe;
+use crate::tasks::save_results;
 use crate::{Error, Result};
 
 /// Held-out prompts whose spectrograms are drawn, the recording above what the voice makes of its text.
@@ -69,9 +70,7 @@ pub(super) fn evaluate(recipe: &TtsRecipe) -> Result<()> {
     for (what, value) in &results {
         tracing::info!("{what}: {value}");
     }
-    let path = recipe.run.join("results.json");
-    let text = serde_json::to_string_pretty(&results).map_err(|e| Error::data("results", e))?;
-    std::fs::write(&path, text).map_err(|e| Error::io(&path, e))?;
+    save_results(&recipe.run, &results)?;
     if recipe.evaluate.card {
         let mut card = bundle.card().clone();
         card.results.extend(results.into_iter().map(|(what, value)| (what, Measure::Number(value))));

@@ -1,5 +1,4 @@
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -12,9 +11,10 @@ use serde::Serialize;
 use super::corpus::Corpus;
 use super::moments::{Kind, Moment, Silence, silences};
 use super::recipe::{TurnData, TurnRecipe};
+use crate::Result;
 use crate::data::manifest;
 use crate::data::prepare::SAMPLE_RATE_HZ;
-use crate::{Error, Result};
+use crate::tasks::{print, save_results};
 
 /// The figures of one test: eot-bench's, for a detector and for silence alone.
 #[derive(Debug, Serialize)]
@@ -42,7 +42,7 @@ pub(super) fn evaluate(recipe: &TurnRecipe) -> Result<()> {
         print(&format!("{name}: {} turns, {} with pauses\n\n{}", report.turns, report.with_pauses, Trade::HEAD))?;
         print(&format!("{}\n{}\n", report.detector.row(detector.name()), report.silence.row("silence")))?;
         results.insert(name, report);
-        save(&recipe.run, &results)?;
+        save_results(&recipe.run, &results)?;
     }
     if recipe.evaluate.card && path.is_dir() {
         let mut bundle = Bundle::open(path)?;
@@ -103,15 +103,4 @@ fn card_lines(name: &str, report: &Report) -> Vec<(String, Measure)> {
         delay(10, cut_off_10_percent),
     ];
     lines.into_iter().flatten().collect()
-}
-
-fn print(line: &str) -> Result<()> {
-    writeln!(std::io::stdout(), "{line}").map_err(|e| Error::io("standard output", e))
-}
-
-fn save(run: &Path, results: &BTreeMap<String, Report>) -> Result<()> {
-    std::fs::create_dir_all(run).map_err(|e| Error::io(run, e))?;
-    let path = run.join("results.json");
-    let text = serde_json::to_string_pretty(results).map_err(|e| Error::data("results", e))?;
-    std::fs::write(&path, text).map_err(|e| Error::io(&path, e))
 }

@@ -1,5 +1,4 @@
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,6 +17,7 @@ use super::recipe::{VadData, VadRecipe};
 use super::score::{Counts, Delays, median, stretches};
 use crate::data::energy::FRAME;
 use crate::data::manifest;
+use crate::tasks::{print, save_results};
 use crate::{Error, Result};
 
 /// Steps of 10 ms in a second.
@@ -58,7 +58,7 @@ pub(super) fn evaluate(recipe: &VadRecipe) -> Result<()> {
         }
         results.insert(name, rows);
     }
-    save(&recipe.run, &results)?;
+    save_results(&recipe.run, &results)?;
     if recipe.evaluate.card {
         let mut bundle = Bundle::open(&recipe.export.bundle)?;
         let mut card = bundle.card().clone();
@@ -155,15 +155,4 @@ fn card_lines(results: &BTreeMap<String, BTreeMap<&str, Row>>) -> Vec<(String, M
         }
     }
     lines
-}
-
-fn print(line: &str) -> Result<()> {
-    writeln!(std::io::stdout(), "{line}").map_err(|e| Error::io("standard output", e))
-}
-
-fn save(run: &Path, results: &BTreeMap<String, BTreeMap<&str, Row>>) -> Result<()> {
-    std::fs::create_dir_all(run).map_err(|e| Error::io(run, e))?;
-    let path = run.join("results.json");
-    let text = serde_json::to_string_pretty(results).map_err(|e| Error::data("results", e))?;
-    std::fs::write(&path, text).map_err(|e| Error::io(&path, e))
 }

@@ -203,6 +203,7 @@ impl Task for VadTask {
         Ok(vec![
             Figure { name: "loss", value, weight: batch.mixtures as f64 },
             Figure { name: "precision", value: counts.precision(), weight: (counts.hits + counts.alarms) as f64 },
+            Figure { name: "f1", value: counts.f1(), weight: (2 * counts.hits + counts.alarms + counts.misses) as f64 },
             Figure { name: "recall", value: counts.recall(), weight: (counts.hits + counts.misses) as f64 },
         ])
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::files::{entries, files, name, stem, table};
+use super::files::{files, folders, name, stem, table};
 use super::{Clip, Layout};
 use crate::Result;
 
@@ -34,7 +34,7 @@ impl Layout for AishellConfig {
     fn clips(&self, split: &str) -> Result<Vec<Clip>> {
         let transcripts = table(&self.data_folder.join("transcript/aishell_transcript_v0.8.txt"))?;
         let mut clips = Vec::new();
-        for speaker in entries(&self.data_folder.join("wav").join(split))? {
+        for speaker in folders(&self.data_folder.join("wav").join(split))? {
             for path in files(&speaker, "wav")? {
                 let id = stem(&path);
                 if let Some(text) = transcripts.get(&id) {

@@ -14,6 +14,13 @@ pub(super) fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
+/// The folders in a folder, in the order of their names. Others' files between them, such as a desktop's, do not count.
+pub(super) fn folders(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut paths = entries(folder)?;
+    paths.retain(|path| path.is_dir());
+    Ok(paths)
+}
+
 /// The files of a folder with an extension, whatever its case, in the order of the names.
 pub(super) fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
     let mut paths = entries(folder)?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::files::{entries, keyed_lines};
+use super::files::{entries, folders, keyed_lines};
 use super::{Clip, Layout};
 use crate::data::text::words;
 use crate::{Error, Result};
@@ -73,8 +73,8 @@ impl Layout for MiniLibrispeechConfig {
 /// The clips of a published split, in the order of their names.
 fn clips_of(root: &Path, split: &str) -> Result<Vec<Clip>> {
     let mut clips = Vec::new();
-    for speaker in entries(&root.join(split))? {
-        for chapter in entries(&speaker)? {
+    for speaker in folders(&root.join(split))? {
+        for chapter in folders(&speaker)? {
             let is_list = |path: &PathBuf| path.to_string_lossy().ends_with(".trans.txt");
             for list in entries(&chapter)?.into_iter().filter(is_list) {
                 for (id, text) in keyed_lines(&list)? {

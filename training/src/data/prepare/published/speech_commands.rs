@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::super::decode;
-use super::files::{entries, files, name, stem, text};
+use super::files::{files, folders, name, stem, text};
 use super::{Clip, Layout};
 use crate::{Error, Result};
 
@@ -125,7 +125,7 @@ impl SpeechCommandsConfig {
         };
         let (valid, test) = (list("validation_list.txt")?, list("testing_list.txt")?);
         let mut spoken = Vec::new();
-        for folder in entries(&self.data_folder)?.into_iter().filter(|path| path.is_dir() && name(path) != NOISE) {
+        for folder in folders(&self.data_folder)?.into_iter().filter(|path| name(path) != NOISE) {
             let word = name(&folder);
             for path in files(&folder, "wav")? {
                 let listed = format!("{word}/{}", name(&path));

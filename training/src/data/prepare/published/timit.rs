@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::files::{entries, files, name, stem, text};
+use super::files::{entries, files, folders, name, stem, text};
 use super::timit_phones::{PHONES_39, PHONES_48, fold};
 use super::{Clip, Layout};
 use crate::{Error, Result};
@@ -92,8 +92,8 @@ impl Layout for TimitConfig {
             _ => ("TEST", &TEST),
         };
         let mut clips = Vec::new();
-        for dialect in entries(&child(&self.data_folder, part)?)?.into_iter().filter(|path| path.is_dir()) {
-            for folder in entries(&dialect)?.into_iter().filter(|path| path.is_dir()) {
+        for dialect in folders(&child(&self.data_folder, part)?)? {
+            for folder in folders(&dialect)? {
                 let speaker = name(&folder).to_lowercase();
                 if split == "train" || speakers.contains(&speaker.as_str()) {
                     for path in files(&folder, "wav")? {

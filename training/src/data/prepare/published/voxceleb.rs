@@ -9,7 +9,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::files::{entries, name};
+use super::files::{files, folders, name};
 use super::{Clip, Form, Layout, SAMPLE_RATE_HZ};
 use crate::data::trials::stem;
 use crate::{Error, Result};
@@ -159,9 +159,10 @@ fn sides(path: &Path) -> Result<[BTreeSet<String>; 2]> {
 /// All recordings of a folder, by `SPEAKER/VIDEO/NUMBER` as they stand in lists of trials.
 fn recordings(folder: &Path) -> Result<Vec<Clip>> {
     let mut found = Vec::new();
-    for speaker in entries(&folder.join("wav"))? {
-        for video in entries(&speaker)? {
-            for path in entries(&video)? {
+    for speaker in folders(&folder.join("wav"))? {
+        for video in folders(&speaker)? {
+            // VoxCeleb 2 comes as `.m4a`, which may still lie beside what was made of them.
+            for path in files(&video, "wav")? {
                 let id = format!("{}/{}/{}", name(&speaker), name(&video), stem(&name(&path)));
                 found.push(Clip { id, path, span: None, fields: vec![("spk_id", name(&speaker))] });
             }
