@@ -140,9 +140,20 @@ fn the_picture_shows_each_turn_and_its_decisions() {
     let record = run(&assistant(), &Scenario { act: script, ..scenario(0, 0) });
     let svg = sim::draw(&record);
     assert!(svg.starts_with("<svg ") && svg.trim_end().ends_with("</svg>"));
-    for part in ["turn 1: ", "turn 2: ", "interrupted", "end of turn", "class=\"reply\"", "class=\"say\""] {
+    // What is drawn, not the legend or the style.
+    for part in
+        ["turn 1: ", "turn 2: ", "<rect class=\"reply\"", "<rect class=\"say\"", "><title>held back ", "><title>kept "]
+    {
         assert!(svg.contains(part), "{part} is missing");
     }
+    let drawn = |class: &str, name: &str| {
+        svg.matches(&format!("<line class=\"{class}\"")).count().min(svg.matches(&format!("<title>{name} ")).count())
+    };
+    let told = |of: fn(&EventKind) -> bool| record.events.iter().filter(|event| of(&event.kind)).count();
+    let [interrupted, ended] =
+        [told(|kind| *kind == EventKind::Interrupted), told(|kind| matches!(kind, EventKind::Endpoint { .. }))];
+    assert_eq!((drawn("cut", "interrupted"), drawn("end", "end of turn")), (interrupted, ended));
+    assert_eq!((interrupted, ended), (1, 2));
 }
 
 #[test]
@@ -202,12 +213,31 @@ fn a_conversation_in_real_time_goes_as_in_virtual_time() {
 }
 
 #[test]
-fn every_scenario_resolves() {
+fn every_scenario_goes_as_it_expects() {
     let mut count = 0;
     for file in std::fs::read_dir(root().join("configs/scenarios")).unwrap() {
         let path = file.unwrap().path();
-        Scenario::load(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let scenario = Scenario::load(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let config = scenario.config.as_ref().map_or_else(Config::load_default, Config::load).unwrap();
+        let began = std::time::Instant::now();
+        let record = run(&sim::assistant(&config).unwrap(), &scenario);
+        let figures = Figures::of(&record);
+        let complaints = sim::complaints(&scenario, &record, &figures);
+        assert!(complaints.is_empty(), "{}: {complaints:?}\n{figures}", path.display());
+        eprintln!("{}: {:.1?}", scenario.name, began.elapsed());
         count += 1;
     }
     assert!(count >= 5);
+}
+
+#[test]
+fn an_interruption_counts_however_late_the_recogniser_is() {
+    let path = root().join("configs/scenarios/interruptions.toml");
+    for base in [12_000, 13_000, 16_000] {
+        let mut scenario = Scenario::load(&path).unwrap();
+        let CostConfig::Fixed(costs) = &mut scenario.cost else { panic!("expected fixed costs") };
+        costs.transcribe_us = [base, 0];
+        let figures = Figures::of(&run(&assistant(), &scenario));
+        assert_eq!((figures.missed_barge_ins.count, figures.unanswered.count), (0, 0), "{base} us: {figures}");
+    }
 }

@@ -38,7 +38,7 @@ def steps(schedule):
 noam = schedulers.NoamScheduler(1.0, WARMUP)
 linear_noam = schedulers.LinearNoamScheduler(1.0, WARMUP, KEEP)
 linear = schedulers.LinearWarmupScheduler(1.0, WARMUP, STEPS)
-tri_stage = schedulers.TriStageLRSchedule(1.0, WARMUP, 80, 100, STEPS)
+tri_stage = schedulers.TriStageLRSchedule(1.0, WARMUP, KEEP, STEPS - WARMUP - KEEP, STEPS)
 cyclic = schedulers.CyclicLRScheduler(base_lr=0.0, max_lr=1.0, step_size=WARMUP)
 
 

@@ -20,7 +20,7 @@ mod write;
 pub use clip::Clip;
 pub use read::{read, read_at, read_bytes, read_channels};
 pub use resample::{StreamResampler, resample};
-pub use span::{Span, read_span};
+pub use span::{Span, read_span, seconds};
 pub use write::{WavWriter, write_wav, write_wav_channels};
 
 /// Whether a sample may be sound: a number, and no more than 120 dB above full scale, beyond which filters overflow. Files

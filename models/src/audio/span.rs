@@ -38,6 +38,24 @@ impl Span {
     }
 }
 
+/// The length of a sound file in seconds. Of WAV and FLAC the header tells it, others are decoded.
+///
+/// # Errors
+/// As [`read`](super::read()).
+pub fn seconds(path: impl AsRef<Path>) -> Result<f64> {
+    let path = path.as_ref();
+    let mut file = File::open(path).map_err(|source| Error::io(path, source))?;
+    let told = seekable(&mut file, path)?.and_then(|(_, track, rate)| Some((track.num_frames?, rate)));
+    let (frames, rate) = match told {
+        Some(told) => told,
+        None => {
+            let clip = super::read(path)?;
+            (clip.samples.len() as u64, clip.rate)
+        }
+    };
+    Ok(frames as f64 / f64::from(rate.get()))
+}
+
 /// Reads part of a sound file, each channel apart: (channel) clips of one length, which is less than asked for where the
 /// file ends sooner. Of WAV and FLAC only that part is decoded.
 ///

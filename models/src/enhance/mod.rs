@@ -10,7 +10,8 @@ mod webrtc;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize};
 
 pub use conv_tasnet::ConvTasNet;
 pub use webrtc::Webrtc;
@@ -68,7 +69,7 @@ pub struct EnhanceConfig {
 }
 
 /// How strongly steady noise is suppressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Suppression {
     /// By about 6 dB.
@@ -79,6 +80,32 @@ pub enum Suppression {
     High,
     /// By about 21 dB.
     VeryHigh,
+}
+
+impl<'de> Deserialize<'de> for Suppression {
+    /// By hand, so that the switch that `echo` has is told what stands here instead.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        const NAMES: [&str; 4] = ["low", "moderate", "high", "very_high"];
+        struct Named;
+        impl Visitor<'_> for Named {
+            type Value = Suppression;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "one of {}", NAMES.join(", "))
+            }
+
+            fn visit_str<E: serde::de::Error>(self, name: &str) -> std::result::Result<Suppression, E> {
+                Ok(match name {
+                    "low" => Suppression::Low,
+                    "moderate" => Suppression::Moderate,
+                    "high" => Suppression::High,
+                    "very_high" => Suppression::VeryHigh,
+                    other => return Err(E::unknown_variant(other, &NAMES)),
+                })
+            }
+        }
+        deserializer.deserialize_any(Named)
+    }
 }
 
 impl EnhanceConfig {

@@ -103,6 +103,14 @@ impl Simulate {
     }
 }
 
+/// Tells what went wrong.
+pub(crate) fn judged(complaints: &[String], out: &mut impl Write) -> anyhow::Result<Ended> {
+    for complaint in complaints {
+        writeln!(out, "failed: {complaint}")?;
+    }
+    Ok(if complaints.is_empty() { Ended::Done } else { Ended::Partly })
+}
+
 /// Tells what went wrong in a run, and leaves what repeats it in `replay`.
 pub(crate) fn again(
     mut scenario: Scenario,
@@ -110,11 +118,9 @@ pub(crate) fn again(
     replay: &Path,
     out: &mut impl Write,
 ) -> anyhow::Result<Ended> {
+    let ended = judged(complaints, out)?;
     if complaints.is_empty() {
-        return Ok(Ended::Done);
-    }
-    for complaint in complaints {
-        writeln!(out, "failed: {complaint}")?;
+        return Ok(ended);
     }
     absolute(&mut scenario.config);
     absolute(&mut scenario.voices);
@@ -128,7 +134,7 @@ pub(crate) fn again(
             "its costs are measured, so that no run is quite like another; [cost] kind = \"fixed\" repeats to the byte"
         )?;
     }
-    Ok(Ended::Partly)
+    Ok(ended)
 }
 
 /// The configuration that a scenario names, or the default one.

@@ -23,6 +23,12 @@ fn mistakes_are_told_in_one_line_with_the_key_and_what_is_allowed() {
         ("[vad]\nkind = \"earshot\"\nmode = 4", "unknown field `mode`"),
         ("[vad]\nkind = \"earshod\"", "unknown variant `earshod`, expected one of `earshot`, `webrtc`, `silero`"),
         ("[audio.enhance]\nnoise = \"some\"", "unknown variant `some`, expected one of `low`, `moderate`, `high`"),
+        ("[audio.enhance]\nnoise = true", "expected one of low, moderate, high, very_high"),
+        (
+            "[audio.enhance]\nnoise = \"low\"\ndenoiser = \"d\"",
+            "audio.enhance.denoiser: expected `noise` or `denoiser`, found both",
+        ),
+        ("[audio.enhance]\ndenoiser = \"nowhere\"", "audio.enhance.denoiser: "),
         ("[audio.enhance]\nmax_gain_db = 99", "audio.enhance.max_gain_db: expected 0 to 50, found 99"),
         (
             "[segments]\nmin_silence_ms = 700",

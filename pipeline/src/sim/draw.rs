@@ -1,6 +1,7 @@
 //! A conversation as a picture: a row for each turn, with the caller's sound, the assistant's, the state of turn-taking
 //! and what was decided, over the time in seconds.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::ops::Range;
 
@@ -10,12 +11,14 @@ use super::line::Record;
 use super::scenario::Kind;
 use crate::event::{Event, EventKind};
 use crate::timeline::{Timeline, Timelines};
-use crate::turn::State;
+use crate::turn::{State, Verdict};
 
 /// Pixels of a second, of the left margin and of a row.
 const SECOND: f64 = 90.0;
 const LEFT: f64 = 70.0;
-const ROW: f64 = 104.0;
+const ROW: f64 = 116.0;
+/// Names of decisions that stand below each other.
+const LEVELS: u8 = 5;
 const TOP: f64 = 44.0;
 /// A row shows this much of what was before its turn, and at most this much in all.
 const BEFORE: Samples = Samples(8_000);
@@ -27,7 +30,7 @@ const STYLE: &str = "text{font:11px sans-serif;fill:#333}.title{font-weight:bold
     .say{fill:#2a7f3f}.sound{fill:#c98a1b}.reply{fill:#2b62b8}.detected{fill:#9ccbaa}\
     .asleep{fill:#e3e3e8}.listening{fill:#f0f6f1}.hearing{fill:#c8e6cf}.pausing{fill:#dcecc0}\
     .thinking{fill:#f6e7b4}.speaking{fill:#cfdff5}.interrupted{fill:#f3c6c0}\
-    .end{stroke:#b08900}.cut{stroke:#c0392b}.word{stroke:#888}.grid{stroke:#eee}";
+    .end{stroke:#b08900}.cut{stroke:#c0392b}.word{stroke:#888}.guess{stroke:#7b5ea7}.grid{stroke:#eee}";
 
 /// The picture of a conversation, as SVG.
 pub fn draw(record: &Record) -> String {
@@ -48,7 +51,7 @@ pub fn draw(record: &Record) -> String {
         let mut row = Row { svg: &mut svg, window: from..until, top: TOP + ROW * i as f64 };
         row.frame(turn);
         row.lanes(record, &states);
-        row.decisions(record.events.iter().filter(|event| event.turn == turn.turn));
+        row.decisions(&record.events);
     }
     svg.push_str("</svg>\n");
     svg
@@ -180,14 +183,23 @@ impl Row<'_> {
         }
     }
 
-    fn decisions<'e>(&mut self, events: impl Iterator<Item = &'e Event>) {
-        let (mut first_text, mut level) = (false, 0);
-        for event in events.filter(|event| self.window.contains(&event.at)) {
+    /// Whichever turn they are of: a reply is interrupted when the next turn has begun already.
+    fn decisions(&mut self, events: &[Event]) {
+        let (mut begun, mut level) = (BTreeSet::new(), 0);
+        for event in events.iter().filter(|event| self.window.contains(&event.at)) {
             let (class, name) = match &event.kind {
                 EventKind::Endpoint { .. } => ("end", "end of turn"),
                 EventKind::Final { .. } => ("word", "transcript"),
-                EventKind::ReplyText { .. } if !std::mem::replace(&mut first_text, true) => ("word", "first text"),
+                EventKind::ReplyText { .. } if begun.insert(event.turn) => ("word", "first text"),
                 EventKind::AudioStarted => ("word", "sound"),
+                EventKind::SpeculationStarted { .. } => ("guess", "begun ahead"),
+                EventKind::SpeculationKept => ("guess", "kept"),
+                EventKind::SpeculationDropped { .. } => ("guess", "dropped"),
+                EventKind::Ducked { .. } => ("cut", "held back"),
+                EventKind::Judged { verdict: Verdict::Interruption } => ("cut", "judged an interruption"),
+                EventKind::Judged { verdict: Verdict::Backchannel } => ("word", "judged a backchannel"),
+                EventKind::Judged { verdict: Verdict::Noise } => ("word", "judged noise"),
+                EventKind::Restored => ("word", "goes on"),
                 EventKind::Interrupted => ("cut", "interrupted"),
                 EventKind::NoReply => ("cut", "no reply"),
                 EventKind::Failed { .. } => ("cut", "failed"),
@@ -207,7 +219,7 @@ impl Row<'_> {
                 x + 2.0,
                 y + 88.0 + 6.0 * f64::from(level),
             );
-            level = (level + 1) % 3;
+            level = (level + 1) % LEVELS;
         }
     }
 }

@@ -41,6 +41,21 @@ impl Rate {
     }
 }
 
+/// What replies were begun ahead of the end of a turn, and what was in vain of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Speculation {
+    /// How many were begun.
+    pub started: usize,
+    /// How many became the turn's.
+    pub kept: usize,
+    /// How many were dropped, for the caller went on.
+    pub dropped: usize,
+    /// Pieces of text, about a token each, that were made in vain.
+    pub wasted_tokens: usize,
+    /// Sound that was made in vain.
+    pub wasted_audio_ms: f64,
+}
+
 /// What the stages of a conversation did.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct StageFigures {
@@ -72,8 +87,8 @@ pub struct Figures {
     pub first_audio_ms: Quantiles,
     /// From the beginning of an interruption to silence.
     pub barge_in_ms: Quantiles,
-    /// The pipeline's own share of the time from the end of a turn to the reply: what no model took, and the waking of
-    /// stages.
+    /// The pipeline's own share of the time from the end of the caller's speech to the reply: what no model took of the work
+    /// that is done for the turn meanwhile, and the waking of stages.
     pub overhead_ms: Quantiles,
     /// The same of a single message on its way through a stage.
     pub message_overhead_ms: Quantiles,
@@ -95,6 +110,8 @@ pub struct Figures {
     pub unanswered: Rate,
     /// What full queues lost, of the messages that were handled.
     pub overruns: Rate,
+    /// Replies that were begun ahead.
+    pub speculation: Speculation,
     /// The stages.
     pub stages: BTreeMap<String, StageFigures>,
     /// The length of the conversation.
@@ -145,7 +162,7 @@ impl Figures {
                 for (part, step) in parts.iter_mut().zip(moments.windows(2)) {
                     part.push(step[1].ms() - step[0].ms());
                 }
-                parts[4].extend(overhead_of(turn, matched.record));
+                parts[4].extend(overhead_of(turn, words.end, matched.record));
             }
         }
         self.voice_to_voice_ms = self.voice_to_voice_by_utterance_ms.values().copied().collect();
@@ -216,8 +233,17 @@ impl Figures {
             .collect();
         self.overruns.of = record.steps.len();
         for event in &record.events {
-            if let EventKind::Overrun { lost, .. } = event.kind {
-                self.overruns.count += lost as usize;
+            let of = &mut self.speculation;
+            match event.kind {
+                EventKind::Overrun { lost, .. } => self.overruns.count += lost as usize,
+                EventKind::SpeculationStarted { .. } => of.started += 1,
+                EventKind::SpeculationKept => of.kept += 1,
+                EventKind::SpeculationDropped { tokens, audio_ms } => {
+                    of.dropped += 1;
+                    of.wasted_tokens += tokens;
+                    of.wasted_audio_ms += audio_ms;
+                }
+                _ => {}
             }
         }
     }
@@ -234,10 +260,10 @@ fn path(turn: &Timeline, end: Position, matched: &Matched<'_>) -> Option<[Positi
     Some(moments)
 }
 
-/// What no model took between the end of a turn and the first sound of its reply, in milliseconds; none where nothing was
-/// left to be done then.
-fn overhead_of(turn: &Timeline, record: &Record) -> Option<f64> {
-    let (from, until) = (turn.endpoint?, turn.first_audio?);
+/// What no model took of what was done for a turn between the end of the caller's speech and the first sound of the reply, in
+/// milliseconds; none where the reply was made before.
+fn overhead_of(turn: &Timeline, from: Position, record: &Record) -> Option<f64> {
+    let until = turn.first_audio?;
     // What `listen` handles meanwhile does not stand in the way.
     let on_the_way =
         |step: &&Step| step.turn.first() == turn.turn && step.stage != "listen" && step.at >= from && step.at < until;
@@ -287,7 +313,12 @@ impl fmt::Display for Figures {
             let share = if rate.of == 0 { "–".to_owned() } else { format!("{:.1}", 100.0 * rate.share()) };
             writeln!(f, "{name:<52}{share:>7} %{:>9} of {}{more}", rate.count, rate.of)?;
         }
-        Ok(())
+        let Speculation { started, kept, dropped, wasted_tokens, wasted_audio_ms } = self.speculation;
+        let wasted_s = wasted_audio_ms / 1e3;
+        writeln!(
+            f,
+            "replies begun ahead: {started}, kept {kept}, dropped {dropped}, with {wasted_tokens} tokens and {wasted_s:.1} s of sound"
+        )
     }
 }
 

@@ -40,7 +40,7 @@ pub use check::complaints;
 pub use devices::Devices;
 pub use draw::draw;
 pub use endings::{looked, patient};
-pub use figures::{Figures, Rate};
+pub use figures::{Figures, Rate, Speculation};
 pub use line::Record;
 pub use scenario::{
     Act, CallerConfig, CostConfig, EchoConfig, Expect, FixedCosts, Kind, RandomConfig, RoomConfig, Scenario,
@@ -59,10 +59,15 @@ pub const MOMENT: Moment = Moment::from_local_ms(1_767_605_400_000);
 /// The assistant of a configuration as it is simulated: with models whose time is told apart.
 ///
 /// # Errors
-/// As [`Assistant::open`]; [`Error::Config`] for one that waits for a button, which a simulated caller does not have.
+/// As [`Assistant::open`]; [`Error::Config`] for one that waits for a button, which a simulated caller does not have, or for a
+/// wake phrase, which they do not say.
 pub fn assistant(config: &Config) -> Result<Assistant> {
     if config.turn_taking.policy.push_to_talk {
         let reason = "turn.push_to_talk: a simulated caller presses no button; expected a configuration without it";
+        return Err(Error::config(&config.path, reason));
+    }
+    if config.turn_taking.policy.follow_up.is_some() {
+        let reason = "turn.wake: a simulated caller says no wake phrase; expected a configuration without it";
         return Err(Error::config(&config.path, reason));
     }
     Ok(Assistant::open(config)?.metered())

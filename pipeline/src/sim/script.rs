@@ -37,12 +37,19 @@ pub(crate) struct Script {
 }
 
 impl Script {
-    /// Refuses a script that names recordings that are not there.
+    /// Refuses a script that names recordings that are not there, and acts for which there are none.
     pub(crate) fn new(scenario: &Scenario, voices: &Voices) -> Result<Self> {
         if let Some(name) =
             scenario.act.iter().filter_map(|act| act.clip.as_ref()).find(|name| voices.named(name).is_none())
         {
             let reason = format!("act.clip: no recording is called {name}; name the folder of one that is as `voices`");
+            return Err(Error::Session(reason));
+        }
+        let missing = wanted(scenario).into_iter().find(|(_, role)| voices.of(*role).next().is_none());
+        if let Some((key, role)) = missing {
+            let role = format!("{role:?}").to_lowercase();
+            let reason =
+                format!("{key}: the caller has no recording of the role {role}; name the folder of one as `voices`");
             return Err(Error::Session(reason));
         }
         let rng = ChaCha8Rng::seed_from_u64(scenario.seed);
@@ -139,6 +146,24 @@ impl Script {
         let missing = || Error::Session(format!("the caller has no recording of the role {role:?}"));
         self.voices.of(role).choose(&mut self.rng).cloned().ok_or_else(missing)
     }
+}
+
+/// Of what recordings are drawn, and what wants them.
+fn wanted(scenario: &Scenario) -> Vec<(&'static str, Role)> {
+    let Scenario { caller, random, act: script, .. } = scenario;
+    let drawn = |kinds: &[Kind]| script.iter().any(|act| act.clip.is_none() && kinds.contains(&act.kind));
+    let by_chance = |chance: f64| script.is_empty() && chance > 0.0;
+    let mut wanted = Vec::new();
+    if script.is_empty() || drawn(&[Kind::Say, Kind::GoOn, Kind::Interrupt]) {
+        wanted.extend(caller.says.iter().map(|role| ("caller.says", *role)));
+    }
+    if by_chance(random.backchannel) || drawn(&[Kind::Backchannel]) {
+        wanted.push(("random.backchannel", Role::Backchannel));
+    }
+    if by_chance(random.cough) || drawn(&[Kind::Cough, Kind::ClearThroat]) {
+        wanted.push(("random.cough", Role::Cough));
+    }
+    wanted
 }
 
 fn between(rng: &mut ChaCha8Rng, [low, high]: [f64; 2]) -> f64 {

@@ -123,8 +123,9 @@ impl Machine {
                 let known = complete && self.caller.is_some_and(|caller| caller.asked);
                 if wakes {
                     self.on(On::WakePhrase, self.now, actions);
-                } else if known {
-                    self.on(On::NoPhrase, self.now, actions);
+                }
+                if known {
+                    self.on(On::Transcribed, self.now, actions);
                 }
             }
             Input::WakeWord(turn) if self.hears(turn) => self.on(On::WakePhrase, self.now, actions),
@@ -180,13 +181,27 @@ impl Machine {
                 self.muted = true;
                 self.on(On::Mute, self.now, actions);
             }
-            Control::Unmute => self.muted = false,
+            Control::Unmute => {
+                self.muted = false;
+                // Who could not be heard was not silent.
+                self.silent_since = self.now;
+            }
         }
     }
 
     fn tick(&mut self, now: Position, actions: &mut Vec<Action>) {
         self.now = self.now.max(now);
-        for on in [On::Hangover, On::MinSilence, On::MaxTurn, On::Window, On::Reminder, On::NoAnswer, On::FollowUp] {
+        let by_time = [
+            On::Hangover,
+            On::MinSilence,
+            On::MaxTurn,
+            On::Window,
+            On::LateWindow,
+            On::Reminder,
+            On::NoAnswer,
+            On::FollowUp,
+        ];
+        for on in by_time {
             if self.is_due(on) {
                 self.on(on, now, actions);
             }
@@ -209,6 +224,7 @@ impl Machine {
             On::MinSilence => passed(stopped, min_silence),
             On::MaxTurn => passed(self.caller.map(|caller| caller.opened), max_turn),
             On::Window => passed(from, judge_window),
+            On::LateWindow => passed(from, Samples(2 * judge_window.0)),
             // What somebody begins to say may be the wake phrase.
             On::Reminder if self.state == State::Waking && !passed(from, judge_window) => false,
             On::Reminder => self.reminder.is_some_and(|at| at <= self.now),

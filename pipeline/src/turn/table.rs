@@ -48,13 +48,15 @@ pub(super) enum On {
     /// The caller has spoken for `max_turn`, in Waking without the wake phrase.
     MaxTurn,
     WakePhrase,
-    /// The transcript up to the pause is known, and the wake phrase is not in it.
-    NoPhrase,
+    /// The transcript up to the pause is known; in Waking, without the wake phrase in it.
+    Transcribed,
     Interruption,
     Backchannel,
     Noise,
     /// The judge's window is over.
     Window,
+    /// As much again is over, and the transcript that the judge needs is still not known.
+    LateWindow,
     ReplyFailed,
     /// The reply begins to sound.
     AudioStarted,
@@ -177,7 +179,7 @@ pub(super) const TABLE: &[Row] = &[
     row(Waking, AudioStarted, &[], Interrupted, &[Do::Duck, Do::Sound]),
     row(Waking, WakePhrase, &[Silent], Pausing, &[Do::Take]),
     row(Waking, WakePhrase, &[], Hearing, &[Do::Take]),
-    row(Waking, NoPhrase, &[Silent], Waking, &[Do::Know]),
+    row(Waking, Transcribed, &[Silent], Waking, &[Do::Know]),
     row(Waking, MinSilence, &[Unasked], Waking, &[Do::Ask]),
     row(Waking, Hangover, &[Known], Asleep, &[Do::Drop]),
     row(Waking, MaxTurn, &[], Asleep, &[Do::Drop]),
@@ -243,10 +245,14 @@ pub(super) const TABLE: &[Row] = &[
     row(Interrupted, Noise, &[ReplyPending], Thinking, &[Do::Drop, Do::Restore]),
     row(Interrupted, Noise, &[ReplySounds], Speaking, &[Do::Drop, Do::Restore]),
     row(Interrupted, Noise, &[ReplyOver], Listening, &[Do::Drop, Do::Restore]),
-    row(Interrupted, Window, &[Silent, ReplyPending], Thinking, &[Do::Drop, Do::Restore]),
-    row(Interrupted, Window, &[Silent, ReplySounds], Speaking, &[Do::Drop, Do::Restore]),
-    row(Interrupted, Window, &[Silent, ReplyOver], Listening, &[Do::Drop, Do::Restore]),
+    row(Interrupted, Transcribed, &[Silent], Interrupted, &[Do::Know]),
+    row(Interrupted, Window, &[Silent, Known, ReplyPending], Thinking, &[Do::Drop, Do::Restore]),
+    row(Interrupted, Window, &[Silent, Known, ReplySounds], Speaking, &[Do::Drop, Do::Restore]),
+    row(Interrupted, Window, &[Silent, Known, ReplyOver], Listening, &[Do::Drop, Do::Restore]),
+    // A recogniser that is slow, or was busy, must not cost what was said.
+    row(Interrupted, Window, &[Silent], Interrupted, &[]),
     row(Interrupted, Window, &[], Hearing, &[Do::Interrupt, Do::Take, Do::Restore]),
+    row(Interrupted, LateWindow, &[Silent], Pausing, &[Do::Interrupt, Do::Take, Do::Restore]),
     row(Interrupted, AudioStarted, &[], Interrupted, &[Do::Sound]),
     row(Interrupted, AudioFinished, &[], Interrupted, &[Do::Over]),
     row(Interrupted, Unheard, &[], Interrupted, &[Do::Silence]),

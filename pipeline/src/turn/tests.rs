@@ -179,13 +179,43 @@ fn what_nobody_judges_is_decided_when_the_window_is_over() {
         let mut machine = speaking(POLICY);
         feed(&mut machine, &[Input::SpeechStarted(at(3_000))]);
         if stops {
-            feed(&mut machine, &[Input::SpeechStopped(at(3_200))]);
+            let told = Input::Transcript { turn: machine.turn(), wakes: false, complete: true };
+            feed(&mut machine, &[Input::SpeechStopped(at(3_200)), told]);
         }
         feed(&mut machine, &[Input::Tick(at(3_999))]);
         assert_eq!(machine.state(), State::Interrupted);
         feed(&mut machine, &[Input::Tick(at(4_000))]);
         assert_eq!(machine.state(), state);
     }
+}
+
+#[test]
+fn what_was_said_over_a_reply_waits_for_a_transcript_that_is_late_and_counts_where_none_comes() {
+    let said = [Input::SpeechStarted(at(3_000)), Input::SpeechStopped(at(3_700)), Input::Tick(at(4_500))];
+    let second = TurnId::new(2);
+    for (verdict, state) in [(Verdict::Interruption, State::Pausing), (Verdict::Backchannel, State::Speaking)] {
+        let mut machine = speaking(POLICY);
+        feed(&mut machine, &said);
+        assert_eq!(machine.state(), State::Interrupted);
+        let told = Input::Transcript { turn: second, wakes: false, complete: true };
+        feed(&mut machine, &[told, Input::Judged(second, verdict)]);
+        assert_eq!(machine.state(), state, "{verdict:?}");
+    }
+    let mut machine = speaking(POLICY);
+    feed(&mut machine, &said);
+    let actions = feed(&mut machine, &[Input::Tick(at(5_000))]);
+    assert_eq!(actions, [Action::Interrupt(TurnId::new(1)), Action::Take(second), Action::Restore]);
+}
+
+#[test]
+fn who_was_muted_is_not_asked_whether_they_are_there_as_soon_as_they_can_be_heard() {
+    let mut machine = speaking(Policy { no_answer: Some(Samples(80_000)), ..POLICY });
+    feed(&mut machine, &[Input::Tick(at(2_000)), Input::AudioFinished(TurnId::new(1)), Input::Control(Control::Mute)]);
+    assert_eq!(
+        feed(&mut machine, &[Input::Tick(at(60_000)), Input::Control(Control::Unmute), Input::Tick(at(64_990))]),
+        []
+    );
+    assert_eq!(feed(&mut machine, &[Input::Tick(at(65_000))]), [Action::Prompt(TurnId::new(2))]);
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub struct TrainOptions {
     pub schedule: Schedule,
     /// Steps of linear warm-up. Default: 200.
     pub warmup_steps: usize,
-    /// Steps at the peak after it, with the schedule `linear_noam`. Default: 0.
+    /// Steps at the peak after it, with the schedules `linear_noam` and `tri_stage`. Default: 0.
     pub keep_steps: usize,
     /// How weights follow their gradients. Default: AdamW.
     pub optimizer: OptimizerKind,
@@ -217,8 +217,9 @@ impl TrainOptions {
                 "start_share: expected `start`, whose weights it is a share of, found none",
             ));
         }
-        if self.keep_steps > 0 && self.schedule != Schedule::LinearNoam {
-            let reason = "keep_steps: expected `schedule = \"linear_noam\"`, which alone keeps the peak";
+        if self.keep_steps > 0 && !matches!(self.schedule, Schedule::LinearNoam | Schedule::TriStage) {
+            let reason =
+                "keep_steps: expected `schedule = \"linear_noam\"` or `\"tri_stage\"`, which alone keep the peak";
             return Err(Error::config("[train]", reason));
         }
         if let Some(Anneal::NewBob { factor, .. } | Anneal::Plateau { factor, .. }) = &self.anneal

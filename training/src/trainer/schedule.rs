@@ -16,8 +16,8 @@ pub enum Schedule {
     LinearNoam,
     /// Falls linearly to zero at the end: SpeechBrain's `LinearWarmupScheduler`.
     Linear,
-    /// Warms up from a hundredth of the peak, holds until half of the run, then falls exponentially to a twentieth:
-    /// SpeechBrain's `TriStageLRSchedule`, with its defaults for both ends.
+    /// Warms up from a hundredth of the peak, stays there for `keep_steps`, or without them until half of the run, then falls
+    /// exponentially to a twentieth at its end: SpeechBrain's `TriStageLRSchedule`, with its defaults for both ends.
     TriStage,
     /// Up to the peak within `warmup_steps` and down to zero within as many, over and over: SpeechBrain's
     /// `CyclicLRScheduler`, mode `triangular` with a base of zero.
@@ -28,7 +28,7 @@ pub enum Schedule {
 
 impl Schedule {
     /// The rate as a share of the peak, at `step` (from 0) and after `progress` (0 to 1) of the run, which moves from
-    /// epoch to epoch where nothing else bounds the run. `keep_steps` concern [`LinearNoam`](Self::LinearNoam) alone.
+    /// epoch to epoch where nothing else bounds the run. `keep_steps` concern those alone that name them.
     pub fn factor(self, step: usize, warmup_steps: usize, keep_steps: usize, progress: f64) -> f64 {
         let warmup = warmup_steps.max(1) as f64;
         if matches!(self, Self::TriStage) && (step as f64) < warmup {
@@ -49,7 +49,14 @@ impl Schedule {
                 let all = done / progress;
                 ((all - step) / (all - warmup).max(1.0)).max(0.0)
             }
-            Self::TriStage => 0.05_f64.powf(((progress - 0.5) / 0.5).max(0.0)),
+            Self::TriStage => {
+                if progress == 0.0 {
+                    return 1.0;
+                }
+                let all = done / progress;
+                let held = if keep_steps > 0 { warmup + keep_steps as f64 } else { warmup.max(all / 2.0) };
+                0.05_f64.powf(((done - held) / (all - held).max(1.0)).clamp(0.0, 1.0))
+            }
             Self::Cyclic => 1.0 - (step / warmup - 2.0 * (1.0 + step / (2.0 * warmup)).floor() + 1.0).abs(),
             Self::Constant => 1.0,
             Self::Cosine => 0.01 + 0.99 * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos()),
@@ -71,6 +78,13 @@ mod tests {
             assert!((schedule.factor(99, 100, 0, 0.0) - 1.0).abs() < 1e-9);
             assert!(schedule.factor(9_999, 100, 0, 1.0) <= 0.101);
         }
+    }
+
+    #[test]
+    fn three_stages_meet_where_the_warmup_is_longer_than_half_of_the_run() {
+        let factor = |step, keep| Schedule::TriStage.factor(step, 60, keep, step as f64 / 100.0);
+        assert!(factor(59, 0) > 0.98 && factor(60, 0) == 1.0 && factor(80, 0) < 0.3);
+        assert!(factor(70, 20) == 1.0 && (factor(100, 20) - 0.05).abs() < 1e-9);
     }
 
     #[test]

@@ -183,6 +183,7 @@ fn compare(of: &Figures, figures: Figures, devices: &'static str, out: &mut impl
     for (names, virtually, really) in [
         (["voice_to_voice_p50", "voice_to_voice_p95"], of.voice_to_voice_ms, figures.voice_to_voice_ms),
         (["barge_in_p50", "barge_in_p95"], of.barge_in_ms, figures.barge_in_ms),
+        (["overhead_p50", "overhead_p95"], of.overhead_ms, figures.overhead_ms),
     ] {
         let differences = [really.p50 - virtually.p50, really.p95 - virtually.p95];
         for (name, difference) in names.into_iter().zip(differences).filter(|_| virtually.n > 0 && really.n > 0) {

@@ -23,9 +23,9 @@ pub(crate) struct Turns {
     /// 1,000 ms, in a quiet room]
     #[arg(long, value_name = "FILE")]
     scenario: Option<PathBuf>,
-    /// How often the caller speaks
-    #[arg(long, value_name = "N", default_value_t = 200)]
-    turns: usize,
+    /// How often the caller speaks [default: 200, or as the scenario says]
+    #[arg(long, value_name = "N")]
+    turns: Option<usize>,
     /// What chance is drawn from, instead of the scenario's
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -34,13 +34,18 @@ pub(crate) struct Turns {
     json: Option<PathBuf>,
 }
 
+/// How often the caller speaks where nothing says so.
+const TURNS: usize = 200;
+
 #[derive(Serialize)]
 struct Report {
     turns: usize,
     with_pauses: usize,
     /// By all that is known: sound, words, and the recogniser's states.
-    all: Trade,
-    sound: Trade,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    all: Option<Trade>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sound: Option<Trade>,
     silence: Trade,
     /// What the assistant as it is configured does with the same caller.
     configured: Configured,
@@ -62,7 +67,7 @@ impl Turns {
             Some(path) => Scenario::load(path)?,
             None => pausing(),
         };
-        scenario.turns = self.turns;
+        scenario.turns = self.turns.unwrap_or(if self.scenario.is_some() { scenario.turns } else { TURNS });
         scenario.seed = self.seed.unwrap_or(scenario.seed);
         scenario.check().map_err(anyhow::Error::msg)?;
         let config = self.config.load_for(&scenario)?;
@@ -73,11 +78,17 @@ impl Turns {
             let assistant = sim::assistant(config)?;
             Ok(Simulation::new(&assistant, &scenario, &voices).stop_flag(stop.clone()).run()?)
         };
-        let figures = Figures::of(&run(&config)?);
+        let configured = run(&config)?;
         let record = run(&sim::patient(config))?;
         if stop.is_cancelled() {
             return Ok(Ended::Interrupted);
         }
+        let figures = Figures::of(&configured);
+        let mut complaints = sim::complaints(&scenario, &configured, &figures);
+        // Of an assistant that waits longer than it is configured to, the scenario expects nothing.
+        let unexpecting = Scenario { expect: sim::Expect::default(), ..scenario.clone() };
+        let patiently = sim::complaints(&unexpecting, &record, &Figures::of(&record)).into_iter();
+        complaints.extend(patiently.map(|complaint| format!("with more patience: {complaint}")));
         let both = sim::looked(&record, |kind| match kind {
             EventKind::Paused { probability, .. } => Some(*probability),
             _ => None,
@@ -90,25 +101,28 @@ impl Turns {
         let report = Report {
             turns: both.len(),
             with_pauses: both.iter().filter(|turn| !turn.pauses.is_empty()).count(),
-            all: trade(&both, true),
-            sound: trade(&alone, true),
+            all: decides.then(|| trade(&both, true)),
+            sound: decides.then(|| trade(&alone, true)),
             silence: trade(&both, false),
             configured: Configured { cut_off: figures.false_cutoffs, delay_ms: figures.endpoint_ms },
         };
-        report.print(&mut Unread::stdout())?;
+        let mut out = Unread::stdout();
+        report.print(&mut out)?;
         if let Some(path) = &self.json {
             let text = serde_json::to_string_pretty(&report)?;
             std::fs::write(path, text).with_context(|| path.display().to_string())?;
         }
-        Ok(Ended::Done)
+        simulate::judged(&complaints, &mut out)
     }
 }
 
 impl Report {
     fn print(&self, out: &mut impl Write) -> std::io::Result<()> {
         writeln!(out, "{} turns, {} with pauses\n\n{}", self.turns, self.with_pauses, Trade::HEAD)?;
-        for (by, trade) in [("all signs", self.all), ("sound", self.sound), ("silence", self.silence)] {
-            writeln!(out, "{}", trade.row(by))?;
+        for (by, trade) in [("all signs", self.all), ("sound", self.sound), ("silence", Some(self.silence))] {
+            if let Some(trade) = trade {
+                writeln!(out, "{}", trade.row(by))?;
+            }
         }
         let Configured { cut_off, delay_ms: Quantiles { p50, p95, n, .. } } = &self.configured;
         if *n == 0 {

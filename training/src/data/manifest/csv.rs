@@ -11,9 +11,10 @@ pub(super) fn read(path: &Path, config: &ManifestConfig) -> Result<Vec<Item>> {
     let table = Table::read(path)?;
     let columns = &config.columns;
     let [id, duration, wav] = [&columns.id, &columns.duration, &columns.wav].map(|name| table.column(name));
-    // As lists of enhancement's have it.
-    let duration = duration.or_else(|error| table.column("length").map_err(|_| error));
-    let (id, duration, wav) = (id?, duration?, wav?);
+    // As lists of enhancement's have it; others have none.
+    let duration = duration.or_else(|_| table.column("length")).ok();
+    let (id, wav) = (id?, wav?);
+    let folder = path.parent().unwrap_or(Path::new(""));
     let named = |name: &str| (!name.is_empty()).then(|| table.column(name)).transpose();
     let (words, weight) = (named(&config.words)?, named(&config.weight)?);
     let [speaker, start, stop, channel] = [&columns.speaker, &columns.start, &columns.stop, &columns.channel]
@@ -31,19 +32,20 @@ pub(super) fn read(path: &Path, config: &ManifestConfig) -> Result<Vec<Item>> {
         if row.fields[id].is_empty() || !seen.insert(row.fields[id].to_owned()) {
             return Err(table.error(row, &columns.id, "a name that stands once", &row.fields[id]));
         }
-        let duration_s = table.seconds(row, duration)?;
+        let told = duration.map(|column| table.seconds(row, column)).transpose()?;
         let (start, stop) = (bound(row, start)?, bound(row, stop)?);
-        let stop = stop.or_else(|| config.end(start, duration_s));
+        let stop = stop.or_else(|| config.end(start, told?));
         let recording =
             Recording::of_file(&row.fields[wav]).of_channel(channel.map_or("", |column| &row.fields[column]));
         let recording = recording.between(start, stop, config.segments);
         let past = || {
             table.error(row, &columns.stop, "at least the start", &stop.map_or(String::new(), |stop| stop.to_string()))
         };
+        let recording = recording.ok_or_else(past)?;
         Ok(Item {
             id: row.fields[id].to_owned(),
-            duration_s,
-            wav: recording.ok_or_else(past)?,
+            duration_s: told.map_or_else(|| recording.measure(config, folder), Ok)?,
+            wav: recording,
             speaker: speaker.map(|column| row.fields[column].to_owned()).unwrap_or_default(),
             words: words.map(|column| row.fields[column].to_owned()).unwrap_or_default(),
             weight: bound(row, weight)?,

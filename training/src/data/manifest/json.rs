@@ -141,10 +141,11 @@ fn item(entry: &Entry, config: &ManifestConfig) -> Result<Item> {
     let wav = wav.ok_or_else(|| entry.error(&columns.wav, "a path, or {\"file\", \"start\", \"stop\"} in samples"))?;
     // SpeechBrain's templates and its newer scripts name it differently, and that for LibriParty not at all.
     let duration = entry.number(&columns.duration).or_else(|| entry.number("length")).or_else(|| wav.seconds());
-    let seconds = duration.filter(|seconds| seconds.is_finite() && *seconds > 0.0);
-    let duration_s = seconds.ok_or_else(|| entry.error(&columns.duration, "seconds above zero"))?;
+    if duration.is_some_and(|seconds| !(seconds.is_finite() && seconds > 0.0)) {
+        return Err(entry.error(&columns.duration, "seconds above zero"));
+    }
     let (start, stop) = (entry.bound(&columns.start)?, entry.bound(&columns.stop)?);
-    let stop = stop.or_else(|| config.end(start, duration_s));
+    let stop = stop.or_else(|| config.end(start, duration?));
     let wav = match (start, stop) {
         (None, None) => wav,
         _ => {
@@ -154,9 +155,10 @@ fn item(entry: &Entry, config: &ManifestConfig) -> Result<Item> {
     let has = |column: &str| entry.fields.contains_key(column);
     let wav =
         if has(&columns.channel) { wav.of_channel(&entry.text(&columns.channel).unwrap_or_default()) } else { wav };
+    let folder = entry.path.parent().unwrap_or(Path::new(""));
     Ok(Item {
         id: entry.id.to_owned(),
-        duration_s,
+        duration_s: duration.map_or_else(|| wav.measure(config, folder), Ok)?,
         wav,
         speaker: if has(&columns.speaker) { entry.text(&columns.speaker)? } else { String::new() },
         words: if config.words.is_empty() { String::new() } else { entry.text(&config.words)? },

@@ -130,6 +130,24 @@ impl Recording {
         }
     }
 
+    /// The length of what is heard, by the first file, where the manifest does not tell it.
+    ///
+    /// # Errors
+    /// A path with a name that nothing replaces; a file that cannot be read.
+    pub(super) fn measure(&self, config: &ManifestConfig, folder: &Path) -> Result<f64> {
+        if let Some(seconds) = self.seconds() {
+            return Ok(seconds);
+        }
+        let start = match self.span {
+            Some(Span::Seconds(start, Some(stop))) => return Ok(stop - start),
+            Some(Span::Seconds(start, None)) => start,
+            Some(Span::Samples(start, _)) => start as f64 / f64::from(SAMPLE_RATE_HZ),
+            None => 0.0,
+        };
+        let file = self.files.first().map_or("", String::as_str);
+        Ok((audio::seconds(path(file, config, folder)?)? - start).max(0.0))
+    }
+
     /// The path of the one file of which it is all.
     ///
     /// # Errors

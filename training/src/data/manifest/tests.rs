@@ -1,3 +1,6 @@
+use rejoinder_models::audio::{Clip, write_wav};
+use rejoinder_models::units::SampleRate;
+
 use super::*;
 use crate::data::table::{Table, TableWriter};
 
@@ -61,14 +64,28 @@ fn errors_name_line_and_column() {
 }
 
 #[test]
+fn lengths_that_are_not_told_are_those_of_the_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let clip = Clip::new(vec![0.1; 12_000], SampleRate::hz(8_000));
+    write_wav(folder.path().join("a.wav"), &clip).unwrap();
+    let read = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        let items = Manifest::read_with(&path, &ManifestConfig::default()).unwrap().items;
+        items.iter().map(|item| item.duration_s).collect::<Vec<_>>()
+    };
+    let csv =
+        "ID,wav,start,stop,wrd\na,$data_root/a.wav,,,x\nb,$data_root/a.wav,0.5,,x\nc,$data_root/a.wav,0.5,0.75,x\n";
+    assert_eq!(read("m.csv", csv), [1.5, 1.0, 0.25]);
+    assert_eq!(read("m.json", r#"{"a": {"wav": "{data_root}/a.wav", "wrd": "x"}}"#), [1.5]);
+}
+
+#[test]
 fn errors_name_entry_and_column() {
     let message = |text: &str| read("m.json", text).unwrap_err().to_string();
     let entry = |fields: &str| message(&format!("{{\"a\": {{{fields}}}}}"));
     let cases = [
-        (
-            entry("\"wav\": \"a.wav\", \"wrd\": \"x\""),
-            "entry `a` column `duration`: expected seconds above zero, found nothing",
-        ),
+        (entry("\"wav\": \"a.wav\", \"wrd\": \"x\""), "a.wav"),
         (entry("\"duration\": -1, \"wav\": \"a.wav\", \"wrd\": \"x\""), "found `-1`"),
         (entry("\"duration\": 1, \"wav\": 3, \"wrd\": \"x\""), "entry `a` column `wav`: expected a path"),
         (
