@@ -16,11 +16,11 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 MAKERS = [
     "adapters.py", "attention.py", "encoders.py", "error_rates.py", "fbank.py", "losses.py", "optimizers.py", "schedules.py",
-    "speaker.py", "transducer.py", "transformer.py",
+    "separation.py", "speaker.py", "transducer.py", "transformer.py",
 ]  # fmt: skip
 TESTS = [
-    "adapters", "alignments", "attention", "encoders", "features", "losses", "schedules", "score", "speaker", "text",
-    "transformer",
+    "adapters", "alignments", "attention", "encoders", "features", "losses", "schedules", "score", "separators",
+    "speaker", "text", "transformer",
 ]  # fmt: skip
 # A recipe run whole, beside which there is no peer.
 OTHERS = ["a_tiny_attention_decoder_is_learnt_by_heart_exported_and_heard"]

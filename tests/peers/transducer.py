@@ -6,7 +6,8 @@ Writes training/tests/golden/transducer.json: a padded batch of random logits, e
 torchaudio.functional.rnnt_loss, which SpeechBrain's Transducer_loss follows, and by torch.nn.functional.ctc_loss, and
 the gradients of the sums of both; and what a joiner says after a prediction net with torch.nn.LSTM, and after one with a
 depthwise torch.nn.Conv1d over two tokens, with their random weights under the names and in the layout of our nets; and the
-same of SpeechBrain's own modules, as its recipe for LibriSpeech puts them together.
+same of SpeechBrain's own modules, as its recipe for LibriSpeech puts them together; with the gradients of half the sum of the
+squares of what they say.
 """
 
 import json
@@ -38,9 +39,35 @@ def report(inputs, losses):
     return {"logits": rounded(inputs), "losses": rounded(losses), "gradient": rounded(inputs.grad)}
 
 
-def linear(name, layer):
-    named = {f"{name}.weight": layer.weight.T}
-    return named if layer.bias is None else named | {f"{name}.bias": layer.bias}
+def value(weight):
+    return weight
+
+
+def gradient(weight):
+    return weight.grad
+
+
+def linear(name, layer, of):
+    named = {f"{name}.weight": of(layer.weight).T}
+    return named if layer.bias is None else named | {f"{name}.bias": of(layer.bias)}
+
+
+def recurrent(net, of):
+    """An LSTM, whose two biases are one in ours."""
+    bias = of(net.bias_ih_l0) + of(net.bias_hh_l0) if of is value else of(net.bias_ih_l0)
+    return {
+        "predictor.cell.input.weight": of(net.weight_ih_l0).T,
+        "predictor.cell.input.bias": bias,
+        "predictor.cell.recurrent.weight": of(net.weight_hh_l0).T,
+    }
+
+
+def case(frames, logits, named):
+    """The logits, and the gradients of half the sum of their squares. `named` are the weights, or what is of them."""
+    weights = {name: rounded(weight.contiguous()) for name, weight in named(value).items()}
+    logits.square().sum().mul(0.5).backward()
+    gradients = {name: rounded(weight.contiguous()) for name, weight in named(gradient).items()}
+    return {"frames": rounded(frames), "logits": rounded(logits), "weights": weights, "gradients": gradients}
 
 
 def joint(predict, weights):
@@ -51,21 +78,20 @@ def joint(predict, weights):
     frames = torch.tensor(rounded(torch.randn(1, 2, DIM))).reshape(1, 2, DIM)
     predicted = out(predict(embedding, torch.tensor([TOKENS[0]])))
     logits = joiner(torch.tanh(encoder_out(frames).unsqueeze(2) + predicted.unsqueeze(1)))
-    weights = weights | {"predictor.embedding.weight": embedding.weight} | linear("encoder_out", encoder_out)
-    weights = weights | linear("predictor.out", out) | linear("joiner", joiner)
-    weights = {name: rounded(weight.contiguous()) for name, weight in weights.items()}
-    return {"frames": rounded(frames), "logits": rounded(logits), "weights": weights}
+
+    def named(of):
+        own = weights(of) | {"predictor.embedding.weight": of(embedding.weight)}
+        return own | linear("encoder_out", encoder_out, of) | linear("predictor.out", out, of) | linear("joiner", joiner, of)
+
+    return case(frames, logits, named)
 
 
 def lstm():
     net = torch.nn.LSTM(PREDICTOR_DIM, PREDICTOR_DIM, batch_first=True)
-    weights = {
-        "predictor.cell.input.weight": net.weight_ih_l0.T,
-        "predictor.cell.input.bias": net.bias_ih_l0 + net.bias_hh_l0,
-        "predictor.cell.recurrent.weight": net.weight_hh_l0.T,
-    }
     begin = torch.zeros(1, 1, dtype=torch.int64)
-    return joint(lambda embedding, tokens: net(embedding(torch.cat([begin, tokens], 1)))[0], weights)
+    return joint(
+        lambda embedding, tokens: net(embedding(torch.cat([begin, tokens], 1)))[0], lambda of: recurrent(net, of)
+    )
 
 
 def stateless():
@@ -76,7 +102,7 @@ def stateless():
         embedded = embedding(torch.cat([begin, tokens], 1)).transpose(1, 2)
         return torch.relu(net(embedded)).transpose(1, 2)
 
-    return joint(predict, {"predictor.convolution.weight": net.weight})
+    return joint(predict, lambda of: {"predictor.convolution.weight": of(net.weight)})
 
 
 def published():
@@ -95,16 +121,14 @@ def published():
     frames = torch.tensor(rounded(torch.randn(1, 2, DIM))).reshape(1, 2, DIM)
     said = predictor(embedding(torch.tensor([[0, *TOKENS[0]]])))[0]
     logits = joiner(sum_of_both(encoder_out(frames).unsqueeze(2), out(said).unsqueeze(1)))
-    net = predictor.rnn
-    weights = {
-        "predictor.cell.input.weight": net.weight_ih_l0.T,
-        "predictor.cell.input.bias": net.bias_ih_l0 + net.bias_hh_l0,
-        "predictor.cell.recurrent.weight": net.weight_hh_l0.T,
-    }
-    for name, layer in {"encoder_out": encoder_out, "predictor.out": out, "joiner": joiner}.items():
-        weights |= linear(name, layer.w)
-    weights = {name: rounded(weight.contiguous()) for name, weight in weights.items()}
-    return {"frames": rounded(frames), "logits": rounded(logits), "weights": weights}
+
+    def named(of):
+        weights = recurrent(predictor.rnn, of)
+        for name, layer in {"encoder_out": encoder_out, "predictor.out": out, "joiner": joiner}.items():
+            weights |= linear(name, layer.w, of)
+        return weights
+
+    return case(frames, logits, named)
 
 
 def main():

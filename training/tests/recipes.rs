@@ -163,6 +163,9 @@ fn small_recogniser(name: &str, folder: &Path) -> Vec<(&'static str, String)> {
     if name == "mini_librispeech" {
         add(&[("lm.texts", "[{ kind = \"transcripts\", folder = \"clips\", weight = 1.0 }]")]);
     }
+    if name == "timit" {
+        add(&[("data.manifest.words", "\"wrd\"")]);
+    }
     if name == "aishell" {
         std::fs::write(folder.join("lines.txt"), "timer\nset it\n").unwrap();
         let lines = quoted(&folder.join("lines.txt"));
@@ -171,7 +174,7 @@ fn small_recogniser(name: &str, folder: &Path) -> Vec<(&'static str, String)> {
             ("export.params", "{ lm_unit = \"piece\", search = { beam = 4, lm_weight = 0.3 } }"),
         ]);
     }
-    if name.starts_with("librispeech") || ["common_voice", "aishell", "mini_librispeech"].contains(&name) {
+    if name.starts_with("librispeech") || ["common_voice", "aishell", "mini_librispeech", "timit"].contains(&name) {
         return settings;
     }
     add(&[

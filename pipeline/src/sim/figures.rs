@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use rejoinder_models::text::TextForm;
 use rejoinder_models::units::{Position, SampleRate, Samples};
 use serde::Serialize;
 
@@ -87,8 +88,8 @@ pub struct Figures {
     pub first_audio_ms: Quantiles,
     /// From the beginning of an interruption to silence.
     pub barge_in_ms: Quantiles,
-    /// The pipeline's own share of the time from the end of the caller's speech to the reply: what no model took of the work
-    /// that is done for the turn meanwhile, and the waking of stages.
+    /// The pipeline's own share of the time from the end of a turn to the reply: what no model took, and the waking of stages;
+    /// none where the reply was made before and waited for the end.
     pub overhead_ms: Quantiles,
     /// The same of a single message on its way through a stage.
     pub message_overhead_ms: Quantiles,
@@ -108,6 +109,11 @@ pub struct Figures {
     pub ghosts: Rate,
     /// Utterances that got no answer.
     pub unanswered: Rate,
+    /// Errors of the transcripts, of the words of utterances that share no turn with others; none of what was not heard at all
+    /// is right.
+    pub word_errors: Rate,
+    /// The same of interruptions alone.
+    pub interruption_word_errors: Rate,
     /// What full queues lost, of the messages that were handled.
     pub overruns: Rate,
     /// Replies that were begun ahead.
@@ -131,6 +137,7 @@ impl Figures {
         };
         figures.answers(&matched);
         figures.barge_ins(&matched);
+        figures.words(&matched);
         figures.false_interruptions(&matched);
         figures.machinery(&matched);
         figures
@@ -162,13 +169,31 @@ impl Figures {
                 for (part, step) in parts.iter_mut().zip(moments.windows(2)) {
                     part.push(step[1].ms() - step[0].ms());
                 }
-                parts[4].extend(overhead_of(turn, words.end, matched.record));
+                parts[4].extend(overhead_of(turn, matched.record));
             }
         }
         self.voice_to_voice_ms = self.voice_to_voice_by_utterance_ms.values().copied().collect();
         let [endpoint, transcript, token, audio, overhead] = parts.map(Quantiles::from_iter);
         (self.endpoint_ms, self.transcript_ms, self.first_token_ms) = (endpoint, transcript, token);
         (self.first_audio_ms, self.overhead_ms) = (audio, overhead);
+    }
+
+    fn words(&mut self, matched: &Matched<'_>) {
+        for (act, words) in matched.record.said.iter().enumerate() {
+            let turns: Vec<&Timeline> = matched.turns_of(act).collect();
+            let shared = turns.iter().any(|turn| matched.holds_others(turn, act));
+            if !words.kind.is_turn() || words.text.is_empty() || shared {
+                continue;
+            }
+            let heard: Vec<&str> = turns.iter().map(|turn| turn.text.as_str()).collect();
+            let [said, heard] = [&words.text, &heard.join(" ")].map(|text| TextForm::English.normalise(text));
+            let errors = TextForm::English.errors(&said, &heard);
+            let rates = [&mut self.word_errors, &mut self.interruption_word_errors];
+            for rate in rates.into_iter().take(if words.kind == Kind::Interrupt { 2 } else { 1 }) {
+                rate.count += errors.errors();
+                rate.of += errors.reference();
+            }
+        }
     }
 
     fn barge_ins(&mut self, matched: &Matched<'_>) {
@@ -260,15 +285,13 @@ fn path(turn: &Timeline, end: Position, matched: &Matched<'_>) -> Option<[Positi
     Some(moments)
 }
 
-/// What no model took of what was done for a turn between the end of the caller's speech and the first sound of the reply, in
-/// milliseconds; none where the reply was made before.
-fn overhead_of(turn: &Timeline, from: Position, record: &Record) -> Option<f64> {
-    let until = turn.first_audio?;
+/// What no model took between the end of a turn and the first sound of its reply, in milliseconds.
+fn overhead_of(turn: &Timeline, record: &Record) -> Option<f64> {
+    let (from, until) = (turn.endpoint?, turn.first_audio?);
     // What `listen` handles meanwhile does not stand in the way.
     let on_the_way =
         |step: &&Step| step.turn.first() == turn.turn && step.stage != "listen" && step.at >= from && step.at < until;
-    let times: Vec<f64> = record.steps.iter().filter(on_the_way).map(overhead).collect();
-    (!times.is_empty()).then(|| times.iter().sum())
+    Some(record.steps.iter().filter(on_the_way).map(overhead).sum())
 }
 
 fn overhead(step: &Step) -> f64 {
@@ -308,6 +331,8 @@ impl fmt::Display for Figures {
             ("missed barge-ins, of interruptions", self.missed_barge_ins, ""),
             ("turns in which nobody spoke", self.ghosts, ""),
             ("unanswered, of utterances", self.unanswered, ""),
+            ("word errors of transcripts, of words", self.word_errors, ""),
+            ("  of interruptions", self.interruption_word_errors, ""),
             ("lost by full queues, of messages", self.overruns, ""),
         ] {
             let share = if rate.of == 0 { "–".to_owned() } else { format!("{:.1}", 100.0 * rate.share()) };

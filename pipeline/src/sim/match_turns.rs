@@ -41,6 +41,12 @@ impl<'a> Matched<'a> {
         self.turns.iter().zip(&self.acts).filter(move |(_, acts)| acts.contains(&act)).map(|(turn, _)| turn)
     }
 
+    /// Whether a turn holds other words than those of an act.
+    pub(crate) fn holds_others(&self, turn: &Timeline, act: usize) -> bool {
+        let acts = self.turns.iter().zip(&self.acts).find(|(of, _)| of.turn == turn.turn).map(|(_, acts)| acts);
+        acts.is_some_and(|acts| acts.iter().any(|other| *other != act && self.record.said[*other].kind.is_turn()))
+    }
+
     /// The words that a turn answers: the last that it holds.
     pub(crate) fn last_words_of(&self, turn: &Timeline) -> Option<usize> {
         let at = self.turns.iter().position(|of| of.turn == turn.turn)?;

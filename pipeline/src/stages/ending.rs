@@ -7,7 +7,8 @@ use crate::Result;
 use crate::event::EventKind;
 use crate::turn::{EndRule, Outlook};
 
-/// A pause is looked at when it has lasted so long, and again each time that it has lasted so much longer.
+/// A pause is looked at when it has lasted so long, and again each time that it has lasted so much longer, and as soon as it may be
+/// the end.
 const STEP: Samples = Samples(SampleRate::INTERNAL.get() as u64 / 20);
 /// How many looks at a pause are averaged: what a detector says of the same words changes a little from look to look.
 const AVERAGED: usize = 3;
@@ -29,8 +30,8 @@ pub(crate) struct Ending {
     stream: Box<dyn TurnStream>,
     window: Samples,
     rule: EndRule,
-    /// The pause that was looked at last, and how many steps long it was.
-    looked: Option<(Position, u64)>,
+    /// The pause that was looked at last, how many steps long it was, and whether it may have been the end.
+    looked: Option<(Position, u64, bool)>,
     /// The log-odds of its last looks.
     log_odds: VecDeque<f32>,
 }
@@ -53,10 +54,11 @@ impl Ending {
 
     /// Whether a pause that began at `stopped` is to be looked at now.
     pub(crate) fn is_due(&mut self, stopped: Position, now: Position) -> bool {
-        let look = Some((stopped, now.since(stopped).0 / STEP.0));
-        let due = self.looked != look && look.is_some_and(|(_, steps)| steps > 0);
+        let silence = now.since(stopped);
+        let look = Some((stopped, silence.0 / STEP.0, silence >= self.rule.after));
+        let due = self.looked != look && silence >= STEP;
         if due {
-            if self.looked.is_none_or(|(pause, _)| pause != stopped) {
+            if self.looked.is_none_or(|(pause, ..)| pause != stopped) {
                 self.log_odds.clear();
             }
             self.looked = look;
@@ -125,6 +127,10 @@ mod tests {
         assert_eq!(looks(&mut ending, 800, 0..26), 5);
         assert_eq!(looks(&mut ending, 800, 25..30), 0);
         assert_eq!(looks(&mut ending, 9_000, 0..11), 2);
+        let rule = EndRule { after: Samples::from_ms(180.0, SampleRate::INTERNAL), ..EndRule::default() };
+        let mut ending = Ending::new(&Loudness, rule).unwrap();
+        let at = (0..26).filter(|block| ending.is_due(Position(800), Position(800 + block * 160)));
+        assert_eq!(at.collect::<Vec<_>>(), [5, 10, 15, 18, 20, 25]);
     }
 
     #[test]

@@ -43,7 +43,8 @@ pub struct ConvTasNetConfig {
 
 /// A learnt filterbank, a mask for each source from dilated causal convolutions, and the way back to samples: the causal form
 /// of Y. Luo and N. Mesgarani, "Conv-TasNet", IEEE/ACM TASLP 27(8), 2019, figure 1, without skip connections, as SpeechBrain's
-/// `lobes/models/conv_tasnet.py` with `causal=True` and `norm_type="cLN"`: each frame is normalised over its channels.
+/// `lobes/models/conv_tasnet.py` with `causal=True` and `norm_type="cLN"`: each frame is normalised over its channels. (There, causal
+/// kernels lie half their length further in the past, since they are padded twice.)
 #[derive(Module, Debug)]
 pub struct ConvTasNet {
     encoder: Linear,

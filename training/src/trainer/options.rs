@@ -85,6 +85,7 @@ pub struct TrainOptions {
     /// Minutes between checkpoints, 0 for none by the clock. Default: 5.
     pub ckpt_interval_minutes: f64,
     /// Steps between checkpoints, whichever comes first; 0, the default, for none by steps.
+    #[serde(deserialize_with = "from_zero")]
     pub ckpt_interval_steps: usize,
     /// Epochs between validations. Default: 1.
     pub valid_every: usize,
@@ -162,6 +163,11 @@ impl Default for TrainOptions {
             adapters: None,
         }
     }
+}
+
+/// A count, of which one below zero is none, as in SpeechBrain.
+fn from_zero<'de, D: Deserializer<'de>>(from: D) -> Result<usize, D::Error> {
+    Ok(usize::try_from(i64::deserialize(from)?).unwrap_or(0))
 }
 
 /// A backend by our name, or by a device's as PyTorch has it.

@@ -1,5 +1,6 @@
 //! Weights of a golden file put into a net, and gradients compared with those of the file, by the names of both.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+#![allow(dead_code, reason = "not every test uses all of it")]
 
 use std::collections::BTreeMap;
 

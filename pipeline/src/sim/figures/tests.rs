@@ -71,6 +71,22 @@ fn a_turn_that_ends_before_the_words_do_is_a_false_cutoff() {
 }
 
 #[test]
+fn words_are_held_against_the_transcripts_and_those_of_interruptions_apart() {
+    let mut events = turn(1, 1_000, 2_000, 2_500, 2_600);
+    events.push(event(4_130, 1, EventKind::Interrupted));
+    events.extend(turn(2, 4_010, 5_000, 5_500, 5_600));
+    let spoken = |kind, start, text: &str| Said { text: text.to_owned(), ..said(kind, start, start + 1_000) };
+    let acts = vec![
+        spoken(Kind::Say, 1_000, "Time."),
+        spoken(Kind::Interrupt, 4_000, "what time is it"),
+        spoken(Kind::Say, 9_000, "hello there"),
+    ];
+    let figures = Figures::of(&record(acts, &[(2_600, 4_135), (5_600, 7_000)], events));
+    assert_eq!(figures.word_errors, Rate { count: 3 + 2, of: 1 + 4 + 2 }, "what nobody heard is wrong");
+    assert_eq!(figures.interruption_word_errors, Rate { count: 3, of: 4 });
+}
+
+#[test]
 fn an_interruption_is_timed_from_its_onset_to_the_last_audible_sample() {
     let mut events = turn(1, 1_000, 2_000, 2_500, 2_600);
     events.push(event(4_130, 1, EventKind::Interrupted));

@@ -341,8 +341,19 @@ impl World {
         let playing = self.playing.as_ref().map(|p| (p.turn == self.taken, p.heard, p.started, p.over));
         let idle = (machine.state == State::Listening).then(|| age(machine.silent_since));
         let reminder = (self.schedules, machine.reminder.map(|at| at.since(machine.now)));
-        let env =
-            (self.voice, self.ducked, self.released == self.taken, self.ahead.is_some(), work, playing, idle, reminder);
+        // What of the latest reply the history does not know yet, and whether it has failed.
+        let unsettled = self.unsettled.map(|turn| (turn == self.taken, self.failed.contains(&turn)));
+        let env = (
+            unsettled,
+            self.voice,
+            self.ducked,
+            self.released == self.taken,
+            self.ahead.is_some(),
+            work,
+            playing,
+            idle,
+            reminder,
+        );
         (machine.state, machine.reply, caller, flags, env)
     }
 

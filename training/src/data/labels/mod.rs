@@ -241,15 +241,16 @@ impl LabelEncoder {
         self.labels().map(name).collect()
     }
 
-    /// The tokens of a recogniser of characters, under the same numbers. Where all letters are capitals they become
-    /// small, since that is how transcripts are written here.
+    /// The tokens of a recogniser, under the same numbers: of characters, or where a label has several, such as a phone's, of whole
+    /// words. Where all letters are capitals they become small, since that is how transcripts are written here.
     ///
     /// # Errors
-    /// [`Error::Data`] for a label of several characters, or a blank whose number is not 0.
+    /// [`Error::Data`] for a blank whose number is not 0, or a space among words.
     pub fn tokens(&self) -> Result<Tokenizer> {
         let names = self.names()?;
         let special = |name: &String| self.specials.iter().find(|(_, label)| **label == Label::Text(name.clone()));
         let spoken = || names.iter().filter(|name| special(name).is_none());
+        let are_words = spoken().any(|name| name.chars().count() > 1);
         let capitals = !spoken().any(|name| name.chars().any(char::is_lowercase));
         if self.special(Special::Blank).and_then(|label| self.known(label)) != Some(0) {
             return Err(Error::data("tokens", "expected a blank with the number 0"));
@@ -259,12 +260,20 @@ impl LabelEncoder {
             (Some((Special::Unknown, _)), _) => Ok(UNKNOWN.to_owned()),
             (Some((Special::Begin, _)), _) => Ok("<s>".to_owned()),
             (Some((Special::End, _)), _) => Ok("</s>".to_owned()),
+            (None, name) if are_words && name.contains(char::is_whitespace) => {
+                Err(Error::data("tokens", format!("expected single characters or words, found `{name}` beside words")))
+            }
             (None, " ") => Ok(WORD_BOUNDARY.to_string()),
-            (None, name) if name.chars().count() == 1 && capitals => Ok(name.to_lowercase()),
-            (None, name) if name.chars().count() == 1 => Ok(name.to_owned()),
-            (None, name) => Err(Error::data("tokens", format!("expected single characters, found `{name}`"))),
+            (None, name) => {
+                let name = if capitals { name.to_lowercase() } else { name.to_owned() };
+                Ok(if are_words { format!("{WORD_BOUNDARY}{name}") } else { name })
+            }
         };
-        Ok(Tokenizer::new(names.iter().map(piece).collect::<Result<_>>()?)?)
+        let pieces = names.iter().map(piece).collect::<Result<Vec<_>>>()?;
+        match are_words {
+            true => Ok(Tokenizer::unigram(pieces.into_iter().map(|piece| (piece, 0.0)).collect())?),
+            false => Ok(Tokenizer::new(pieces)?),
+        }
     }
 }
 

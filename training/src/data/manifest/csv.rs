@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use super::{Item, ManifestConfig, Recording};
-use crate::Result;
 use crate::data::table::{Row, Table};
+use crate::{Error, Result};
 
 pub(super) fn read(path: &Path, config: &ManifestConfig) -> Result<Vec<Item>> {
     let table = Table::read(path)?;
@@ -27,6 +27,10 @@ pub(super) fn read(path: &Path, config: &ManifestConfig) -> Result<Vec<Item>> {
         let name = column.map_or("", |column| &table.header[column]);
         number.map(Some).ok_or_else(|| table.error(row, name, "a number from 0 on", text))
     };
+    let measured = |row: &Row, recording: &Recording| {
+        let place = || format!("{} line {}", path.display(), row.line);
+        recording.measure(config, folder).map_err(|e| Error::data(place(), e))
+    };
     let mut seen = HashSet::new();
     let item = |row: &Row| {
         if row.fields[id].is_empty() || !seen.insert(row.fields[id].to_owned()) {
@@ -44,7 +48,7 @@ pub(super) fn read(path: &Path, config: &ManifestConfig) -> Result<Vec<Item>> {
         let recording = recording.ok_or_else(past)?;
         Ok(Item {
             id: row.fields[id].to_owned(),
-            duration_s: told.map_or_else(|| recording.measure(config, folder), Ok)?,
+            duration_s: told.map_or_else(|| measured(row, &recording), Ok)?,
             wav: recording,
             speaker: speaker.map(|column| row.fields[column].to_owned()).unwrap_or_default(),
             words: words.map(|column| row.fields[column].to_owned()).unwrap_or_default(),

@@ -156,9 +156,12 @@ fn item(entry: &Entry, config: &ManifestConfig) -> Result<Item> {
     let wav =
         if has(&columns.channel) { wav.of_channel(&entry.text(&columns.channel).unwrap_or_default()) } else { wav };
     let folder = entry.path.parent().unwrap_or(Path::new(""));
+    let place = || format!("{} entry `{}`", entry.path.display(), entry.id);
+    let measured = || wav.measure(config, folder).map_err(|e| Error::data(place(), e));
+    let duration_s = duration.map_or_else(measured, Ok)?;
     Ok(Item {
         id: entry.id.to_owned(),
-        duration_s: duration.map_or_else(|| wav.measure(config, folder), Ok)?,
+        duration_s,
         wav,
         speaker: if has(&columns.speaker) { entry.text(&columns.speaker)? } else { String::new() },
         words: if config.words.is_empty() { String::new() } else { entry.text(&config.words)? },

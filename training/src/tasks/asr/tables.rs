@@ -191,6 +191,8 @@ pub enum TokenizerKind {
     Unigram,
     /// Characters, and spaces between words: SentencePiece's type `char`.
     Char,
+    /// Whole words, the most frequent: for transcripts of phones.
+    Word,
 }
 
 /// The vocabulary of a recogniser.
@@ -202,7 +204,7 @@ pub struct TokenizerConfig {
     /// How pieces of words are learnt, and how words are cut into them. Default: BPE.
     #[serde(default)]
     pub kind: TokenizerKind,
-    /// Tokens to take instead of learning any: a `tokens.txt`, a `.model` or `.vocab` of SentencePiece, or characters in
+    /// Tokens to take instead of learning any: a `tokens.txt`, a `.model` or `.vocab` of SentencePiece, or characters or words in
     /// the form of SpeechBrain's label encoders, whose file is named `label_encoder.txt`. Default: none.
     #[serde(default)]
     pub file: Option<PathBuf>,

@@ -156,7 +156,7 @@ impl AsrTask {
             errors += self.text.errors(&self.valid.clips()[*clip].text, heard);
         }
         let said = errors.reference() as f64;
-        Figure { name: self.text.rate(), value: errors.errors() as f64 / said.max(1.0), weight: said }
+        Figure { name: self.text.rate(), value: 100.0 * errors.errors() as f64 / said.max(1.0), weight: said }
     }
 
     /// A loss that is a mean over the tokens of a batch, as the mean that the recipe wants. Its figures stay.
@@ -314,7 +314,7 @@ impl Task for AsrTask {
                 errors += phone_errors(said, heard);
             }
             let said = errors.reference() as f64;
-            figures.push(Figure { name: "per", value: errors.errors() as f64 / said.max(1.0), weight: said });
+            figures.push(Figure { name: "per", value: 100.0 * errors.errors() as f64 / said.max(1.0), weight: said });
         }
         Ok(figures)
     }

@@ -118,7 +118,7 @@ impl Task for SpeakerTask {
             return Err(Error::data("validation speakers", reason));
         };
         Ok(vec![
-            figure("eer", rate.value),
+            figure("eer", 100.0 * rate.value),
             figure("threshold", f64::from(rate.threshold)),
             figure("min_dcf", cost.value),
         ])
