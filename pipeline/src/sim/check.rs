@@ -88,13 +88,17 @@ fn missed(scenario: &Scenario, figures: &Figures) -> Vec<String> {
         })
     };
     let (voice_to_voice, barge_in) = (figures.voice_to_voice_ms, figures.barge_in_ms);
-    let ghosts = expect.ghosts.filter(|limit| figures.ghosts.count > *limit);
+    let count = |name: &str, Rate { count, .. }: Rate, limit: Option<usize>| {
+        let limit = limit.filter(|limit| count > *limit)?;
+        Some(format!("{name}: expected at most {limit}, found {count}"))
+    };
     [
         share("false_cutoffs", figures.false_cutoffs, expect.false_cutoffs),
         share("false_interruptions", figures.false_interruptions, expect.false_interruptions),
         share("missed_barge_ins", figures.missed_barge_ins, expect.missed_barge_ins),
         share("unanswered", figures.unanswered, expect.unanswered),
-        ghosts.map(|limit| format!("ghosts: expected at most {limit}, found {}", figures.ghosts.count)),
+        count("ghosts", figures.ghosts, expect.ghosts),
+        count("ghost_replies", figures.ghost_replies, expect.ghost_replies),
         time("voice_to_voice_p50_ms", voice_to_voice, voice_to_voice.p50, expect.voice_to_voice_p50_ms),
         time("barge_in_p95_ms", barge_in, barge_in.p95, expect.barge_in_p95_ms),
     ]

@@ -107,6 +107,8 @@ pub struct Figures {
     pub missed_barge_ins: Rate,
     /// Turns in which the caller did nothing.
     pub ghosts: Rate,
+    /// Of those, how many got a reply: the assistant has answered itself, or a noise.
+    pub ghost_replies: Rate,
     /// Utterances that got no answer.
     pub unanswered: Rate,
     /// Errors of the transcripts, of the words of utterances that share no turn with others; none of what was not heard at all
@@ -235,6 +237,8 @@ impl Figures {
             }
         }
         self.ghosts = Rate { count: matched.ghosts().count(), of: matched.turns.len() };
+        let answered = matched.ghosts().filter(|turn| turn.first_audio.is_some()).count();
+        self.ghost_replies = Rate { count: answered, of: self.ghosts.count };
     }
 
     fn machinery(&mut self, matched: &Matched<'_>) {
@@ -291,7 +295,7 @@ fn overhead_of(turn: &Timeline, record: &Record) -> Option<f64> {
     // What `listen` handles meanwhile does not stand in the way.
     let on_the_way =
         |step: &&Step| step.turn.first() == turn.turn && step.stage != "listen" && step.at >= from && step.at < until;
-    Some(record.steps.iter().filter(on_the_way).map(overhead).sum())
+    Some(record.steps.iter().filter(on_the_way).map(overhead).fold(0.0, |sum, own| sum + own))
 }
 
 fn overhead(step: &Step) -> f64 {
@@ -330,6 +334,7 @@ impl fmt::Display for Figures {
             ("false interruptions, of replies", self.false_interruptions, causes.as_str()),
             ("missed barge-ins, of interruptions", self.missed_barge_ins, ""),
             ("turns in which nobody spoke", self.ghosts, ""),
+            ("  that got a reply", self.ghost_replies, ""),
             ("unanswered, of utterances", self.unanswered, ""),
             ("word errors of transcripts, of words", self.word_errors, ""),
             ("  of interruptions", self.interruption_word_errors, ""),

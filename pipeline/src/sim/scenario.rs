@@ -127,6 +127,8 @@ pub struct Expect {
     pub missed_barge_ins: Option<f64>,
     /// Turns that begin although nobody speaks, at the most.
     pub ghosts: Option<usize>,
+    /// Of those, the ones that get a reply, at the most.
+    pub ghost_replies: Option<usize>,
     /// The share of utterances that get no answer, at the most.
     pub unanswered: Option<f64>,
     /// The median from the end of speech to the reply, at the most.

@@ -119,6 +119,7 @@ fn a_reply_that_a_cough_or_nothing_stops_is_a_false_interruption() {
     let causes: Vec<_> = figures.false_interruptions_by.iter().map(|(by, count)| (by.as_str(), *count)).collect();
     assert_eq!(causes, [("cough", 1), ("nothing", 1)]);
     assert_eq!(figures.ghosts, Rate { count: 1, of: 4 }, "a reminder is nobody's");
+    assert_eq!(figures.ghost_replies, Rate { count: 0, of: 1 });
 }
 
 #[test]

@@ -6,7 +6,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use rejoinder_models::card::{Bundle, Measure};
-use rejoinder_models::enhance::{ConvTasNet, EnhanceConfig, Enhancer, Suppression, Webrtc};
+use rejoinder_models::enhance::ConvTasNet;
 use rejoinder_models::runtime::{self, RuntimeConfig};
 use rejoinder_models::streaming::Streaming;
 use serde::Serialize;
@@ -33,15 +33,6 @@ struct Row {
     real_time_factor: f64,
 }
 
-/// What takes voices out of a mixture, as a stream.
-enum System {
-    Net(ConvTasNet),
-    /// WebRTC's noise suppressor, which is none for several voices.
-    Webrtc(Webrtc),
-    /// The mixture itself.
-    Nothing,
-}
-
 /// Measures the bundle on each test, prints a table and saves it as `results.json` in the run folder.
 pub(super) fn evaluate(recipe: &SeparationRecipe) -> Result<()> {
     recipe.check()?;
@@ -51,11 +42,7 @@ pub(super) fn evaluate(recipe: &SeparationRecipe) -> Result<()> {
         let reason = format!("expected a net of {} sources, found {}", recipe.net.sources, net.sources());
         return Err(Error::config(recipe.export.bundle.display().to_string(), reason));
     }
-    let mut systems = vec![("mixture", System::Nothing), ("net", System::Net(net))];
-    if recipe.net.sources == 1 {
-        let config = EnhanceConfig { noise: Some(Suppression::High), ..EnhanceConfig::default() };
-        systems.push(("webrtc", System::Webrtc(Webrtc::new(config))));
-    }
+    let systems = [("mixture", None), ("net", Some(&net))];
     let SeparationData { tests, recorded, .. } = &recipe.data;
     let mut results: BTreeMap<String, BTreeMap<&str, Row>> = BTreeMap::new();
     print("| test | system | mixtures | SI-SNR, dB | gained, dB | SNR, dB | real-time factor |")?;
@@ -64,13 +51,13 @@ pub(super) fn evaluate(recipe: &SeparationRecipe) -> Result<()> {
     for (place, mixtures) in made.chain(recorded.tests.iter().map(|place| (place, listed(recipe, place)))) {
         let (name, mixtures) = (manifest::title_among(place, tests.iter().chain(&recorded.tests)), mixtures?);
         let mut rows = BTreeMap::new();
-        for (system, how) in &systems {
+        for (system, how) in systems {
             let row = measure(how, &mixtures)?;
             let Row { mixtures, si_snr_db, si_snr_gained_db, snr_db, real_time_factor } = row;
             print(&format!(
                 "| {name} | {system} | {mixtures} | {si_snr_db:.1} | {si_snr_gained_db:.1} | {snr_db:.1} | {real_time_factor:.3} |"
             ))?;
-            rows.insert(*system, row);
+            rows.insert(system, row);
         }
         results.insert(name, rows);
     }
@@ -115,10 +102,10 @@ fn listed(recipe: &SeparationRecipe, place: &Path) -> Result<Vec<Mixture>> {
     (0..count).map(|number| recorded.read(&mut reader, number * recorded.len() / count)).collect()
 }
 
-fn measure(system: &System, mixtures: &[Mixture]) -> Result<Row> {
+fn measure(net: Option<&ConvTasNet>, mixtures: &[Mixture]) -> Result<Row> {
     let each = |mixture: &Mixture| -> Result<[f64; 4]> {
         let began = Instant::now();
-        let estimates = system.estimates(mixture)?;
+        let estimates = estimates(net, mixture)?;
         let spent_s = began.elapsed().as_secs_f64();
         let count = mixture.sources.len() as f64;
         let found = separation(&estimates, &mixture.sources);
@@ -142,26 +129,13 @@ fn measure(system: &System, mixtures: &[Mixture]) -> Result<Row> {
     })
 }
 
-impl System {
-    fn estimates(&self, mixture: &Mixture) -> Result<Vec<Vec<f32>>> {
-        match self {
-            Self::Nothing => Ok(vec![mixture.sound.clone(); mixture.sources.len()]),
-            Self::Net(net) => {
-                let (mut stream, mut voices) = (net.separator()?, vec![Vec::new(); net.sources()]);
-                stream.push(&mixture.sound, &mut voices)?;
-                stream.flush(&mut voices)?;
-                Ok(voices)
-            }
-            Self::Webrtc(webrtc) => {
-                let (mut stream, mut clean) = (webrtc.stream()?, Vec::new());
-                let pairs: Vec<_> = mixture.sound.iter().map(|sample| [*sample, 0.0]).collect();
-                let lag = stream.lag();
-                stream.push(&pairs, &mut clean)?;
-                stream.flush(&mut clean)?;
-                Ok(vec![clean.split_off(lag)])
-            }
-        }
-    }
+/// What a net takes out of a mixture, as a stream; the mixture itself where there is none.
+fn estimates(net: Option<&ConvTasNet>, mixture: &Mixture) -> Result<Vec<Vec<f32>>> {
+    let Some(net) = net else { return Ok(vec![mixture.sound.clone(); mixture.sources.len()]) };
+    let (mut stream, mut voices) = (net.separator()?, vec![Vec::new(); net.sources()]);
+    stream.push(&mixture.sound, &mut voices)?;
+    stream.flush(&mut voices)?;
+    Ok(voices)
 }
 
 /// The signal-to-noise ratio in decibels.
