@@ -190,6 +190,20 @@ pub struct StateTensor {
     pub element: ElementType,
 }
 
+impl StateTensor {
+    /// One of 32-bit floats and a fixed shape.
+    pub fn fixed(file: &str, [input, output]: [&str; 2], shape: &[usize]) -> Self {
+        Self {
+            file: file.to_owned(),
+            input: input.to_owned(),
+            output: output.to_owned(),
+            shape: shape.to_vec(),
+            left_axis: None,
+            element: ElementType::F32,
+        }
+    }
+}
+
 fn model_role() -> String {
     MODEL_ROLE.to_owned()
 }

@@ -1,7 +1,7 @@
 use burn::tensor::{Device, Tensor, TensorData, activation};
 use rejoinder_models::card::{Chunking, MODEL_ROLE, ModelCard, StateTensor, Task as CardTask};
 use rejoinder_models::keyword::convolutional::{FAMILY, INPUT, OUTPUT, Params};
-use rejoinder_models::runtime::{ElementType, RuntimeConfig};
+use rejoinder_models::runtime::RuntimeConfig;
 use rejoinder_models::units::SampleRate;
 use rejoinder_models::zoo;
 
@@ -81,14 +81,7 @@ fn card(recipe: &KeywordRecipe, thresholds: Vec<f32>, past: [usize; 3]) -> Resul
         valid: None,
         latencies: Vec::new(),
     });
-    card.states = vec![StateTensor {
-        file: MODEL_ROLE.into(),
-        input: PAST.0.into(),
-        output: PAST.1.into(),
-        shape: past.to_vec(),
-        left_axis: None,
-        element: ElementType::F32,
-    }];
+    card.states = vec![StateTensor::fixed(MODEL_ROLE, PAST.into(), &past)];
     let params = Params { keywords: recipe.keywords.clone(), thresholds };
     card.params.extend(toml::Table::try_from(params).map_err(|e| Error::config("export", e))?);
     Ok(card)

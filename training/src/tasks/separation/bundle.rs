@@ -1,7 +1,6 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use rejoinder_models::card::{Chunking, MODEL_ROLE, ModelCard, StateTensor, Task as CardTask};
 use rejoinder_models::enhance::conv_tasnet::{FAMILY, INPUT, LAG, OUTPUT};
-use rejoinder_models::runtime::ElementType;
 use rejoinder_models::units::SampleRate;
 
 use super::recipe::SeparationRecipe;
@@ -87,14 +86,7 @@ fn card(recipe: &SeparationRecipe, shapes: &[Vec<usize>; 3]) -> ModelCard {
         valid: None,
         latencies: Vec::new(),
     });
-    let state = |((input, output), shape): (&(&str, &str), &Vec<usize>)| StateTensor {
-        file: MODEL_ROLE.into(),
-        input: (*input).into(),
-        output: (*output).into(),
-        shape: shape.clone(),
-        left_axis: None,
-        element: ElementType::F32,
-    };
-    card.states = STATES.iter().zip(shapes).map(state).collect();
+    let states = STATES.into_iter().zip(shapes);
+    card.states = states.map(|(names, shape)| StateTensor::fixed(MODEL_ROLE, names.into(), shape)).collect();
     card
 }

@@ -1,7 +1,6 @@
 use burn::tensor::{Device, TensorData};
 pub(super) use rejoinder_models::asr::conformer_transducer::FAMILY;
 use rejoinder_models::card::{DECODER_ROLE, JOINER_ROLE, StateTensor};
-use rejoinder_models::runtime::ElementType;
 
 use super::recipe::TransducerRecipe;
 use crate::Result;
@@ -98,15 +97,8 @@ fn joiner_cases(declaration: &OnnxExport, net: &Transducer, recipe: &TransducerR
 
 fn card(recipe: &TransducerRecipe, net: &Transducer, device: &Device) -> rejoinder_models::card::ModelCard {
     let mut card = bundle::card(FAMILY, &recipe.asr, net.encoder(), device);
-    let state = |((input, output), shape): (&(&str, &str), [usize; 2])| StateTensor {
-        file: DECODER_ROLE.into(),
-        input: (*input).into(),
-        output: (*output).into(),
-        shape: shape.to_vec(),
-        left_axis: None,
-        element: ElementType::F32,
-    };
-    card.states.extend(STATES.iter().zip(net.states()).map(state));
+    let states = STATES.into_iter().zip(net.states());
+    card.states.extend(states.map(|(names, shape)| StateTensor::fixed(DECODER_ROLE, names.into(), &shape)));
     for (key, value) in [("context", net.context()), ("max_symbols", recipe.transducer.max_symbols)] {
         card.params.insert(key.to_owned(), toml::Value::Integer(value as i64));
     }

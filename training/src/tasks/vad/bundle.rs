@@ -1,6 +1,5 @@
 use burn::tensor::{Device, Tensor, TensorData, activation};
 use rejoinder_models::card::{Chunking, MODEL_ROLE, ModelCard, StateTensor, Task as CardTask};
-use rejoinder_models::runtime::ElementType;
 use rejoinder_models::units::SampleRate;
 use rejoinder_models::vad::crdnn::{FAMILY, INPUT, OUTPUT};
 
@@ -84,14 +83,7 @@ fn card(recipe: &VadRecipe, shapes: &[Vec<usize>; 3]) -> ModelCard {
         valid: None,
         latencies: Vec::new(),
     });
-    let state = |((input, output), shape): (&(&str, &str), &Vec<usize>)| StateTensor {
-        file: MODEL_ROLE.into(),
-        input: (*input).into(),
-        output: (*output).into(),
-        shape: shape.clone(),
-        left_axis: None,
-        element: ElementType::F32,
-    };
-    card.states = STATES.iter().zip(shapes).map(state).collect();
+    let states = STATES.into_iter().zip(shapes);
+    card.states = states.map(|(names, shape)| StateTensor::fixed(MODEL_ROLE, names.into(), shape)).collect();
     card
 }
