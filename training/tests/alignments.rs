@@ -8,12 +8,12 @@ mod report;
 
 use std::collections::BTreeMap;
 
-use burn::module::{Module, ModuleMapper, Param};
+use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 use engines::sessions;
-use golden_weights::{Compare, assert_near};
+use golden_weights::{Compare, Load, assert_close, assert_near};
 use rejoinder_models::runtime::Tensor as RuntimeTensor;
 use rejoinder_training::export::{Axis, Element, OnnxExport, Recorder, Result};
 use rejoinder_training::losses::{ctc_loss, transducer_loss};
@@ -97,31 +97,6 @@ fn the_ctc_loss_is_pytorch_s() {
     });
 }
 
-/// Puts the golden weights into a net, each once; the encoder has none.
-struct Load {
-    path: Vec<String>,
-    weights: BTreeMap<String, Vec<f32>>,
-}
-
-impl ModuleMapper for Load {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        match self.weights.remove(&self.path.join(".")) {
-            Some(values) => {
-                param.map(|tensor| Tensor::from_data(TensorData::new(values, tensor.shape()), &tensor.device()))
-            }
-            None => param,
-        }
-    }
-}
-
 #[test]
 fn the_nets_beside_the_encoder_say_what_pytorch_s_say() {
     let Golden { vocabulary, tokens, lstm, stateless, published, .. } = golden();
@@ -139,18 +114,12 @@ fn the_nets_beside_the_encoder_say_what_pytorch_s_say() {
         (published_config, published, ["one-hot LSTM predictor and GELU joiner", "SpeechBrain's Transducer_joint"]),
     ];
     for (config, golden, [ours, theirs]) in kinds {
-        let net = config.init(encoder.init(vocabulary, 0, &device), vocabulary, &device);
-        let mut load = Load { path: Vec::new(), weights: golden.weights };
-        let plain = net.map(&mut load);
+        let plain = Load::into(config.init(encoder.init(vocabulary, 0, &device), vocabulary, &device), &golden.weights);
         let net = plain.clone().train();
-        assert!(load.weights.is_empty(), "left over: {:?}", load.weights.keys());
         let frames =
             |device: &Device| Tensor::<3>::from_data(TensorData::new(golden.frames.clone(), [1, 2, 8]), device);
         let said = net.logits(frames(&device.clone().autodiff()), &tokens[..1]);
-        let logits: Vec<f32> = said.to_data().iter::<f32>().collect();
-        assert_eq!(logits.len(), golden.logits.len());
-        let apart = logits.iter().zip(&golden.logits).map(|(found, expected)| (found - expected).abs());
-        let worst = apart.fold(0.0, f32::max);
+        let worst = assert_close("logits", said.clone(), &golden.logits);
         assert!(worst < 1e-5, "{config:?}: {worst}");
         report(ours, theirs, "logits", worst);
         let gradients = GradientsParams::from_grads(said.square().sum().mul_scalar(0.5).backward(), &net);

@@ -109,11 +109,6 @@ impl<'de> Deserialize<'de> for Suppression {
 }
 
 impl EnhanceConfig {
-    /// Whether anything is done at all.
-    pub fn is_on(&self) -> bool {
-        self.is_call() || self.denoiser.is_some()
-    }
-
     /// Whether anything is done that a voice call's processing does.
     fn is_call(&self) -> bool {
         self.echo || self.noise.is_some() || self.max_gain_db > 0.0
