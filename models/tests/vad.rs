@@ -72,6 +72,20 @@ fn what_speech_must_last_may_change_on_the_way() {
 }
 
 #[test]
+fn what_counts_as_speech_may_change_on_the_way() {
+    let mut segmenter = Segmenter::new(Hysteresis::default(), config()).unwrap();
+    let mut heard = |frames, probability, threshold| {
+        segmenter.set_threshold(threshold);
+        (0..frames).filter_map(|_| segmenter.push(probability, FRAME)).collect::<Vec<_>>()
+    };
+    assert_eq!(heard(20, 0.3, None), []);
+    assert_eq!(heard(20, 0.3, Some(0.25)), [started(200.0, 300.0)]);
+    // Below the detector's own release, and above that of the lower threshold.
+    assert_eq!(heard(40, 0.26, Some(0.25)), []);
+    assert_eq!(heard(40, 0.26, None), [stopped(800.0, 1100.0)]);
+}
+
+#[test]
 fn speech_that_goes_on_may_begin_anew() {
     let mut segmenter = Segmenter::new(Hysteresis::default(), config()).unwrap();
     let mut heard = |frames| (0..frames).filter_map(|_| segmenter.push(0.9, FRAME)).collect::<Vec<_>>();

@@ -4,12 +4,13 @@
 
 Writes training/tests/golden/speaker.json: small ECAPA-TDNN and x-vector nets with random weights, their embeddings of a
 padded batch, the loss LogSoftmaxWrapper(AdditiveAngularMargin) and its gradients, with checkpoints of them, ecapa.ckpt and
-xvector.ckpt; and models/tests/golden/speaker.json:
+xvector.ckpt, and what InputNormalization makes of padded batches; and models/tests/golden/speaker.json:
 EER, minDCF and normalised scores of random scores. All is computed in double precision, so that what differs is ours.
 
 Weights stand under the names of our nets, and in their layout: a convolution as a matrix (kernel x in, out).
 """
 
+import copy
 import json
 import pathlib
 
@@ -89,6 +90,14 @@ def checkpoint(net, name):
     print(path, path.stat().st_size)
 
 
+def learnt(net, classifier, centred, relative):
+    """The loss and its gradients."""
+    cosines = classifier(net(centred, relative))
+    loss = LogSoftmaxWrapper(AdditiveAngularMargin(MARGIN, SCALE))(cosines, torch.tensor(TARGETS).unsqueeze(1))
+    loss.backward()
+    return loss, {name: tensor.grad for name, tensor in net.named_parameters()}
+
+
 def golden(net, kind, names):
     """Embeddings, loss and gradients of a net with weights that a file holds exactly."""
     classifier = ecapa.Classifier(DIM, lin_neurons=DIM, out_neurons=SPEAKERS).double()
@@ -112,15 +121,30 @@ def golden(net, kind, names):
     result["embeddings"] = rounded(net(centred, relative))
     result["alone"] = rounded(net(alone))
     net.train()
-    cosines = classifier(net(centred, relative))
-    loss = LogSoftmaxWrapper(AdditiveAngularMargin(MARGIN, SCALE))(cosines, torch.tensor(TARGETS).unsqueeze(1))
-    loss.backward()
+    single = learnt(copy.deepcopy(net).float(), copy.deepcopy(classifier).float(), centred.float(), relative.float())[1]
+    loss, gradients = learnt(net, classifier, centred, relative)
     result["loss"] = loss.item()
-    gradients = {name: tensor.grad for name, tensor in net.named_parameters()}
+    # Biases that a norm or a softmax takes off again have no gradient but rounding.
+    sized = [name for name, tensor in gradients.items() if tensor.abs().max() > 1e-9]
+    apart = [(single[name] - gradients[name]).abs().max() / gradients[name].abs().max() for name in sized]
+    result["single_precision"] = max(apart).item()
     result["gradients"] = names(gradients) | {"speakers": classifier.weight.grad}
     result["gradients"] = {name: rounded(tensor) for name, tensor in result["gradients"].items()}
     result["weights"] = {name: rounded(tensor) for name, tensor in weights.items()}
     return result
+
+
+def normalisation():
+    """Means and deviations of all frames that two padded batches have."""
+    norm = InputNormalization(norm_type="global").train()
+    batches = []
+    generator = torch.Generator().manual_seed(7)
+    for frames, lengths in [(9, [9, 4, 7]), (12, [3, 12])]:
+        features = 3 * torch.randn(len(lengths), frames, BINS, generator=generator) + torch.arange(BINS)
+        features = torch.tensor(rounded(features)).reshape(features.shape)
+        norm(features, torch.tensor(lengths) / frames, epoch=0)
+        batches.append([rounded(clip[:length]) for clip, length in zip(features, lengths)])
+    return {"batches": batches, "mean": rounded(norm.glob_mean), "deviation": rounded(norm.glob_std)}
 
 
 def margins():
@@ -188,6 +212,7 @@ write(
         "ecapa": golden(net, "ecapa", lambda tensors: ecapa_names(tensors, 12)),
         "xvector": golden(small, "xvector", xvector_names),
         "aam": margins(),
+        "normalisation": normalisation(),
     },
 )
 write(ROOT / "models/tests/golden/speaker.json", scores())

@@ -9,6 +9,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use engines::sessions;
 use golden_weights::{Compare, Load, assert_close, assert_near};
 use rejoinder_models::runtime::Tensor as RuntimeTensor;
+use rejoinder_training::data::statistics::BinStatistics;
 use rejoinder_training::export::{Axis, Element, OnnxExport, Recorder};
 use rejoinder_training::losses::aam_softmax;
 use rejoinder_training::nets::speaker::{EcapaConfig, EncoderConfig, SpeakerNet, XvectorConfig};
@@ -28,6 +29,7 @@ struct Golden {
     ecapa: Case,
     xvector: Case,
     aam: Margins,
+    normalisation: Normalisation,
 }
 
 #[derive(Deserialize)]
@@ -38,6 +40,8 @@ struct Case {
     loss: f32,
     weights: BTreeMap<String, Vec<f32>>,
     gradients: BTreeMap<String, Vec<f32>>,
+    /// How far SpeechBrain's gradients in single precision are from its own in double.
+    single_precision: f32,
 }
 
 #[derive(Deserialize)]
@@ -48,6 +52,14 @@ struct Margins {
     scale: f64,
     loss: f32,
     gradient: Vec<f32>,
+}
+
+#[derive(Deserialize)]
+struct Normalisation {
+    /// The frames of each clip of each batch, row by row.
+    batches: Vec<Vec<Vec<f32>>>,
+    mean: Vec<f32>,
+    deviation: Vec<f32>,
 }
 
 fn golden() -> Golden {
@@ -100,6 +112,7 @@ fn same(config: &EncoderConfig, case: &Case, golden: &Golden) {
     let worst = Compare::worst(&net, &gradients, &case.gradients);
     assert!(worst.0 < 2e-3, "{worst:?}");
     report(name, peer, "gradients of the AAM loss", worst.0);
+    report(name, peer, "gradients of the AAM loss, theirs in single precision", case.single_precision);
 }
 
 #[test]
@@ -122,6 +135,17 @@ fn xvectors_are_speechbrains() {
     let golden = golden();
     let config = XvectorConfig { in_channels: 6, tdnn_channels: 8, pooled_channels: 10, lin_neurons: 8 };
     same(&EncoderConfig::Xvector(config), &golden.xvector, &golden);
+}
+
+#[test]
+fn features_are_normalised_by_the_same_statistics_of_all_batches() {
+    let Normalisation { batches, mean, deviation } = golden().normalisation;
+    let batches = batches.into_iter().map(|clips| Ok(clips.concat()));
+    let found = BinStatistics::of(mean.len(), batches).unwrap();
+    let (means, deviations) =
+        (assert_near("means", &found.mean, &mean), assert_near("deviations", &found.deviation, &deviation));
+    let peer = "SpeechBrain's InputNormalization, global";
+    report("Normalisation", peer, "means and deviations of two padded batches", means.max(deviations));
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod sphere;
 mod write;
 
 pub use clip::Clip;
+pub use opus::through_opus;
 pub use read::{read, read_at, read_bytes, read_channels};
 pub use resample::{StreamResampler, resample};
 pub use span::{Span, read_span, seconds};

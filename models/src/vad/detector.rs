@@ -29,6 +29,11 @@ impl VadDetector {
         self.segmenter.probability()
     }
 
+    /// As [`Segmenter::speaking`].
+    pub fn speaking(&self) -> bool {
+        self.segmenter.speaking()
+    }
+
     /// As [`Segmenter::begin_anew`].
     pub fn begin_anew(&mut self) {
         self.segmenter.begin_anew();
@@ -37,6 +42,11 @@ impl VadDetector {
     /// As [`Segmenter::set_min_speech_ms`].
     pub fn set_min_speech_ms(&mut self, ms: f32) {
         self.segmenter.set_min_speech_ms(ms);
+    }
+
+    /// As [`Segmenter::set_threshold`].
+    pub fn set_threshold(&mut self, threshold: Option<f32>) {
+        self.segmenter.set_threshold(threshold);
     }
 
     /// A frame of which the probability is not known counts as the one before it, so that positions stay true.

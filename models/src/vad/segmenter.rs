@@ -98,6 +98,8 @@ pub enum VadEvent {
 #[derive(Clone, Debug)]
 pub struct Segmenter {
     hysteresis: Hysteresis,
+    /// In the place of that in `hysteresis`.
+    threshold: Option<f32>,
     config: SegmenterConfig,
     state: State,
     smoothed: Option<f32>,
@@ -126,7 +128,7 @@ impl Segmenter {
         hysteresis.check()?;
         config.check()?;
         let (now, last_stop) = Default::default();
-        Ok(Self { hysteresis, config, state: State::Silence, smoothed: None, now, last_stop })
+        Ok(Self { hysteresis, threshold: None, config, state: State::Silence, smoothed: None, now, last_stop })
     }
 
     /// Whether speech has begun, by the events so far, and not ended.
@@ -144,6 +146,12 @@ impl Segmenter {
         self.config.min_speech_ms = ms;
     }
 
+    /// From the next frame on, speech is what has this probability, 0 to 1, or the detector's own where there is none; the
+    /// release lies no higher.
+    pub fn set_threshold(&mut self, threshold: Option<f32>) {
+        self.threshold = threshold;
+    }
+
     /// Takes speech that goes on for new speech: it begins again once it has lasted from here on.
     pub fn begin_anew(&mut self) {
         if self.speaking() {
@@ -156,8 +164,9 @@ impl Segmenter {
         let start = self.now;
         self.now = start + length;
         let probability = self.smooth(probability, length);
-        let speech = probability >= self.hysteresis.threshold;
-        let silence = probability < self.hysteresis.release;
+        let threshold = self.threshold.unwrap_or(self.hysteresis.threshold);
+        let speech = probability >= threshold;
+        let silence = probability < self.hysteresis.release.min(threshold);
         self.state = match self.state {
             State::Silence if speech => State::Rising(start),
             State::Rising(_) if silence => State::Silence,

@@ -6,6 +6,7 @@ use clap::Args;
 use rejoinder::config::ResponderConfig;
 use rejoinder::turn::EndRule;
 use rejoinder::{Assistant, Calendar, Config, History};
+use rejoinder_models::enhance::EnhanceConfig;
 use rejoinder_models::llm::Cancel;
 use rejoinder_models::units::{Position, SampleRate, Samples};
 
@@ -26,6 +27,16 @@ fn read_instructions(assistant: &Assistant) -> anyhow::Result<()> {
     Ok(dialogue.prefill(history.messages(), (assistant.tools)(calendar).specs(), &Cancel::default())?)
 }
 
+/// What is done to the microphone's sound.
+fn cleaned(enhance: &EnhanceConfig) -> Vec<String> {
+    let EnhanceConfig { echo, noise, denoiser, max_gain_db } = enhance;
+    let echo = echo.then(|| "the reply's echo is taken out".to_owned());
+    let noise = noise.map(|_| "steady noise is suppressed".to_owned());
+    let denoiser = denoiser.as_ref().map(|path| format!("{} leaves the voice", path.display()));
+    let gain = (*max_gain_db > 0.0).then(|| format!("a quiet voice is made louder, by {max_gain_db} dB at the most"));
+    [echo, noise, denoiser, gain].into_iter().flatten().collect()
+}
+
 impl Validate {
     pub(crate) fn run(self) -> anyhow::Result<Ended> {
         let config = Config::load(&self.config)?;
@@ -37,6 +48,10 @@ impl Validate {
         }
         let mut out = std::io::stdout().lock();
         writeln!(out, "{}: ok", config.path.display())?;
+        let cleaned = cleaned(&config.audio.enhance);
+        if !cleaned.is_empty() {
+            writeln!(out, "    of the microphone's sound: {}", cleaned.join(", "))?;
+        }
         writeln!(out, "    voice activity: {:?}", config.vad)?;
         writeln!(out, "    speech to text: {}", config.recognizer.display())?;
         if let Some(speaker) = &config.speaker {

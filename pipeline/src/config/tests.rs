@@ -57,6 +57,7 @@ fn mistakes_are_told_in_one_line_with_the_key_and_what_is_allowed() {
         ("[turn]\npush_to_talk = true\nwake = { phrase = \"hello\" }", "turn.wake: a phrase opens nothing where"),
         ("[interruption]\nduck_db = 3", "interruption.duck_db: expected -120 to 0, found 3"),
         ("[interruption]\nmin_speech_ms = -1", "interruption.min_speech_ms: expected 0 to 1000, found -1"),
+        ("[interruption]\nthreshold = 1.5", "interruption.threshold: expected 0 to 1, found 1.5"),
         ("[interruption]\nwindow_ms = 1", "interruption.window_ms: expected 100 to 5000, found 1"),
         (
             "[interruption.judge]\nnoise_ms = 2000",

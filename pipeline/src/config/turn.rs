@@ -118,6 +118,10 @@ pub struct RawInterruption {
     /// How long speech over a reply must last before the reply is held back: a dip costs less than a turn that begins by
     /// mistake. Default: `segments.min_speech_ms`.
     pub min_speech_ms: Option<f64>,
+    /// The detector's probability from which sound over a reply is speech that holds it back, 0 to 1. Soft beginnings are
+    /// heard sooner with a low one, and so is noise: it counts where nothing that comes near to it was heard for five
+    /// seconds, and rises to the detector's own where noise did. Default: that of `vad.hysteresis`.
+    pub threshold: Option<f32>,
     /// How long after the onset of speech it is decided at the latest what it is. Default: 1,200.
     pub window_ms: f64,
     /// The gain of the reply until then, in decibels; from -60 on it stands still, and goes on where it stopped.
@@ -129,9 +133,15 @@ pub struct RawInterruption {
 
 impl Default for RawInterruption {
     fn default() -> Self {
-        let TurnTaking { policy, duck_db, overlap_ms, .. } = TurnTaking::default();
+        let TurnTaking { policy, duck_db, overlap_ms, overlap_threshold, .. } = TurnTaking::default();
         let window_ms = ms(policy.judge_window);
-        Self { min_speech_ms: overlap_ms, window_ms, duck_db, judge: RuleJudgeConfig::default() }
+        Self {
+            min_speech_ms: overlap_ms,
+            threshold: overlap_threshold,
+            window_ms,
+            duck_db,
+            judge: RuleJudgeConfig::default(),
+        }
     }
 }
 
@@ -170,6 +180,9 @@ pub(super) fn resolve(
     if let Some(ms) = interruption.min_speech_ms {
         within("interruption.min_speech_ms", ms, 0.0, 1_000.0)?;
         below("interruption.min_speech_ms", ms, "interruption.window_ms", interruption.window_ms)?;
+    }
+    if let Some(threshold) = interruption.threshold {
+        within("interruption.threshold", f64::from(threshold), 0.0, 1.0)?;
     }
     within("interruption.duck_db", interruption.duck_db, -120.0, 0.0)?;
     within("speculation.max_starts", f64::from(speculation.max_starts), 0.0, 100.0)?;
@@ -229,6 +242,7 @@ pub(super) fn resolve(
         wake,
         prompt: turn.no_answer.as_ref().map_or_else(prompt, |no_answer| no_answer.prompt.clone()),
         overlap_ms: interruption.min_speech_ms,
+        overlap_threshold: interruption.threshold,
         duck_db: interruption.duck_db.max(SILENCE_DB),
         max_held_ms: speculation.max_held_ms,
     })

@@ -254,6 +254,8 @@ fn stages(
         prompt: taking.prompt.clone(),
         min_speech_ms,
         overlap_ms,
+        threshold: assistant.vad.hysteresis().threshold,
+        overlap_threshold: taking.overlap_threshold,
         duck_db: taking.duck_db,
         judge: assistant.judge.clone(),
         lookback: Samples::from_ms(

@@ -19,6 +19,9 @@ const REACH_MS: f64 = 150.0;
 const GAP_MS: f64 = 150.0;
 /// Sound that lasts shorter than this is a click.
 const CLICK_MS: f64 = 20.0;
+/// Sound that stands alone, with as much silence around it as ends words, is a smack of the lips where it is shorter than
+/// this: a plosive's burst is nearer to its vowel.
+const SMACK_MS: f64 = 60.0;
 /// Cuts are smoothed over this time.
 const FADE_MS: f64 = 4.0;
 /// A pause that is put into an utterance keeps at least this much sound on either side.
@@ -112,7 +115,7 @@ fn threshold(power: &[f32]) -> f32 {
 }
 
 fn sounding(power: &[f32], threshold: f32) -> Vec<Range<usize>> {
-    let (gap, click) = (Samples::from_ms(GAP_MS, RATE).0 as usize, Samples::from_ms(CLICK_MS, RATE).0 as usize);
+    let [gap, click, smack] = [GAP_MS, CLICK_MS, SMACK_MS].map(|ms| Samples::from_ms(ms, RATE).0 as usize);
     let mut parts: Vec<Range<usize>> = Vec::new();
     for (i, _) in power.iter().enumerate().filter(|(_, power)| **power > threshold) {
         let block = i * BLOCK..(i + 1) * BLOCK;
@@ -129,6 +132,7 @@ fn sounding(power: &[f32], threshold: f32) -> Vec<Range<usize>> {
             _ => merged.push(part),
         }
     }
+    merged.retain(|part| part.len() >= smack);
     merged
 }
 
@@ -195,6 +199,20 @@ mod tests {
         assert_eq!(sounding(&breathing), sounding(&bare));
         assert_eq!(sounding(&bare).len(), 3, "breath between words stays");
         assert_eq!(sounding(&noisy)[2].end, sounding(&bare)[2].end + 150 * 16);
+    }
+
+    #[test]
+    fn what_stands_alone_for_a_moment_is_no_word() {
+        let around = |ms| tone(ms).chain(silence(250)).chain(tone(500)).chain(silence(160)).chain(tone(ms));
+        let utterance =
+            |ms| Utterance::new(&silence(300).chain(around(ms)).chain(silence(300)).collect::<Vec<_>>(), -26.0);
+        let only = |utterance: &Utterance| (utterance.sounding.len(), utterance.sounding[0].clone());
+        assert_eq!(only(&utterance(50).unwrap()), (1, 0..8_000));
+        assert_eq!(utterance(100).unwrap().sounding.len(), 3);
+        // As before a plosive.
+        let burst: Vec<f32> =
+            silence(300).chain(tone(500)).chain(silence(100)).chain(tone(30)).chain(silence(300)).collect();
+        assert_eq!(only(&Utterance::new(&burst, -26.0).unwrap()), (1, 0..630 * 16));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod actions;
 mod drone;
+mod hush;
 
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use rejoinder_models::units::{Position, SampleRate, Samples};
 use rejoinder_models::vad::{VadDetector, VadEvent};
 
 use self::drone::Drone;
+use self::hush::Hush;
 use crate::Result;
 use crate::event::EventKind;
 use crate::io::playout::{Playout, Progress};
@@ -39,6 +41,9 @@ pub(crate) struct ListenSettings {
     /// How long speech must last before it counts, in milliseconds, and how long over a reply.
     pub(crate) min_speech_ms: f32,
     pub(crate) overlap_ms: f32,
+    /// The probability from which sound is speech, and over a reply in a quiet room, where that is another.
+    pub(crate) threshold: f32,
+    pub(crate) overlap_threshold: Option<f32>,
     /// The gain, in decibels, of a reply that somebody speaks over.
     pub(crate) duck_db: f64,
     /// Tells interruptions from backchannels and noise.
@@ -56,6 +61,8 @@ pub(crate) struct Listen {
     waking: Option<Waking>,
     /// When it heard the phrase last.
     spotted: Option<Position>,
+    /// How quiet it is while nobody speaks.
+    hush: Hush,
     machine: Machine,
     settings: ListenSettings,
     playout: Playout,
@@ -107,6 +114,7 @@ impl Listen {
             ending,
             waking,
             spotted: None,
+            hush: Hush::default(),
             machine: Machine::new(settings.policy),
             settings,
             playout,
@@ -141,10 +149,14 @@ impl Listen {
         let block = if self.machine.is_muted() { &[0.0; BLOCK] } else { block };
         self.now = self.now + Samples(BLOCK as u64);
         self.playback(out);
-        let ListenSettings { min_speech_ms, overlap_ms, .. } = self.settings;
-        self.detector.set_min_speech_ms(if self.machine.is_overlapped() { overlap_ms } else { min_speech_ms });
+        let ListenSettings { min_speech_ms, overlap_ms, threshold, overlap_threshold, .. } = self.settings;
+        let over = self.machine.is_overlapped();
+        self.detector.set_min_speech_ms(if over { overlap_ms } else { min_speech_ms });
+        let least = overlap_threshold.filter(|_| over);
+        self.detector.set_threshold(least.map(|least| self.hush.threshold(least, threshold)));
         let mut heard = Vec::new();
         let detected = self.detector.push(block, &mut heard);
+        self.hush.push(self.detector.probability(), self.detector.speaking());
         self.recent.push(block, self.detector.probability());
         if self.drone.as_mut().is_some_and(|drone| drone.is_exceeded(block)) {
             self.drone = None;

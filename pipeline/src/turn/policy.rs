@@ -66,6 +66,9 @@ pub struct TurnTaking {
     /// How long sound over a reply must last before the reply is held back, in milliseconds; none for as long as speech
     /// must last otherwise.
     pub overlap_ms: Option<f64>,
+    /// The probability from which sound over a reply is taken for speech in a quiet room; none for the detector's own
+    /// threshold.
+    pub overlap_threshold: Option<f32>,
     /// The gain, in decibels, of a reply that somebody speaks over; from -60 on it stands still.
     pub duck_db: f64,
     /// How much sound of a reply that is begun ahead is made before it is certain that it is wanted, in milliseconds,
@@ -82,6 +85,7 @@ impl Default for TurnTaking {
             wake: None,
             prompt: "Are you still there?".to_owned(),
             overlap_ms: None,
+            overlap_threshold: None,
             duck_db: -60.0,
             max_held_ms: 2_000.0,
         }

@@ -2,7 +2,7 @@ use rand::Rng;
 use rand::seq::IndexedRandom;
 use serde::{Deserialize, Serialize};
 
-use super::{BandConfig, ChunkConfig, NotchConfig, SpecConfig};
+use super::{BandConfig, ChunkConfig, CodecConfig, NotchConfig, ResampleConfig, SpecConfig};
 use crate::{Error, Result};
 
 /// Rooms from a formula where it is not said how many.
@@ -80,6 +80,10 @@ pub struct AugmentConfig {
     pub noise_snr_db: Draw,
     /// A transmission channel; the degree chooses none of its settings, see [`BandConfig`].
     pub channel: BandConfig,
+    /// A lower rate, and back.
+    pub resample: ResampleConfig,
+    /// A codec of calls.
+    pub codec: CodecConfig,
     /// Narrow bands of frequency that drop out.
     pub drop_frequencies: NotchConfig,
     /// The share of a clip that drops out, in pieces of 10 to 60 ms.
@@ -109,6 +113,8 @@ impl Default for AugmentConfig {
             synthetic_rooms: SYNTHETIC_ROOMS,
             noise_snr_db: Draw::default(),
             channel: BandConfig::default(),
+            resample: ResampleConfig::default(),
+            codec: CodecConfig::default(),
             drop_frequencies: NotchConfig::default(),
             drop: Draw::default(),
             drop_chunks: ChunkConfig::default(),
@@ -148,6 +154,8 @@ impl AugmentConfig {
         let probabilities = [
             ("probability", self.probability),
             ("channel.telephone", self.channel.telephone),
+            ("resample.probability", self.resample.probability),
+            ("codec.probability", self.codec.probability),
             ("drop_frequencies.probability", self.drop_frequencies.probability),
             ("spec.probability", self.spec.probability),
             ("spec.warp_probability", self.spec.warp_probability),
@@ -157,6 +165,8 @@ impl AugmentConfig {
         if let Some((key, found)) = probabilities.into_iter().find(|(_, value)| !(0.0..=1.0).contains(value)) {
             return Err(Error::config(format!("augment.{key}"), format!("expected 0 to 1, found {found}")));
         }
+        self.resample.check()?;
+        self.codec.check()?;
         self.drop_frequencies.check()?;
         let wrong = |key: &str, expected: &str, found: f32| {
             Err(Error::config(format!("augment.{key}"), format!("expected {expected}, found {found}")))
@@ -199,6 +209,8 @@ impl AugmentConfig {
             reverb: draw(0.3, 0.3, 1.0),
             noise_snr_db: draw(0.5, 5.0, 30.0),
             channel: BandConfig { telephone: 0.1, clipping: draw(0.1, 0.3, 0.9), ..BandConfig::default() },
+            resample: ResampleConfig { probability: 0.1, ..ResampleConfig::default() },
+            codec: CodecConfig { probability: 0.3, ..CodecConfig::default() },
             drop: draw(0.1, 0.01, 0.05),
             level_db: draw(0.9, -30.0, -1.0),
             ..Self::default()

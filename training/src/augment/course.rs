@@ -23,6 +23,10 @@ pub enum Effect {
     LowPass,
     /// [`BandConfig::telephone`](super::BandConfig::telephone).
     Telephone,
+    /// [`AugmentConfig::resample`].
+    Resample,
+    /// [`AugmentConfig::codec`].
+    Codec,
     /// [`BandConfig::bits`](super::BandConfig::bits).
     Bits,
     /// [`AugmentConfig::drop_frequencies`].
@@ -37,7 +41,7 @@ pub enum Effect {
 
 impl Effect {
     /// All, in the order in which a clip goes through them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Speed,
         Self::Pad,
         Self::Reverb,
@@ -45,6 +49,8 @@ impl Effect {
         Self::Clipping,
         Self::LowPass,
         Self::Telephone,
+        Self::Resample,
+        Self::Codec,
         Self::Bits,
         Self::DropFrequencies,
         Self::Drop,
@@ -62,6 +68,8 @@ impl Effect {
             Self::Clipping => "channel.clipping",
             Self::LowPass => "channel.low_pass_hz",
             Self::Telephone => "channel.telephone",
+            Self::Resample => "resample",
+            Self::Codec => "codec",
             Self::Bits => "channel.bits",
             Self::DropFrequencies => "drop_frequencies",
             Self::Drop => "drop",
@@ -80,6 +88,8 @@ impl Effect {
             Self::Clipping => config.channel.clipping.probability,
             Self::LowPass => config.channel.low_pass_hz.probability,
             Self::Telephone => config.channel.telephone,
+            Self::Resample => config.resample.probability,
+            Self::Codec => config.codec.probability,
             Self::Bits => config.channel.bits.probability,
             Self::DropFrequencies => config.drop_frequencies.probability,
             Self::Drop => config.drop.probability,

@@ -7,6 +7,8 @@ use std::path::Path;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use rejoinder_models::units::SampleRate;
+
 use crate::data::manifest::{self, ManifestConfig};
 use crate::data::prepare::Prepared;
 use crate::{Error, Result};
@@ -14,6 +16,7 @@ use crate::{Error, Result};
 mod band;
 mod bank;
 mod chunks;
+mod codec;
 mod config;
 mod course;
 mod notch;
@@ -21,9 +24,10 @@ mod reverb;
 mod spec;
 mod speed;
 
-pub use band::{BandConfig, Biquad, clip_peaks, mu_law, quantise, telephone};
+pub use band::{BandConfig, Biquad, clip_peaks, quantise, telephone};
 pub use bank::{Bank, NoiseKind, mix_at_snr, synthetic_noise};
 pub use chunks::ChunkConfig;
+pub use codec::{Codec, CodecConfig, ResampleConfig};
 pub use config::{AugmentConfig, Draw};
 pub use course::{Course, Effect};
 pub use notch::NotchConfig;
@@ -163,6 +167,8 @@ impl Augmenter {
             Effect::Clipping | Effect::LowPass | Effect::Telephone | Effect::Bits => {
                 config.channel.apply(effect, samples, rate, rng);
             }
+            Effect::Resample => config.resample.apply(samples, SampleRate::hz(self.sample_rate_hz), rng),
+            Effect::Codec => config.codec.apply(samples, SampleRate::hz(self.sample_rate_hz), rng),
             Effect::DropFrequencies => config.drop_frequencies.apply(samples, rng),
             Effect::Drop => {
                 if let Some(share) = config.drop.draw(rng) {

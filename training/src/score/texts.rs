@@ -24,18 +24,24 @@ pub(super) struct Texts {
 
 impl Texts {
     /// Reads lines of an utterance's name, a tab and its text, as `rejoinder transcribe` prints them, or its objects of
-    /// `--json`, or with white space between, as in Kaldi's `text`.
+    /// `--json`, or with white space between, as in Kaldi's `text`; of a file that ends in `.trn`, as NIST's sclite has it,
+    /// a text with the name behind it in round brackets.
     ///
     /// # Errors
-    /// A missing file; a name that comes twice, with the number of the line; no line at all.
+    /// A missing file; a line without name; a name that comes twice, with the number of the line; no line at all.
     pub(super) fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
         let text = text.trim_start_matches('\u{feff}');
+        let is_trn = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("trn"));
         let (mut lines, mut numbers) = (Vec::new(), HashMap::new());
         for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+            if is_trn && line.starts_with(";;") {
+                continue;
+            }
             let json: Option<Told> = line.starts_with('{').then(|| serde_json::from_str(line).ok()).flatten();
             let (id, text) = match line.split_once('\t') {
                 _ if json.is_some() => json.as_ref().map_or(("", ""), |told| (&told.path, &told.text)),
+                _ if is_trn => in_trn(line),
                 Some((id, _)) if id.starts_with(PARTIAL) => continue,
                 Some((id, text)) => (id.trim(), text),
                 None => line.trim().split_once(char::is_whitespace).unwrap_or((line.trim(), "")),
@@ -71,6 +77,12 @@ impl Texts {
     }
 }
 
+/// The name and the text of a line of sclite's transcripts; no name where it has none.
+fn in_trn(line: &str) -> (&str, &str) {
+    let named = line.trim_end().strip_suffix(')').and_then(|line| line.rsplit_once('('));
+    named.map_or(("", line), |(text, id)| (id.trim(), text))
+}
+
 /// The name of a file without folders and extension.
 fn file_stem(id: &str) -> &str {
     stem(id.rsplit_once(['/', '\\']).map_or(id, |(_, name)| name))
@@ -83,14 +95,18 @@ mod tests {
     #[test]
     fn transcripts_are_read_in_any_of_their_forms() {
         let folder = tempfile::tempdir().unwrap();
-        let lines = |text: &str| {
-            let path = folder.path().join("texts");
+        let read = |name: &str, text: &str| {
+            let path = folder.path().join(name);
             std::fs::write(&path, text).unwrap();
-            Texts::read(&path).unwrap().lines
+            Texts::read(&path).map(|texts| texts.lines)
         };
+        let lines = |text: &str| read("texts", text).unwrap();
         let expected = [("a.wav".to_owned(), "one two".to_owned()), ("b.wav".to_owned(), String::new())];
         assert_eq!(lines("\u{feff}a.wav\tone two\nb.wav\t\n"), expected);
         assert_eq!(lines("a.wav one two\nb.wav\n"), expected);
         assert_eq!(lines("{\"path\":\"a.wav\",\"text\":\"one two\"}\n{\"path\":\"b.wav\",\"text\":\"\"}\n"), expected);
+        assert_eq!(read("texts.trn", ";; by us\none two (a.wav)\n(b.wav)\n").unwrap(), expected);
+        let nameless = read("texts.trn", "one two\n").unwrap_err().to_string();
+        assert!(nameless.ends_with("line 1: expected an utterance's name and its text, found `one two`"), "{nameless}");
     }
 }

@@ -63,10 +63,12 @@ fn log_odds(net: &TurnNet, recorder: &mut Recorder<'_>) -> crate::export::Result
     recorder.output(LOG_ODDS, log_odds)
 }
 
-/// The card, with how the net was made, and the files of the recogniser to whose bundle the net is added.
+/// The card, with how the net was made, and the files of the recogniser to whose bundle the net is added; where no bundle is
+/// there yet, of the one whose states it has learnt from.
 fn recogniser(recipe: &TurnRecipe, states: &StatesConfig) -> Result<(ModelCard, Vec<NewFile>)> {
     let heard = states.bundle()?;
-    let target = Bundle::open(&recipe.export.bundle)?;
+    let there = recipe.export.bundle.exists();
+    let target = if there { Bundle::open(&recipe.export.bundle)? } else { states.bundle()? };
     let weights = |bundle: &Bundle| bundle.card().files.get(MODEL_ROLE).map(|file| file.sha256.clone());
     if weights(&heard) != weights(&target) {
         let reason = format!(
