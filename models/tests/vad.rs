@@ -72,17 +72,18 @@ fn what_speech_must_last_may_change_on_the_way() {
 }
 
 #[test]
-fn what_counts_as_speech_may_change_on_the_way() {
+fn where_speech_begins_may_change_on_the_way() {
     let mut segmenter = Segmenter::new(Hysteresis::default(), config()).unwrap();
-    let mut heard = |frames, probability, threshold| {
-        segmenter.set_threshold(threshold);
+    let mut heard = |frames, probability, onset| {
+        segmenter.set_onset(onset);
         (0..frames).filter_map(|_| segmenter.push(probability, FRAME)).collect::<Vec<_>>()
     };
     assert_eq!(heard(20, 0.3, None), []);
-    assert_eq!(heard(20, 0.3, Some(0.25)), [started(200.0, 300.0)]);
-    // Below the detector's own release, and above that of the lower threshold.
-    assert_eq!(heard(40, 0.26, Some(0.25)), []);
-    assert_eq!(heard(40, 0.26, None), [stopped(800.0, 1100.0)]);
+    assert_eq!(heard(10, 0.3, Some(0.25)), [started(200.0, 300.0)]);
+    // It goes on, and ends, by the detector's own threshold and release.
+    assert_eq!(heard(10, 0.4, Some(0.25)), []);
+    assert_eq!(heard(30, 0.3, Some(0.25)), [stopped(400.0, 700.0)]);
+    assert_eq!(heard(10, 0.3, Some(0.25)), [started(700.0, 800.0)]);
 }
 
 #[test]

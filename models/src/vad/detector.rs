@@ -44,9 +44,9 @@ impl VadDetector {
         self.segmenter.set_min_speech_ms(ms);
     }
 
-    /// As [`Segmenter::set_threshold`].
-    pub fn set_threshold(&mut self, threshold: Option<f32>) {
-        self.segmenter.set_threshold(threshold);
+    /// As [`Segmenter::set_onset`].
+    pub fn set_onset(&mut self, onset: Option<f32>) {
+        self.segmenter.set_onset(onset);
     }
 
     /// A frame of which the probability is not known counts as the one before it, so that positions stay true.

@@ -98,8 +98,8 @@ pub enum VadEvent {
 #[derive(Clone, Debug)]
 pub struct Segmenter {
     hysteresis: Hysteresis,
-    /// In the place of that in `hysteresis`.
-    threshold: Option<f32>,
+    /// The probability at which speech begins, in the place of the threshold.
+    onset: Option<f32>,
     config: SegmenterConfig,
     state: State,
     smoothed: Option<f32>,
@@ -128,7 +128,7 @@ impl Segmenter {
         hysteresis.check()?;
         config.check()?;
         let (now, last_stop) = Default::default();
-        Ok(Self { hysteresis, threshold: None, config, state: State::Silence, smoothed: None, now, last_stop })
+        Ok(Self { hysteresis, onset: None, config, state: State::Silence, smoothed: None, now, last_stop })
     }
 
     /// Whether speech has begun, by the events so far, and not ended.
@@ -146,10 +146,10 @@ impl Segmenter {
         self.config.min_speech_ms = ms;
     }
 
-    /// From the next frame on, speech is what has this probability, 0 to 1, or the detector's own where there is none; the
-    /// release lies no higher.
-    pub fn set_threshold(&mut self, threshold: Option<f32>) {
-        self.threshold = threshold;
+    /// From the next frame on, speech begins at this probability, 0 to 1, or at the detector's own threshold where there is
+    /// none. It goes on and ends as otherwise.
+    pub fn set_onset(&mut self, onset: Option<f32>) {
+        self.onset = onset;
     }
 
     /// Takes speech that goes on for new speech: it begins again once it has lasted from here on.
@@ -164,9 +164,10 @@ impl Segmenter {
         let start = self.now;
         self.now = start + length;
         let probability = self.smooth(probability, length);
-        let threshold = self.threshold.unwrap_or(self.hysteresis.threshold);
-        let speech = probability >= threshold;
-        let silence = probability < self.hysteresis.release.min(threshold);
+        let Hysteresis { threshold, release, .. } = self.hysteresis;
+        let onset = self.onset.filter(|_| !self.speaking());
+        let (threshold, release) = onset.map_or((threshold, release), |onset| (onset, release.min(onset)));
+        let (speech, silence) = (probability >= threshold, probability < release);
         self.state = match self.state {
             State::Silence if speech => State::Rising(start),
             State::Rising(_) if silence => State::Silence,

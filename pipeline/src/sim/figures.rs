@@ -105,6 +105,8 @@ pub struct Figures {
     pub false_interruptions_by: BTreeMap<String, usize>,
     /// Interruptions to which the assistant did not yield within a second.
     pub missed_barge_ins: Rate,
+    /// When those began, in seconds of the conversation.
+    pub missed_barge_ins_at_s: Vec<f64>,
     /// Turns in which the caller did nothing.
     pub ghosts: Rate,
     /// Of those, how many got a reply: the assistant has answered itself, or a noise.
@@ -212,6 +214,8 @@ impl Figures {
             if yielded {
                 let silent = matched.audible_until(sound.end).unwrap_or(sound.end);
                 delays.push(silent.since(words.start).ms(SampleRate::INTERNAL));
+            } else {
+                self.missed_barge_ins_at_s.push(words.start.ms() / 1e3);
             }
         }
         self.barge_in_ms = delays.into_iter().collect();

@@ -153,7 +153,7 @@ impl Listen {
         let over = self.machine.is_overlapped();
         self.detector.set_min_speech_ms(if over { overlap_ms } else { min_speech_ms });
         let least = overlap_threshold.filter(|_| over);
-        self.detector.set_threshold(least.map(|least| self.hush.threshold(least, threshold)));
+        self.detector.set_onset(least.map(|least| self.hush.threshold(least, threshold)));
         let mut heard = Vec::new();
         let detected = self.detector.push(block, &mut heard);
         self.hush.push(self.detector.probability(), self.detector.speaking());
@@ -235,20 +235,16 @@ impl Listen {
     fn judge(&mut self, out: &mut Outbox<'_>) {
         let Some((from, stopped)) = self.machine.overlap() else { return };
         let (sound, probabilities) = self.recent.last_blocks(self.now.since(from));
+        // What came before the detector was as sure as it has to be elsewhere is held back for, and proves nothing.
+        let lead = probabilities.iter().position(|probability| *probability >= self.settings.threshold).unwrap_or(0);
+        let (sound, probabilities) = (&sound[(lead * BLOCK).min(sound.len())..], &probabilities[lead..]);
         let Overheard { text, confidence, complete, .. } = &self.overheard;
         let silence = stopped.map(|stopped| self.now.since(stopped));
         let left = self.playout.left(self.current);
-        let evidence = Evidence {
-            sound: &sound,
-            probabilities: &probabilities,
-            silence,
-            text,
-            confidence: *confidence,
-            complete: *complete,
-            left,
-        };
+        let evidence =
+            Evidence { sound, probabilities, silence, text, confidence: *confidence, complete: *complete, left };
         if let Some(verdict) = self.settings.judge.judge(&evidence) {
-            self.drone = (verdict == Verdict::Noise && silence.is_none()).then(|| Drone::new(&sound));
+            self.drone = (verdict == Verdict::Noise && silence.is_none()).then(|| Drone::new(sound));
             self.take(Input::Judged(self.machine.turn(), verdict), out);
         }
     }

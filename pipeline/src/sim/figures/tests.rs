@@ -102,6 +102,7 @@ fn an_interruption_is_timed_from_its_onset_to_the_last_audible_sample() {
     events.push(event(6_200, 1, EventKind::Interrupted));
     let figures = Figures::of(&record(acts, &[(2_600, 6_200)], events));
     assert_eq!((figures.missed_barge_ins, figures.barge_in_ms.n), (Rate { count: 1, of: 1 }, 0));
+    assert_eq!(figures.missed_barge_ins_at_s, [4.0]);
 }
 
 #[test]
