@@ -146,7 +146,8 @@ impl Listen {
     }
 
     fn block(&mut self, block: &[f32], out: &mut Outbox<'_>) -> Result<()> {
-        let block = if self.machine.is_muted() { &[0.0; BLOCK] } else { block };
+        let muted = self.machine.is_muted();
+        let block = if muted { &[0.0; BLOCK] } else { block };
         self.now = self.now + Samples(BLOCK as u64);
         self.playback(out);
         let ListenSettings { min_speech_ms, overlap_ms, threshold, overlap_threshold, .. } = self.settings;
@@ -156,7 +157,9 @@ impl Listen {
         self.detector.set_onset(least.map(|least| self.hush.threshold(least, threshold)));
         let mut heard = Vec::new();
         let detected = self.detector.push(block, &mut heard);
-        self.hush.push(self.detector.probability(), self.detector.speaking());
+        if !muted {
+            self.hush.push(self.detector.probability(), self.detector.speaking());
+        }
         self.recent.push(block, self.detector.probability());
         if self.drone.as_mut().is_some_and(|drone| drone.is_exceeded(block)) {
             self.drone = None;
