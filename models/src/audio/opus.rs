@@ -4,9 +4,9 @@ use std::path::Path;
 use std::ptr::NonNull;
 
 use unsafe_libopus::{
-    OPUS_APPLICATION_VOIP, OPUS_GET_LOOKAHEAD_REQUEST, OPUS_SET_BITRATE_REQUEST, OpusDecoder as RawDecoder,
-    OpusEncoder as RawEncoder, opus_decode_float, opus_decoder_create, opus_decoder_destroy, opus_encode_float,
-    opus_encoder_create, opus_encoder_ctl, opus_encoder_destroy, opus_strerror,
+    OPUS_APPLICATION_VOIP, OPUS_GET_LOOKAHEAD_REQUEST, OPUS_SET_BITRATE_REQUEST, OPUS_SET_COMPLEXITY_REQUEST,
+    OpusDecoder as RawDecoder, OpusEncoder as RawEncoder, opus_decode_float, opus_decoder_create, opus_decoder_destroy,
+    opus_encode_float, opus_encoder_create, opus_encoder_ctl, opus_encoder_destroy, opus_strerror,
 };
 
 use crate::units::{SampleRate, Samples};
@@ -20,6 +20,9 @@ const RATES_HZ: [u32; 5] = [8_000, 12_000, 16_000, 24_000, 48_000];
 
 /// The bit rates of the encoder, in kilobits a second (RFC 6716, section 2.1.1).
 const KBPS: std::ops::RangeInclusive<f32> = 6.0..=510.0;
+
+/// How hard the encoder tries, of 10: little, as it does where power is dear.
+const COMPLEXITY: i32 = 2;
 
 /// Packets a second of sound that is encoded: one for each 20 ms.
 const PACKETS: u32 = 50;
@@ -137,10 +140,15 @@ impl OpusEncoder {
         let raw = unsafe { opus_encoder_create(rate.get() as i32, 1, OPUS_APPLICATION_VOIP, &mut status) };
         let raw = NonNull::new(raw).ok_or_else(|| failed(status))?;
         let encoder = Self { raw, packet: vec![0; MAX_PACKET_BYTES] };
-        let bits = (kbps * 1e3) as i32;
-        // SAFETY: `raw` came from `opus_encoder_create`, and the request takes one whole number.
-        let status = unsafe { opus_encoder_ctl!(encoder.raw.as_ptr(), OPUS_SET_BITRATE_REQUEST, bits) };
-        if status == 0 { Ok(encoder) } else { Err(failed(status)) }
+        let settings = [(OPUS_SET_BITRATE_REQUEST, (kbps * 1e3) as i32), (OPUS_SET_COMPLEXITY_REQUEST, COMPLEXITY)];
+        for (request, value) in settings {
+            // SAFETY: `raw` came from `opus_encoder_create`, and each request takes one whole number.
+            let status = unsafe { opus_encoder_ctl!(encoder.raw.as_ptr(), request, value) };
+            if status != 0 {
+                return Err(failed(status));
+            }
+        }
+        Ok(encoder)
     }
 
     /// By how many samples the decoded sound comes late.
