@@ -114,7 +114,7 @@ pub enum EventKind {
         /// What it gave back.
         result: String,
     },
-    /// What the tool was called for is taken back, since the caller went on before they heard a word of the reply. The model is
+    /// What the tool was called for is taken back, since the caller went on before the reply was noticed. The model is
     /// asked anew with all that they said.
     ToolTakenBack {
         /// The tool.

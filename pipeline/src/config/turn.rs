@@ -119,8 +119,8 @@ pub struct RawInterruption {
     /// mistake. Default: `segments.min_speech_ms`.
     pub min_speech_ms: Option<f64>,
     /// The detector's probability from which sound over a reply is speech that holds it back, 0 to 1. Soft beginnings are
-    /// heard sooner with a low one, and so is noise: it counts where nothing that comes near to it was heard for five
-    /// seconds, and rises to the detector's own where noise did. Default: that of `vad.hysteresis`.
+    /// heard sooner with a low one, and so is noise: it counts where nothing but speech came near to it in the last five
+    /// seconds that nobody spoke in, and rises to the detector's own where noise did. Default: that of `vad.hysteresis`.
     pub threshold: Option<f32>,
     /// How long after the onset of speech it is decided at the latest what it is. Default: 1,200.
     pub window_ms: f64,

@@ -234,6 +234,15 @@ impl Playout {
         Some(left.convert(self.0.rate, SampleRate::INTERNAL))
     }
 
+    /// How much of the reply to `turn` has sounded, on the one clock.
+    pub(crate) fn sounded(&self, turn: TurnId) -> Samples {
+        let replies = self.0.replies();
+        let Some(reply) = replies.iter().rev().find(|reply| reply.turn == turn) else { return Samples(0) };
+        let upto = reply.cut.unwrap_or_else(|| self.0.heard.load(Ordering::Acquire));
+        let upto = reply.end.map_or(upto, |end| upto.min(end));
+        Samples(upto.saturating_sub(reply.base)).convert(self.0.rate, SampleRate::INTERNAL)
+    }
+
     /// What was spoken of the reply to `turn`, heard or not: the model's words, or what a stage after it made of them.
     pub(crate) fn said(&self, turn: TurnId) -> Option<String> {
         self.0.replies().iter().rev().find(|reply| reply.turn == turn).map(|reply| reply.text.clone())

@@ -11,7 +11,12 @@ const GAP: Samples = Samples(800);
 
 /// Adds what can be heard of some sound to the spans of what came before. `at` is the moment of a sample.
 pub(crate) fn audible(sound: &[f32], at: impl Fn(u64) -> Position, spans: &mut Vec<Range<Position>>) {
-    for (i, _) in sound.iter().enumerate().filter(|(_, x)| x.abs() >= AUDIBLE) {
+    above(AUDIBLE, sound, at, spans);
+}
+
+/// The same for sound of another level.
+pub(crate) fn above(level: f32, sound: &[f32], at: impl Fn(u64) -> Position, spans: &mut Vec<Range<Position>>) {
+    for (i, _) in sound.iter().enumerate().filter(|(_, x)| x.abs() >= level) {
         let at = at(i as u64);
         let next = at + Samples(1);
         match spans.last_mut() {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use rejoinder_models::units::{Position, SampleRate, Samples};
 
-use super::audible::audible;
+use super::audible::above;
 use super::line::{Line, Record};
 use super::live::{Told, tapped};
 use crate::clock::{Clock, ns_of};
@@ -21,7 +21,7 @@ use crate::io::capture::{Captured, Next, capture_ring};
 use crate::io::device::{DeviceSink, DeviceSource};
 use crate::io::playout::{Player, Resample, playback_ring};
 use crate::io::{Sink, Source};
-use crate::message::{Body, Message, Sound, TurnId, Turns};
+use crate::message::{AUDIBLE, Body, Message, Sound, TurnId, Turns};
 use crate::run::queue::Wake;
 use crate::run::world::World;
 use crate::session::resampler;
@@ -34,6 +34,10 @@ const LEAD: Samples = Samples(1_600);
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The caller's words are looked for this far from where they are expected.
 const NEAR: Samples = Samples(8_000);
+
+/// What is as loud as this, -36 dB of full scale, is the caller's words: a room's noise, which goes with them through the
+/// devices, is told from them by its level.
+const VOICE_LEVEL: f32 = 0.016;
 
 /// All that the caller says is one reply to the sound server.
 const VOICE: TurnId = TurnId::new(1);
@@ -61,16 +65,20 @@ struct Tap {
     taken: u64,
     /// The moment of the first sample, as the least delayed block has it.
     offset: Option<i64>,
+    /// How loud sound has to be.
+    level: f32,
     spans: Vec<Range<Position>>,
 }
 
 impl Tap {
-    fn open(device: &str, block_ms: f64, clock: &Clock, wake: &Arc<Wake>) -> Result<Self> {
+    fn open(device: &str, block_ms: f64, level: f32, wake: &Arc<Wake>) -> Result<Self> {
+        // The tap's own clock is of no interest: its samples are placed by the conversation's.
+        let clock = Clock::live();
         let mut source = DeviceSource::open(Some(device), block_ms)?;
         let rate = source.sample_rate();
-        let (microphone, ring) = capture_ring(rate, clock.clone(), Turns::default(), wake.clone());
+        let (microphone, ring) = capture_ring(rate, clock, Turns::default(), wake.clone());
         source.start(microphone)?;
-        Ok(Self { source, ring, resample: resampler(rate, RATE)?, taken: 0, offset: None, spans: Vec::new() })
+        Ok(Self { source, ring, resample: resampler(rate, RATE)?, taken: 0, offset: None, level, spans: Vec::new() })
     }
 
     /// What was recorded since the last look.
@@ -88,7 +96,7 @@ impl Tap {
         // Later than the last sample, however long this thread has slept.
         let now = clock.now();
         let from = self.taken;
-        audible(&samples, |i| Position(from + i), &mut self.spans);
+        above(self.level, &samples, |i| Position(from + i), &mut self.spans);
         self.taken += samples.len() as u64;
         let offset = now.0 as i64 - self.taken as i64;
         self.offset = Some(self.offset.map_or(offset, |best| best.min(offset)));
@@ -124,7 +132,7 @@ impl Mouth {
 
     fn speak(&mut self, samples: Vec<f32>) -> Result<()> {
         let from = self.spoken;
-        audible(&samples, |i| Position(from + i), &mut self.spans);
+        above(VOICE_LEVEL, &samples, |i| Position(from + i), &mut self.spans);
         self.spoken += samples.len() as u64;
         let body = Body::Sound(Sound { samples, ..Sound::default() });
         self.player.take(Message { turn: VOICE, at: Position(0), body })?;
@@ -142,9 +150,8 @@ pub(crate) fn run(builder: SessionBuilder, mut line: Line<'_>, devices: &Devices
     let session = tapped(builder, tell).source(microphone).sink(loudspeaker).start_by(clock.clone())?;
     let wake = Arc::<Wake>::default();
     wake.register();
-    // The taps' own clocks are of no interest: their samples are placed by the conversation's.
-    let mut lips = Tap::open(&devices.microphone, devices.block_ms, &Clock::live(), &wake)?;
-    let mut ear = Tap::open(&devices.ear, devices.block_ms, &Clock::live(), &wake)?;
+    let mut lips = Tap::open(&devices.microphone, devices.block_ms, VOICE_LEVEL, &wake)?;
+    let mut ear = Tap::open(&devices.ear, devices.block_ms, AUDIBLE, &wake)?;
     let mut mouth = Mouth::open(&devices.mouth, devices.block_ms)?;
     let (mut events, mut last) = (Vec::<Event>::new(), Instant::now());
     loop {

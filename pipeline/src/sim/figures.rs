@@ -18,6 +18,8 @@ use rejoinder_models::quantiles::Quantiles;
 /// A reply that goes on for longer than this after an interruption began has not yielded; one that stops within this
 /// time of what the caller did stopped because of it.
 const YIELD: Samples = Samples(16_000);
+/// A reply of which no more than this is left when somebody interrupts it, 300 ms, ends by itself.
+const REST: Samples = Samples(SampleRate::INTERNAL.get() as u64 * 3 / 10);
 /// A caller who speaks again within this time has not waited for an answer.
 const ANSWER: Samples = Samples(40_000);
 
@@ -107,7 +109,7 @@ pub struct Figures {
     pub missed_barge_ins: Rate,
     /// When those began, in seconds of the conversation.
     pub missed_barge_ins_at_s: Vec<f64>,
-    /// Turns in which the caller did nothing.
+    /// Turns in which something was taken for speech while the caller did nothing, of those in which something was.
     pub ghosts: Rate,
     /// Of those, how many got a reply: the assistant has answered itself, or a noise.
     pub ghost_replies: Rate,
@@ -206,14 +208,18 @@ impl Figures {
             let Some((turn, sound)) = matched.replies().find(|(_, sound)| sound.contains(&words.start)) else {
                 continue;
             };
-            let yielded = sound.end <= words.start + YIELD;
-            if yielded && !turn.interrupted {
+            let left = sound.end.since(words.start);
+            // So short a rest is over before anybody could yield.
+            if !turn.interrupted && left <= REST {
                 continue;
             }
+            let yielded = turn.interrupted && left <= YIELD;
             self.missed_barge_ins.add(!yielded);
             if yielded {
                 let silent = matched.audible_until(sound.end).unwrap_or(sound.end);
-                delays.push(silent.since(words.start).ms(SampleRate::INTERNAL));
+                // Where the reply was in a pause, nothing was left to fall silent.
+                let delay = silent.since(words.start);
+                delays.extend((delay.0 > 0).then(|| delay.ms(SampleRate::INTERNAL)));
             } else {
                 self.missed_barge_ins_at_s.push(words.start.ms() / 1e3);
             }
@@ -240,7 +246,8 @@ impl Figures {
                 *self.false_interruptions_by.entry(cause.to_owned()).or_default() += 1;
             }
         }
-        self.ghosts = Rate { count: matched.ghosts().count(), of: matched.turns.len() };
+        let spoken = matched.turns.iter().filter(|turn| turn.speech_start.is_some());
+        self.ghosts = Rate { count: matched.ghosts().count(), of: spoken.count() };
         let answered = matched.ghosts().filter(|turn| turn.first_audio.is_some()).count();
         self.ghost_replies = Rate { count: answered, of: self.ghosts.count };
     }

@@ -214,6 +214,9 @@ impl Scenario {
         for act in &self.act {
             within("act.after_ms", act.after_ms, 0.0, LONGEST_MS)?;
             within("act.pause_ms", act.pause_ms.unwrap_or(0.0), 0.0, LONGEST_MS)?;
+            if act.kind == Kind::Wait && (act.clip.is_some() || act.pause_ms.is_some()) {
+                return Err("act: nothing is said in `wait`; leave out its `clip` and `pause_ms`".to_owned());
+            }
         }
         self.expect.check()?;
         if self.caller.says.is_empty() {

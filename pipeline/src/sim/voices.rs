@@ -117,7 +117,11 @@ impl Voices {
         for row in rows(&folder.join(MANIFEST))? {
             let reason = || format!("{}: expected a role, found none", row.path.display());
             let role = row.role.ok_or_else(|| Error::config(folder.join(MANIFEST), reason()))?;
-            recordings.push(Recording { path: folder.join(row.path), role, text: row.transcript });
+            let path = folder.join(&row.path);
+            if !path.is_file() {
+                return Err(Error::config(folder.join(MANIFEST), format!("{}: there is no such file", path.display())));
+            }
+            recordings.push(Recording { path, role, text: row.transcript });
         }
         Ok(Self { drawn: recordings, named: Vec::new() })
     }

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use ahead::Ahead;
 use rejoinder_models::asr::{Transcript, Word};
 use rejoinder_models::llm::{Cancel, Dialogue, ToolSpec};
-use rejoinder_models::units::Position;
+use rejoinder_models::units::{Position, SampleRate, Samples};
 use reminders::Reminders;
 use reply::Draft;
 
@@ -21,6 +21,9 @@ use crate::io::playout::{Heard, Playout};
 use crate::message::{Body, Message, Opening, TurnId, Turns};
 use crate::stage::{Outbox, Stage};
 use crate::turn::Phrase;
+
+/// Who begins to speak after so much of a reply, a quarter of a second, has noticed it, and answers it.
+const NOTICED: Samples = Samples(SampleRate::INTERNAL.get() as u64 / 4);
 
 /// `respond`: one dialogue with a model, its history and its tools.
 pub(crate) struct Respond {
@@ -142,7 +145,7 @@ impl Respond {
         let last = self.unsettled;
         self.settle(out);
         self.premature = match last {
-            Some(last) if self.unheard => self.premature.or(Some(last)),
+            Some(last) if self.unheard && self.playout.sounded(last) < NOTICED => self.premature.or(Some(last)),
             Some(_) => None,
             None => self.premature,
         };

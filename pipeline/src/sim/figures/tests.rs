@@ -103,6 +103,20 @@ fn an_interruption_is_timed_from_its_onset_to_the_last_audible_sample() {
     let figures = Figures::of(&record(acts, &[(2_600, 6_200)], events));
     assert_eq!((figures.missed_barge_ins, figures.barge_in_ms.n), (Rate { count: 1, of: 1 }, 0));
     assert_eq!(figures.missed_barge_ins_at_s, [4.0]);
+    // A reply that ends by itself under the caller's words, but for its last moments.
+    let by_itself = |end_ms| {
+        let acts = vec![said(Kind::Say, 1_000, 2_000), said(Kind::Interrupt, 4_000, 5_000)];
+        let mut events = turn(1, 1_000, 2_000, 2_500, 2_600);
+        events.push(event(end_ms, 1, EventKind::AudioFinished));
+        Figures::of(&record(acts, &[(2_600, end_ms)], events)).missed_barge_ins
+    };
+    assert_eq!((by_itself(4_400), by_itself(4_200)), (Rate { count: 1, of: 1 }, Rate { count: 0, of: 0 }));
+    // One that begins in a pause of the reply silences nothing.
+    let mut events = turn(1, 1_000, 2_000, 2_500, 2_600);
+    events.push(event(4_135, 1, EventKind::Interrupted));
+    let acts = vec![said(Kind::Say, 1_000, 2_000), said(Kind::Interrupt, 4_000, 5_000)];
+    let figures = Figures::of(&record(acts, &[(2_600, 3_900)], events));
+    assert_eq!((figures.missed_barge_ins, figures.barge_in_ms.n), (Rate { count: 0, of: 1 }, 0));
 }
 
 #[test]
@@ -119,7 +133,7 @@ fn a_reply_that_a_cough_or_nothing_stops_is_a_false_interruption() {
     assert_eq!(figures.false_interruptions, Rate { count: 2, of: 2 });
     let causes: Vec<_> = figures.false_interruptions_by.iter().map(|(by, count)| (by.as_str(), *count)).collect();
     assert_eq!(causes, [("cough", 1), ("nothing", 1)]);
-    assert_eq!(figures.ghosts, Rate { count: 1, of: 4 }, "a reminder is nobody's");
+    assert_eq!(figures.ghosts, Rate { count: 1, of: 3 }, "a reminder is nobody's");
     assert_eq!(figures.ghost_replies, Rate { count: 0, of: 1 });
 }
 
