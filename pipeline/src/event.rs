@@ -250,11 +250,11 @@ impl EventKind {
     }
 }
 
-mod as_ms {
+pub(crate) mod as_ms {
     use rejoinder_models::units::Position;
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(at: &Position, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(at: &Position, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_f64(at.ms())
     }
 

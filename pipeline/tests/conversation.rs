@@ -322,6 +322,28 @@ fn who_speaks_over_a_noise_that_goes_on_is_heard() {
 }
 
 #[test]
+fn a_noise_that_becomes_a_voice_of_its_loudness_is_heard() {
+    let mut assistant = assistant(&Parrot::default());
+    assistant.judge = Arc::new(RuleJudge::new(RuleJudgeConfig::default()));
+    let mut caller = speech("300 delta 2700 alpha charlie alpha charlie alpha charlie alpha charlie 1500");
+    let loudest = caller.samples.iter().fold(0.0_f32, |most, sample| most.max(sample.abs()));
+    let begins = caller.samples.iter().rposition(|sample| *sample == 0.0).map_or(0, |_| 24_000);
+    let mut state = 1_u32;
+    let mut noise = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        2.0 * loudest * ((state >> 8) as f32 / (1 << 24) as f32 - 0.5)
+    };
+    caller.samples[begins..begins + 28_800].iter_mut().for_each(|sample| *sample += noise());
+    let conversation = SessionBuilder::new(&assistant).simulate(&caller, COST).unwrap();
+    let judged: Vec<_> = events(&conversation).filter(|kind| matches!(kind, EventKind::Judged { .. })).collect();
+    let [first, last] = judged[..] else { panic!("two verdicts, not {judged:?}") };
+    assert_eq!(*first, EventKind::Judged { verdict: Verdict::Noise });
+    assert_eq!(*last, EventKind::Judged { verdict: Verdict::Interruption });
+    let heard = timelines(&conversation).turns()[1].text.clone();
+    assert!(heard.ends_with("charlie alpha charlie"), "{heard}");
+}
+
+#[test]
 fn an_answer_at_the_very_end_of_a_reply_is_no_backchannel() {
     let parrot = Parrot::default();
     let mut assistant = assistant(&parrot);

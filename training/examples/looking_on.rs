@@ -12,7 +12,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 use rejoinder_training::recipe;
 use rejoinder_training::tasks::asr::{AsrRecipe, AsrTask};
-use rejoinder_training::trainer::{At, BatchEnd, Observer, RunMode, Stage, Task, fit_observed};
+use rejoinder_training::trainer::{At, BatchEnd, Observer, RunMode, Stage, Task};
 
 /// Prints what it is told.
 struct Printer;
@@ -26,7 +26,7 @@ impl Observer<AsrTask> for Printer {
     fn on_stage_end(
         &mut self,
         stage: Stage,
-        figures: &[(&'static str, f64)],
+        figures: &[(&str, f64)],
         net: &<AsrTask as Task>::Net,
         at: &At,
     ) -> rejoinder_training::Result<()> {
@@ -50,7 +50,7 @@ fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let path = PathBuf::from(arguments.next().context("expected a recipe of task = \"asr\"")?);
     let recipe: AsrRecipe = recipe::read(AsrRecipe::TASK, &path, &arguments.collect::<Vec<_>>())?;
-    recipe::begin_run(AsrRecipe::TASK, &recipe, &recipe.run, RunMode::Fresh)?;
-    fit_observed(&recipe.task()?, &recipe.train, &recipe.run, RunMode::Fresh, vec![Box::new(Printer)])?;
+    let run = recipe::begin_run(AsrRecipe::TASK, &recipe, &recipe.run, RunMode::Fresh)?;
+    run.fit(&recipe.task()?, &recipe.train, vec![Box::new(Printer)])?;
     Ok(())
 }

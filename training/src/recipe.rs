@@ -2,8 +2,9 @@
 
 mod references;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use burn::module::Module;
 use rejoinder_models::in_one_line;
 use rejoinder_models::text::Tokenizer;
 use rejoinder_models::variant::{self, Variant, VariantError};
@@ -23,8 +24,8 @@ use crate::tasks::transducer::TransducerRecipe;
 use crate::tasks::tts::TtsRecipe;
 use crate::tasks::turn::TurnRecipe;
 use crate::tasks::vad::VadRecipe;
-use crate::trainer::{Checkpoint, DEBUG_RUN, RunMode, Timing};
-use crate::{Error, Result, log};
+use crate::trainer::{At, Checkpoint, DEBUG_RUN, Observer, Observers, RunMode, Task, Timing, TrainOptions, Trained};
+use crate::{Error, Result, log, trainer};
 
 /// The file of a run folder with the recipe as it was resolved.
 pub(crate) const RESOLVED: &str = "recipe.toml";
@@ -95,31 +96,114 @@ pub trait Recipe {
     }
 }
 
-/// Makes the run folder and writes the recipe of a task into it as it was resolved, so that a run says by itself what it was,
-/// and its file is a recipe.
+/// Makes the run folder of a recipe's task, and has the log written there from now on.
 ///
 /// # Errors
-/// A folder that `mode` refuses, or that cannot be written.
-pub fn begin_run(task: &str, recipe: &impl Serialize, run: &Path, mode: RunMode) -> Result<()> {
+/// A folder that `mode` refuses, or that cannot be written; a run that would go on by the recipe of another net.
+pub fn begin_run(task: &str, recipe: &impl Serialize, run: &Path, mode: RunMode) -> Result<Begun> {
     mode.check(run)?;
     log::expect(run);
     std::fs::create_dir_all(run).map_err(|e| Error::io(run, e))?;
-    let resolved = toml::to_string(recipe).map_err(|e| Error::config("recipe", e))?;
-    let resolved = format!("task = {task:?}\n{resolved}");
     lend_tokens(run)?;
-    let path = run.join(RESOLVED);
+    let resolved = resolved(task, recipe)?;
     if mode == RunMode::Resume && Checkpoint::folder(run).is_some() {
-        refuse_changes(&path, &resolved)?;
+        let optimizer: &[&[&str]] = &[&["train"]];
+        let kept = [&KEPT, optimizer].concat();
+        refuse_changes(&run.join(RESOLVED), &resolved, &kept)?;
     }
-    std::fs::write(&path, resolved).map_err(|e| Error::io(&path, e))
+    Ok(Begun { run: run.to_owned(), mode, files: vec![(RESOLVED, resolved)] })
 }
 
-/// What a run that goes on must have as it was, since weights of the same shape would not tell, but for what is dropped in
-/// training.
-const KEPT: [&[&str]; 5] = [&["net"], &["features"], &["decoder", "net"], &["transducer", "joint"], &["train"]];
-/// Of `[train]` it is this alone: the checkpoint has what it remembers.
+/// A run whose folder is ready. What tells of its net is written beside its weights when training begins: where data or net
+/// fail before, a run that was there is what it was.
+#[derive(Clone, Debug)]
+#[must_use = "`fit` trains"]
+pub struct Begun {
+    run: PathBuf,
+    mode: RunMode,
+    files: Vec<(&'static str, String)>,
+}
+
+impl Begun {
+    /// With the names of the net's classes. A run that goes on keeps those that it has.
+    pub(crate) fn with_classes(mut self, names: &[String]) -> Self {
+        if self.mode != RunMode::Resume || !self.run.join(LABELS).is_file() {
+            self.files.push((LABELS, LabelEncoder::classes(names).to_text()));
+        }
+        self
+    }
+
+    fn write(&self) -> Result<()> {
+        self.files.iter().try_for_each(|(name, text)| {
+            let path = self.run.join(name);
+            std::fs::write(&path, text).map_err(|e| Error::io(&path, e))
+        })
+    }
+
+    /// Trains the task's net as [`fit_observed`](trainer::fit_observed) does.
+    ///
+    /// # Errors
+    /// As [`fit_observed`](trainer::fit_observed).
+    pub fn fit<T: Task>(self, task: &T, options: &TrainOptions, observers: Observers<'_, T>) -> Result<T::Net> {
+        let run = self.run.clone();
+        self.fit_in(&run, task, options, observers)
+    }
+
+    /// Trains one of several nets, in a folder of its own inside the run's.
+    pub(crate) fn fit_in<T: Task>(
+        self,
+        folder: &Path,
+        task: &T,
+        options: &TrainOptions,
+        mut observers: Observers<'_, T>,
+    ) -> Result<T::Net> {
+        let mode = self.mode;
+        observers.insert(0, Box::new(self));
+        trainer::fit_observed(task, options, folder, mode, observers)
+    }
+}
+
+impl<T: Task> Observer<T> for Begun {
+    fn on_fit_start(&mut self, _net: &T::Net, _at: &At) -> Result<()> {
+        self.write()
+    }
+}
+
+/// The net with the weights that a run has left so far, if the recipe is that of the run; `net` makes one of fresh weights.
+///
+/// # Errors
+/// A run without weights, or of another net.
+pub(crate) fn trained<M: Module>(
+    task: &str,
+    recipe: &impl Serialize,
+    run: &Path,
+    options: &TrainOptions,
+    net: impl Fn() -> Result<M>,
+) -> Result<M> {
+    hold(task, recipe, run)?;
+    Trained::expect(run, options)?.load(net)
+}
+
+/// Refuses a recipe by which the weights of a run would not be used as they were learnt.
+///
+/// # Errors
+/// [`Error::Config`] with the key.
+pub(crate) fn hold(task: &str, recipe: &impl Serialize, run: &Path) -> Result<()> {
+    refuse_changes(&run.join(RESOLVED), &resolved(task, recipe)?, &KEPT)
+}
+
+/// A recipe as a file, which is a recipe again, defaults written out.
+fn resolved(task: &str, recipe: &impl Serialize) -> Result<String> {
+    let resolved = toml::to_string(recipe).map_err(|e| Error::config("recipe", e))?;
+    Ok(format!("task = {task:?}\n{resolved}"))
+}
+
+/// What must be as a run was begun with, since weights of the same shape would not tell.
+const KEPT: [&[&str]; 5] =
+    [&["net"], &["features"], &["decoder", "net"], &["transducer", "joint"], &["voice", "geometry"]];
+/// Of `[train]` what a run that goes on must have as it was: the checkpoint has what it remembers.
 const KEPT_IN_TRAINING: &str = "optimizer";
-/// What no weight depends on.
+/// Of the others it is not what no weight depends on.
 const CHANGEABLE: [&str; 3] = ["dropout", "chunk", "left"];
 
 /// The table of a recipe at a path of keys.
@@ -127,16 +211,16 @@ fn section<'a>(table: &'a toml::Table, path: &[&str]) -> Option<&'a toml::Table>
     path.iter().try_fold(table, |table, key| table.get(*key)?.as_table())
 }
 
-/// Refuses to go on with a run by a recipe of another net.
-fn refuse_changes(path: &Path, resolved: &str) -> Result<()> {
+/// Refuses the weights of a run to a recipe of another net; `path` is that of the recipe that it was begun with.
+fn refuse_changes(path: &Path, resolved: &str, sections: &[&[&str]]) -> Result<()> {
     let Some(known) = std::fs::read_to_string(path).ok().and_then(|text| text.parse::<toml::Table>().ok()) else {
         return Ok(());
     };
     let now: toml::Table = resolved.parse().map_err(|e: toml::de::Error| Error::config("recipe", in_one_line(e)))?;
-    for path_of in KEPT {
+    for path_of in sections {
         let (Some(known), Some(now)) = (section(&known, path_of), section(&now, path_of)) else { continue };
         let differs = |(key, value): &(&String, &toml::Value)| {
-            let kept = match path_of {
+            let kept = match *path_of {
                 ["train"] => *key == KEPT_IN_TRAINING,
                 _ => !CHANGEABLE.contains(&key.as_str()),
             };
@@ -145,7 +229,8 @@ fn refuse_changes(path: &Path, resolved: &str) -> Result<()> {
         if let Some((key, value)) = known.iter().find(differs) {
             let section = path_of.join(".");
             let reason = format!(
-                "this run was begun with {section}.{key} = {value}; expected the same, found {}; `--fresh` begins anew",
+                "this run was begun with {section}.{key} = {value}; expected the same, found {}; `train --fresh` begins anew, \
+                 `--set run=FOLDER` is another run",
                 now.get(key).map_or_else(String::new, toml::Value::to_string)
             );
             return Err(Error::config(path.display().to_string(), reason));
@@ -181,18 +266,6 @@ fn lend_tokens(run: &Path) -> Result<()> {
         Some(tokens) => std::fs::copy(&tokens, &own).map(drop).map_err(|e| Error::io(tokens, e)),
         None => Ok(()),
     }
-}
-
-/// Writes the classes of a net that begins to learn into its run folder. A run that goes on keeps those that it has.
-///
-/// # Errors
-/// Those of `classes`; a file that cannot be written.
-pub(crate) fn keep_classes(run: &Path, mode: RunMode, classes: impl FnOnce() -> Result<Vec<String>>) -> Result<()> {
-    let path = run.join(LABELS);
-    if mode == RunMode::Resume && path.is_file() {
-        return Ok(());
-    }
-    LabelEncoder::classes(&classes()?).write(path)
 }
 
 /// Reads the tokens of a run, which its recipe's `tokenizer` step writes.
@@ -289,7 +362,7 @@ fn is_debug(table: &toml::Table) -> bool {
 }
 
 /// As [`open`], for a program of one's own that trains by the recipe of a task that it knows, such as
-/// [`AsrRecipe::TASK`]: what [`AsrRecipe::task`] makes of it goes to [`fit_observed`](crate::trainer::fit_observed), with
+/// [`AsrRecipe::TASK`]: what [`AsrRecipe::task`] makes of it goes to [`Begun::fit`], with
 /// whoever looks on (`training/examples/looking_on.rs`).
 ///
 /// # Errors

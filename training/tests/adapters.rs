@@ -134,7 +134,8 @@ fn weights<M: Module>(net: &M) -> BTreeMap<String, Vec<u32>> {
 
 fn loss(recipe: &AsrRecipe) -> f64 {
     let device = Device::flex();
-    let means = trainer::evaluate(&recipe.task().unwrap(), &recipe.trained(&device).unwrap(), &device).unwrap().means();
+    let figures = trainer::evaluate(&recipe.task().unwrap(), &recipe.trained(&device).unwrap(), &device).unwrap();
+    let means = figures.means();
     means.iter().find(|(name, _)| *name == "loss").unwrap().1
 }
 

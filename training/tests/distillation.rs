@@ -41,7 +41,8 @@ fn recipe(folder: &Path, run: &str, clips: &str, dim: usize, distill: &str) -> A
 /// The loss against the right words.
 fn loss(recipe: &AsrRecipe) -> f64 {
     let device = Device::flex();
-    let means = trainer::evaluate(&recipe.task().unwrap(), &recipe.trained(&device).unwrap(), &device).unwrap().means();
+    let figures = trainer::evaluate(&recipe.task().unwrap(), &recipe.trained(&device).unwrap(), &device).unwrap();
+    let means = figures.means();
     means.iter().find(|(name, _)| *name == "loss").unwrap().1
 }
 

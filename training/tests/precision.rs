@@ -40,8 +40,8 @@ fn recipe(folder: &Path, precision: &str) -> String {
 
 /// The validation loss of a net.
 fn loss<T: Task>(task: &T, net: &T::Net) -> f64 {
-    let means = trainer::evaluate(task, net, &Device::flex()).unwrap().means();
-    means.iter().find(|(name, _)| *name == "loss").unwrap().1
+    let figures = trainer::evaluate(task, net, &Device::flex()).unwrap();
+    figures.means().iter().find(|(name, _)| *name == "loss").unwrap().1
 }
 
 /// The bits of all weights, which must be 32 each.

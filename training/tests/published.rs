@@ -140,6 +140,35 @@ fn librispeech_and_the_mini_one() {
 }
 
 #[test]
+fn what_is_packed_stays_where_recordings_are_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let chapter = folder.path().join("set/train-clean-5/10/1240");
+    let ids: Vec<String> = (0..6).map(|number| format!("10-1240-000{number}")).collect();
+    ids.iter().for_each(|id| sound(&chapter, &format!("{id}.flac"), 100));
+    let transcript = ids[..5].iter().map(|id| format!("{id} ONE\n")).collect::<String>();
+    text(&chapter, "10-1240.trans.txt", &transcript);
+    text(&chapter, "._10-1240.trans.txt", "a desktop's own");
+    for number in [1, 3] {
+        text(&chapter, &format!("{}.flac", ids[number]), "no sound");
+    }
+    let settings = "tr_splits = [\"train-clean-5\"]\nother_splits = []";
+    let message = prepare(folder.path(), "librispeech", settings).unwrap_err().to_string();
+    assert!(message.contains("2 recordings cannot be read"), "{message}");
+    assert!(message.contains(&ids[1]) && message.contains(&ids[3]), "{message}");
+    // Those that were packed are not read again: they could be gone.
+    std::fs::write(chapter.join(format!("{}.flac", ids[0])), "gone").unwrap();
+    [1, 3].into_iter().for_each(|number| sound(&chapter, &format!("{}.flac", ids[number]), 200));
+    prepare(folder.path(), "librispeech", settings).unwrap();
+    let durations = split(folder.path(), "train", &["ID", "duration"]);
+    let expected = [0.1, 0.2, 0.1, 0.2, 0.1].map(|seconds| format!("{seconds:?}"));
+    assert!(
+        durations.iter().zip(ids.iter().zip(&expected)).all(|(row, (id, s))| row == &[id.clone(), s.clone()]),
+        "{durations:?}"
+    );
+    assert_eq!(durations.len(), 5, "the sixth has no transcript");
+}
+
+#[test]
 fn common_voice() {
     let folder = tempfile::tempdir().unwrap();
     let set = folder.path().join("set");

@@ -1,13 +1,15 @@
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
-use rejoinder::sim::{self, CostConfig, Figures, Record, Scenario, Simulation, Voices};
-use rejoinder::{Config, Error};
+use rejoinder::sim::{self, CostConfig, Figures, Record, Said, Scenario, Simulation, Voices};
+use rejoinder::{Config, Error, Event};
 use rejoinder_models::audio::WavWriter;
 use rejoinder_models::units::SampleRate;
+use serde::Serialize;
 
 use super::{Ended, Unread, check_outputs, interrupt_flag};
 
@@ -38,7 +40,7 @@ pub(crate) struct Simulate {
     /// Draw the conversation here
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
-    /// Write the figures here as JSON
+    /// Write the figures, and what the caller did, here as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Where a run that fails leaves the scenario that repeats it
@@ -91,16 +93,29 @@ impl Simulate {
 
     fn write(&self, record: &Record, figures: &Figures) -> anyhow::Result<()> {
         if let Some(path) = &self.events {
-            let mut file = BufWriter::new(File::create(path).with_context(|| path.display().to_string())?);
-            for event in &record.events {
-                serde_json::to_writer(&mut file, event)?;
-                file.write_all(b"\n")?;
-            }
-            file.flush()?;
+            events(path, &record.events).with_context(|| path.display().to_string())?;
         }
         write(self.svg.as_deref(), || Ok(sim::draw(record)))?;
-        write(self.json.as_deref(), || Ok(serde_json::to_string_pretty(figures)?))
+        let report = Report { figures, said: &record.said };
+        write(self.json.as_deref(), || Ok(serde_json::to_string_pretty(&report)?))
     }
+}
+
+/// What `--json` writes: the figures, and what the caller did, which they are counted from beside the events.
+#[derive(Serialize)]
+struct Report<'a> {
+    #[serde(flatten)]
+    figures: &'a Figures,
+    said: &'a [Said],
+}
+
+fn events(path: &Path, events: &[Event]) -> anyhow::Result<()> {
+    let mut file = BufWriter::new(File::create(path)?);
+    for event in events {
+        serde_json::to_writer(&mut file, event)?;
+        file.write_all(b"\n")?;
+    }
+    Ok(file.flush()?)
 }
 
 /// Tells what went wrong.
@@ -126,8 +141,8 @@ pub(crate) fn again(
     absolute(&mut scenario.voices);
     scenario.save(replay)?;
     let sets = std::env::var(sim::SETS_VARIABLE).ok().filter(|_| scenario.voices.is_none());
-    let sets = sets.map_or_else(String::new, |sets| format!("{}={sets} ", sim::SETS_VARIABLE));
-    writeln!(out, "again: {sets}rejoinder simulate {}", replay.display())?;
+    let sets = sets.map_or_else(String::new, |sets| format!("{}={} ", sim::SETS_VARIABLE, quoted(&sets)));
+    writeln!(out, "again: {sets}rejoinder simulate {}", quoted(&replay.display().to_string()))?;
     if scenario.cost == CostConfig::default() {
         writeln!(
             out,
@@ -135,6 +150,11 @@ pub(crate) fn again(
         )?;
     }
     Ok(ended)
+}
+
+/// A word as a shell reads it.
+fn quoted(word: &str) -> Cow<'_, str> {
+    shlex::try_quote(word).unwrap_or(Cow::Borrowed(word))
 }
 
 /// The configuration that a scenario names, or the default one.

@@ -3,15 +3,14 @@
 use std::ops::Range;
 
 use rejoinder_models::units::{Position, SampleRate, Samples};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::scenario::{Kind, Scenario};
 use super::script::{Cue, Script};
 use super::voices::Voices;
-use crate::Result;
-use crate::event::{Event, EventKind};
+use crate::event::{Event, EventKind, as_ms};
 
-/// What the caller did, and when in truth.
+/// What the caller did, and when in truth. As JSON: one object, with all times in milliseconds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Said {
     /// What kind of act it was.
@@ -21,11 +20,18 @@ pub struct Said {
     /// Its words, where they are known.
     pub text: String,
     /// The first sample of its sound.
+    #[serde(rename = "start_ms", serialize_with = "as_ms::serialize")]
     pub start: Position,
     /// The sample after the last of its sound.
+    #[serde(rename = "end_ms", serialize_with = "as_ms::serialize")]
     pub end: Position,
     /// Where sound was: all but pauses of 150 ms and more.
+    #[serde(rename = "sounding_ms", serialize_with = "spans")]
     pub sounding: Vec<Range<Position>>,
+}
+
+fn spans<S: Serializer>(spans: &[Range<Position>], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(spans.iter().map(|span| [span.start.ms(), span.end.ms()]))
 }
 
 /// A caller: gives the sound that leaves the lips, and remembers the truth about it.
@@ -54,7 +60,7 @@ struct Floor {
 }
 
 impl Caller {
-    pub(crate) fn new(scenario: &Scenario, voices: &Voices) -> Result<Self> {
+    pub(crate) fn new(scenario: &Scenario, voices: &Voices) -> crate::Result<Self> {
         let mut script = Script::new(scenario, voices)?;
         let next = script.next()?;
         let patience = Samples::from_ms(scenario.caller.patience_ms, SampleRate::INTERNAL);
@@ -109,7 +115,7 @@ impl Caller {
     }
 
     /// Fills a block with the caller's voice, without the room.
-    pub(crate) fn speak(&mut self, block: &mut [f32]) -> Result<()> {
+    pub(crate) fn speak(&mut self, block: &mut [f32]) -> crate::Result<()> {
         block.fill(0.0);
         let end = self.now + Samples(block.len() as u64);
         while self.speaking.is_none() {
@@ -154,7 +160,7 @@ impl Caller {
         }
     }
 
-    fn begin(&mut self, start: Position) -> Result<()> {
+    fn begin(&mut self, start: Position) -> crate::Result<()> {
         let Some(cue) = self.next.take() else { return Ok(()) };
         self.next = self.script.next()?;
         let Some(sound) = cue.sound else {

@@ -20,8 +20,9 @@ const ROW: f64 = 116.0;
 /// Names of decisions that stand below each other.
 const LEVELS: u8 = 5;
 const TOP: f64 = 44.0;
-/// A row shows this much of what was before its turn, and at most this much in all.
+/// A row shows this much of what was before its turn and after its last event, and at most this much in all.
 const BEFORE: Samples = Samples(8_000);
+const AFTER: Samples = Samples(4_000);
 const LONGEST: Samples = Samples(14 * 16_000);
 /// What of a text stands in a row.
 const LETTERS: usize = 110;
@@ -37,24 +38,40 @@ pub fn draw(record: &Record) -> String {
     let lines: Timelines = record.events.iter().collect();
     let turns = lines.turns();
     let states = states(record);
-    let starts: Vec<Position> = turns.iter().map(|turn| start_of(turn, record)).collect();
+    let windows = windows(turns, record);
     let (width, height) = (LEFT + LONGEST.0 as f64 / 16_000.0 * SECOND + 20.0, TOP + ROW * turns.len() as f64);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\">\n<style>{STYLE}</style>\n\
          <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n"
     );
     legend(&mut svg);
+    // What was decided of a turn stands in its own row; what is of none, where it is first seen.
+    let row_of = |event: &Event| {
+        let own = turns.iter().position(|turn| turn.turn == event.turn);
+        let seen = |row: &usize| windows[*row].contains(&event.at);
+        own.filter(seen).or_else(|| (0..turns.len()).find(seen))
+    };
+    let rows: Vec<Option<usize>> = record.events.iter().map(row_of).collect();
     for (i, turn) in turns.iter().enumerate() {
-        let from = Position(starts[i].0.saturating_sub(BEFORE.0));
-        let next = starts.get(i + 1).map_or(record.length, |next| Position(next.0.saturating_sub(BEFORE.0)));
-        let until = next.max(from + Samples(16_000)).min(from + LONGEST);
-        let mut row = Row { svg: &mut svg, window: from..until, top: TOP + ROW * i as f64 };
+        let mut row = Row { svg: &mut svg, window: windows[i].clone(), top: TOP + ROW * i as f64 };
         row.frame(turn);
         row.lanes(record, &states);
-        row.decisions(&record.events);
+        row.decisions(record.events.iter().zip(&rows).filter(|(_, row)| **row == Some(i)).map(|(event, _)| event));
     }
     svg.push_str("</svg>\n");
     svg
+}
+
+/// What of the time each row shows: up to the next turn, and so much longer that all of its own turn is in it.
+fn windows(turns: &[Timeline], record: &Record) -> Vec<Range<Position>> {
+    let before = |at: Position| Position(at.0.saturating_sub(BEFORE.0));
+    let starts: Vec<Position> = turns.iter().map(|turn| before(start_of(turn, record))).collect();
+    let window = |(i, turn): (usize, &Timeline)| {
+        let (from, next) = (starts[i], starts.get(i + 1).copied().unwrap_or(record.length));
+        let last = record.events.iter().rev().find(|event| event.turn == turn.turn).map_or(from, |event| event.at);
+        from..next.max(last + AFTER).max(from + Samples(16_000)).min(from + LONGEST)
+    };
+    turns.iter().enumerate().map(window).collect()
 }
 
 fn start_of(turn: &Timeline, record: &Record) -> Position {
@@ -183,10 +200,9 @@ impl Row<'_> {
         }
     }
 
-    /// Whichever turn they are of: a reply is interrupted when the next turn has begun already.
-    fn decisions(&mut self, events: &[Event]) {
+    fn decisions<'a>(&mut self, events: impl Iterator<Item = &'a Event>) {
         let (mut begun, mut level) = (BTreeSet::new(), 0);
-        for event in events.iter().filter(|event| self.window.contains(&event.at)) {
+        for event in events {
             let (class, name) = match &event.kind {
                 EventKind::Endpoint { .. } => ("end", "end of turn"),
                 EventKind::Final { .. } => ("word", "transcript"),

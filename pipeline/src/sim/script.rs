@@ -52,6 +52,12 @@ impl Script {
                 format!("{key}: the caller has no recording of the role {role}; name the folder of one as `voices`");
             return Err(Error::Session(reason));
         }
+        // What is named can be said, before anything is.
+        for act in &scenario.act {
+            if let Some(recording) = act.clip.as_ref().and_then(|name| voices.named(name)) {
+                heard(recording, scenario.caller.level_db, act.pause_ms).map_err(Error::Session)?;
+            }
+        }
         let rng = ChaCha8Rng::seed_from_u64(scenario.seed);
         Ok(Self { scenario: scenario.clone(), voices: voices.clone(), rng, drawn: Vec::new(), acts: 0, turns: 0 })
     }
@@ -113,23 +119,36 @@ impl Script {
 
     fn cue(&mut self, act: Act) -> Result<Cue> {
         let after = Samples::from_ms(act.after_ms, SampleRate::INTERNAL);
-        let mut cue = Cue { kind: act.kind, after, sound: None, clip: String::new(), text: String::new() };
+        let cue = Cue { kind: act.kind, after, sound: None, clip: String::new(), text: String::new() };
         if act.kind == Kind::Wait {
             return Ok(cue);
         }
         let caller = &self.scenario.caller;
         let spread = caller.level_spread_db.max(0.0);
         let level_db = caller.level_db + self.rng.random_range(-spread..=spread);
+        // By chance there is a pause where there is a place for one.
+        let by_chance = self.scenario.act.is_empty();
+        let mut last = String::new();
         for _ in 0..DRAWS {
             let recording = self.recording(&act)?;
-            let Some(sound) = Utterance::new(&recording.read()?.samples, level_db) else { continue };
-            let paused = act.pause_ms.and_then(|ms| sound.paused(Samples::from_ms(ms, SampleRate::INTERNAL)));
-            cue.sound = Some(paused.unwrap_or(sound));
-            cue.clip = recording.name().to_owned();
-            cue.text = recording.text;
-            return Ok(cue);
+            let sound = match heard(&recording, level_db, act.pause_ms) {
+                Err(_) if by_chance && act.pause_ms.is_some() => heard(&recording, level_db, None),
+                sound => sound,
+            };
+            match sound {
+                Ok(sound) => {
+                    let clip = recording.name().to_owned();
+                    return Ok(Cue { sound: Some(sound), clip, text: recording.text, ..cue });
+                }
+                Err(reason) => {
+                    tracing::warn!("the caller says something else: {reason}");
+                    last = reason;
+                }
+            }
         }
-        Err(Error::Session(format!("the caller's recordings for {:?} are silent", act.kind)))
+        let reason =
+            format!("none of {DRAWS} recordings that the caller drew to {:?} will do; the last: {last}", act.kind);
+        Err(Error::Session(reason))
     }
 
     fn recording(&mut self, act: &Act) -> Result<Recording> {
@@ -146,6 +165,16 @@ impl Script {
         let missing = || Error::Session(format!("the caller has no recording of the role {role:?}"));
         self.voices.of(role).choose(&mut self.rng).cloned().ok_or_else(missing)
     }
+}
+
+/// What is heard of a recording, with a pause in its middle where one is wanted; or why it will not do.
+fn heard(recording: &Recording, level_db: f32, pause_ms: Option<f64>) -> std::result::Result<Utterance, String> {
+    let path = recording.path.display();
+    let clip = recording.read().map_err(|error| error.to_string())?;
+    let sound = Utterance::new(&clip.samples, level_db).ok_or_else(|| format!("{path}: nothing is heard in it"))?;
+    let Some(pause_ms) = pause_ms else { return Ok(sound) };
+    let paused = sound.paused(Samples::from_ms(pause_ms, SampleRate::INTERNAL));
+    paused.ok_or_else(|| format!("{path}: it is too short for a pause (pause_ms) in its middle"))
 }
 
 /// Of what recordings are drawn, and what wants them.
@@ -174,6 +203,8 @@ fn between(rng: &mut ChaCha8Rng, [low, high]: [f64; 2]) -> f64 {
 mod tests {
     use std::path::Path;
 
+    use rejoinder_models::audio::{Clip, write_wav};
+
     use super::*;
 
     fn script(scenario: &Scenario) -> Vec<(Kind, u64, String)> {
@@ -192,6 +223,32 @@ mod tests {
         for kind in [Kind::Say, Kind::Interrupt, Kind::Backchannel, Kind::Cough] {
             assert!(acts.iter().any(|(of, ..)| *of == kind), "{kind:?} is missing");
         }
+    }
+
+    #[test]
+    fn what_cannot_be_said_is_refused_before_anything_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let fixture = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/caller").join(name);
+        std::fs::write(folder.path().join("torn.wav"), "RIFF").unwrap();
+        std::fs::copy(fixture("time.flac"), folder.path().join("time.flac")).unwrap();
+        let hum = (0..1_600).map(|n| 0.2 * (n as f32 * 0.3).sin()).collect();
+        write_wav(folder.path().join("hum.wav"), &Clip::new(hum, SampleRate::INTERNAL)).unwrap();
+        let list = "path,role\ntorn.wav,question\ntime.flac,question\nhum.wav,cough\n";
+        std::fs::write(folder.path().join("manifest.csv"), list).unwrap();
+        let voices = Voices::open(folder.path()).unwrap();
+        let act = |clip: Option<&str>, pause_ms| {
+            vec![Act { kind: Kind::Say, clip: clip.map(str::to_owned), after_ms: 100.0, pause_ms }]
+        };
+        let scenario = |act| Scenario { turns: 0, act, ..Scenario::default() };
+        let message = |act| Script::new(&scenario(act), &voices).map(drop).unwrap_err().to_string();
+        let torn = message(act(Some("torn"), None));
+        assert!(torn.contains("torn.wav"), "{torn}");
+        let short = message(act(Some("hum"), Some(500.0)));
+        assert!(short.contains("hum.wav: it is too short for a pause"), "{short}");
+        // Where chance draws it, another takes its place.
+        let mut drawn = Script::new(&Scenario { turns: 8, ..scenario(act(None, None)) }, &voices).unwrap();
+        let said: Vec<Cue> = std::iter::from_fn(|| drawn.next().unwrap()).collect();
+        assert!(said.len() == 8 && said.iter().all(|cue| cue.clip == "time"));
     }
 
     #[test]

@@ -100,7 +100,7 @@ impl Voices {
     pub fn open_default() -> Result<Self> {
         let fixtures = zoo::find_above(&zoo::starts(), FIXTURES, |folder| folder.join(MANIFEST).is_file());
         let fixtures = fixtures.map(Self::open).transpose()?;
-        match (std::env::var_os(SETS_VARIABLE), fixtures) {
+        match (std::env::var_os(SETS_VARIABLE).filter(|sets| !sets.is_empty()), fixtures) {
             (Some(sets), fixtures) => Ok(Self::open_sets(Path::new(&sets))?.or(fixtures.unwrap_or_default())),
             (None, Some(fixtures)) => Ok(fixtures),
             (None, None) => Err(Error::config(FIXTURES, "it is neither here, nor beside the program, nor above")),

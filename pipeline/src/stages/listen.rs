@@ -84,6 +84,9 @@ pub(crate) struct Listen {
 /// For so long a room goes on after a reply: 100 ms.
 const AFTERMATH: Samples = Samples(SampleRate::INTERNAL.get() as u64 / 10);
 
+/// How often noise that goes on is judged again: 100 ms.
+const AGAIN: Samples = Samples(SampleRate::INTERNAL.get() as u64 / 10);
+
 /// The transcript of what is said now.
 #[derive(Default)]
 struct Overheard {
@@ -169,6 +172,7 @@ impl Listen {
             self.drone = None;
             self.speech(event, out);
         }
+        self.hear_out(out);
         let spotted = self.wake(block, out);
         self.judge(out);
         self.take(Input::Tick(self.now), out);
@@ -204,14 +208,7 @@ impl Listen {
 
     fn speech(&mut self, event: VadEvent, out: &mut Outbox<'_>) {
         match event {
-            VadEvent::SpeechStarted { at: since, .. } => {
-                self.overheard.complete = false;
-                self.silent_from = None;
-                self.take(Input::SpeechStarted(since), out);
-                if self.machine.is_hearing() {
-                    out.event(self.machine.turn(), EventKind::SpeechStarted { since });
-                }
-            }
+            VadEvent::SpeechStarted { at: since, .. } => self.started(since, out),
             VadEvent::SpeechStopped { at: since, .. } => {
                 self.silent_from = Some(since);
                 if self.machine.is_hearing() {
@@ -219,6 +216,35 @@ impl Listen {
                 }
                 self.take(Input::SpeechStopped(since), out);
             }
+        }
+    }
+
+    fn started(&mut self, since: Position, out: &mut Outbox<'_>) {
+        self.overheard.complete = false;
+        self.silent_from = None;
+        self.take(Input::SpeechStarted(since), out);
+        if self.machine.is_hearing() {
+            out.event(self.machine.turn(), EventKind::SpeechStarted { since });
+        }
+    }
+
+    /// Noise that goes on may become a voice without a gap: by what came since it was judged, it is judged again.
+    fn hear_out(&mut self, out: &mut Outbox<'_>) {
+        let Some(drone) = self.drone.as_ref().filter(|_| self.now.0.is_multiple_of(AGAIN.0)) else { return };
+        let length = self.now.since(drone.judged).min(self.settings.policy.judge_window);
+        let (sound, probabilities) = self.recent.last_blocks(length);
+        let evidence = Evidence {
+            sound: &sound,
+            probabilities: &probabilities,
+            silence: None,
+            text: "",
+            confidence: 0.0,
+            complete: false,
+            left: None,
+        };
+        if self.settings.judge.judge(&evidence) == Some(Verdict::Interruption) {
+            self.drone = None;
+            self.started(Position(self.now.since(Position(length.0)).0), out);
         }
     }
 
@@ -247,7 +273,7 @@ impl Listen {
         let evidence =
             Evidence { sound, probabilities, silence, text, confidence: *confidence, complete: *complete, left };
         if let Some(verdict) = self.settings.judge.judge(&evidence) {
-            self.drone = (verdict == Verdict::Noise && silence.is_none()).then(|| Drone::new(sound));
+            self.drone = (verdict == Verdict::Noise && silence.is_none()).then(|| Drone::new(sound, self.now));
             self.take(Input::Judged(self.machine.turn(), verdict), out);
         }
     }

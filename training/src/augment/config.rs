@@ -1,3 +1,5 @@
+use std::ops::RangeInclusive;
+
 use rand::Rng;
 use rand::seq::IndexedRandom;
 use serde::{Deserialize, Serialize};
@@ -7,6 +9,9 @@ use crate::{Error, Result};
 
 /// Rooms from a formula where it is not said how many.
 const SYNTHETIC_ROOMS: usize = 64;
+
+/// How fast a clip can be played.
+const SPEEDS: RangeInclusive<f32> = 0.1..=10.0;
 
 /// An effect that is applied with a probability, to a degree drawn evenly from a range.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -21,15 +26,21 @@ pub struct Draw {
 }
 
 impl Draw {
-    /// Refuses what cannot be drawn.
-    fn check(&self, key: &str) -> Result<()> {
+    /// Refuses what cannot be drawn, or lies outside what the effect can be.
+    fn check(&self, key: &str, possible: RangeInclusive<f32>) -> Result<()> {
         let Self { probability, min, max } = *self;
         let wrong = |reason: String| Err(Error::config(format!("augment.{key}"), reason));
         if !(0.0..=1.0).contains(&probability) {
             return wrong(format!("expected a probability from 0 to 1, found {probability}"));
         }
-        let range = min.is_finite() && max.is_finite() && (min <= max || probability == 0.0);
-        if range { Ok(()) } else { wrong(format!("expected min and max in order, found {min} and {max}")) }
+        if !(min.is_finite() && max.is_finite() && (min <= max || probability == 0.0)) {
+            return wrong(format!("expected min and max in order, found {min} and {max}"));
+        }
+        if probability > 0.0 && !(possible.contains(&min) && possible.contains(&max)) {
+            let (least, most) = (possible.start(), possible.end());
+            return wrong(format!("expected min and max from {least} to {most}, found {min} and {max}"));
+        }
+        Ok(())
     }
 
     /// The degree, or nothing where the effect stays away.
@@ -139,18 +150,20 @@ impl AugmentConfig {
 
     /// Refuses degrees that no effect has.
     pub(crate) fn check(&self) -> Result<()> {
+        // Where speeds are listed, none is drawn between the two.
+        let speeds = if self.speeds.is_empty() { SPEEDS } else { f32::MIN..=f32::MAX };
         let draws = [
-            ("speed", self.speed),
-            ("pad_s", self.pad_s),
-            ("reverb", self.reverb),
-            ("noise_snr_db", self.noise_snr_db),
-            ("drop", self.drop),
-            ("level_db", self.level_db),
-            ("channel.low_pass_hz", self.channel.low_pass_hz),
-            ("channel.bits", self.channel.bits),
-            ("channel.clipping", self.channel.clipping),
+            ("speed", self.speed, speeds),
+            ("pad_s", self.pad_s, 0.0..=60.0),
+            ("reverb", self.reverb, 0.0..=1.0),
+            ("noise_snr_db", self.noise_snr_db, -100.0..=200.0),
+            ("drop", self.drop, 0.0..=1.0),
+            ("level_db", self.level_db, -200.0..=0.0),
+            ("channel.low_pass_hz", self.channel.low_pass_hz, 1.0..=1e6),
+            ("channel.bits", self.channel.bits, 1.0..=32.0),
+            ("channel.clipping", self.channel.clipping, 0.001..=1.0),
         ];
-        draws.into_iter().try_for_each(|(key, draw)| draw.check(key))?;
+        draws.into_iter().try_for_each(|(key, draw, possible)| draw.check(key, possible))?;
         let probabilities = [
             ("probability", self.probability),
             ("channel.telephone", self.channel.telephone),
@@ -171,19 +184,21 @@ impl AugmentConfig {
         let wrong = |key: &str, expected: &str, found: f32| {
             Err(Error::config(format!("augment.{key}"), format!("expected {expected}, found {found}")))
         };
-        if let Some(speed) = self.speeds.iter().find(|speed| !(0.1..=10.0).contains(*speed)) {
+        if let Some(speed) = self.speeds.iter().find(|speed| !SPEEDS.contains(*speed)) {
             return wrong("speeds", "0.1 to 10", *speed);
         }
         if !self.speeds.is_empty() && self.speed.probability == 0.0 {
             return Err(Error::config("augment.speeds", "expected speed.probability above 0, found 0"));
         }
-        let between = self.speeds.is_empty() && self.speed.probability > 0.0;
-        if between && !(self.speed.min >= 0.1 && self.speed.max <= 10.0) {
-            return wrong("speed", "0.1 to 10", if self.speed.min < 0.1 { self.speed.min } else { self.speed.max });
-        }
         self.drop_chunks.check()?;
-        if !(0.0..=60.0).contains(&self.pad_s.max) || self.pad_s.min < 0.0 {
-            return wrong("pad_s", "0 to 60 seconds", self.pad_s.max);
+        if let (Some(fewest), Some(most)) = (self.min_effects, self.max_effects)
+            && fewest > most
+        {
+            let reason = format!("expected at most max_effects, found {fewest} and {most}");
+            return Err(Error::config("augment.min_effects", reason));
+        }
+        if !(0.0..1.0).contains(&self.spec.warp) {
+            return wrong("spec.warp", "a share from 0 on and below 1", self.spec.warp);
         }
         let SpecConfig { least_frequency_bins, frequency_bins, least_time_frames, time_frames, .. } = self.spec;
         for (key, least, most) in
@@ -215,5 +230,32 @@ impl AugmentConfig {
             level_db: draw(0.9, -30.0, -1.0),
             ..Self::default()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn degrees_that_no_effect_has_are_refused() {
+        let message = |text: &str| toml::from_str::<AugmentConfig>(text).unwrap().check().unwrap_err().to_string();
+        AugmentConfig::of_all_kinds().check().unwrap();
+        for (key, min, max) in [
+            ("speed", 0.0, 1.0),
+            ("reverb", 0.0, 50.0),
+            ("drop", 0.0, 1_000.0),
+            ("level_db", -3.0, 200.0),
+            ("channel.low_pass_hz", -5.0, 4_000.0),
+            ("channel.bits", 0.0, 8.0),
+            ("channel.clipping", -1.0, 0.5),
+        ] {
+            let told = message(&format!("{key} = {{ probability = 0.5, min = {min}, max = {max} }}"));
+            assert!(told.starts_with(&format!("augment.{key}: expected min and max from ")), "{told}");
+        }
+        assert!(message("spec = { warp = 1.5 }").starts_with("augment.spec.warp: expected a share"));
+        assert!(message("spec = { warp = inf }").starts_with("augment.spec.warp: expected a share"));
+        let effects = message("min_effects = 3\nmax_effects = 2");
+        assert!(effects.starts_with("augment.min_effects: expected at most max_effects"), "{effects}");
     }
 }

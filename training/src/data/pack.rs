@@ -146,7 +146,8 @@ impl PackWriter {
     pub fn resume(path: impl AsRef<Path>, sample_rate_hz: u32) -> Result<Self> {
         let path = path.as_ref();
         let index = index_path(path);
-        if !path.exists() || !index.exists() {
+        let is_begun = |path: &Path| std::fs::metadata(path).is_ok_and(|file| file.len() > 0);
+        if !is_begun(path) || !is_begun(&index) {
             return Self::create(path, sample_rate_hz);
         }
         let mut file = File::options().read(true).write(true).open(path).map_err(|e| Error::io(path, e))?;
@@ -186,6 +187,11 @@ impl PackWriter {
     fn over(path: &Path, file: File, index: csv::Writer<File>, end: u64, clips: HashMap<String, PackedClip>) -> Self {
         let audio = BufWriter::new(file);
         Self { path: path.to_owned(), audio, index, end, clips, pending: Vec::new(), bytes: Vec::new() }
+    }
+
+    /// Where each clip lies.
+    pub fn spans(&self) -> impl Iterator<Item = (&str, PackedClip)> {
+        self.clips.iter().map(|(id, span)| (id.as_str(), *span))
     }
 
     /// Whether the clip `id` is there already.

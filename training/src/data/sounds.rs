@@ -39,6 +39,11 @@ impl Sounds {
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         let pack = folder.join(PACK);
         if manifest::is_manifest(place) || !pack.exists() {
+            if let Some(item) = manifest.items.iter().find(|item| item.wav.is_nameless()) {
+                let (place, column) = (format!("{} entry `{}`", path.display(), item.id), &config.columns.wav);
+                return Err(Error::data(place, format!("expected a path in `{column}`, found none")));
+            }
+            warn_of_lengths(&path, &manifest, config, &folder);
             return Ok((manifest, Self::Files(Arc::new(Files { config: config.clone(), folder }))));
         }
         let pack = Pack::open(pack)?;
@@ -80,6 +85,26 @@ impl Sounds {
             Self::Pack(pack) => SoundReader::Pack(pack.reader()?),
             Self::Files(files) => SoundReader::Files(files.clone()),
         })
+    }
+}
+
+/// Clips of a manifest whose sound is held against the length that is told of it.
+const MEASURED: usize = 4;
+/// How far the two may be apart, as a share of the length, and in seconds.
+const APART: f64 = 0.02;
+const APART_S: f64 = 0.1;
+
+/// Warns of lengths that are not those of the sound, by which batches are formed and clips are left out. What cannot be read
+/// is told where it is used.
+fn warn_of_lengths(path: &Path, manifest: &Manifest, config: &ManifestConfig, folder: &Path) {
+    let every = manifest.items.len().div_ceil(MEASURED).max(1);
+    for item in manifest.items.iter().step_by(every) {
+        let Ok(seconds) = item.wav.measure(config, folder) else { continue };
+        if (seconds - item.duration_s).abs() > APART_S + APART * seconds {
+            let (path, Item { id, duration_s, .. }) = (path.display(), item);
+            tracing::warn!("{path}: `{id}` is told to be {duration_s} s long, and is {seconds:.2} s; so may others be");
+            return;
+        }
     }
 }
 

@@ -11,31 +11,36 @@ use rejoinder_models::card::{Bundle, MODEL_ROLE};
 pub(crate) use bundle::{check_family, check_features, check_tokens, is_bundle, single_file, tokens};
 pub use weights::Weights;
 
-use crate::trainer::{Checkpoint, Task};
+use crate::trainer::{Task, TrainOptions, Trained};
 use crate::{Error, Result};
 
 /// What stands in for the weights of a run in which nothing was trained: those that it would start with, if it does.
 ///
 /// # Errors
-/// A run that was begun and has not ended.
-pub(crate) fn stand_in<'a>(weights: &Path, start: Option<&'a Path>) -> Result<Option<&'a Path>> {
-    let Some(start) = start.filter(|_| !weights.exists()) else { return Ok(None) };
-    if weights.parent().is_some_and(|run| Checkpoint::folder(run).is_some()) {
-        return Err(Error::checkpoint(
-            weights,
-            "this run was begun and has not ended: `train --resume` goes on with it",
-        ));
+/// As [`Trained::find`].
+pub(crate) fn stand_in<'a>(run: &Path, options: &'a TrainOptions) -> Result<Option<&'a Path>> {
+    let Some(start) = options.start.as_deref() else { return Ok(None) };
+    let none = Trained::find(run, options)?.is_none();
+    if none {
+        tracing::info!("{}: nothing was trained; the weights of {} stand in", run.display(), start.display());
     }
-    tracing::info!("{}: nothing was trained; the weights of {} stand in", weights.display(), start.display());
-    Ok(Some(start))
+    Ok(none.then_some(start))
 }
 
 /// A checksum of the weights of a run, or of what stands in for them.
 ///
 /// # Errors
 /// Weights that are missing.
-pub(crate) fn checksum(weights: &Path, start: Option<&Path>) -> Result<String> {
-    let path = start.filter(|_| !weights.exists()).unwrap_or(weights);
+pub(crate) fn checksum(run: &Path, options: &TrainOptions) -> Result<String> {
+    match (Trained::find(run, options)?, &options.start) {
+        (None, Some(start)) => checksum_of(start),
+        (Some(trained), _) => trained.checksum(),
+        (None, None) => Trained::expect(run, options)?.checksum(),
+    }
+}
+
+/// A checksum of weights: a file, or the folder of a bundle.
+fn checksum_of(path: &Path) -> Result<String> {
     let file = if path.is_dir() { Bundle::open(path)?.path(MODEL_ROLE)? } else { path.to_owned() };
     let bytes = std::fs::read(&file).map_err(|e| Error::io(&file, e))?;
     Ok(format!("crc32c:{:08x}", crc32c::crc32c(&bytes)))
@@ -47,7 +52,7 @@ pub(crate) fn checksum(weights: &Path, start: Option<&Path>) -> Result<String> {
 /// As [`weights`].
 pub(crate) fn origin<T: Task>(task: &T, path: &Path) -> Result<String> {
     if !path.is_dir() {
-        return checksum(path, None);
+        return checksum_of(path);
     }
     let bundle = Bundle::open(path)?;
     let parts = task.weights_in(&bundle)?;

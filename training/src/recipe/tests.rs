@@ -30,17 +30,42 @@ fn a_mistake_in_a_recipe_is_named_by_its_key() {
 
 #[test]
 fn a_run_that_goes_on_keeps_its_classes() {
-    let run = tempfile::tempdir().unwrap();
-    let names = |names: [&str; 2]| Ok(names.map(str::to_owned).to_vec());
-    let kept = || LabelEncoder::read(run.path().join(LABELS)).unwrap().names().unwrap();
-    keep_classes(run.path(), RunMode::Resume, || names(["rise", "fall"])).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path();
+    let begin = |mode, names: [&str; 2]| {
+        let begun = begin_run("asr", &toml::Table::new(), run, mode).unwrap();
+        begun.with_classes(&names.map(str::to_owned))
+    };
+    let kept = || LabelEncoder::read(run.join(LABELS)).unwrap().names().unwrap();
+    begin(RunMode::Resume, ["rise", "fall"]).write().unwrap();
     assert_eq!(kept(), ["rise", "fall"]);
-    keep_classes(run.path(), RunMode::Resume, || names(["fall", "rise"])).unwrap();
+    begin(RunMode::Resume, ["fall", "rise"]).write().unwrap();
     assert_eq!(kept(), ["rise", "fall"]);
-    let failed = keep_classes(run.path(), RunMode::Fresh, || Err(Error::data("speakers", "none")));
-    assert!(failed.is_err() && kept() == ["rise", "fall"]);
-    keep_classes(run.path(), RunMode::Fresh, || names(["fall", "rise"])).unwrap();
+    // Until training begins nothing is changed.
+    let fresh = begin(RunMode::Fresh, ["fall", "rise"]);
+    assert_eq!(kept(), ["rise", "fall"]);
+    fresh.write().unwrap();
     assert_eq!(kept(), ["fall", "rise"]);
+}
+
+#[test]
+fn weights_are_used_as_they_were_learnt() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path();
+    let recipe = |text: &str| text.parse::<toml::Table>().unwrap();
+    let known = recipe("[net]\nheads = 4\nchunk = 16\ndropout = 0.1\n[train]\noptimizer = \"adamw\"\nsteps = 10");
+    begin_run("asr", &known, run, RunMode::New).unwrap().write().unwrap();
+    hold("asr", &known, run).unwrap();
+    let other = "[net]\nheads = 4\nchunk = 8\ndropout = 0.0\n[train]\noptimizer = \"sgd\"\nsteps = 20";
+    hold("asr", &recipe(other), run).unwrap();
+    let message = hold("asr", &recipe(&other.replace("heads = 4", "heads = 8")), run).unwrap_err().to_string();
+    assert!(message.contains("net.heads = 4; expected the same, found 8"), "{message}");
+    // One that goes on has its optimizer's state, too.
+    std::fs::create_dir(run.join("checkpoint")).unwrap();
+    std::fs::write(run.join("checkpoint/state.toml"), "").unwrap();
+    let message = begin_run("asr", &recipe(other), run, RunMode::Resume).map(drop).unwrap_err().to_string();
+    assert!(message.contains("train.optimizer = \"adamw\""), "{message}");
+    begin_run("asr", &known, run, RunMode::Resume).map(drop).unwrap();
 }
 
 #[test]
@@ -102,12 +127,12 @@ fn a_run_in_debug_mode_has_tokens_and_is_begun_anew_unasked() {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join(DEBUG_RUN);
     std::fs::write(folder.path().join(TOKENS), "a").unwrap();
-    begin_run("asr", &toml::Table::new(), &run, RunMode::New).unwrap();
+    begin_run("asr", &toml::Table::new(), &run, RunMode::New).map(drop).unwrap();
     assert_eq!(std::fs::read_to_string(run.join(TOKENS)).unwrap(), "a");
     for name in ["net.safetensors", TOKENS] {
         std::fs::write(run.join(name), "b").unwrap();
     }
-    begin_run("asr", &toml::Table::new(), &run, RunMode::New).unwrap();
+    begin_run("asr", &toml::Table::new(), &run, RunMode::New).map(drop).unwrap();
     assert_eq!(std::fs::read_to_string(run.join(TOKENS)).unwrap(), "b");
     std::fs::write(folder.path().join("net.safetensors"), "").unwrap();
     assert!(begin_run("asr", &toml::Table::new(), folder.path(), RunMode::New).is_err());

@@ -15,7 +15,8 @@ pub enum Anneal {
     NewBob {
         /// The figure, such as `wer`.
         metric: String,
-        /// Which way it is better. Default: as the best weights are kept by it, of other figures `min`.
+        /// Which way it is better. Default: as the best weights are kept by it, and `min` for a loss or an error rate; of others
+        /// it has to be said.
         #[serde(default)]
         direction: Option<Direction>,
         /// What the rate is multiplied with. Default: 0.5.
@@ -73,10 +74,56 @@ impl Anneal {
     }
 }
 
-/// Whether more of a figure is better: as is said, else as one of these has it that are called so, else not.
-fn rises(name: &str, direction: Option<Direction>, metrics: &[&Metric]) -> bool {
-    let known = || metrics.iter().any(|metric| metric.name() == name && metric.is_highest());
-    direction.map_or_else(known, |direction| direction == Direction::Max)
+/// Figures of which less is better, whatever the task.
+const LESS: [&str; 6] = ["loss", "wer", "cer", "ser", "per", "eer"];
+
+/// Whether more of a figure is better: as is said, else as one of these has it that are called so, else as its name tells.
+fn rises(name: &str, direction: Option<Direction>, metrics: &[&Metric]) -> Option<bool> {
+    let known = || metrics.iter().find(|metric| metric.name() == name).map(|metric| metric.is_highest());
+    let told = direction.map(|direction| direction == Direction::Max);
+    told.or_else(known).or_else(|| LESS.contains(&name).then_some(false))
+}
+
+/// The keys of options that name a figure of the validations, with the names.
+fn named(options: &TrainOptions) -> impl Iterator<Item = (&'static str, &str)> {
+    let keys = [
+        ("train.anneal.metric", options.anneal.as_ref().map(Anneal::metric)),
+        ("train.early_stopping.metric", options.early_stopping.as_ref().map(|stopping| &*stopping.metric)),
+        ("train.min_key", options.min_key.as_deref()),
+        ("train.max_key", options.max_key.as_deref()),
+    ];
+    keys.into_iter().filter_map(|(key, name)| Some((key, name?)))
+}
+
+/// Whether options go by figures of the validations that they name.
+pub(super) fn names_figures(options: &TrainOptions) -> bool {
+    named(options).next().is_some()
+}
+
+/// Refuses options that name another figure than those of a validation.
+pub(super) fn check_names(options: &TrainOptions, figures: &[(&str, f64)]) -> Result<()> {
+    match named(options).find(|(_, wanted)| figures.iter().all(|(name, _)| name != wanted)) {
+        Some((key, wanted)) => {
+            let names: Vec<_> = figures.iter().map(|(name, _)| *name).collect();
+            Err(Error::config(key, format!("expected one of {}, found {wanted}", names.join(", "))))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Refuses to go by a figure of which it is not known which way it is better; `metrics` as for [`ValidationState::update`].
+pub(super) fn check_directions(options: &TrainOptions, metrics: &[&Metric]) -> Result<()> {
+    let anneal = options.anneal.as_ref().map(|anneal| ("anneal", anneal.metric(), anneal.direction()));
+    let stopping = options.early_stopping.as_ref();
+    let stopping = stopping.map(|stopping| ("early_stopping", &*stopping.metric, stopping.direction));
+    match [anneal, stopping].into_iter().flatten().find(|(_, name, told)| rises(name, *told, metrics).is_none()) {
+        Some((key, name, _)) => {
+            let reason =
+                format!("expected \"min\" or \"max\": it is not known whether less or more of `{name}` is better");
+            Err(Error::config(format!("train.{key}.direction"), reason))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Which way a figure is better.
@@ -95,7 +142,8 @@ pub enum Direction {
 pub struct EarlyStopping {
     /// The figure.
     pub metric: String,
-    /// Which way it is better. Default: that of the task's own figure, of others `min`.
+    /// Which way it is better. Default: that of the task's own figure, and `min` for a loss or an error rate; of others it has
+    /// to be said.
     #[serde(default)]
     pub direction: Option<Direction>,
     /// Validations without a new best after which training ends.
@@ -138,35 +186,18 @@ impl ValidationState {
         &mut self,
         options: &TrainOptions,
         metrics: &[&Metric],
-        figures: &[(&'static str, f64)],
+        figures: &[(&str, f64)],
     ) -> Result<()> {
-        let falling = |figure: f64, rises: bool| if rises { -figure } else { figure };
-        let find = |key: &str, metric: &str| {
-            let found = figures.iter().find(|(name, _)| *name == metric).map(|(_, value)| *value);
-            found.ok_or_else(|| {
-                let names: Vec<_> = figures.iter().map(|(name, _)| *name).collect();
-                Error::config(key, format!("expected one of {}, found {metric}", names.join(", ")))
-            })
+        check_names(options, figures)?;
+        // What rises is turned round, so that less is better of either.
+        let figure = |metric: &str, direction| {
+            let value = figures.iter().find(|(name, _)| *name == metric).map_or(f64::NAN, |(_, value)| *value);
+            if rises(metric, direction, metrics) == Some(true) { -value } else { value }
         };
-        let anneal = match &options.anneal {
-            Some(anneal) => {
-                let figure = find("train.anneal.metric", anneal.metric())?;
-                Some((anneal, falling(figure, rises(anneal.metric(), anneal.direction(), metrics))))
-            }
-            None => None,
-        };
-        let stopping = match &options.early_stopping {
-            Some(stopping) => {
-                let figure = find("train.early_stopping.metric", &stopping.metric)?;
-                Some((stopping, falling(figure, rises(&stopping.metric, stopping.direction, metrics))))
-            }
-            None => None,
-        };
-        for (key, name) in [("train.min_key", &options.min_key), ("train.max_key", &options.max_key)] {
-            if let Some(name) = name {
-                find(key, name)?;
-            }
-        }
+        let anneal = options.anneal.as_ref();
+        let anneal = anneal.map(|anneal| (anneal, figure(anneal.metric(), anneal.direction())));
+        let stopping = options.early_stopping.as_ref();
+        let stopping = stopping.map(|stopping| (stopping, figure(&stopping.metric, stopping.direction)));
         self.take(anneal, stopping);
         Ok(())
     }
@@ -255,6 +286,20 @@ mod tests {
             validate(&options, &mut state, 1.0, 0.5 + 0.1 * f64::from(step)).unwrap();
         }
         assert!(!state.is_over(options.early_stopping.as_ref()), "the accuracy rises: {state:?}");
+    }
+
+    #[test]
+    fn a_figure_whose_way_is_not_known_is_refused() {
+        let own = Metric::highest("f1");
+        let check = |text: &str| check_directions(&toml::from_str(text).unwrap(), &[&own]).map_err(|e| e.to_string());
+        let stopping = |metric: &str| format!("[early_stopping]\nmetric = {metric}\npatience = 2");
+        for metric in ["\"f1\"", "\"loss\"", "\"wer\"", "\"recall\"\ndirection = \"max\""] {
+            check(&stopping(metric)).unwrap();
+        }
+        let message = check(&stopping("\"recall\"")).unwrap_err();
+        assert!(message.starts_with("train.early_stopping.direction: ") && message.contains("`recall`"), "{message}");
+        let message = check("[anneal]\nkind = \"plateau\"\nmetric = \"recall\"").unwrap_err();
+        assert!(message.starts_with("train.anneal.direction: "), "{message}");
     }
 
     #[test]

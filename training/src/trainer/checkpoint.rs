@@ -7,7 +7,7 @@ use burn::store::ModuleRecord;
 use serde::{Deserialize, Serialize};
 
 use super::anneal::ValidationState;
-use super::{Average, Kept, kept, safetensors};
+use super::{Average, Kept, Meter, kept, safetensors};
 use crate::{Error, Result};
 
 /// Where a run stands: the numbers beside the weights in a checkpoint folder.
@@ -39,6 +39,12 @@ pub struct Checkpoint {
     /// The weights that are kept, the best first.
     #[serde(default)]
     pub best: Vec<Kept>,
+    /// The figures of this epoch's batches.
+    #[serde(default)]
+    pub figures: Meter,
+    /// The step at which the run ended last, and left its weights; none in checkpoints of before it was told.
+    #[serde(default)]
+    pub ended: Option<usize>,
 }
 
 /// Writes the weights of a net, in one move.
@@ -63,10 +69,7 @@ fn load_record(path: &Path) -> Result<ModuleRecord> {
 /// [`Error::Checkpoint`] when the file is missing, damaged, or of another net.
 pub fn load_weights<M: Module>(net: M, path: &Path) -> Result<M> {
     if !path.exists() {
-        return Err(Error::checkpoint(
-            path,
-            "there are no weights: `train` leaves them when it ends, `train --resume` goes on",
-        ));
+        return Err(Error::checkpoint(path, "there are no weights: `train` leaves them"));
     }
     net.try_load_record(load_record(path)?).map_err(|reason| Error::checkpoint(path, reason))
 }
@@ -116,8 +119,7 @@ impl Checkpoint {
         if let Some(average) = average {
             save_part(&average.apply(net), part, &new.join("average.safetensors"))?;
         }
-        let state = toml::to_string(self).map_err(|e| Error::checkpoint(&new, e))?;
-        fs::write(new.join("state.toml"), state).map_err(|e| Error::io(&new, e))?;
+        self.write(&new)?;
         remove(&old)?;
         if now.exists() {
             fs::rename(&now, &old).map_err(|e| Error::io(&now, e))?;
@@ -125,6 +127,13 @@ impl Checkpoint {
         fs::rename(&new, &now).map_err(|e| Error::io(&new, e))?;
         remove(&old)?;
         kept::sweep(run, &self.best)
+    }
+
+    /// Writes the state into a checkpoint folder, in one move.
+    pub(super) fn write(&self, folder: &Path) -> Result<()> {
+        let (path, new) = (folder.join("state.toml"), folder.join("state.toml.new"));
+        let state = toml::to_string(self).map_err(|e| Error::checkpoint(&path, e))?;
+        fs::write(&new, state).and_then(|()| fs::rename(&new, &path)).map_err(|e| Error::io(&path, e))
     }
 
     /// Reads the state of a checkpoint folder.

@@ -29,7 +29,7 @@ type Panels = BTreeMap<String, BTreeMap<String, Vec<Point>>>;
 pub(super) struct Curves(pub(super) PathBuf);
 
 impl<T: Task> Observer<T> for Curves {
-    fn on_stage_end(&mut self, stage: Stage, _figures: &[(&'static str, f64)], _net: &T::Net, _at: &At) -> Result<()> {
+    fn on_stage_end(&mut self, stage: Stage, _figures: &[(&str, f64)], _net: &T::Net, _at: &At) -> Result<()> {
         if stage == Stage::Valid { draw(&self.0) } else { Ok(()) }
     }
 }

@@ -83,7 +83,7 @@ impl Events {
     }
 
     /// Figures of a step, each under `group/name`.
-    pub(super) fn scalars(&mut self, group: &str, step: usize, figures: &[(&'static str, f64)]) -> Result<()> {
+    pub(super) fn scalars(&mut self, group: &str, step: usize, figures: &[(&str, f64)]) -> Result<()> {
         let value = |(name, value): &(&str, f64)| Value { tag: format!("{group}/{name}"), simple_value: *value as f32 };
         self.write(step, What::Summary(Summary { value: figures.iter().map(value).collect() }))
     }
@@ -95,7 +95,7 @@ impl Events {
 }
 
 impl<T: Task> Observer<T> for Events {
-    fn on_stage_end(&mut self, stage: Stage, figures: &[(&'static str, f64)], _net: &T::Net, at: &At) -> Result<()> {
+    fn on_stage_end(&mut self, stage: Stage, figures: &[(&str, f64)], _net: &T::Net, at: &At) -> Result<()> {
         self.scalars(stage.name(), at.step, &with_rate(stage, figures, at))
     }
 }

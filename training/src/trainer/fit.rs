@@ -8,6 +8,7 @@ use burn::tensor::Device;
 
 use super::adapters;
 use super::ahead::ahead;
+use super::anneal::{check_directions, check_names, names_figures};
 use super::average::{mean, towards};
 use super::checkpoint::load_part;
 use super::course::Course;
@@ -111,7 +112,6 @@ struct Fitter<'a, T: Task> {
     /// By what the best weights are kept.
     metric: Metric,
     observers: Observers<'a, T>,
-    meter: Meter,
     /// Held as long as the run is trained in.
     _lock: Lock,
 }
@@ -149,6 +149,8 @@ impl<'a, T: Task> Fitter<'a, T> {
         mode: RunMode,
         observers: Observers<'a, T>,
     ) -> Result<Self> {
+        let metric = options.metric(task.metric());
+        check_directions(options, &[&metric, &task.metric()])?;
         let device = options.backend.device()?.autodiff();
         options.precision.check(&device)?;
         tracing::info!("training on {device:?} in {}", options.precision);
@@ -178,9 +180,8 @@ impl<'a, T: Task> Fitter<'a, T> {
             part: None,
             course: Course::from(options, &state),
             state,
-            metric: options.metric(task.metric()),
+            metric,
             observers: Vec::new(),
-            meter: Meter::default(),
             _lock: lock,
         };
         match checkpoint {
@@ -188,7 +189,7 @@ impl<'a, T: Task> Fitter<'a, T> {
             None if mode == RunMode::Resume => tracing::info!("{}: no checkpoint yet, starting afresh", run.display()),
             None => {}
         }
-        fitter.observers.push(Box::new(RunLog::new(run)?));
+        fitter.observers.push(Box::new(RunLog::new(run, &fitter.state)?));
         if options.tensorboard {
             fitter.observers.push(Box::new(Events::create(run, fitter.state.step)?));
         }
@@ -265,6 +266,10 @@ impl<'a, T: Task> Fitter<'a, T> {
     }
 
     fn begin(&mut self) -> Result<()> {
+        if names_figures(self.options) {
+            let figures = evaluate_first(self.task, &self.averaged(), &self.options.backend.device()?, 1)?;
+            check_names(self.options, &figures.means())?;
+        }
         environment::write(self.run, self.options, &self.device, self.state.step)?;
         let at = self.at();
         let net = self.net.as_ref().ok_or_else(in_use)?;
@@ -284,6 +289,10 @@ impl<'a, T: Task> Fitter<'a, T> {
             None => net,
         };
         save_weights(&net, &self.run.join(WEIGHTS))?;
+        self.state.ended = Some(self.state.step);
+        if let Some(folder) = Checkpoint::folder(self.run) {
+            self.state.write(&folder)?;
+        }
         let at = At { epoch: self.epochs(), ..self.at() };
         tell(&mut self.observers, |observer| observer.on_fit_end(&chosen, &net, &at))?;
         Ok(net)
@@ -304,7 +313,9 @@ impl<'a, T: Task> Fitter<'a, T> {
         let done = self.state.batches;
         let batches = self.task.train_batches(self.state.epoch, self.options.seed, done)?;
         let left = self.course.most_batches().saturating_sub(done);
-        self.meter = Meter::default();
+        if done == 0 {
+            self.state.figures = Meter::default();
+        }
         let at = self.at();
         tell(&mut self.observers, |observer| observer.on_stage_start(Stage::Train, &at))?;
         let outcome = ahead(Box::new(batches.take(left)), |batches| self.steps(batches));
@@ -314,8 +325,8 @@ impl<'a, T: Task> Fitter<'a, T> {
             let reason = "an epoch has no batch; check the shares of the data, and that there are clips enough for one";
             return Err(Error::data("training data", reason));
         }
-        let (figures, at) = (self.meter.means(), self.at());
-        let net = self.net.as_ref().ok_or_else(in_use)?;
+        let at = self.at();
+        let (figures, net) = (self.state.figures.means(), self.net.as_ref().ok_or_else(in_use)?);
         tell(&mut self.observers, |observer| observer.on_stage_end(Stage::Train, &figures, net, &at))?;
         Ok(whole)
     }
@@ -389,7 +400,8 @@ impl<'a, T: Task> Fitter<'a, T> {
         let device = self.options.backend.device()?;
         let outcome = evaluate_first(self.task, &net, &device, self.course.most_batches());
         self.save_after(&outcome)?;
-        let figures = outcome?.means();
+        let meter = outcome?;
+        let figures = meter.means();
         let mut validation = self.state.validation.clone();
         if let Err(error) = validation.update(self.options, &[&self.metric, &self.task.metric()], &figures) {
             // What was learnt does not hang on the name of a figure.
@@ -404,7 +416,7 @@ impl<'a, T: Task> Fitter<'a, T> {
     }
 
     /// Keeps a net that was validated, if it is among the best.
-    fn keep(&mut self, net: &T::Net, epoch: usize, figures: &[(&'static str, f64)]) -> Result<()> {
+    fn keep(&mut self, net: &T::Net, epoch: usize, figures: &[(&str, f64)]) -> Result<()> {
         let metric = self.metric.name();
         if self.options.keep_best == 0 {
             self.state.best.clear();

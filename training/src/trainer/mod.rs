@@ -29,6 +29,7 @@ mod safetensors;
 mod schedule;
 mod start;
 mod timing;
+mod trained;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -51,6 +52,7 @@ pub use run::RunMode;
 pub use run_log::Meter;
 pub use schedule::Schedule;
 pub use timing::{Timing, time};
+pub(crate) use trained::Trained;
 
 use crate::import::speechbrain::Names;
 use crate::nets::bottleneck::Parts;

@@ -102,7 +102,7 @@ pub trait Observer<T: Task> {
     ///
     /// # Errors
     /// As [`on_fit_start`](Self::on_fit_start).
-    fn on_stage_end(&mut self, _stage: Stage, _figures: &[(&'static str, f64)], _net: &T::Net, _at: &At) -> Result<()> {
+    fn on_stage_end(&mut self, _stage: Stage, _figures: &[(&str, f64)], _net: &T::Net, _at: &At) -> Result<()> {
         Ok(())
     }
 
@@ -141,7 +141,7 @@ impl<T: Task, O: Observer<T> + ?Sized> Observer<T> for &mut O {
         (**self).on_fit_batch_end(batch, at)
     }
 
-    fn on_stage_end(&mut self, stage: Stage, figures: &[(&'static str, f64)], net: &T::Net, at: &At) -> Result<()> {
+    fn on_stage_end(&mut self, stage: Stage, figures: &[(&str, f64)], net: &T::Net, at: &At) -> Result<()> {
         (**self).on_stage_end(stage, figures, net, at)
     }
 

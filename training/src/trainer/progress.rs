@@ -220,7 +220,7 @@ impl<T: Task> Observer<T> for Progress {
         Ok(())
     }
 
-    fn on_stage_end(&mut self, stage: Stage, figures: &[(&'static str, f64)], _net: &T::Net, at: &At) -> Result<()> {
+    fn on_stage_end(&mut self, stage: Stage, figures: &[(&str, f64)], _net: &T::Net, at: &At) -> Result<()> {
         if stage == Stage::Valid {
             let figures = figures.iter().map(|(name, value)| format!("{name} {value:.4}")).collect::<Vec<_>>();
             let parts = [Some(format!("{} at step {}", figures.join(" "), at.step)), best(at)];

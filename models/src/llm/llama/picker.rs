@@ -56,13 +56,21 @@ impl<'a> Picker<'a> {
             // The grammar looks at one token in most steps, and at the whole vocabulary only when that one is out.
             let mut one = LlamaTokenDataArray::new(vec![LlamaTokenData::new(token, 0.0, 0.0)], false);
             one.apply_sampler(grammar);
-            if one.data.first().is_none_or(|data| data.logit() == f32::NEG_INFINITY) {
+            let fits = |candidates: &LlamaTokenDataArray| {
+                candidates.data.iter().any(|candidate| candidate.logit() > f32::NEG_INFINITY)
+            };
+            let mut goes_on = fits(&one);
+            if !goes_on {
                 let mut candidates = scored();
                 candidates.apply_sampler(grammar);
+                goes_on = fits(&candidates);
                 candidates.apply_sampler(&mut self.chain);
                 token = candidates.selected_token().unwrap_or(token);
             }
-            grammar.accept(token);
+            // One that does not fit would make it throw, which ends the process.
+            if goes_on {
+                grammar.accept(token);
+            }
         }
         self.chain.accept(token);
         token

@@ -1,5 +1,7 @@
 use std::collections::VecDeque;
 
+use rejoinder_models::units::Position;
+
 use super::BLOCK;
 
 /// Over how many blocks power is taken: 100 ms.
@@ -9,6 +11,8 @@ const LOUDER: f32 = 4.0;
 
 /// Noise over a reply that goes on without a gap, so that the detector tells of no speech that begins over it.
 pub(super) struct Drone {
+    /// When it was taken for noise.
+    pub(super) judged: Position,
     /// The power of the loudest 100 ms of the noise.
     loudest: f32,
     /// The power of the last blocks.
@@ -16,11 +20,11 @@ pub(super) struct Drone {
 }
 
 impl Drone {
-    /// Noise that has sounded like this so far.
-    pub(super) fn new(sound: &[f32]) -> Self {
+    /// Noise that has sounded like this up to now.
+    pub(super) fn new(sound: &[f32], now: Position) -> Self {
         let whole = sound.rchunks_exact(BLOCKS * BLOCK).map(power).reduce(f32::max);
         let loudest = whole.unwrap_or_else(|| power(sound));
-        Self { loudest, powers: VecDeque::with_capacity(BLOCKS) }
+        Self { judged: now, loudest, powers: VecDeque::with_capacity(BLOCKS) }
     }
 
     /// Takes a block, and tells whether something has begun over the noise.
@@ -46,7 +50,7 @@ mod tests {
     fn a_drone_is_exceeded_by_what_is_twice_as_loud_for_a_tenth_of_a_second() {
         let exceeded =
             |drone: &mut Drone, level: f32| (0..BLOCKS).filter(|_| drone.is_exceeded(&[level; BLOCK])).count();
-        let of = |sound: &[f32]| Drone::new(sound);
+        let of = |sound: &[f32]| Drone::new(sound, Position(0));
         let mut drone = of(&[0.1; 20 * BLOCK]);
         assert_eq!((exceeded(&mut drone, 0.1), exceeded(&mut drone, 0.19)), (0, 0));
         let mut drone = of(&[0.1; 20 * BLOCK]);

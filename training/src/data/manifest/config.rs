@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -93,6 +93,23 @@ pub struct Columns {
     pub stop: String,
     /// The channel. Default: `channel`.
     pub channel: String,
+}
+
+impl Columns {
+    /// Warns of columns that are called otherwise than by default, and that a manifest lacks which need not have them.
+    pub(super) fn warn_of_missing(&self, manifest: &Path, has: impl Fn(&str) -> bool) {
+        let default = Self::default();
+        let columns = [
+            ("duration", &self.duration, &default.duration),
+            ("speaker", &self.speaker, &default.speaker),
+            ("start", &self.start, &default.start),
+            ("stop", &self.stop, &default.stop),
+            ("channel", &self.channel, &default.channel),
+        ];
+        for (key, name, _) in columns.into_iter().filter(|(_, name, default)| name != default && !has(name)) {
+            tracing::warn!("{}: there is no column `{name}`, as `columns.{key}` calls it", manifest.display());
+        }
+    }
 }
 
 impl Default for Columns {

@@ -19,6 +19,7 @@ pub(super) fn read(path: &Path, config: &ManifestConfig) -> Result<Vec<Item>> {
     let (words, weight) = (named(&config.words)?, named(&config.weight)?);
     let [speaker, start, stop, channel] = [&columns.speaker, &columns.start, &columns.stop, &columns.channel]
         .map(|name| table.header.iter().position(|field| field == name));
+    columns.warn_of_missing(path, |name| table.header.iter().any(|field| field == name));
     let bound = |row: &Row, column: Option<usize>| {
         let Some(text) = column.map(|column| &row.fields[column]).filter(|text| !text.is_empty()) else {
             return Ok(None);

@@ -97,6 +97,7 @@ pub(super) fn read(path: &Path, config: &ManifestConfig) -> Result<Vec<Item>> {
         None => Err(error),
     });
     let Entries(mut entries) = parsed.map_err(mistake)?;
+    config.columns.warn_of_missing(path, |name| entries.iter().any(|(_, fields)| fields.contains_key(name)));
     let mut seen = HashSet::new();
     let read = |(id, fields): &mut (String, Map<String, Value>)| {
         // What is not known is as though it were not there.

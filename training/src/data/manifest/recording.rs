@@ -130,11 +130,16 @@ impl Recording {
         }
     }
 
+    /// Whether it names no file, as may be where the sound is packed.
+    pub(in crate::data) fn is_nameless(&self) -> bool {
+        self.files.iter().all(String::is_empty)
+    }
+
     /// The length of what is heard, by the first file, where the manifest does not tell it.
     ///
     /// # Errors
     /// A path with a name that nothing replaces; a file that cannot be read.
-    pub(super) fn measure(&self, config: &ManifestConfig, folder: &Path) -> Result<f64> {
+    pub(in crate::data) fn measure(&self, config: &ManifestConfig, folder: &Path) -> Result<f64> {
         if let Some(seconds) = self.seconds() {
             return Ok(seconds);
         }

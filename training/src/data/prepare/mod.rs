@@ -299,6 +299,9 @@ mod tests {
         let visit = |item: &Item, samples: &[f32]| heard.push((item.id.clone(), samples.len(), samples[0]));
         Prepared::open(&list, &ManifestConfig::default()).unwrap().each(SAMPLE_RATE_HZ, visit).unwrap();
         assert_eq!(heard, [("hum".to_owned(), 1_600, 0.25)]);
+        std::fs::write(&list, "ID,duration,wav\nhum,0.1,\n").unwrap();
+        let nameless = Prepared::open(&list, &ManifestConfig::default()).map(drop).unwrap_err().to_string();
+        assert!(nameless.ends_with("entry `hum`: expected a path in `wav`, found none"), "{nameless}");
     }
 
     #[test]

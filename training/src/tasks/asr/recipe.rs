@@ -22,7 +22,7 @@ use crate::import;
 use crate::nets::conformer::{Chunks, ConformerConfig, DynamicChunks, Kind};
 use crate::recipe::{self, Recipe};
 use crate::tasks;
-use crate::trainer::{self, RunMode, Timing, TrainOptions};
+use crate::trainer::{self, RunMode, Timing, TrainOptions, Trained};
 use crate::{Error, Result};
 
 /// The file of a run folder with the tokens.
@@ -111,9 +111,9 @@ impl AsrRecipe {
         self.run.join("float")
     }
 
-    /// Where `evaluate` looks for the net's weights.
-    pub(in crate::tasks) fn weights_path(&self) -> PathBuf {
-        self.run.join("net.safetensors")
+    /// Whether the run has weights that `evaluate` can measure.
+    pub(in crate::tasks) fn is_trained(&self) -> bool {
+        Trained::find(&self.run, &self.train).is_ok_and(|trained| trained.is_some())
     }
 
     /// The tokenizer of the run.
@@ -130,10 +130,9 @@ impl AsrRecipe {
     /// # Errors
     /// A run that has no weights and starts with none.
     pub fn trained(&self, device: &burn::tensor::Device) -> Result<crate::nets::conformer::Conformer> {
-        let path = self.weights_path();
-        match import::stand_in(&path, self.train.start.as_deref())? {
+        match import::stand_in(&self.run, &self.train)? {
             Some(start) => self.loaded(start, &[]),
-            None => trainer::load_weights(self.fresh("", device)?, &path),
+            None => recipe::trained(Self::TASK, self, &self.run, &self.train, || self.fresh("", device)),
         }
     }
 
@@ -241,9 +240,23 @@ impl AsrRecipe {
     /// # Errors
     /// Data that is not prepared.
     pub fn task(&self) -> Result<AsrTask> {
+        self.task_with(true)
+    }
+
+    /// The task whose losses count beside another's, which has a place for any number of tokens: clips in which CTC has none
+    /// for all of them stay, and its losses of them are 0.
+    ///
+    /// # Errors
+    /// As [`task`](Self::task).
+    pub(in crate::tasks) fn task_beside_another(&self) -> Result<AsrTask> {
+        self.task_with(false)
+    }
+
+    fn task_with(&self, places_all: bool) -> Result<AsrTask> {
         if let Some(source) = self.source().filter(|source| !import::is_bundle(source)) {
             self.check_run(source)?;
         }
+        self.augment.check()?;
         let tokenizer = self.read_tokenizer()?;
         let mut train = AsrDataset::open_training(&self.data.train, &self.data.manifest)?;
         self.encode(&mut train, &tokenizer)?;
@@ -253,7 +266,8 @@ impl AsrRecipe {
             / f64::from(Fbank::new(self.features.clone())?.rate().get());
         // A clip may be played faster, and a phone that comes twice needs a blank between.
         let fastest = f64::from(self.augment.fastest());
-        let dense = train.limit_rate(fastest * frame_s, 1.1 * fastest * frame_s / self.net.phone_frames() as f64);
+        let [token_s, phone_s] = [fastest * frame_s, 1.1 * fastest * frame_s / self.net.phone_frames() as f64];
+        let dense = if places_all { train.limit_rate(token_s, phone_s) } else { 0 };
         tracing::info!(
             "{} training clips, {:.1} h; left out {outside} for their length, {dense} for too many tokens or phones",
             train.clips().len(),
@@ -267,7 +281,7 @@ impl AsrRecipe {
             tracing::warn!(
                 "{dense} of {all} clips have more tokens or phones than CTC can place, one in each {:.0} ms; fewer and \
                  longer pieces (`tokenizer.vocabulary`, `kind = \"bpe\"`) would keep them",
-                1e3 * fastest * frame_s
+                1e3 * token_s
             );
         }
         let aligned = self.phones.as_ref().filter(|phones| phones.aligned_steps > 0);
@@ -333,8 +347,8 @@ impl Recipe for AsrRecipe {
     }
 
     fn train(&self, mode: RunMode) -> Result<()> {
-        recipe::begin_run(Self::TASK, self, &self.run, mode)?;
-        trainer::fit(&self.task()?, &self.train, &self.run, mode).map(drop)
+        let run = recipe::begin_run(Self::TASK, self, &self.run, mode)?;
+        run.fit(&self.task()?, &self.train, Vec::new()).map(drop)
     }
 
     fn time(&self, steps: usize) -> Result<Timing> {

@@ -116,7 +116,7 @@ fn test(recipe: &AsrRecipe, folder: &Path, name: &str, ways: &[Way]) -> Result<R
         report.wer.insert(row("stream", way), stream.rate());
     }
     let mut net = None;
-    if config.net && recipe.weights_path().exists() {
+    if config.net && recipe.is_trained() {
         bar.set_message(format!("{name}, the net"));
         let texts = hear_net(recipe, dataset.clone())?;
         let wer = heard.iter().zip(&texts).fold(ErrorCounts::default(), |mut sum, (clip, text)| {

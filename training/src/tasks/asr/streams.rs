@@ -42,7 +42,7 @@ pub(in crate::tasks) fn evaluate(
     make_ready(recipe, &recipe.data.tests)?;
     let bundle = config.bundle.as_ref().unwrap_or(&recipe.export.bundle);
     let ways = if bundle.join("card.toml").exists() { at_each(&Bundle::open(bundle)?, ways)? } else { Vec::new() };
-    let chunks = if config.net && recipe.weights_path().exists() { chunks } else { Vec::new() };
+    let chunks = if config.net && recipe.is_trained() { chunks } else { Vec::new() };
     let mut names: Vec<String> = chunks.iter().map(name).collect();
     names.extend(ways.iter().map(|(name, _)| name.clone()));
     let rate = recipe.tokenizer.text.rate().to_uppercase();

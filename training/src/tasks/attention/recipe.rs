@@ -87,14 +87,20 @@ impl AttentionRecipe {
     /// What `task` says in such a recipe.
     pub const TASK: &'static str = "attention";
 
+    /// The whole recipe as one table, defaults written out.
+    fn resolved(&self) -> Result<toml::Table> {
+        extended::join(&self.asr, TABLE, &self.decoder)
+    }
+
     /// The net with the weights of the run, for inference on `device`.
     ///
     /// # Errors
     /// A run without weights.
     pub fn trained(&self, device: &Device) -> Result<EncoderDecoder> {
         let tokens = self.asr.read_tokenizer()?.len();
-        let net = EncoderDecoder::new(self.asr.fresh("encoder.", device)?, &self.decoder.net, tokens, device);
-        trainer::load_weights(net, &self.asr.weights_path())
+        let encoder = || self.asr.fresh("encoder.", device);
+        let net = || Ok(EncoderDecoder::new(encoder()?, &self.decoder.net, tokens, device));
+        recipe::trained(Self::TASK, &self.resolved()?, &self.asr.run, &self.asr.train, net)
     }
 
     /// What the card will say of both searches.
@@ -108,7 +114,7 @@ impl AttentionRecipe {
     /// # Errors
     /// Data that is not prepared; an encoder of another shape.
     pub fn task(&self) -> Result<AttentionTask> {
-        AttentionTask::new(self, self.asr.task()?)
+        AttentionTask::new(self, self.asr.task_beside_another()?)
     }
 
     /// The task with other clips in place of the training and validation data, to report on.
@@ -129,8 +135,8 @@ impl Recipe for AttentionRecipe {
 
     fn train(&self, mode: RunMode) -> Result<()> {
         self.params()?.attention.check()?;
-        recipe::begin_run(Self::TASK, &extended::join(&self.asr, TABLE, &self.decoder)?, &self.asr.run, mode)?;
-        trainer::fit(&self.task()?, &self.asr.train, &self.asr.run, mode).map(drop)
+        let run = recipe::begin_run(Self::TASK, &self.resolved()?, &self.asr.run, mode)?;
+        run.fit(&self.task()?, &self.asr.train, Vec::new()).map(drop)
     }
 
     fn time(&self, steps: usize) -> Result<Timing> {

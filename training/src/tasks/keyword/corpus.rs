@@ -1,6 +1,8 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
+use rejoinder_models::text::TextForm;
+
 use crate::data::manifest::ManifestConfig;
 use crate::data::sounds::{ClipRef, Library, LibraryReader};
 use crate::{Error, Result};
@@ -18,8 +20,24 @@ pub enum Part {
     Valid,
     /// To report on.
     Test,
+    /// To train on, where others validate: all that do not test.
+    AllButTest,
+    /// To train on, where others test: all that do not validate.
+    AllButValid,
     /// Everything, for folders that are kept apart anyway.
     All,
+}
+
+impl Part {
+    /// Whether clip `number` of those that say the same is of this part.
+    fn takes(self, number: usize) -> bool {
+        match number % 10 {
+            _ if self == Self::All => true,
+            number if TESTS.contains(&number) => matches!(self, Self::Test | Self::AllButValid),
+            VALIDATES => matches!(self, Self::Valid | Self::AllButTest),
+            _ => matches!(self, Self::Train | Self::AllButTest | Self::AllButValid),
+        }
+    }
 }
 
 /// A clip and which keywords it says.
@@ -46,21 +64,16 @@ impl Corpus {
     /// # Errors
     /// A missing or malformed file, or a pack at another rate than 16 kHz.
     pub fn open(folders: &[(PathBuf, Part)], config: &ManifestConfig, keywords: &[String]) -> Result<Self> {
-        let keywords: Vec<Vec<&str>> = keywords.iter().map(|keyword| keyword.split(' ').collect()).collect();
+        let keywords: Vec<Vec<String>> = keywords.iter().map(|keyword| words(keyword)).collect();
         let longest = 1 + keywords.iter().map(Vec::len).max().unwrap_or(0);
         let mut corpus = Self { spoken: Vec::new(), others: Vec::new(), library: Library::default() };
         for (folder, part) in folders {
             let mut seen: HashMap<Vec<usize>, usize> = HashMap::new();
             for (item, sound) in corpus.library.add(folder, config)? {
-                let words: Vec<&str> = item.words.split_whitespace().collect();
+                let words = words(&item.words);
                 let said = said(&words, &keywords);
                 let number = seen.entry(said.clone()).or_default();
-                let wanted = match (part, *number % 10) {
-                    (Part::All, _) => true,
-                    (part, number) if TESTS.contains(&number) => *part == Part::Test,
-                    (part, VALIDATES) => *part == Part::Valid,
-                    (part, _) => *part == Part::Train,
-                };
+                let wanted = part.takes(*number);
                 *number += 1;
                 let clip = Clip { sound, keywords: said };
                 match clip.keywords.is_empty() {
@@ -91,9 +104,14 @@ impl Corpus {
     }
 }
 
+/// A text as words in lower case, without marks: transcripts may have others than the recipe.
+fn words(text: &str) -> Vec<String> {
+    TextForm::Words.normalise(text).split_whitespace().map(str::to_owned).collect()
+}
+
 /// Which keywords stand in a text.
-fn said(words: &[&str], keywords: &[Vec<&str>]) -> Vec<usize> {
-    let stands = |keyword: &Vec<&str>| words.windows(keyword.len()).any(|window| window == keyword.as_slice());
+fn said(words: &[String], keywords: &[Vec<String>]) -> Vec<usize> {
+    let stands = |keyword: &Vec<String>| words.windows(keyword.len()).any(|window| window == keyword.as_slice());
     keywords.iter().enumerate().filter(|(_, keyword)| stands(keyword)).map(|(number, _)| number).collect()
 }
 
@@ -102,10 +120,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_clip_has_a_part() {
+        let count = |part: Part| (0..20).filter(|number| part.takes(*number)).count();
+        assert_eq!([Part::Train, Part::Valid, Part::Test, Part::All].map(count), [14, 2, 4, 20]);
+        for (rest, other) in [(Part::AllButTest, Part::Test), (Part::AllButValid, Part::Valid)] {
+            assert!((0..20).all(|number| rest.takes(number) != other.takes(number)));
+        }
+    }
+
+    #[test]
     fn keywords_are_found_as_whole_words() {
-        let keywords = [vec!["computer"], vec!["hey", "computer"], vec!["view", "glass"]];
-        let said = |text: &str| said(&text.split_whitespace().collect::<Vec<_>>(), &keywords);
+        let keywords = ["computer", "Hey computer", "view glass"].map(words);
+        let said = |text: &str| said(&words(text), &keywords);
         assert_eq!(said("hey computer"), [0, 1]);
+        assert_eq!(said("HEY, COMPUTER!"), [0, 1]);
         assert_eq!(said("the computer hey"), [0]);
         assert_eq!(said("view glass"), [2]);
         assert_eq!(said("view the glass of computers"), [0; 0]);

@@ -8,13 +8,13 @@ use rejoinder_models::features::Fbank;
 use serde::{Deserialize, Serialize};
 
 use super::corpus::{Clip, Corpus};
-use crate::Result;
 use crate::augment::{Augmenter, Draw, resample_by};
 use crate::data::drawn;
 use crate::data::energy::{extent, power};
 use crate::data::prepare::SAMPLE_RATE_HZ;
 use crate::data::sounds::LibraryReader;
 use crate::random::generator;
+use crate::{Error, Result};
 
 /// Samples over which sound that is cut fades away: 10 ms.
 const FADE: usize = SAMPLE_RATE_HZ as usize / 100;
@@ -36,6 +36,26 @@ pub struct ExampleConfig {
 impl Default for ExampleConfig {
     fn default() -> Self {
         Self { window_s: 2.5, others: 1.0, halves: 0.15, amid_speech: 0.4 }
+    }
+}
+
+impl ExampleConfig {
+    /// Refuses examples that cannot be made.
+    pub(super) fn check(&self) -> Result<()> {
+        let Self { window_s, others, halves, amid_speech } = *self;
+        let values = [
+            ("window_s", window_s, 0.5..=60.0),
+            ("others", others, 0.0..=1e3),
+            ("halves", halves, 0.0..=1e3),
+            ("amid_speech", amid_speech, 0.0..=1.0),
+        ];
+        match values.into_iter().find(|(_, value, possible)| !possible.contains(value)) {
+            Some((key, value, possible)) => {
+                let reason = format!("expected {} to {}, found {value}", possible.start(), possible.end());
+                Err(Error::config(format!("examples.{key}"), reason))
+            }
+            None => Ok(()),
+        }
     }
 }
 

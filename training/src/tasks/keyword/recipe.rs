@@ -74,8 +74,8 @@ fn alarms_per_hour() -> f64 {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeywordData {
-    /// Clips that say keywords. Of ten that say the same, seven train, one validates and two test; all train where
-    /// `valid_spoken` and `test_spoken` are given.
+    /// Clips that say keywords. Of ten that say the same, seven train, one validates and two test; those train, too, for whose
+    /// part `valid_spoken` or `test_spoken` is given.
     pub spoken: Vec<PathBuf>,
     /// Other speech to train on. Clips with a keyword in them stay out.
     pub others: Vec<PathBuf>,
@@ -146,7 +146,8 @@ impl KeywordRecipe {
     /// # Errors
     /// A run without weights.
     pub fn trained(&self, device: &Device) -> Result<KeywordNet> {
-        trainer::load_weights(self.net.init(self.keywords.len(), device), &self.run.join("net.safetensors"))
+        let net = || Ok(self.net.init(self.keywords.len(), device));
+        recipe::trained(Self::TASK, self, &self.run, &self.train, net)
     }
 
     /// The task on the prepared data.
@@ -163,12 +164,14 @@ impl KeywordRecipe {
         let others = match part {
             Part::Valid => valid_others,
             Part::Test => test_others,
-            Part::Train | Part::All => others,
+            _ => others,
         };
         let (spoken, of_them) = match part {
             Part::Test if !test_spoken.is_empty() => (test_spoken, Part::All),
             Part::Valid if !valid_spoken.is_empty() => (valid_spoken, Part::All),
             Part::Train if !test_spoken.is_empty() && !valid_spoken.is_empty() => (spoken, Part::All),
+            Part::Train if !test_spoken.is_empty() => (spoken, Part::AllButValid),
+            Part::Train if !valid_spoken.is_empty() => (spoken, Part::AllButTest),
             part => (spoken, part),
         };
         let spoken = spoken.iter().map(|folder| (folder.clone(), of_them));
@@ -203,9 +206,10 @@ impl Recipe for KeywordRecipe {
 
     fn train(&self, mode: RunMode) -> Result<()> {
         self.export.refuse_int8()?;
-        recipe::begin_run(Self::TASK, self, &self.run, mode)?;
-        recipe::keep_classes(&self.run, mode, || Ok(self.keywords.clone()))?;
-        trainer::fit(&self.task()?, &self.train, &self.run, mode).map(drop)
+        let run = recipe::begin_run(Self::TASK, self, &self.run, mode)?;
+        let recipe = if mode == RunMode::Resume { self.in_order()? } else { self.clone() };
+        let task = KeywordTask::new(&recipe)?;
+        run.with_classes(&recipe.keywords).fit(&task, &self.train, Vec::new()).map(drop)
     }
 
     fn time(&self, steps: usize) -> Result<Timing> {

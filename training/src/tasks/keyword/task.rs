@@ -39,6 +39,7 @@ pub struct KeywordTask {
 
 impl KeywordTask {
     pub(super) fn new(recipe: &KeywordRecipe) -> Result<Self> {
+        recipe.examples.check()?;
         let fbank = fbank(&recipe.features, recipe.net.bins)?;
         let examples = |corpus, augment| {
             let (config, keywords) = (recipe.examples.clone(), recipe.keywords.len());

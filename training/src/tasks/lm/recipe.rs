@@ -83,13 +83,9 @@ impl LmRecipe {
         self.run.join("tokens.txt")
     }
 
-    fn weights_path(&self) -> PathBuf {
-        self.run.join("net.safetensors")
-    }
-
     /// The checksum of what [`LmRecipe::trained`] gives.
     fn checksum(&self) -> Result<String> {
-        import::checksum(&self.weights_path(), self.train.start.as_deref())
+        import::checksum(&self.run, &self.train)
     }
 
     fn dialogues<'a>(&'a self, noise: &'a Noise, count: usize) -> impl Iterator<Item = Dialogue> + 'a {
@@ -119,11 +115,10 @@ impl LmRecipe {
     /// # Errors
     /// A run that has no weights and starts with none.
     pub fn trained(&self, device: &Device) -> Result<Llama> {
-        let (task, path) = (self.task()?, self.weights_path());
-        let fresh = task.net(device);
-        match import::stand_in(&path, self.train.start.as_deref())? {
-            Some(start) => import::begin(&task, fresh, start),
-            None => trainer::load_weights(fresh, &path),
+        let task = self.task()?;
+        match import::stand_in(&self.run, &self.train)? {
+            Some(start) => import::begin(&task, task.net(device), start),
+            None => recipe::trained(Self::TASK, self, &self.run, &self.train, || Ok(task.net(device))),
         }
     }
 
@@ -238,8 +233,8 @@ impl Recipe for LmRecipe {
 
     fn train(&self, mode: RunMode) -> Result<()> {
         self.export.refuse_int8()?;
-        recipe::begin_run(Self::TASK, self, &self.run, mode)?;
-        trainer::fit(&self.task()?, &self.train, &self.run, mode).map(drop)
+        let run = recipe::begin_run(Self::TASK, self, &self.run, mode)?;
+        run.fit(&self.task()?, &self.train, Vec::new()).map(drop)
     }
 
     fn time(&self, steps: usize) -> Result<Timing> {

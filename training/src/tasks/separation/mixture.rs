@@ -12,9 +12,6 @@ use crate::data::prepare::SAMPLE_RATE_HZ;
 use crate::data::sounds::{ClipRef, Library, LibraryReader};
 use crate::{Error, Result};
 
-/// How often another clip is drawn where its speaker has a voice in the mixture already.
-const TRIES: usize = 50;
-
 /// What mixtures are like that are made of clips.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -151,6 +148,18 @@ impl Voices {
         Ok(mixture)
     }
 
+    /// One who does not speak yet, as often as they have clips.
+    fn another(&self, speakers: &[usize], rng: &mut ChaCha8Rng) -> Result<usize> {
+        let speaks = |speaker: &usize| speakers.contains(speaker);
+        let taken: usize = speakers.iter().map(|speaker| self.speakers[*speaker].len()).sum();
+        if taken >= self.clips.len() {
+            return Err(Error::data("data", format!("expected clips of more speakers than {}", speakers.len())));
+        }
+        let number = rng.random_range(0..self.clips.len() - taken);
+        let mut others = self.clips.iter().filter(|speaker| !speaks(speaker));
+        Ok(*others.nth(number).unwrap_or(&0))
+    }
+
     /// What one who does not speak yet says, with pauses, from somewhere in a clip on: longer than `samples`, so that it may
     /// become faster.
     fn voice(
@@ -161,10 +170,7 @@ impl Voices {
         speakers: &mut Vec<usize>,
         rng: &mut ChaCha8Rng,
     ) -> Result<Vec<f32>> {
-        let mut drawn = (0..TRIES).map(|_| self.clips[rng.random_range(0..self.clips.len())]);
-        let speaker = drawn
-            .find(|speaker| !speakers.contains(speaker))
-            .ok_or_else(|| Error::data("data", format!("expected clips of more speakers than {}", speakers.len())))?;
+        let speaker = self.another(speakers, rng)?;
         speakers.push(speaker);
         let clips = &self.speakers[speaker];
         let mut said = reader.read(&clips[rng.random_range(0..clips.len())])?;
@@ -180,7 +186,22 @@ impl Voices {
 
 #[cfg(test)]
 mod tests {
+    use rand::SeedableRng;
+
     use super::*;
+
+    #[test]
+    fn a_speaker_of_nearly_all_clips_leaves_room_for_others() {
+        let speakers = vec![vec![ClipRef::default(); 5_000], vec![ClipRef::default(); 2], vec![ClipRef::default()]];
+        let clips = speakers.iter().enumerate().flat_map(|(speaker, clips)| vec![speaker; clips.len()]).collect();
+        let voices = Voices { speakers, clips, library: Library::default() };
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let drawn: Vec<usize> = (0..300).map(|_| voices.another(&[0], &mut rng).unwrap()).collect();
+        let of_two = drawn.iter().filter(|speaker| **speaker == 1).count();
+        assert!(!drawn.contains(&0) && (170..230).contains(&of_two), "{of_two}");
+        assert_eq!(voices.another(&[0, 1], &mut rng).unwrap(), 2);
+        assert!(voices.another(&[0, 1, 2], &mut rng).is_err());
+    }
 
     #[test]
     fn impossible_values_are_named() {

@@ -183,7 +183,8 @@ impl SpeakerRecipe {
             None => self.split()?.0.speakers().len(),
         };
         let speakers = known * self.batches.speeds.len();
-        trainer::load_weights(self.net.init(speakers, device), &self.run.join("net.safetensors"))
+        let net = || Ok(self.net.init(speakers, device));
+        recipe::trained(Self::TASK, self, &self.run, &self.train, net)
     }
 
     /// The speakers of the run, if it has begun.
@@ -249,6 +250,10 @@ impl SpeakerRecipe {
     pub fn task(&self) -> Result<SpeakerTask> {
         self.check()?;
         let (train, valid) = self.split()?;
+        self.task_on(train, valid)
+    }
+
+    fn task_on(&self, train: SpeakerDataset, valid: SpeakerDataset) -> Result<SpeakerTask> {
         if valid.speakers().len() < 2 || train.speakers().len() < 2 {
             let reason = format!(
                 "expected two speakers to learn from and two with `valid_clips` = {} clips to validate on, found {} and {}",
@@ -289,9 +294,11 @@ impl Recipe for SpeakerRecipe {
     }
 
     fn train(&self, mode: RunMode) -> Result<()> {
-        recipe::begin_run(Self::TASK, self, &self.run, mode)?;
-        recipe::keep_classes(&self.run, mode, || Ok(self.split_anew()?.0.speakers().to_vec()))?;
-        trainer::fit(&self.task()?, &self.train, &self.run, mode).map(drop)
+        let run = recipe::begin_run(Self::TASK, self, &self.run, mode)?;
+        self.check()?;
+        let (train, valid) = if mode == RunMode::Resume { self.split()? } else { self.split_anew()? };
+        let run = run.with_classes(train.speakers());
+        run.fit(&self.task_on(train, valid)?, &self.train, Vec::new()).map(drop)
     }
 
     fn time(&self, steps: usize) -> Result<Timing> {

@@ -146,16 +146,13 @@ impl TokenLmRecipe {
     /// # Errors
     /// A run without weights.
     pub fn trained(&self, device: &Device) -> Result<Transformer> {
-        let net = self.net.init(self.tokenizer_of_run()?.len(), None, device);
-        trainer::load_weights(net, &self.weights_path())
-    }
-
-    fn weights_path(&self) -> PathBuf {
-        self.run.join("net.safetensors")
+        let tokens = self.tokenizer_of_run()?.len();
+        let net = || Ok(self.net.init(tokens, None, device));
+        recipe::trained(Self::TASK, self, &self.run, &self.train, net)
     }
 
     fn checksum(&self) -> Result<String> {
-        import::checksum(&self.weights_path(), None)
+        import::checksum(&self.run, &self.train)
     }
 
     fn measure(&self) -> Result<Results> {
@@ -189,8 +186,8 @@ impl Recipe for TokenLmRecipe {
 
     fn train(&self, mode: RunMode) -> Result<()> {
         self.export.refuse_int8()?;
-        recipe::begin_run(Self::TASK, self, &self.run, mode)?;
-        trainer::fit(&self.task()?, &self.train, &self.run, mode).map(drop)
+        let run = recipe::begin_run(Self::TASK, self, &self.run, mode)?;
+        run.fit(&self.task()?, &self.train, Vec::new()).map(drop)
     }
 
     fn time(&self, steps: usize) -> Result<Timing> {

@@ -91,8 +91,8 @@ impl TransducerRecipe {
     /// A run without weights.
     pub fn trained(&self, device: &Device) -> Result<Transducer> {
         let tokens = self.asr.read_tokenizer()?.len();
-        let net = self.transducer.joint.init(self.asr.fresh("encoder.", device)?, tokens, device);
-        trainer::load_weights(net, &self.asr.weights_path())
+        let net = || Ok(self.transducer.joint.init(self.asr.fresh("encoder.", device)?, tokens, device));
+        recipe::trained(Self::TASK, &self.resolved()?, &self.asr.run, &self.asr.train, net)
     }
 
     /// The task on the prepared data.
@@ -100,7 +100,7 @@ impl TransducerRecipe {
     /// # Errors
     /// Data that is not prepared; an encoder of another shape.
     pub fn task(&self) -> Result<TransducerTask> {
-        TransducerTask::new(self, self.asr.task()?)
+        TransducerTask::new(self, self.asr.task_beside_another()?)
     }
 
     /// The task with other clips in place of the training and validation data, to report on.
@@ -120,8 +120,8 @@ impl Recipe for TransducerRecipe {
     }
 
     fn train(&self, mode: RunMode) -> Result<()> {
-        recipe::begin_run(Self::TASK, &self.resolved()?, &self.asr.run, mode)?;
-        trainer::fit(&self.task()?, &self.asr.train, &self.asr.run, mode).map(drop)
+        let run = recipe::begin_run(Self::TASK, &self.resolved()?, &self.asr.run, mode)?;
+        run.fit(&self.task()?, &self.asr.train, Vec::new()).map(drop)
     }
 
     fn time(&self, steps: usize) -> Result<Timing> {

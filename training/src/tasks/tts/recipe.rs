@@ -1,4 +1,4 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use burn::module::Module;
@@ -13,8 +13,8 @@ use crate::data::prepare::{self, LjspeechConfig};
 use crate::export::ExportConfig;
 use crate::nets::tts::{Acoustic, AcousticConfig, Vocoder, VocoderConfig};
 use crate::recipe::{self, Recipe};
-use crate::trainer::{self, RunMode, TrainOptions};
-use crate::{Error, Result, import};
+use crate::trainer::{RunMode, TrainOptions, Trained};
+use crate::{Result, import};
 
 /// A recipe with `task = "tts"`: a voice.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -226,7 +226,8 @@ impl TtsRecipe {
     /// # Errors
     /// A run without weights.
     pub fn trained_acoustic(&self, device: &Device) -> Result<Acoustic> {
-        Ok(weights(acoustic::judged(&self.acoustic_net(), device), &self.run_of(Part::Acoustic))?.net)
+        let net = || Ok(acoustic::judged(&self.acoustic_net(), device));
+        Ok(self.trained(Part::Acoustic, &self.acoustic.train, net)?.net)
     }
 
     /// The acoustic model that is measured: that of the run, or the bundle's where nothing was trained here.
@@ -245,19 +246,14 @@ impl TtsRecipe {
     /// # Errors
     /// A run without weights.
     pub fn trained_vocoder(&self, device: &Device) -> Result<Vocoder> {
-        Ok(weights(vocoder::judged(self.vocoder_net().init(device), device), &self.run_of(Part::Vocoder))?.net)
+        let net = || Ok(vocoder::judged(self.vocoder_net().init(device), device));
+        Ok(self.trained(Part::Vocoder, &self.vocoder.train, net)?.net)
     }
-}
 
-/// The final weights of a run, or the average of its last checkpoint while it is going on.
-fn weights<M: Module>(net: M, run: &Path) -> Result<M> {
-    let last = run.join("net.safetensors");
-    if last.exists() {
-        return trainer::load_weights(net, &last);
+    fn trained<M: Module>(&self, part: Part, options: &TrainOptions, net: impl Fn() -> Result<M>) -> Result<M> {
+        recipe::hold(Self::TASK, self, &self.run)?;
+        Trained::expect(&self.run_of(part), options)?.load(net)
     }
-    let folder = trainer::Checkpoint::folder(run)
-        .ok_or_else(|| Error::checkpoint(run, "no weights; run `rejoinder-train train` first"))?;
-    trainer::load_weights(net, &folder.join("average.safetensors"))
 }
 
 impl Recipe for TtsRecipe {
@@ -273,18 +269,18 @@ impl Recipe for TtsRecipe {
     fn train(&self, mode: RunMode) -> Result<()> {
         self.export.refuse_int8()?;
         self.parts.iter().try_for_each(|part| mode.check(&self.run_of(*part)))?;
-        recipe::begin_run(Self::TASK, self, &self.run, mode)?;
+        let begun = recipe::begin_run(Self::TASK, self, &self.run, mode)?;
         let corpus = self.load_corpus()?;
         for part in &self.parts {
             let run = self.run_of(*part);
             match part {
                 Part::Vocoder => {
                     let task = self.vocoder_task(Arc::clone(&corpus), &self.vocoder.train.backend.device()?)?;
-                    trainer::fit(&task, &self.vocoder.train, &run, mode)?;
+                    begun.clone().fit_in(&run, &task, &self.vocoder.train, Vec::new())?;
                 }
                 Part::Acoustic => {
                     let task = self.acoustic_task(Arc::clone(&corpus));
-                    let net = trainer::fit(&task, &self.acoustic.train, &run, mode)?;
+                    let net = begun.clone().fit_in(&run, &task, &self.acoustic.train, Vec::new())?;
                     Measures::of(&task, &net.net, &self.acoustic.train.backend.device()?)?.write(&self.run)?;
                 }
             }

@@ -122,7 +122,7 @@ impl TurnRecipe {
     /// # Errors
     /// A run without weights.
     pub fn trained(&self, device: &Device) -> Result<TurnNet> {
-        trainer::load_weights(self.net.init(device), &self.run.join("net.safetensors"))
+        recipe::trained(Self::TASK, self, &self.run, &self.train, || Ok(self.net.init(device)))
     }
 
     /// The task on the prepared data.
@@ -155,8 +155,8 @@ impl Recipe for TurnRecipe {
 
     fn train(&self, mode: RunMode) -> Result<()> {
         self.export.refuse_int8()?;
-        recipe::begin_run(Self::TASK, self, &self.run, mode)?;
-        trainer::fit(&self.task()?, &self.train, &self.run, mode).map(drop)
+        let run = recipe::begin_run(Self::TASK, self, &self.run, mode)?;
+        run.fit(&self.task()?, &self.train, Vec::new()).map(drop)
     }
 
     fn time(&self, steps: usize) -> Result<Timing> {

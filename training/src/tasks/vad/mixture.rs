@@ -73,6 +73,9 @@ impl MixtureConfig {
                 return Some(format!("{name}: expected a share from 0 to 1, found {share}"));
             }
         }
+        if !(0.1..=600.0).contains(&self.window_s) {
+            return Some(format!("window_s: expected 0.1 to 600 seconds, found {}", self.window_s));
+        }
         let ([shortest, longest], [quietest, loudest]) = (self.pause_s, self.level_db);
         if !(shortest > 0.0 && shortest <= longest && longest.is_finite()) {
             return Some(format!("pause_s: expected [least, most] above zero, found {:?}", self.pause_s));

@@ -122,7 +122,7 @@ impl VadRecipe {
     /// # Errors
     /// A run without weights.
     pub fn trained(&self, device: &Device) -> Result<VadNet> {
-        trainer::load_weights(self.net.init(device), &self.run.join("net.safetensors"))
+        recipe::trained(Self::TASK, self, &self.run, &self.train, || Ok(self.net.init(device)))
     }
 
     /// The task on the prepared data.
@@ -160,8 +160,8 @@ impl Recipe for VadRecipe {
 
     fn train(&self, mode: RunMode) -> Result<()> {
         self.export.refuse_int8()?;
-        recipe::begin_run(Self::TASK, self, &self.run, mode)?;
-        trainer::fit(&self.task()?, &self.train, &self.run, mode).map(drop)
+        let run = recipe::begin_run(Self::TASK, self, &self.run, mode)?;
+        run.fit(&self.task()?, &self.train, Vec::new()).map(drop)
     }
 
     fn time(&self, steps: usize) -> Result<Timing> {

@@ -46,7 +46,7 @@ impl<T: Task> Fitter<'_, T> {
         let grads = precision.gradients(&loss.total, &*of_step);
         drop(of_step);
         for (name, value) in &loss.parts {
-            self.meter.add(name, *value);
+            self.state.figures.add(name, *value);
         }
         gathered.add(self.net()?, grads);
         Ok(loss.parts)
@@ -71,7 +71,7 @@ impl<T: Task> Fitter<'_, T> {
         if factor != 1.0 {
             gradients::scale(self.net()?, &mut grads, factor);
         }
-        self.meter.add("grad_norm", norm);
+        self.state.figures.add("grad_norm", norm);
         let rate = self.course.rate(&self.state);
         let net = self.net.take().ok_or_else(in_use)?;
         let net = self.optimizer.step(rate, net, grads);

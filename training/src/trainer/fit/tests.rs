@@ -6,7 +6,7 @@ use burn::tensor::{Tensor, TensorData};
 use super::*;
 use crate::device::Backend;
 use crate::trainer::run::EVENTS;
-use crate::trainer::{Batches, Direction, EarlyStopping, Figure, Loss, Observer, Schedule};
+use crate::trainer::{Batches, Direction, EarlyStopping, Figure, Loss, Observer, Schedule, Trained};
 
 /// A net of one weight, whose gradient is the batch.
 struct OneWeight(Vec<f32>);
@@ -194,7 +194,12 @@ fn the_best_of_the_validated_nets_is_exported() {
             vec!["step_3.safetensors", "step_4.safetensors"],
         ),
         // What ends training is what is kept by.
-        (&lowest, TrainOptions { early_stopping: stop(None, 9), ..falling(6) }, 0.4, vec!["step_6.safetensors"]),
+        (
+            &lowest,
+            TrainOptions { early_stopping: stop(Some(Direction::Min), 9), ..falling(6) },
+            0.4,
+            vec!["step_6.safetensors"],
+        ),
         // It falls from the first on, so that more of it never comes.
         (
             &lowest,
@@ -297,7 +302,7 @@ impl Observer<Falling> for Told {
         self.add(&format!("on_fit_batch_end {} {}", batch.should_step, at.step))
     }
 
-    fn on_stage_end(&mut self, stage: Stage, figures: &[(&'static str, f64)], _net: &Linear, at: &At) -> Result<()> {
+    fn on_stage_end(&mut self, stage: Stage, figures: &[(&str, f64)], _net: &Linear, at: &At) -> Result<()> {
         self.add(&format!("on_stage_end {} {} of {} figures", stage.name(), at.epoch, figures.len()))
     }
 
@@ -356,4 +361,72 @@ fn two_programs_do_not_train_in_one_folder() {
     assert!(message.contains("another program is training in this folder"), "{message}");
     drop(held);
     super::lock(run.path()).unwrap();
+}
+
+/// Interrupts a run after a step.
+struct InterruptsAfter(usize);
+
+impl<T: Task> Observer<T> for InterruptsAfter {
+    fn on_fit_batch_end(&mut self, _batch: &BatchEnd<'_>, at: &At) -> Result<()> {
+        if at.step == self.0 { Err(Error::Interrupted) } else { Ok(()) }
+    }
+}
+
+#[test]
+fn a_run_that_has_not_ended_gives_the_weights_that_it_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path();
+    let task = Falling { metric: Metric::lowest("off") };
+    let interrupted = |options: &TrainOptions, mode, step| {
+        let fitted = fit_observed(&task, options, run, mode, vec![Box::new(InterruptsAfter(step))]);
+        assert!(matches!(fitted, Err(Error::Interrupted)));
+    };
+    let given = |options: &TrainOptions| {
+        let trained = Trained::find(run, options).unwrap().unwrap();
+        weight(&trained.load(|| Ok(task.net(&Device::flex()))).unwrap())
+    };
+    assert!(Trained::find(run, &falling(6)).unwrap().is_none());
+    // No validation yet: the checkpoint's own, or their average.
+    let unseen = TrainOptions { valid_every: 100, ..falling(6) };
+    interrupted(&unseen, RunMode::New, 2);
+    assert!((given(&unseen) - 0.8).abs() < 1e-4, "{}", given(&unseen));
+    let message = Trained::find(run, &TrainOptions { start_share: 0.5, ..unseen }).map(drop).unwrap_err().to_string();
+    assert!(message.contains("has not ended: `train --resume`"), "{message}");
+    // The best so far.
+    interrupted(&falling(6), RunMode::Fresh, 5);
+    assert!((given(&falling(6)) - 0.7).abs() < 1e-4, "{}", given(&falling(6)));
+    // A run that has ended and goes on has better ones than those of its end.
+    fit(&task, &falling(1), run, RunMode::Fresh).unwrap();
+    assert!((given(&falling(1)) - 0.9).abs() < 1e-4);
+    interrupted(&falling(6), RunMode::Resume, 5);
+    assert!((given(&falling(6)) - 0.7).abs() < 1e-4, "{}", given(&falling(6)));
+    fit(&task, &TrainOptions { keep_latest: true, ..falling(6) }, run, RunMode::Resume).unwrap();
+    assert!((given(&falling(6)) - 0.4).abs() < 1e-4, "{}", given(&falling(6)));
+}
+
+#[test]
+fn a_resumed_epoch_is_logged_once_and_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let task = OneWeight(vec![1.0, 2.0, 4.0, 5.0, 3.0, 2.0]);
+    let run = |name: &str| folder.path().join(name);
+    fit(&task, &options(2), &run("whole"), RunMode::New).unwrap();
+    // After the second step of the second epoch.
+    let observer = || -> Observers<'_, OneWeight> { vec![Box::new(InterruptsAfter(5))] };
+    assert!(fit_observed(&task, &options(2), &run("torn"), RunMode::New, observer()).is_err());
+    // What a run says after its last checkpoint is said again.
+    let path = run("torn").join("log.jsonl");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(
+        &path,
+        format!("{text}{}", text.replace("\"epoch\":1", "\"epoch\":2").replace("\"step\":3", "\"step\":6")),
+    )
+    .unwrap();
+    fit(&task, &options(2), &run("torn"), RunMode::Resume).unwrap();
+    let figures = |name: &str| {
+        let told =
+            |record: serde_json::Value| (record["epoch"].clone(), record["step"].clone(), record["grad_norm"].clone());
+        log(&run(name)).into_iter().map(told).collect::<Vec<_>>()
+    };
+    assert_eq!(figures("torn"), figures("whole"));
+    assert_eq!(figures("torn").len(), 2);
 }

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use crate::{Error, Result};
 
-/// What lies in a folder, in the order of the names.
+/// What lies in a folder, in the order of the names, but for what is hidden, such as a desktop's notes (`._NAME`).
 pub(super) fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let read = std::fs::read_dir(folder).map_err(|e| Error::io(folder, e))?;
     let paths: std::io::Result<Vec<PathBuf>> = read.map(|entry| Ok(entry?.path())).collect();
     let mut paths = paths.map_err(|e| Error::io(folder, e))?;
+    paths.retain(|path| !name(path).starts_with('.'));
     paths.sort();
     Ok(paths)
 }

@@ -1,11 +1,12 @@
 //! LibriSpeech (Panayotov et al., ICASSP 2015) and mini-LibriSpeech (OpenSLR 31): `SPLIT/SPEAKER/CHAPTER/ID.flac`, with
 //! the transcripts of a chapter in `SPEAKER-CHAPTER.trans.txt`.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::files::{entries, folders, keyed_lines};
+use super::files::{entries, files, folders, keyed_lines};
 use super::{Clip, Layout};
 use crate::data::text::words;
 use crate::{Error, Result};
@@ -72,9 +73,10 @@ impl Layout for MiniLibrispeechConfig {
 
 /// The clips of a published split, in the order of their names.
 fn clips_of(root: &Path, split: &str) -> Result<Vec<Clip>> {
-    let mut clips = Vec::new();
+    let (mut clips, mut untold) = (Vec::new(), Vec::new());
     for speaker in folders(&root.join(split))? {
         for chapter in folders(&speaker)? {
+            let first = clips.len();
             let is_list = |path: &PathBuf| path.to_string_lossy().ends_with(".trans.txt");
             for list in entries(&chapter)?.into_iter().filter(is_list) {
                 for (id, text) in keyed_lines(&list)? {
@@ -85,7 +87,16 @@ fn clips_of(root: &Path, split: &str) -> Result<Vec<Clip>> {
                     clips.push(clip(&chapter, &id, &text).ok_or_else(expected)?);
                 }
             }
+            let told: HashSet<&PathBuf> = clips[first..].iter().map(|clip| &clip.path).collect();
+            untold.extend(files(&chapter, "flac")?.into_iter().filter(|path| !told.contains(path)));
         }
+    }
+    if let Some(one) = untold.first() {
+        tracing::warn!(
+            "{split}: {} recordings have no transcript and stay out, such as {}",
+            untold.len(),
+            one.display()
+        );
     }
     Ok(clips)
 }

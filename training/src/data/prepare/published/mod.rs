@@ -102,13 +102,19 @@ pub(super) trait Layout: Settings {
     fn rows(&self, clip: &Clip, _samples: &[f32]) -> Vec<Clip> {
         vec![clip.clone()]
     }
+
+    /// Whether rows depend on the samples.
+    fn rows_go_by_sound(&self) -> bool {
+        false
+    }
 }
 
-/// Writes the splits that are not there yet below `out`. `progress` is told a split, how much of it is done, and how much
-/// there is.
+/// Writes the splits that are not there yet below `out`, and goes on with a folder that was begun by the same settings.
+/// `progress` is told a split, how much of it is done, and how much there is.
 ///
 /// # Errors
-/// As [`Layout::clips`]; a split without clips; a recording that is missing or cannot be decoded; failed writes.
+/// As [`Layout::clips`]; a split without clips; recordings that are missing or cannot be decoded, once all others are packed;
+/// failed writes.
 pub(super) fn write(
     layout: &dyn Layout,
     out: &Path,
@@ -122,16 +128,55 @@ pub(super) fn write(
             let reason = format!("expected recordings of the split `{split}`, found none");
             return Err(Error::data(layout.root().display().to_string(), reason));
         }
+        let mut bad = Vec::new();
         for (number, clip) in clips.iter().enumerate() {
-            let samples = decode(&clip.path)?;
-            for row in layout.rows(clip, &samples) {
-                writer.append(&row, &samples)?;
+            let packed = writer.packed(&clip.id).filter(|_| !layout.rows_go_by_sound());
+            match packed.map_or_else(|| decode(&clip.path).map(Sound::Samples), |samples| Ok(Sound::Packed(samples))) {
+                Ok(Sound::Packed(samples)) => writer.append_packed(clip, samples)?,
+                Ok(Sound::Samples(samples)) => {
+                    for row in layout.rows(clip, &samples) {
+                        writer.append(&row, &samples)?;
+                    }
+                }
+                Err(error) => bad.push(error),
+            }
+            if bad.len() > BAD {
+                break;
             }
             progress(&split, number + 1, clips.len());
         }
+        refuse(&mut writer, &split, bad)?;
         writer.finish()?;
     }
     Ok(())
+}
+
+/// Recordings that cannot be read, after which nothing more is tried: the set itself may be elsewhere.
+const BAD: usize = 20;
+
+/// What is known of a clip's sound.
+enum Sound {
+    /// All of the recording.
+    Samples(Vec<f32>),
+    /// It is in the pack already, so many samples.
+    Packed(usize),
+}
+
+/// Refuses a split of which recordings cannot be read; what was packed of it stays.
+fn refuse(writer: &mut Writer<'_>, split: &str, bad: Vec<Error>) -> Result<()> {
+    let count = bad.len();
+    let Some(first) = bad.first() else { return Ok(()) };
+    writer.flush()?;
+    let all: Vec<String> = bad.iter().map(ToString::to_string).collect();
+    let count = if count > BAD { format!("more than {BAD}") } else { count.to_string() };
+    let reason = match bad.len() {
+        1 => format!("{first}; put it right, and run this again: what is packed already is kept"),
+        _ => format!(
+            "{count} recordings cannot be read:\n  {}\nPut them right, and run this again: what is packed already is kept",
+            all.join("\n  ")
+        ),
+    };
+    Err(Error::data(format!("split `{split}`"), reason))
 }
 
 /// A split in the making.
@@ -154,8 +199,10 @@ impl<'a> Writer<'a> {
         let place = match layout.form() {
             Form::Folders => {
                 let folder = out.join(split);
-                let writer = FolderWriter::open_with(&folder, manifests, columns)?;
-                keep_apart(&folder, &folder.join(SOURCE), &layout.settings()?, writer.is_none())?;
+                let (note, settings) = (folder.join(SOURCE), layout.settings()?);
+                let goes_on = std::fs::read_to_string(&note).is_ok_and(|known| known == settings);
+                let writer = FolderWriter::open_with(&folder, manifests, columns, goes_on)?;
+                keep_apart(&folder, &note, &settings, writer.is_none())?;
                 writer.map(|folder| Place::Folder(Box::new(folder)))
             }
             Form::Lists => {
@@ -176,20 +223,39 @@ impl<'a> Writer<'a> {
         Ok(place.map(|place| Self { columns, root: layout.root(), manifests, place }))
     }
 
+    /// How many samples of a clip are packed already.
+    fn packed(&self, id: &str) -> Option<usize> {
+        match &self.place {
+            Place::Folder(folder) => folder.packed(id),
+            Place::List { .. } => None,
+        }
+    }
+
+    fn append_packed(&mut self, clip: &Clip, samples: usize) -> Result<()> {
+        let (root, form, columns) = (self.root, self.manifests, self.columns);
+        let Place::Folder(folder) = &mut self.place else { return Ok(()) };
+        folder.append_row(&clip.id, &packed_values(columns, clip, samples, root, form), &[])
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        match &mut self.place {
+            Place::Folder(folder) => folder.flush(),
+            Place::List { .. } => Ok(()),
+        }
+    }
+
     /// The duration in a folder is that of the piece that is packed, in a list that of the whole file.
     fn append(&mut self, clip: &Clip, samples: &[f32]) -> Result<()> {
-        let seconds = |samples: usize| samples as f64 / f64::from(SAMPLE_RATE_HZ);
+        let (root, form, columns) = (self.root, self.manifests, self.columns);
         match &mut self.place {
             Place::Folder(folder) => {
                 let end = clip.span.as_ref().map_or(samples.len(), |span| span.end.min(samples.len()));
                 let piece = &samples[clip.span.as_ref().map_or(0, |span| span.start.min(end))..end];
-                let below = clip.path.strip_prefix(self.root).unwrap_or(&clip.path).display();
-                let wav = format!("{}/{below}", self.manifests.data_root());
-                folder.append_row(&clip.id, &values(self.columns, clip, seconds(piece.len()), &wav), piece)
+                folder.append_row(&clip.id, &packed_values(columns, clip, piece.len(), root, form), piece)
             }
             Place::List { rows, .. } => {
                 let wav = std::path::absolute(&clip.path).map_err(|e| Error::io(&clip.path, e))?;
-                rows.append(&values(self.columns, clip, seconds(samples.len()), &wav.display().to_string()))
+                rows.append(&values(columns, clip, seconds(samples.len()), &wav.display().to_string()))
             }
         }
     }
@@ -230,6 +296,16 @@ fn keep_apart(prepared: &Path, note: &Path, settings: &str, done: bool) -> Resul
             Err(Error::data(prepared.display().to_string(), reason))
         }
     }
+}
+
+fn seconds(samples: usize) -> f64 {
+    samples as f64 / f64::from(SAMPLE_RATE_HZ)
+}
+
+/// The row of a clip with so many samples in a pack.
+fn packed_values(columns: &[&str], clip: &Clip, samples: usize, root: &Path, form: ManifestForm) -> Vec<String> {
+    let below = clip.path.strip_prefix(root).unwrap_or(&clip.path).display();
+    values(columns, clip, seconds(samples), &format!("{}/{below}", form.data_root()))
 }
 
 fn values(columns: &[&str], clip: &Clip, seconds: f64, wav: &str) -> Vec<String> {

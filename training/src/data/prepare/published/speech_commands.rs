@@ -87,6 +87,10 @@ impl Layout for SpeechCommandsConfig {
     }
 
     /// `start` and `stop` are in samples.
+    fn rows_go_by_sound(&self) -> bool {
+        true
+    }
+
     fn rows(&self, clip: &Clip, samples: &[f32]) -> Vec<Clip> {
         let start = clip.span.as_ref().map_or(0, |span| span.start);
         let stop = (start + CLIP).min(samples.len());

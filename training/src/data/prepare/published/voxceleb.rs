@@ -84,6 +84,10 @@ impl Layout for VoxcelebConfig {
     }
 
     /// Segments of what is trained on; all of what is tested. `duration` is that of the recording.
+    fn rows_go_by_sound(&self) -> bool {
+        true
+    }
+
     fn rows(&self, clip: &Clip, samples: &[f32]) -> Vec<Clip> {
         let whole = [0, samples.len()];
         match clip.span.is_none() || self.random_segment {
