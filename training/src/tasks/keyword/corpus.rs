@@ -62,9 +62,14 @@ impl Corpus {
     /// Opens prepared folders and manifests. Longer clips with a keyword in them stay out, since they are neither.
     ///
     /// # Errors
-    /// A missing or malformed file, or a pack at another rate than 16 kHz.
+    /// A missing or malformed file, or a pack at another rate than 16 kHz; a keyword without a word in it.
     pub fn open(folders: &[(PathBuf, Part)], config: &ManifestConfig, keywords: &[String]) -> Result<Self> {
-        let keywords: Vec<Vec<String>> = keywords.iter().map(|keyword| words(keyword)).collect();
+        let spelled = |keyword: &String| {
+            let words = words(keyword);
+            let none = || Error::config("keywords", format!("expected words, found `{keyword}`"));
+            if words.is_empty() { Err(none()) } else { Ok(words) }
+        };
+        let keywords = keywords.iter().map(spelled).collect::<Result<Vec<_>>>()?;
         let longest = 1 + keywords.iter().map(Vec::len).max().unwrap_or(0);
         let mut corpus = Self { spoken: Vec::new(), others: Vec::new(), library: Library::default() };
         for (folder, part) in folders {
