@@ -3,9 +3,15 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use tract_onnx::model::{ParsingContext, optional_inputs};
 use tract_onnx::pb;
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::InferenceFact;
+use tract_onnx::tract_hir::internal::*;
+use tract_onnx::tract_hir::ops::matmul::{MatMulInference, compute_shapes};
+use tract_onnx::tract_hir::tract_core::ops::cast::wire_cast;
+use tract_onnx::tract_hir::tract_core::ops::change_axes::{wire_rank_broadcast, wire_with_rank_broadcast};
+use tract_onnx::tract_hir::tract_core::ops::math::sub;
 
 use super::bind::{order_inputs, wanted_outputs};
 use super::{ElementType, Port, Session, Tensor as Ours};
@@ -26,7 +32,8 @@ impl super::Runtime for TractRuntime {
     fn open(&self, path: &Path) -> Result<Arc<dyn super::Model>> {
         std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
         let broken = |e: TractError| Error::model(path, whole(&e));
-        let framework = tract_onnx::onnx();
+        let mut framework = tract_onnx::onnx();
+        framework.op_register.insert("MatMulInteger", matmul_integer);
         let proto = framework.proto_model_for_path(path).map_err(broken)?;
         let graph = proto.graph.as_ref().ok_or_else(|| Error::model(path, "the file holds no graph"))?;
         let given: Vec<&pb::ValueInfoProto> =
@@ -164,6 +171,52 @@ impl Session for TractSession {
         let outputs = plan.run(ordered.into_iter().map(to_value).collect()).map_err(engine_error)?;
         self.last = Some((shapes, plan));
         wanted.into_iter().map(|i| from_value(&outputs[i], &self.outputs[i])).collect()
+    }
+}
+
+fn matmul_integer(_: &ParsingContext<'_>, node: &pb::NodeProto) -> TractResult<(Box<dyn InferenceOp>, Vec<String>)> {
+    let mut zeros = optional_inputs(node).skip(2);
+    Ok((expand(IntegersAsFloats([zeros.next().flatten(), zeros.next().flatten()])), vec![]))
+}
+
+/// ONNX's `MatMulInteger`, computed by tract's kernels for floats, which have what it is for: it has none for 8 bits on
+/// x86-64. A sum is exact below 2^24, and then off by a 16,777,216th of itself. Holds the inputs that are the zero
+/// points of either factor.
+#[derive(Clone, Debug)]
+struct IntegersAsFloats([Option<usize>; 2]);
+
+impl Expansion for IntegersAsFloats {
+    fn name(&self) -> StaticName {
+        "MatMulInteger".into()
+    }
+
+    fn rules<'r, 'p: 'r, 's: 'r>(
+        &'s self,
+        solver: &mut Solver<'r>,
+        inputs: &'p [TensorProxy],
+        outputs: &'p [TensorProxy],
+    ) -> InferenceResult {
+        check_input_arity(inputs, 2 + self.0.iter().flatten().count())?;
+        check_output_arity(outputs, 1)?;
+        solver.equals(&outputs[0].datum_type, i32::datum_type())?;
+        solver.given_2(&inputs[0].shape, &inputs[1].shape, move |solver, a, b| {
+            let (_, _, product, _) = compute_shapes(a, b, false, false, false)?;
+            solver.equals(&outputs[0].shape, product)
+        })
+    }
+
+    fn wire(&self, prefix: &str, model: &mut TypedModel, inputs: &[OutletId]) -> TractResult<TVec<OutletId>> {
+        let mut factors = wire_cast(prefix, model, &inputs[..2], f32::datum_type())?;
+        for ((factor, zero), side) in factors.iter_mut().zip(self.0).zip(["a", "b"]) {
+            if let Some(zero) = zero {
+                let name = format!("{prefix}.{side}");
+                let zero = wire_cast(&name, model, &[inputs[zero]], f32::datum_type())?[0];
+                *factor = wire_with_rank_broadcast(format!("{name}.less_zero"), model, sub(), &[*factor, zero])?[0];
+            }
+        }
+        let factors = wire_rank_broadcast(prefix, model, &factors)?;
+        let sums = MatMulInference::default().wire(&format!("{prefix}.product"), model, &factors)?;
+        wire_cast(prefix, model, &sums, i32::datum_type())
     }
 }
 

@@ -157,6 +157,22 @@ def integers():
     )
 
 
+def zero_points():
+    """The same product of several rows at once, with a zero point for each column of the weights, and without any."""
+    own = np.random.default_rng(8)
+    case(
+        "zero_points",
+        [
+            node("DynamicQuantizeLinear", "x", "q scale zero"),
+            node("MatMulInteger", "q w zero columns", "m"), node("MatMulInteger", "q w", "plain"),
+        ],
+        [("x", "f32", [2, 3, 8])], [("m", "i32", [2, 3, 4]), ("plain", "i32", [2, 3, 4])],
+        {"w": own.integers(-63, 64, (8, 4)).astype(np.int8), "columns": np.array([-3, 0, 5, 60], np.int8)},
+        [{"x": own.standard_normal((2, 3, 8))}],
+        tolerance=0.0,
+    )
+
+
 def recurrent():
     """An LSTM step with its state as input and output, as published voice activity models have."""
     case(
@@ -271,6 +287,6 @@ def recognizer():
     build("recognizer", nodes, inputs, outputs, constants, {"rejoinder.card": CARD, "rejoinder.file.tokens": tokens})
 
 
-for make in (linear, symbolic, kinds, causal, vocoder, integers, recurrent, recognizer):
+for make in (linear, symbolic, kinds, causal, vocoder, integers, zero_points, recurrent, recognizer):
     make()
 (HERE / "cases.json").write_text(json.dumps(cases, separators=(",", ":")).replace('{"name"', '\n{"name"') + "\n")
