@@ -9,6 +9,7 @@ pub mod card;
 pub mod decode;
 pub mod enhance;
 pub mod features;
+pub mod fourier;
 pub mod keyword;
 pub mod llm;
 pub mod quantiles;

@@ -97,6 +97,51 @@ fn a_transcript_comes_in_parts_and_with_word_times() {
     assert!(times.iter().all(|&at| at <= seconds), "{object}");
 }
 
+/// Recordings one after the other, with so many seconds of silence before each and at the end.
+fn one_after_the_other(names: &[&str], silence_s: usize, path: &str) {
+    let rate = SampleRate::INTERNAL;
+    let silence = vec![0.0; silence_s * rate.get() as usize];
+    let mut samples = silence.clone();
+    for name in names {
+        samples.extend(audio::read_at(fixture(name), rate).expect("a recording").samples);
+        samples.extend(&silence);
+    }
+    audio::write_wav(path, &Clip::new(samples, rate)).expect("a file");
+}
+
+#[test]
+fn what_is_said_after_a_long_silence_is_heard_as_if_it_were_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("both.wav").display().to_string();
+    let names = ["what_time_is_it.wav", "sum.wav", "what_time_is_it.wav"];
+    one_after_the_other(&names, 8, &path);
+    let alone = |name: &&str| output(&["transcribe", &fixture(name)]).trim_end().split_once('\t').unwrap().1.to_owned();
+    let object: serde_json::Value = serde_json::from_str(&output(&["transcribe", "--json", &path])).expect("JSON");
+    assert_eq!(object["text"], names.iter().map(alone).collect::<Vec<_>>().join(" "));
+    let starts: Vec<f64> =
+        object["words"].as_array().expect("words").iter().filter_map(|word| word["start_s"].as_f64()).collect();
+    assert!(starts.is_sorted() && starts[0] > 8.0 && *starts.last().expect("words") > 24.0, "{object}");
+}
+
+#[test]
+fn silence_is_no_part_of_a_voice() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (long, silent, voices) = (path("long.wav"), path("silent.wav"), path("voices.toml"));
+    one_after_the_other(&["coffee_order.wav"], 20, &long);
+    one_after_the_other(&[], 5, &silent);
+    let said = error(&["enrol", "--voices", &voices, "Nobody", &silent]);
+    assert_eq!(said, format!("{silent}: expected somebody's voice, found none"));
+    output(&["enrol", "--voices", &voices, "Ada", &long]);
+    let score = |file: &str| -> f64 {
+        let line = output(&["identify", "--voices", &voices, file]);
+        assert!(line.contains("\tAda\t"), "{line}");
+        line.trim_end().rsplit('\t').next().and_then(|score| score.parse().ok()).expect("a score")
+    };
+    assert!(score(&fixture("coffee_order.wav")) > 0.99, "the same without the silence");
+    assert!(score(&fixture("what_time_is_it.wav")) > 0.7, "other words of the voice");
+}
+
 #[test]
 fn silence_and_noise_are_no_conversation() {
     let folder = tempfile::tempdir().expect("a folder");

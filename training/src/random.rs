@@ -4,7 +4,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 /// 2^64 over the golden ratio, whose multiples lie evenly (D. Knuth, "The Art of Computer Programming" 3, section 6.4).
-pub(crate) const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
+const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// One seed of several numbers, such as that of a run, an epoch and a batch. Their order counts.
 pub(crate) fn seed(parts: &[u64]) -> u64 {

@@ -198,4 +198,5 @@ fn an_epoch_hears_each_speaker_as_often_and_validation_speakers_stay_apart() {
     let (rest, apart) = clips.split(1, 2);
     assert_eq!((rest.speakers(), apart.speakers()), (&["a".to_owned()][..], &["b".to_owned()][..]));
     assert_eq!((rest.clips().len(), apart.clips().len()), (1, 2));
+    assert_eq!(clips.some(2, 1).speakers(), clips.speakers(), "of a list to validate on nobody is left out");
 }

@@ -3,10 +3,8 @@
 use std::f64::consts::PI;
 use std::sync::Arc;
 
-use realfft::num_complex::Complex32;
-use realfft::{RealFftPlanner, RealToComplex};
-
 use super::filters::Filters;
+use crate::fourier::{Complex32, RealToComplex, forward};
 use crate::{Error, Result};
 
 /// What stands beyond the ends of the clip.
@@ -193,7 +191,7 @@ pub(super) struct Scratch {
 impl Plan {
     pub(super) fn new(recipe: Recipe) -> Self {
         let window = recipe.window.samples(recipe.framing.length);
-        let fourier = RealFftPlanner::new().plan_fft_forward(recipe.n_fft);
+        let fourier = forward(recipe.n_fft);
         Self { recipe, window, fourier }
     }
 

@@ -24,7 +24,9 @@ use crate::{Error, Result};
 
 const ENGINE: &str = "llama.cpp";
 
-/// The longest context that may be asked for, in tokens.
+/// The shortest context that may be asked for, in tokens: llama.cpp ends the process where it has less than its outputs.
+const LEAST_CONTEXT: u32 = 64;
+/// The longest one.
 const LARGEST_CONTEXT: u32 = 1 << 22;
 /// The longest that is taken unasked.
 const USUAL_CONTEXT: u32 = 4096;
@@ -33,7 +35,7 @@ const USUAL_CONTEXT: u32 = 4096;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LlamaOptions {
-    /// Tokens of context, 0 for what the model was trained with, 4096 at the most. Default: 0.
+    /// Tokens of context, 64 or more, or 0 for what the model was trained with, 4096 at the most. Default: 0.
     pub context: u32,
     /// Threads of one reply. Default: 1.
     pub threads: u32,
@@ -82,8 +84,9 @@ impl LlamaOptions {
             ("max_tokens", self.max_tokens, 1 << 20),
             ("prefill_slice", self.prefill_slice, 1 << 20),
         ];
-        if self.context > LARGEST_CONTEXT {
-            return Err(Error::invalid("context", format!("0 to {LARGEST_CONTEXT}"), self.context));
+        if self.context != 0 && !(LEAST_CONTEXT..=LARGEST_CONTEXT).contains(&self.context) {
+            let expected = format!("0, or {LEAST_CONTEXT} to {LARGEST_CONTEXT}");
+            return Err(Error::invalid("context", expected, self.context));
         }
         for (what, value, most) in counts {
             if !(1..=most).contains(&value) {
@@ -165,7 +168,7 @@ impl LlamaResponder {
         let controls =
             vocab.tokens().filter(|token| vocab.is_control(*token)).map(text).filter(|c| !c.is_empty()).collect();
         let context = match options.context {
-            0 => model.n_ctx_train().clamp(1, USUAL_CONTEXT),
+            0 => model.n_ctx_train().clamp(LEAST_CONTEXT, USUAL_CONTEXT),
             tokens => tokens,
         };
         let name = model.meta_val_str("general.name").unwrap_or_else(|_| path.display().to_string());

@@ -58,18 +58,19 @@ impl Voices {
         toml::from_str(&text).map_err(|e: toml::de::Error| Error::model(path, in_one_line(e.message())))
     }
 
-    /// Writes a file, in one move: one that was there is whole until the new one is.
+    /// Writes a file, or the one to which a link leads, in one move: one that was there is whole until the new one is.
     ///
     /// # Errors
     /// [`Error::Io`] when it cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
         let text = toml::to_string(self).map_err(|e| Error::model(path, e.to_string()))?;
-        let mut new = path.as_os_str().to_owned();
+        let place = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let mut new = place.as_os_str().to_owned();
         new.push(".new");
         let written = File::create(&new).and_then(|mut file| {
             file.write_all(text.as_bytes())?;
             file.sync_all()?;
-            std::fs::rename(&new, path)
+            std::fs::rename(&new, &place)
         });
         written.map_err(|e| Error::io(path, e))
     }

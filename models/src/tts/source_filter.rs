@@ -6,11 +6,10 @@
 
 use std::sync::Arc;
 
-use realfft::num_complex::Complex;
-use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 use serde::{Deserialize, Serialize};
 
 use super::excitation::{Excitation, Pitch};
+use crate::fourier::{Complex32, ComplexToReal, RealToComplex, forward, inverse};
 use crate::{Error, Result};
 
 /// Pitch may be as high as a quarter of the rate: below this, no voice fits.
@@ -91,13 +90,12 @@ impl SourceFilter {
     /// [`Error::Invalid`] for a geometry that cannot be.
     pub fn new(config: &SourceFilterConfig) -> Result<Self> {
         config.check()?;
-        let mut planner = RealFftPlanner::new();
         Ok(Self {
             config: config.clone(),
             excitation: Excitation::new(config.rate_hz, config.hop),
             window: config.window(),
-            forward: planner.plan_fft_forward(config.fft),
-            inverse: planner.plan_fft_inverse(config.fft),
+            forward: forward(config.fft),
+            inverse: inverse(config.fft),
             pulses: vec![0.0; config.hop],
             noise: vec![0.0; config.hop],
             waiting: None,
@@ -162,7 +160,7 @@ impl SourceFilter {
         Ok(())
     }
 
-    fn filtered(&self, source: &[f32], cepstrum: &[f32]) -> Result<Vec<Complex<f32>>> {
+    fn filtered(&self, source: &[f32], cepstrum: &[f32]) -> Result<Vec<Complex32>> {
         let mut padded = vec![0.0; self.config.fft];
         for (p, (s, w)) in padded.iter_mut().zip(source.iter().zip(&self.window)) {
             *p = s * w;
@@ -176,13 +174,13 @@ impl SourceFilter {
         Ok(spectrum)
     }
 
-    fn transform(&self, samples: &mut [f32]) -> Result<Vec<Complex<f32>>> {
+    fn transform(&self, samples: &mut [f32]) -> Result<Vec<Complex32>> {
         let mut spectrum = self.forward.make_output_vec();
         self.forward.process(samples, &mut spectrum).map_err(|e| Error::engine("fft", e))?;
         Ok(spectrum)
     }
 
-    fn real_ends(&self, spectrum: &mut [Complex<f32>]) {
+    fn real_ends(&self, spectrum: &mut [Complex32]) {
         for at in [0, self.config.bins() - 1] {
             spectrum[at].im = 0.0;
         }

@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use crate::streaming::Streaming;
 use crate::units::{SampleRate, Samples};
 use crate::vad::{Segmenter, SegmenterConfig, Vad, VadEvent, VadStream};
@@ -56,6 +58,30 @@ impl VadDetector {
         out.extend(self.segmenter.push(known, Samples(length as u64)));
         probability.map(drop)
     }
+}
+
+/// The stretches of speech in a whole recording at 16 kHz, in samples.
+///
+/// # Errors
+/// As [`VadDetector::new`].
+pub fn stretches(vad: &dyn Vad, config: SegmenterConfig, samples: &[f32]) -> Result<Vec<Range<usize>>> {
+    let mut detector = VadDetector::new(vad, config)?;
+    let mut events = Vec::new();
+    detector.push(samples, &mut events)?;
+    detector.flush(&mut events)?;
+    let mut speech: Vec<Range<usize>> = Vec::new();
+    for event in events {
+        match event {
+            VadEvent::SpeechStarted { at, .. } => speech.push(at.0 as usize..samples.len()),
+            VadEvent::SpeechStopped { at, .. } => {
+                if let Some(last) = speech.last_mut() {
+                    last.end = (at.0 as usize).min(samples.len());
+                }
+            }
+        }
+    }
+    speech.retain(|stretch| !stretch.is_empty());
+    Ok(speech)
 }
 
 impl Streaming for VadDetector {

@@ -13,7 +13,7 @@ mod webrtc;
 
 pub use config::{CrdnnConfig, EarshotConfig, SileroConfig, VadConfig, WebrtcConfig};
 pub use crdnn::Crdnn;
-pub use detector::VadDetector;
+pub use detector::{VadDetector, stretches};
 pub use earshot::Earshot;
 pub use segmenter::{Hysteresis, Segmenter, SegmenterConfig, VadEvent};
 pub use silero::Silero;

@@ -174,6 +174,15 @@ pub(crate) fn each_file(files: &[PathBuf], mut act: impl FnMut(&Path) -> anyhow:
 
 /// Whether two paths lead to one file, be it there or not.
 fn same_file(a: &Path, b: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        // Two names of one file, which have no path in common.
+        let number = |path: &Path| path.metadata().ok().map(|file| (file.dev(), file.ino()));
+        if number(a).is_some_and(|a| number(b) == Some(a)) {
+            return true;
+        }
+    }
     let place = |path: &Path| {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let there = path.canonicalize().ok();

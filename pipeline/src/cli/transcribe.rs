@@ -1,19 +1,24 @@
 use std::io::{StdoutLock, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
 use rejoinder_models::asr::{Recognizer, Transcript};
-use rejoinder_models::audio;
+use rejoinder_models::audio::{self, Clip};
 use rejoinder_models::card::LatencyChoice;
 use rejoinder_models::units::{SampleRate, Samples};
-use rejoinder_models::zoo;
+use rejoinder_models::vad::{self, SegmenterConfig, Vad};
+use rejoinder_models::{runtime, zoo};
 use serde_json::json;
 
 use super::{ConfigOption, Ended, each_file};
 
 /// Sound reaches the recogniser in pieces of this length, as it would from a microphone.
 const PIECE_MS: f64 = 100.0;
+
+/// A silence that parts what is said: the recogniser begins anew in its middle, as it does in a conversation.
+const SILENCE_MS: f32 = 700.0;
 
 /// `rejoinder transcribe`
 #[derive(Args)]
@@ -49,23 +54,35 @@ impl Transcribe {
         };
         let model = self.model.as_ref().unwrap_or(&config.recognizer);
         let recognizer = zoo::open_recognizer_with(model, &config.runtime, &latency, &config.decoding)?;
+        let vad = config.vad.open(runtime::open(&config.runtime)?.as_ref())?;
         let mut out = std::io::stdout().lock();
-        each_file(&self.files, |path| self.transcribe(&*recognizer, path, &mut out))
+        each_file(&self.files, |path| self.transcribe(&*recognizer, &*vad, path, &mut out))
     }
 
-    fn transcribe(&self, recognizer: &dyn Recognizer, path: &Path, out: &mut StdoutLock<'_>) -> anyhow::Result<()> {
+    fn transcribe(
+        &self,
+        recognizer: &dyn Recognizer,
+        vad: &dyn Vad,
+        path: &Path,
+        out: &mut StdoutLock<'_>,
+    ) -> anyhow::Result<()> {
+        let named = || path.display().to_string();
         let mut stream = recognizer.stream()?;
         let rate = stream.sample_rate();
         let clip = audio::read_at(path, rate)?;
         let piece = Samples::from_ms(PIECE_MS, rate).0 as usize;
-        for samples in clip.samples.chunks(piece) {
-            let changed = stream.push(samples).with_context(|| path.display().to_string())?;
-            if changed && self.partials {
-                self.print(path, &stream.partial(), None, out)?;
+        let mut whole = Transcript::default();
+        for utterance in utterances(vad, path, &clip).with_context(named)? {
+            let begin = Samples(utterance.start as u64).convert(rate, SampleRate::INTERNAL);
+            for samples in clip.samples[utterance].chunks(piece) {
+                let changed = stream.push(samples).with_context(named)?;
+                if changed && self.partials {
+                    self.print(path, &after(whole.clone(), stream.partial(), begin), None, out)?;
+                }
             }
+            whole = after(whole, stream.flush().with_context(named)?, begin);
         }
-        let transcript = stream.flush().with_context(|| path.display().to_string())?;
-        self.print(path, &transcript, Some(clip.seconds()), out)
+        self.print(path, &whole, Some(clip.seconds()), out)
     }
 
     fn print(
@@ -93,4 +110,37 @@ impl Transcribe {
         }
         Ok(out.flush()?)
     }
+}
+
+/// A recording in pieces that end in long silences.
+fn utterances(vad: &dyn Vad, path: &Path, clip: &Clip) -> anyhow::Result<Vec<Range<usize>>> {
+    let all = clip.samples.len();
+    let read;
+    let samples = if clip.rate == SampleRate::INTERNAL {
+        &clip.samples
+    } else {
+        read = audio::read_at(path, SampleRate::INTERNAL)?.samples;
+        &read
+    };
+    let config = SegmenterConfig { min_silence_ms: SILENCE_MS, ..SegmenterConfig::default() };
+    let speech = vad::stretches(vad, config, samples)?;
+    let middle = |pair: &[Range<usize>]| pair[0].end.midpoint(pair[1].start);
+    let at = |middle: usize| Samples(middle as u64).convert(SampleRate::INTERNAL, clip.rate).0 as usize;
+    let cuts = speech.windows(2).map(|pair| at(middle(pair)).min(all));
+    let ends: Vec<usize> = cuts.chain([all]).collect();
+    let begins = std::iter::once(0).chain(ends.iter().copied());
+    Ok(begins.zip(ends.iter().copied()).map(|(begin, end)| begin..end).collect())
+}
+
+/// What was heard before, and after it what was heard of sound that begins at `begin`.
+fn after(mut before: Transcript, mut next: Transcript, begin: Samples) -> Transcript {
+    if !before.text.is_empty() && !next.text.is_empty() {
+        before.text.push(' ');
+    }
+    before.text.push_str(&next.text);
+    for word in &mut next.words {
+        (word.start, word.end) = (word.start + begin, word.end + begin);
+    }
+    before.words.append(&mut next.words);
+    before
 }

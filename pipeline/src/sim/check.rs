@@ -52,7 +52,8 @@ fn broken(record: &Record) -> Vec<String> {
             _ => {}
         }
     }
-    let last = turns.keys().next_back().copied();
+    // The last words may have ended with the run.
+    let last = turns.iter().rev().find(|(_, turn)| turn.ended).map(|(id, _)| *id);
     for (id, turn) in &turns {
         if turn.answers > 1 {
             complaints.push(format!("turn {id} was answered {} times", turn.answers));

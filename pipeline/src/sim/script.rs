@@ -48,8 +48,9 @@ impl Script {
         let missing = wanted(scenario).into_iter().find(|(_, role)| voices.of(*role).next().is_none());
         if let Some((key, role)) = missing {
             let role = format!("{role:?}").to_lowercase();
-            let reason =
-                format!("{key}: the caller has no recording of the role {role}; name the folder of one as `voices`");
+            let reason = format!(
+                "{key}: the caller has no recording of the role {role}; name the folder of one as `voices`, such as tests/fixtures/caller of the repository"
+            );
             return Err(Error::Session(reason));
         }
         // What is named can be said, before anything is.

@@ -9,6 +9,7 @@ use rejoinder_models::tts::{SpeechChunk, Synthesizer, WordMark};
 use rejoinder_models::units::{SampleRate, Samples};
 
 use crate::Result;
+use crate::event::EventKind;
 use crate::message::{AUDIBLE, Body, Message, ReplyWord, Sound, TurnId};
 use crate::stage::{Outbox, Stage};
 
@@ -154,6 +155,10 @@ impl Stage for Speak {
                 let mut clauses = Vec::new();
                 self.clauses.flush(&mut clauses)?;
                 if self.say(clauses, out)?.is_continue() {
+                    if self.sound == Samples(0) && !self.text.trim().is_empty() {
+                        let reason = format!("the voice {} has no sound for this reply", self.synthesizer.name());
+                        out.event(turn, EventKind::Degraded { stage: self.name().to_owned(), reason });
+                    }
                     let _ = out.send(turn, Body::SoundEnd { whole: true });
                 }
             }

@@ -4,8 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use rand::Rng;
-use realfft::num_complex::Complex32;
-use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
+use rejoinder_models::fourier::{Complex32, ComplexToReal, RealToComplex, forward, inverse};
 
 /// The transform's length: half of it is a block of sound, the other half a part of a response.
 const FFT: usize = 16_384;
@@ -35,8 +34,7 @@ impl fmt::Debug for Rooms {
 
 impl Default for Rooms {
     fn default() -> Self {
-        let mut planner = RealFftPlanner::new();
-        Self { rooms: Vec::new(), forward: planner.plan_fft_forward(FFT), inverse: planner.plan_fft_inverse(FFT) }
+        Self { rooms: Vec::new(), forward: forward(FFT), inverse: inverse(FFT) }
     }
 }
 

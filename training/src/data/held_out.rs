@@ -1,4 +1,5 @@
-//! Clips that no recipe may train on.
+//! Clips that no recipe may train on, but those of turn ends: these learn when something is said, not what, and take two
+//! thirds of the orders.
 //!
 //! `held_out.txt` beside this file lists them: `set/id`, or a prefix that ends with `*`. The list names test clips of
 //! the sets as published, and does not depend on how a manifest was made.

@@ -22,3 +22,4 @@ pub mod trials;
 pub(crate) mod drawn;
 pub(crate) mod padded;
 mod table;
+pub(crate) mod test_texts;

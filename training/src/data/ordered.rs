@@ -62,7 +62,7 @@ impl<T> Iterator for Ordered<T> {
         }
         let queue = &self.queues[self.taken % self.queues.len()];
         self.taken += 1;
-        let lost = |_| Err(Error::Training("a loader thread ended early".into()));
+        let lost = |_| Err(Error::data("training data", "a batch could not be made: the message above tells where"));
         Some(queue.recv().unwrap_or_else(lost))
     }
 

@@ -4,7 +4,9 @@
 //! analysis of the fundamental frequency and the harmonics-to-noise ratio of a sampled sound", IFA Proceedings 17, 1993,
 //! section 3), and the cheapest path through them by dynamic programming decides (section 4).
 
-use realfft::{RealFftPlanner, num_complex::Complex};
+use std::sync::Arc;
+
+use rejoinder_models::fourier::{self, Complex32, ComplexToReal, RealToComplex};
 use rejoinder_models::tts::excitation::Pitch;
 use serde::{Deserialize, Serialize};
 
@@ -85,8 +87,8 @@ struct Frame {
     rate: f32,
     window: Vec<f32>,
     window_correlation: Vec<f32>,
-    planner: RealFftPlanner<f32>,
-    fft: usize,
+    forward: Arc<dyn RealToComplex<f32>>,
+    inverse: Arc<dyn ComplexToReal<f32>>,
     lags: std::ops::Range<usize>,
 }
 
@@ -97,28 +99,26 @@ impl Frame {
         let window: Vec<f32> = (0..length).map(|i| 0.5 - 0.5 * angle(i).cos()).collect();
         let fft = (2 * length).next_power_of_two();
         let lags = (rate / config.max_hz) as usize..(rate / config.min_hz) as usize + 1;
-        let mut frame =
-            Self { rate, window_correlation: Vec::new(), planner: RealFftPlanner::new(), fft, lags, window };
-        let window = frame.window.clone();
-        frame.window_correlation = frame.correlation(&window);
+        let (forward, inverse) = (fourier::forward(fft), fourier::inverse(fft));
+        let mut frame = Self { rate, window_correlation: Vec::new(), forward, inverse, lags, window };
+        frame.window_correlation = frame.correlation(&frame.window);
         frame
     }
 
-    fn correlation(&mut self, samples: &[f32]) -> Vec<f32> {
+    fn correlation(&self, samples: &[f32]) -> Vec<f32> {
         let mut padded = samples.to_vec();
-        padded.resize(self.fft, 0.0);
-        let (forward, inverse) = (self.planner.plan_fft_forward(self.fft), self.planner.plan_fft_inverse(self.fft));
-        let mut spectrum = forward.make_output_vec();
-        let sound = forward.process(&mut padded, &mut spectrum).is_ok();
-        spectrum.iter_mut().for_each(|c| *c = Complex::new(c.norm_sqr(), 0.0));
-        let done = sound && inverse.process(&mut spectrum, &mut padded).is_ok();
+        padded.resize(self.forward.len(), 0.0);
+        let mut spectrum = self.forward.make_output_vec();
+        let sound = self.forward.process(&mut padded, &mut spectrum).is_ok();
+        spectrum.iter_mut().for_each(|c| *c = Complex32::new(c.norm_sqr(), 0.0));
+        let done = sound && self.inverse.process(&mut spectrum, &mut padded).is_ok();
         debug_assert!(done, "both transforms were planned for this length");
         let zero = padded[0].max(1e-12);
         padded.iter().take(self.lags.end + 2).map(|x| x / zero).collect()
     }
 
     /// The voiceless candidate first, then up to four pitches.
-    fn candidates(&mut self, low: &[f32], centre: usize, peak: f32, config: &PitchConfig) -> Vec<Candidate> {
+    fn candidates(&self, low: &[f32], centre: usize, peak: f32, config: &PitchConfig) -> Vec<Candidate> {
         let half = self.window.len() / 2;
         let at = |i: usize| (centre + i).checked_sub(half).and_then(|i| low.get(i)).copied().unwrap_or(0.0);
         let raw: Vec<f32> = (0..self.window.len()).map(at).collect();

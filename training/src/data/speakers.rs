@@ -90,18 +90,27 @@ impl SpeakerDataset {
         Self { clips, speakers, library: self.library.clone() }
     }
 
-    /// Takes `count` speakers with at least `clips` clips out to validate on, spread evenly over those that there are.
-    /// Returns the rest, and those with at most `clips` clips of each.
+    /// Takes `count` speakers with at least `clips` clips out to validate on, spread evenly over those that there are;
+    /// somebody is left to learn from. Returns the rest, and those with at most `clips` clips of each.
     pub fn split(&self, count: usize, clips: usize) -> (Self, Self) {
+        let some = self.some(count.min(self.speakers.len().saturating_sub(1)), clips);
+        let taken: BTreeSet<&str> = some.speakers.iter().map(String::as_str).collect();
+        (self.filter(|_, speaker| !taken.contains(speaker)), some)
+    }
+
+    /// At most `count` speakers with at least `clips` clips, spread evenly over those that there are, with at most `clips`
+    /// clips of each.
+    pub fn some(&self, count: usize, clips: usize) -> Self {
         let of = self.by_speaker();
         let able: Vec<usize> = (0..of.len()).filter(|speaker| of[*speaker].len() >= clips).collect();
-        // Somebody is left to learn from.
-        let count = count.min(able.len()).min(of.len().saturating_sub(1));
-        let taken: BTreeSet<&str> = (0..count).map(|i| self.speakers[able[i * able.len() / count]].as_str()).collect();
-        let kept: BTreeSet<&str> =
-            of.iter().flat_map(|own| own.iter().take(clips)).map(|clip| self.clips[*clip].sound.id.as_str()).collect();
-        let rest = self.filter(|_, speaker| !taken.contains(speaker));
-        (rest, self.filter(|clip, speaker| taken.contains(speaker) && kept.contains(clip.sound.id.as_str())))
+        let count = count.min(able.len());
+        let taken: Vec<usize> = (0..count).map(|i| able[i * able.len() / count]).collect();
+        let kept: BTreeSet<&str> = taken
+            .iter()
+            .flat_map(|speaker| of[*speaker].iter().take(clips))
+            .map(|clip| self.clips[*clip].sound.id.as_str())
+            .collect();
+        self.filter(|clip, _| kept.contains(clip.sound.id.as_str()))
     }
 
     /// Numbers the speakers as a run has numbered them before. Those that it knew and that are no longer here keep their

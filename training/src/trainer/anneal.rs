@@ -223,16 +223,16 @@ impl ValidationState {
 
     /// Whether training is over.
     pub fn is_over(&self, stopping: Option<&EarlyStopping>) -> bool {
-        stopping.is_some_and(|stopping| self.best.is_some() && self.since_best >= stopping.patience)
+        stopping.is_some_and(|stopping| self.validations > stopping.not_before && self.since_best >= stopping.patience)
     }
 
     fn anneal(&mut self, anneal: &Anneal, figure: f64) {
         match *anneal {
             Anneal::NewBob { factor, threshold, patience, .. } => {
-                let before = self.anchor.replace(figure);
-                let improvement =
-                    before.map(|before| if before == 0.0 { 0.0 } else { (before - figure) / before.abs() });
-                if improvement.is_some_and(|improvement| improvement < threshold) {
+                let gain = |before: f64| if before == 0.0 { 0.0 } else { (before - figure) / before.abs() };
+                let is_better = figure.is_finite() && self.anchor.is_none_or(|before| gain(before) >= threshold);
+                self.anchor = Some(figure).filter(|figure| figure.is_finite()).or(self.anchor);
+                if !is_better {
                     self.wait(factor, patience);
                 }
             }

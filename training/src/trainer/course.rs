@@ -9,13 +9,21 @@ pub(super) struct Course<'a> {
     minutes_before: f64,
     saved: Instant,
     saved_step: usize,
+    /// The batches of the epoch that is under way, where they can be counted.
+    epoch_batches: Option<usize>,
 }
 
 impl<'a> Course<'a> {
     /// A run that begins, or goes on from `state`.
     pub(super) fn from(options: &'a TrainOptions, state: &Checkpoint) -> Self {
         let now = Instant::now();
-        Self { options, started: now, minutes_before: state.minutes, saved: now, saved_step: state.step }
+        let (minutes_before, saved_step) = (state.minutes, state.step);
+        Self { options, started: now, minutes_before, saved: now, saved_step, epoch_batches: None }
+    }
+
+    /// An epoch of this many batches begins, or goes on; None where nobody can count them.
+    pub(super) fn begin_epoch(&mut self, batches: Option<usize>) {
+        self.epoch_batches = batches;
     }
 
     /// Minutes of training so far.
@@ -69,7 +77,8 @@ impl<'a> Course<'a> {
     fn counted(&self, state: &Checkpoint) -> f64 {
         let options = self.options;
         let epochs = if options.debug { options.debug_epochs } else { options.epochs };
-        share(state.epoch as f64, epochs as f64).max(share(state.step as f64, options.steps as f64))
+        let within = self.epoch_batches.map_or(0.0, |all| share(state.batches as f64, all as f64).min(1.0));
+        share(state.epoch as f64 + within, epochs as f64).max(share(state.step as f64, options.steps as f64))
     }
 }
 

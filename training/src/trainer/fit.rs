@@ -318,7 +318,11 @@ impl<'a, T: Task> Fitter<'a, T> {
         }
         let at = self.at();
         tell(&mut self.observers, |observer| observer.on_stage_start(Stage::Train, &at))?;
-        let outcome = ahead(Box::new(batches.take(left)), |batches| self.steps(batches));
+        let batches = batches.take(left);
+        let (least, most) = batches.size_hint();
+        self.course.begin_epoch(most.filter(|most| *most == least).map(|most| done + most));
+        let outcome = ahead(Box::new(batches), |batches| self.steps(batches));
+        self.course.begin_epoch(None);
         self.save_after(&outcome)?;
         let whole = outcome?;
         if self.state.batches == 0 {
@@ -327,8 +331,9 @@ impl<'a, T: Task> Fitter<'a, T> {
         }
         let at = self.at();
         let (figures, net) = (self.state.figures.means(), self.net.as_ref().ok_or_else(in_use)?);
-        tell(&mut self.observers, |observer| observer.on_stage_end(Stage::Train, &figures, net, &at))?;
-        Ok(whole)
+        let told = tell(&mut self.observers, |observer| observer.on_stage_end(Stage::Train, &figures, net, &at));
+        self.save_after(&told)?;
+        told.map(|()| whole)
     }
 
     /// What was learnt is kept where the data give out or somebody interrupts: the run can go on. Where the net itself fails, it
@@ -412,7 +417,9 @@ impl<'a, T: Task> Fitter<'a, T> {
         self.state.validated = self.state.step;
         self.keep(&net, epoch, &figures)?;
         let at = At { epoch, ..self.at() };
-        tell(&mut self.observers, |observer| observer.on_stage_end(Stage::Valid, &figures, &net, &at))
+        let told = tell(&mut self.observers, |observer| observer.on_stage_end(Stage::Valid, &figures, &net, &at));
+        self.save_after(&told)?;
+        told
     }
 
     /// Keeps a net that was validated, if it is among the best.

@@ -27,8 +27,7 @@ pub enum Schedule {
 }
 
 impl Schedule {
-    /// The rate as a share of the peak, at `step` (from 0) and after `progress` (0 to 1) of the run, which moves from
-    /// epoch to epoch where nothing else bounds the run. `keep_steps` concern those alone that name them.
+    /// The rate as a share of the peak, at `step` (from 0) and after `progress` (0 to 1) of the run. `keep_steps` concern those alone that name them.
     pub fn factor(self, step: usize, warmup_steps: usize, keep_steps: usize, progress: f64) -> f64 {
         let warmup = warmup_steps.max(1) as f64;
         if matches!(self, Self::TriStage) && (step as f64) < warmup {

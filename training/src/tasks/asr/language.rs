@@ -11,8 +11,8 @@ use rejoinder_models::text::{TextForm, Tokenizer};
 use super::phones;
 use super::recipe::AsrRecipe;
 use super::tables::LmConfig;
-use super::test_texts::TestTexts;
 use crate::data::synth::TextSource;
+use crate::data::test_texts::TestTexts;
 use crate::{Error, Result};
 
 /// The files of a recipe's language model, if it is to have one, and with `phones` of the lexicon of its words.
@@ -79,7 +79,12 @@ fn in_pieces(tokenizer: &Tokenizer, text: &str) -> String {
 /// The model of a bundle, where there is one, that of the recipe's texts, and those that are mixed in: over words, or over
 /// the `pieces` of a tokenizer.
 fn model(recipe: &AsrRecipe, config: &LmConfig, base: Option<&Bundle>, pieces: Option<&Tokenizer>) -> Result<Ngram> {
-    let tests = TestTexts::of(recipe)?;
+    // Tests that are not prepared have nothing to hide here.
+    let mut said = Vec::new();
+    for folder in recipe.data.tests.iter().filter(|folder| folder.exists()) {
+        said.extend(recipe.open_text(folder)?.clips().iter().map(|clip| clip.text.clone()));
+    }
+    let tests = TestTexts::new(recipe.tokenizer.text, &said);
     let counted = |texts: &[TextSource], min_word_count, min_counts: &[u64]| {
         let mut sentences = Vec::new();
         for (number, source) in texts.iter().enumerate() {

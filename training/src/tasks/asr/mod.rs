@@ -13,7 +13,6 @@ pub(super) mod streams;
 mod tables;
 mod task;
 mod teacher;
-mod test_texts;
 mod tokens;
 mod tune;
 

@@ -204,6 +204,11 @@ impl AsrTask {
     }
 
     /// The tokens of each clip.
+    /// The tokens of a batch: its loss is their mean.
+    pub(in crate::tasks) fn count(batch: &AsrBatch) -> f64 {
+        batch.token_lengths.iter().sum::<usize>() as f64
+    }
+
     pub(in crate::tasks) fn tokens(batch: &AsrBatch) -> Vec<Vec<u32>> {
         let rows = batch.tokens.chunks_exact(batch.max_tokens.max(1)).zip(&batch.token_lengths);
         rows.map(|(row, length)| row[..*length].to_vec()).collect()
@@ -305,7 +310,7 @@ impl Task for AsrTask {
         let (heads, _) = net.forward(features, &lengths);
         let loss = f64::from(ctc_loss(heads.tokens.clone(), &Self::tokens(&batch), &lengths).into_scalar::<f32>());
         let mut figures = vec![
-            Figure { name: "loss", value: loss, weight: batch.clips.len() as f64 },
+            Figure { name: "loss", value: loss, weight: Self::count(&batch) },
             self.error_rate(&self.texts(heads.tokens, &lengths), &batch),
         ];
         if let Some(phones) = heads.phones {

@@ -62,8 +62,14 @@ impl Corpus {
     /// Opens prepared folders and manifests. Longer clips with a keyword in them stay out, since they are neither.
     ///
     /// # Errors
-    /// A missing or malformed file, or a pack at another rate than 16 kHz; a keyword without a word in it.
-    pub fn open(folders: &[(PathBuf, Part)], config: &ManifestConfig, keywords: &[String]) -> Result<Self> {
+    /// A missing or malformed file, or a pack at another rate than 16 kHz; a keyword without a word in it; to train on, a
+    /// clip that is held out.
+    pub fn open(
+        folders: &[(PathBuf, Part)],
+        config: &ManifestConfig,
+        keywords: &[String],
+        training: bool,
+    ) -> Result<Self> {
         let spelled = |keyword: &String| {
             let words = words(keyword);
             let none = || Error::config("keywords", format!("expected words, found `{keyword}`"));
@@ -74,7 +80,9 @@ impl Corpus {
         let mut corpus = Self { spoken: Vec::new(), others: Vec::new(), library: Library::default() };
         for (folder, part) in folders {
             let mut seen: HashMap<Vec<usize>, usize> = HashMap::new();
-            for (item, sound) in corpus.library.add(folder, config)? {
+            let library = &mut corpus.library;
+            let added = if training { library.add_training(folder, config)? } else { library.add(folder, config)? };
+            for (item, sound) in added {
                 let words = words(&item.words);
                 let said = said(&words, &keywords);
                 let number = seen.entry(said.clone()).or_default();
@@ -143,5 +151,12 @@ mod tests {
         assert_eq!(said("view glass"), [2]);
         assert_eq!(said("view the glass of computers"), [0; 0]);
         assert_eq!(said(""), [0; 0]);
+    }
+
+    #[test]
+    fn a_keyword_without_a_word_is_refused() {
+        let keywords = ["alexa", "?!"].map(str::to_owned);
+        let error = Corpus::open(&[], &ManifestConfig::default(), &keywords, true).err().unwrap().to_string();
+        assert_eq!(error, "keywords: expected words, found `?!`");
     }
 }

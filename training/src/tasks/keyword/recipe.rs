@@ -179,7 +179,7 @@ impl KeywordRecipe {
         let folders: Vec<_> = spoken.chain(others).collect();
         let mut seen = std::collections::HashSet::new();
         let folders: Vec<_> = folders.into_iter().filter(|(folder, _)| seen.insert(folder.clone())).collect();
-        Corpus::open(&folders, &self.data.manifest, &self.keywords)
+        Corpus::open(&folders, &self.data.manifest, &self.keywords, part == Part::Train)
     }
 
     pub(super) fn augmenter(&self) -> Result<(Draw, Augmenter)> {

@@ -207,7 +207,7 @@ impl SpeakerRecipe {
         let train = SpeakerDataset::open_training(train, &self.data.manifest)?;
         Ok(match valid.is_empty() {
             true => train.split(*valid_speakers, *valid_clips),
-            false => (train, SpeakerDataset::open(valid, &self.data.manifest)?.split(*valid_speakers, *valid_clips).1),
+            false => (train, SpeakerDataset::open(valid, &self.data.manifest)?.some(*valid_speakers, *valid_clips)),
         })
     }
 

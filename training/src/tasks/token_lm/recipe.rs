@@ -8,9 +8,10 @@ use rejoinder_models::text::{TextForm, Tokenizer};
 use serde::{Deserialize, Serialize};
 
 use super::task::TokenLmTask;
-use crate::data::manifest::ManifestConfig;
+use crate::data::manifest::{self, Manifest, ManifestConfig};
 use crate::data::prepare::{self, PrepareConfig};
 use crate::data::synth::TextSource;
+use crate::data::test_texts::TestTexts;
 use crate::data::text;
 use crate::export::{ExportConfig, Package};
 use crate::import;
@@ -40,6 +41,9 @@ pub struct TokenLmRecipe {
     pub text: TextForm,
     /// What is learnt; weights count for nothing here.
     pub texts: Vec<TextSource>,
+    /// Prepared folders or manifests that the recogniser is tested on: what is said there is not learnt. Default: none.
+    #[serde(default)]
+    pub tests: Vec<PathBuf>,
     /// Seed of made-up texts. Default: 0.
     #[serde(default)]
     pub seed: u64,
@@ -98,12 +102,24 @@ impl TokenLmRecipe {
 
     /// The sentences to learn, and those that are held out.
     fn sentences(&self) -> Result<[Vec<String>; 2]> {
+        // Tests that are not prepared have nothing to hide here.
+        let mut said = Vec::new();
+        for place in self.tests.iter().filter(|place| place.exists()) {
+            let manifest = Manifest::read(manifest::locate(place))?;
+            said.extend(manifest.items.iter().map(|item| self.text.normalise(&item.words)));
+        }
+        let tests = TestTexts::new(self.text, &said);
         let mut parts = [Vec::new(), Vec::new()];
         for (number, source) in self.texts.iter().enumerate() {
             let (seed, form) = (self.seed + number as u64, self.text);
             let texts =
                 source.texts(seed, form, [self.prepare.located(), &self.prepare.out], &ManifestConfig::default())?;
-            for text in texts.iter().map(|text| form.normalise(text)).filter(|text| !text.is_empty()) {
+            let mut texts: Vec<String> = texts.iter().map(|text| form.normalise(text)).collect();
+            let dropped = tests.keep_out(&mut texts);
+            if dropped > 0 {
+                tracing::info!("texts[{number}]: {dropped} sentences that test clips say are left out");
+            }
+            for text in texts.into_iter().filter(|text| !text.is_empty()) {
                 parts[usize::from(text::hash(&text).is_multiple_of(self.valid_every.max(1)))].push(text);
             }
         }

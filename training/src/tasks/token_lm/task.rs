@@ -9,6 +9,7 @@ use rejoinder_models::text::Tokenizer;
 
 use super::recipe::FAMILY;
 use crate::Result;
+use crate::data::drawn;
 use crate::import::{check_family, check_tokens};
 use crate::losses::smoothed_loss;
 use crate::nets::transformer::{Transformer, TransformerConfig, said_next, shifted};
@@ -73,7 +74,7 @@ impl Task for TokenLmTask {
     }
 
     fn train_batches(&self, epoch: usize, seed: u64, done: usize) -> Result<Batches<SentenceBatch>> {
-        let rng = ChaCha8Rng::seed_from_u64(seed.wrapping_add(epoch as u64));
+        let rng = ChaCha8Rng::seed_from_u64(drawn::epoch_seed(seed, epoch));
         Ok(self.batches(&self.train, Some(rng), done))
     }
 

@@ -117,7 +117,7 @@ impl Task for TransducerTask {
         let loss = f64::from(Self::transducer(net, &heads, &batch, &lengths).into_scalar::<f32>());
         let texts = self.greedy.texts(net, heads.frames, &lengths, device)?;
         Ok(vec![
-            Figure { name: "loss", value: loss, weight: batch.clips.len() as f64 },
+            Figure { name: "loss", value: loss, weight: AsrTask::count(&batch) },
             self.asr.error_rate(&texts, &batch),
         ])
     }

@@ -13,6 +13,7 @@ use super::acoustic_batch::AcousticBatch;
 use super::corpus::{Corpus, Utterance};
 use super::vocoder::{Adversary, JUDGE_SCALE};
 use crate::Result;
+use crate::data::drawn;
 use crate::import::check_family;
 use crate::nets::tts::{Acoustic, AcousticConfig, DiscriminatorConfig, JudgedAcoustic, play};
 use crate::trainer::{Batches, Figure, Loss, Metric, Task};
@@ -188,7 +189,7 @@ impl Task for AcousticTask {
     }
 
     fn train_batches(&self, epoch: usize, seed: u64, done: usize) -> Result<Batches<AcousticBatch>> {
-        let rng = ChaCha8Rng::seed_from_u64(seed.wrapping_add(epoch as u64));
+        let rng = ChaCha8Rng::seed_from_u64(drawn::epoch_seed(seed, epoch));
         Ok(self.batches(self.select(false), Some(rng), done))
     }
 

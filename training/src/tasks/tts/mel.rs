@@ -1,4 +1,4 @@
-use realfft::RealFftPlanner;
+use rejoinder_models::fourier;
 
 /// Logarithms of the magnitudes in triangular bands that are equally wide on the mel scale, for training only.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +19,7 @@ const FLOOR: f32 = 1e-5;
 impl MelConfig {
     /// Computes `frames` frames, `[frames, bands]`.
     pub fn compute(&self, samples: &[f32], frames: usize) -> Vec<f32> {
-        let transform = RealFftPlanner::new().plan_fft_forward(self.window);
+        let transform = fourier::forward(self.window);
         let angle = |i: usize| 2.0 * std::f32::consts::PI * i as f32 / self.window as f32;
         let window: Vec<f32> =
             (0..self.window).map(|i| (0.5 - 0.5 * angle(i).cos()) * 4.0 / self.window as f32).collect();

@@ -10,6 +10,7 @@ use rejoinder_models::tts::source_filter::{SourceFilterConfig, sources};
 
 use super::corpus::{Corpus, Utterance};
 use super::mel::MelConfig;
+use crate::data::drawn;
 use crate::import::check_family;
 use crate::losses::spectral::{Comparison, Renderer, SpectralDistance};
 use crate::nets::tts::{DiscriminatorConfig, JUDGED_FRAMES, JudgedVocoder, Vocoder, VocoderConfig, play};
@@ -247,7 +248,7 @@ impl Task for VocoderTask {
     }
 
     fn train_batches(&self, epoch: usize, seed: u64, done: usize) -> Result<Batches<VocoderBatch>> {
-        Ok(self.random(false, self.batches, seed.wrapping_add(epoch as u64), done))
+        Ok(self.random(false, self.batches, drawn::epoch_seed(seed, epoch), done))
     }
 
     fn valid_batches(&self) -> Result<Batches<VocoderBatch>> {

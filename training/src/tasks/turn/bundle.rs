@@ -67,10 +67,15 @@ fn log_odds(net: &TurnNet, recorder: &mut Recorder<'_>) -> crate::export::Result
 /// there yet, of the one whose states it has learnt from.
 fn recogniser(recipe: &TurnRecipe, states: &StatesConfig) -> Result<(ModelCard, Vec<NewFile>)> {
     let heard = states.bundle()?;
-    let there = recipe.export.bundle.exists();
-    let target = if there { Bundle::open(&recipe.export.bundle)? } else { states.bundle()? };
+    let opened;
+    let target = if recipe.export.bundle.exists() {
+        opened = Bundle::open(&recipe.export.bundle)?;
+        &opened
+    } else {
+        &heard
+    };
     let weights = |bundle: &Bundle| bundle.card().files.get(MODEL_ROLE).map(|file| file.sha256.clone());
-    if weights(&heard) != weights(&target) {
+    if weights(&heard) != weights(target) {
         let reason = format!(
             "expected the recogniser whose states the net has learnt from, {} in {}, found one of other weights in {}",
             heard.card().name,

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 use rejoinder_models::runtime::{self, RuntimeConfig};
-use rejoinder_models::streaming::Streaming;
-use rejoinder_models::vad::{SegmenterConfig, Vad, VadConfig, VadDetector, VadEvent};
+use rejoinder_models::vad::{self, SegmenterConfig, Vad, VadConfig};
 
 use crate::data::manifest::ManifestConfig;
 use crate::data::sounds::{ClipRef, Library, LibraryReader};
@@ -43,23 +42,7 @@ impl Listener {
 
     /// Stretches of speech, in samples.
     fn stretches(&self, samples: &[f32]) -> Result<Vec<Range<usize>>> {
-        let mut detector = VadDetector::new(self.vad.as_ref(), self.segments)?;
-        let mut events = Vec::new();
-        detector.push(samples, &mut events)?;
-        detector.flush(&mut events)?;
-        let mut speech: Vec<Range<usize>> = Vec::new();
-        for event in events {
-            match event {
-                VadEvent::SpeechStarted { at, .. } => speech.push(at.0 as usize..samples.len()),
-                VadEvent::SpeechStopped { at, .. } => {
-                    if let Some(last) = speech.last_mut() {
-                        last.end = (at.0 as usize).min(samples.len());
-                    }
-                }
-            }
-        }
-        speech.retain(|stretch| !stretch.is_empty());
-        Ok(speech)
+        Ok(vad::stretches(self.vad.as_ref(), self.segments, samples)?)
     }
 }
 

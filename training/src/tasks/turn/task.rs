@@ -17,7 +17,7 @@ use crate::data::drawn::{self, STATISTICS_SEED, VALID_SEED};
 use crate::data::statistics::BinStatistics;
 use crate::import;
 use crate::nets::turn::{TurnNet, TurnNetConfig};
-use crate::random::GOLDEN;
+use crate::random;
 use crate::trainer::{Batches, Figure, Loss, Task};
 use crate::{Error, Result};
 
@@ -99,11 +99,7 @@ impl Examples {
         let moments = draw(self.corpus.turns(), &self.moments, seed);
         let example =
             move |moment: &Moment, rng: &mut ChaCha8Rng| Ok((examples.features(moment, rng)?, moment.is_over()));
-        let generator = move |at: usize| {
-            let place = at % size.max(1);
-            let batch = seed.wrapping_add((at - place) as u64);
-            ChaCha8Rng::seed_from_u64((batch ^ place as u64).wrapping_mul(GOLDEN))
-        };
+        let generator = move |at: usize| random::generator(&[seed, at as u64]);
         drawn::batches(moments, size, done, generator, example)
     }
 }
@@ -176,7 +172,7 @@ impl Task for TurnTask {
     }
 
     fn train_batches(&self, epoch: usize, seed: u64, done: usize) -> Result<Batches<TurnBatch>> {
-        Ok(Box::new(self.train.batches(self.batch, seed ^ (epoch as u64 + 1).wrapping_mul(GOLDEN), done)))
+        Ok(Box::new(self.train.batches(self.batch, drawn::epoch_seed(seed, epoch), done)))
     }
 
     fn valid_batches(&self) -> Result<Batches<TurnBatch>> {

@@ -275,6 +275,31 @@ fn a_gradient_that_is_not_finite_may_end_training() {
     assert!(message.contains("gradient is not finite"), "{message}");
 }
 
+/// Writes down the rates of the steps.
+struct Rates(Arc<Mutex<Vec<f64>>>);
+
+impl Observer<OneWeight> for Rates {
+    fn on_fit_batch_start(&mut self, _batch: &f32, at: &At) -> Result<()> {
+        self.0.lock().unwrap().push(at.rate);
+        Ok(())
+    }
+}
+
+#[test]
+fn a_schedule_ends_with_the_epochs_that_bound_a_run() {
+    let (run, rates) = (tempfile::tempdir().unwrap(), Arc::new(Mutex::new(Vec::new())));
+    let schedule = Schedule::Cosine;
+    let options = TrainOptions { grad_accumulation_factor: 1, schedule, warmup_steps: 0, ..options(3) };
+    let observer = Box::new(Rates(rates.clone()));
+    fit_observed(&OneWeight(vec![1.0; 4]), &options, run.path(), RunMode::New, vec![observer]).unwrap();
+    let rate = |step: usize| options.learning_rate * schedule.factor(step, 0, 0, step as f64 / 12.0);
+    let found = rates.lock().unwrap();
+    assert_eq!(found.len(), 12);
+    for (step, found) in found.iter().enumerate() {
+        assert!((found - rate(step)).abs() < 1e-12, "step {step}: {found}, not {}", rate(step));
+    }
+}
+
 /// Writes down what it is told.
 struct Told(Arc<Mutex<Vec<String>>>);
 

@@ -1,41 +1,27 @@
-//! Keeps what test clips say out of the texts that a language model is counted from.
+//! Keeps what test clips say out of the texts that a language model learns.
 
 use std::collections::HashSet;
 
 use rejoinder_models::text::TextForm;
 
-use super::recipe::AsrRecipe;
-use crate::Result;
-
 /// So many words in a row are no coincidence. Brown et al., "Language Models are Few-Shot Learners", 2020, appendix C, take
 /// 13 of running text; test clips are shorter than that.
 const RUN: usize = 8;
 
-/// The runs of words of the clips that a recipe is tested on; of characters, where nothing parts words.
-pub(super) struct TestTexts {
+/// The runs of words that test clips say; of characters, where nothing parts words.
+pub(crate) struct TestTexts {
     form: TextForm,
     runs: HashSet<String>,
 }
 
 impl TestTexts {
-    /// Of the recipe's tests; those that are not prepared have nothing to hide here.
-    ///
-    /// # Errors
-    /// A prepared folder that cannot be read.
-    pub(super) fn of(recipe: &AsrRecipe) -> Result<Self> {
-        let mut texts = Vec::new();
-        for folder in recipe.data.tests.iter().filter(|folder| folder.exists()) {
-            texts.extend(recipe.open_text(folder)?.clips().iter().map(|clip| clip.text.clone()));
-        }
-        Ok(Self::new(recipe.tokenizer.text, &texts))
-    }
-
-    fn new(form: TextForm, texts: &[String]) -> Self {
+    /// Of transcripts in this form.
+    pub(crate) fn new(form: TextForm, texts: &[String]) -> Self {
         Self { form, runs: texts.iter().flat_map(|text| runs(form, text)).collect() }
     }
 
     /// Drops the sentences that share [`RUN`] words in a row with a test clip, and says how many these were.
-    pub(super) fn keep_out(&self, sentences: &mut Vec<String>) -> usize {
+    pub(crate) fn keep_out(&self, sentences: &mut Vec<String>) -> usize {
         let before = sentences.len();
         sentences.retain(|sentence| !runs(self.form, sentence).any(|run| self.runs.contains(&run)));
         before - sentences.len()
