@@ -160,7 +160,7 @@ class Speakers:
         write_folder(folder / "clips", 4 * self.speakers, 2 * self.seconds)
         clips = f"[{str(folder / 'clips')!r}]"
         return {
-            "run": folder / "run", "data.train": clips, "data.valid": clips, "data.valid_speakers": 2,
+            "run": folder / "run", "data.train": clips, "data.valid": clips, "data.valid_speakers": 2, "data.valid_clips": 4,
             "data.noise": folder / "clips", "batches.clips": self.clips, "batches.crop_s": self.seconds,
         }  # fmt: skip
 

@@ -57,7 +57,7 @@ pub fn track(samples: &[f32], rate_hz: u32, hop: usize, frames: usize, config: &
     let low = decimate(samples, factor);
     let rate = rate_hz as f32 / factor as f32;
     let peak = low.iter().fold(0.0f32, |p, x| p.max(x.abs())).max(1e-6);
-    let mut frame = Frame::new(rate, config);
+    let frame = Frame::new(rate, config);
     let candidates: Vec<Vec<Candidate>> =
         (0..frames).map(|t| frame.candidates(&low, t * hop / factor, peak, config)).collect();
     let scale = 0.01 * rate_hz as f32 / hop as f32;

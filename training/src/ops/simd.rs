@@ -1,4 +1,6 @@
-//! What kernels do to rows of 32-bit floats, written so that the compiler makes vectors of it.
+//! What kernels do to rows of 32-bit floats, written so that the compiler makes vectors of it: lanes are counted, since the
+//! constructors of iterators may be calls, which it cannot look through.
+#![allow(clippy::needless_range_loop, reason = "see above")]
 
 /// Partial sums that are kept apart, since the compiler may not reorder a sum by itself: two vectors of AVX.
 const LANES: usize = 16;
@@ -38,8 +40,8 @@ pub(super) fn sum_pairs(a: &[f32], b: &[f32], term: impl Fn(f32, f32) -> f32) ->
     let mut lanes = [0.0; LANES];
     let ((a, rest_a), (b, rest_b)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
     for (a, b) in a.iter().zip(b) {
-        for ((lane, a), b) in lanes.iter_mut().zip(a).zip(b) {
-            *lane += term(*a, *b);
+        for lane in 0..LANES {
+            lanes[lane] += term(a[lane], b[lane]);
         }
     }
     let rest: f32 = rest_a.iter().zip(rest_b).map(|(a, b)| term(*a, *b)).sum();
@@ -58,8 +60,8 @@ pub(super) fn largest(values: &[f32]) -> f32 {
     let mut lanes = [f32::NEG_INFINITY; LANES];
     let (chunks, rest) = values.as_chunks::<LANES>();
     for chunk in chunks {
-        for (lane, value) in lanes.iter_mut().zip(chunk) {
-            *lane = if *value > *lane { *value } else { *lane };
+        for lane in 0..LANES {
+            lanes[lane] = if chunk[lane] > lanes[lane] { chunk[lane] } else { lanes[lane] };
         }
     }
     lanes.iter().chain(rest).copied().fold(f32::NEG_INFINITY, f32::max)

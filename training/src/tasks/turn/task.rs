@@ -3,7 +3,6 @@ use std::sync::Arc;
 
 use burn::nn::loss::BinaryCrossEntropyLossConfig;
 use burn::tensor::{Device, Int, Tensor, TensorData, activation};
-use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rejoinder_models::card::{Bundle, FINALITY_ROLE};
 use rejoinder_models::turn::convolutional::FAMILY;
