@@ -179,9 +179,9 @@ fn matmul_integer(_: &ParsingContext<'_>, node: &pb::NodeProto) -> TractResult<(
     Ok((expand(IntegersAsFloats([zeros.next().flatten(), zeros.next().flatten()])), vec![]))
 }
 
-/// ONNX's `MatMulInteger`, computed by tract's kernels for floats, which have what it is for: it has none for 8 bits on
-/// x86-64. A sum is exact below 2^24, and then off by a 16,777,216th of itself. Holds the inputs that are the zero
-/// points of either factor.
+/// ONNX's `MatMulInteger`, computed by tract's kernels for floats, which are some ten times as quick as its integer product.
+/// Sums are exact below 2^24; beyond, they have the precision of 32-bit floats. Holds which inputs are the zero points of
+/// either factor.
 #[derive(Clone, Debug)]
 struct IntegersAsFloats([Option<usize>; 2]);
 
